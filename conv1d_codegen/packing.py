@@ -1,0 +1,66 @@
+"""How weights are laid out for the kernel: in panels, so that the inner loop reads them one after another.
+
+A packing moves one axis of an array into panels of `panel` numbers, padded with zeros at the end, behind the axes that the inner
+loops run over: with panel 16, `w[j, c, f]` becomes `wp[f//16, j, c, f%16]`. It is done once for each change of the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .index import Index, index
+
+_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """Source `source`, with axes named `axes`, goes to `target` as `[*outer, axis // panel, *inner, axis % panel]`."""
+
+    source: str
+    target: str
+    source_shape: tuple[Index, ...]
+    axes: tuple[str, ...]
+    outer: tuple[str, ...]
+    axis: str
+    panel: int
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        return tuple(name for name in self.axes if name not in self.outer and name != self.axis)
+
+    @property
+    def shape(self) -> tuple[Index, ...]:
+        """The shape of the target."""
+        size = dict(zip(self.axes, self.source_shape, strict=True))
+        panels = (size[self.axis] + self.panel - 1) // self.panel
+        return (*(size[n] for n in self.outer), panels, *(size[n] for n in self.inner), index(self.panel))
+
+    def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
+        """The packed copy of `array`, which has as many elements as the source, in `dtype`, 64-byte aligned."""
+        order = (*self.outer, *self.inner, self.axis)
+        source_shape = [size.evaluate(sizes) for size in self.source_shape]
+        moved = array.reshape(source_shape).transpose([self.axes.index(name) for name in order])
+        shape = tuple(size.evaluate(sizes) for size in self.shape)
+        packed = aligned_zeros(shape, dtype)
+        in_panels = np.moveaxis(packed, len(self.outer), -2)  # [*outer, *inner, panels, panel], a view
+        for first in range(shape[len(self.outer)]):
+            part = moved[..., first * self.panel : (first + 1) * self.panel]
+            in_panels[..., first, : part.shape[-1]] = part
+        return packed
+
+    def __str__(self) -> str:
+        place = [*self.outer, f"{self.axis}//{self.panel}", *self.inner, f"{self.axis}%{self.panel}"]
+        return f"{self.source}[{', '.join(self.axes)}] as [{', '.join(place)}]"
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A C-contiguous array of zeros whose first byte is 64-byte aligned."""
+    size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    raw = np.zeros(size + _ALIGNMENT, np.uint8)
+    offset = -raw.ctypes.data % _ALIGNMENT
+    return raw[offset : offset + size].view(dtype).reshape(shape)

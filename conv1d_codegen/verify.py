@@ -1,0 +1,156 @@
+"""The verifier: scoping, and the interval of every index against its buffer, proved for all run-time sizes.
+
+It runs after each pass in tests and under a debug switch. What it accepts never reads or writes outside an array, whatever the batch
+and the length. It raises `InvalidKernel`, with the statement and what was known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .bounds import Facts
+from .errors import CompileError
+from .index import Index, var
+from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Ref, Statement, Store, Value, operands
+
+
+class InvalidKernel(CompileError):
+    """A pass or a lowering has made a kernel that the grammar allows and that makes no sense."""
+
+
+def facts_of(kernel: Kernel) -> Facts:
+    """What is known at the top of a kernel: the least value of each run-time size."""
+    return Facts.of_sizes(kernel.sizes)
+
+
+def verify(kernel: Kernel, scheduled: bool = False) -> None:
+    """Check a whole kernel; with `scheduled`, also what the printer of code relies on. Raises InvalidKernel."""
+    scope = _Scope(facts_of(kernel), {b.name: b for b in kernel.buffers}, {name: "size" for name, _ in kernel.sizes}, scheduled)
+    for buffer in kernel.buffers:
+        for size in buffer.shape:
+            scope.known(size, f"the shape of {buffer}")
+    _parallel_outside(kernel.body)
+    _block(kernel.body, scope)
+
+
+@dataclass
+class _Scope:
+    facts: Facts
+    buffers: dict[str, Buffer]
+    names: dict[str, str]  # integer names, and the kind of loop (or "let", "size") that makes each
+    scheduled: bool
+    numbers: set[str] = field(default_factory=set)
+    width: int = 0  # of the lanes loop around, if there is one
+
+    def inner(self) -> _Scope:
+        return _Scope(self.facts, dict(self.buffers), dict(self.names), self.scheduled, set(self.numbers), self.width)
+
+    def known(self, expression: Index, where: str) -> None:
+        for name in expression.variables():
+            if name not in self.names:
+                raise InvalidKernel(f"{where}: `{name}` is not defined there")
+
+    def define(self, name: str, kind: str) -> None:
+        if name in self.names or name in self.buffers or name in self.numbers:
+            raise InvalidKernel(f"`{name}` is defined twice")
+        self.names[name] = kind
+
+
+def _parallel_outside(body: Block) -> None:
+    """Parallel loops are the outermost ones, each with nothing beside the next, so that they form one space of iterations."""
+    parallel = [s for s in body if isinstance(s, For) and s.kind == "parallel"]
+    beside = [s for s in body if s not in parallel and not isinstance(s, Let)]
+    if len(parallel) > 1 or (parallel and beside):
+        raise InvalidKernel(f"parallel loop {parallel[0].var} has statements beside it")
+    for statement in body:
+        if isinstance(statement, For) and statement.kind == "parallel":
+            _parallel_outside(statement.body)
+        elif isinstance(statement, For) and any(isinstance(s, For) and s.kind == "parallel" for s in _walk(statement.body)):
+            raise InvalidKernel(f"a parallel loop stands within the {statement.kind} loop {statement.var}")
+
+
+def _walk(body: Block) -> Block:
+    return tuple(s for outer in body for s in (outer, *(_walk(outer.body) if isinstance(outer, For) else ())))
+
+
+def _block(body: Block, scope: _Scope) -> None:
+    for statement in body:
+        match statement:
+            case For():
+                _loop(statement, scope)
+            case Let(name, number):
+                scope.known(number, f"let {name}")
+                scope.define(name, "let")
+                scope.facts = scope.facts.where(name, number)
+            case Bind(name, number):
+                _value(number, scope, statement)
+                if name in scope.names or name in scope.buffers:
+                    raise InvalidKernel(f"`{name}` is defined twice")
+                scope.numbers.add(name)
+            case Alloc(buffer):
+                if buffer.name in scope.buffers:
+                    raise InvalidKernel(f"`{buffer.name}` is defined twice")
+                scope.buffers[buffer.name] = buffer
+            case Store(buffer, place, number):
+                _value(number, scope, statement)
+                _access(buffer, place, scope, statement)
+
+
+def _loop(loop: For, scope: _Scope) -> None:
+    scope.known(loop.lo, f"loop {loop.var}")
+    scope.known(loop.hi, f"loop {loop.var}")
+    inner = scope.inner()
+    inner.define(loop.var, loop.kind)
+    inner.facts = scope.facts.in_range(loop.var, loop.lo, loop.hi)
+    if scope.width:
+        raise InvalidKernel(f"loop {loop.var} stands within a lanes loop")
+    if loop.kind == "lanes":
+        inner.width = loop.width
+        if not scope.facts.proves(loop.width - loop.hi):
+            raise InvalidKernel(f"lanes loop {loop.var} may run past its width: {loop.hi} of {loop.width}")
+    _block(loop.body, inner)
+
+
+def _value(number: Value, scope: _Scope, statement: Statement) -> None:
+    match number:
+        case Load(buffer, place):
+            _access(buffer, place, scope, statement)
+        case Ref(name) if name not in scope.numbers:
+            raise InvalidKernel(f"{_show(statement)}: `{name}` is not defined there")
+        case Activate() if scope.scheduled:
+            raise InvalidKernel(f"{_show(statement)}: the activation was not expanded")
+    for operand in operands(number):
+        _value(operand, scope, statement)
+
+
+def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement) -> None:
+    if scope.buffers.get(buffer.name) != buffer:
+        raise InvalidKernel(f"{_show(statement)}: {buffer} is not defined there")
+    for axis, (at, size) in enumerate(zip(place, buffer.shape, strict=True)):
+        scope.known(at, _show(statement))
+        for what, slack in (("negative", at), (f"{size} or more", size - 1 - at)):
+            if not scope.facts.proves(slack):
+                raise InvalidKernel(f"{_show(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
+    if buffer.space == "register" and scope.scheduled:
+        _register(buffer, place, scope, statement)
+
+
+def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement) -> None:
+    """Registers have no addresses: constants once unrolled loops are written out, and the lane itself last."""
+    lanes = [name for name, kind in scope.names.items() if kind == "lanes"]
+    last = place[-1:] if lanes and place and place[-1] == var(lanes[0]) else ()
+    if last and buffer.shape[-1] != scope.width:
+        raise InvalidKernel(f"{_show(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
+    for at in place[: len(place) - len(last)]:
+        for name in at.variables():
+            if scope.names[name] != "unrolled":
+                raise InvalidKernel(f"{_show(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")
+
+
+def _show(statement: Statement) -> str:
+    match statement:
+        case Store(buffer, place, number):
+            return f"{buffer.name}[{', '.join(map(str, place))}] := {number}"
+        case Bind(name, number):
+            return f"{name} := {number}"
+    return str(statement)

@@ -1,0 +1,189 @@
+"""The IR: nodes that make no sense can't be built, and everything prints."""
+
+import dataclasses
+
+import pytest
+
+from conv1d_codegen import ir
+from conv1d_codegen.index import Index, index, var
+from conv1d_codegen.ir import (
+    Activate,
+    Alloc,
+    Binary,
+    Bind,
+    Buffer,
+    Const,
+    Fma,
+    Kernel,
+    Let,
+    Load,
+    Ref,
+    Select,
+    Unary,
+    buffer,
+    load,
+    loop,
+    store,
+)
+from conv1d_codegen.problem import Activation
+
+N, T = var("N"), var("T")
+X = buffer("x", "f32", (N, T, 4), "input")
+Y = buffer("y", "f32", (N, T), "output")
+W = buffer("wp", "f32", (4,), "packed")
+ACC = buffer("acc", "f32", (2, 8), "register")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: buffer("x y", "f32", (1,), "input"), "not a buffer name"),
+        (lambda: buffer("", "f32", (1,), "input"), "not a buffer name"),
+        (lambda: buffer("ÿ", "f32", (1,), "input"), "not a buffer name"),
+        (lambda: buffer("x", "int8", (1,), "input"), "no such dtype"),
+        (lambda: buffer("x", "f32", (1,), "heap"), "no such space"),
+        (lambda: buffer("acc", "f32", (T,), "register"), "constant sizes"),
+        (lambda: buffer("tmp", "f32", (4, T), "scratch"), "constant sizes"),
+        (lambda: load(X, 0, 0), "indexed with 2 indices"),
+        (lambda: load(ACC, 0, 0, 0), "indexed with 3 indices"),
+        (lambda: store(Y, (0,), Const(1.0)), "indexed with 1 indices"),
+        (lambda: store(X, (0, 0, 0), Const(1.0)), "x is read-only"),
+        (lambda: store(W, (0,), Const(1.0)), "wp is read-only"),
+        (lambda: Unary("tanh", Const(1.0)), "no such operation"),
+        (lambda: Binary("+", Const(1.0), Const(1.0)), "no such operation"),
+        (lambda: Select("<", *[Const(1.0)] * 4), "no such comparison"),
+        (lambda: Alloc(X), "only scratch and registers"),
+        (lambda: loop("t t", 0, 3, ()), "not a variable name"),
+        (lambda: loop("t", 0, 3, (), "vectorised"), "no such kind"),
+        (lambda: loop("l", 0, 8, (), "lanes"), "have a width"),
+        (lambda: loop("l", 1, 8, (), "lanes", 8), "start at 0"),
+        (lambda: loop("i", 0, T, (), "unrolled"), "constant bounds"),
+        (lambda: loop("i", T, 5, (), "unrolled"), "constant bounds"),
+        (lambda: Kernel("no name", "f32", (), (), ()), "not a kernel name"),
+        (lambda: Kernel("k", "f16", (), (), ()), "compute in f32 or f64"),
+    ],
+)
+def test_nodes_that_make_no_sense(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+NODES = [cls for cls in vars(ir).values() if isinstance(cls, type) and cls.__module__ == ir.__name__ and dataclasses.is_dataclass(cls)]
+
+
+@pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
+def test_nodes_are_frozen_and_slotted(node):
+    assert node.__dataclass_params__.frozen
+    assert "__slots__" in vars(node)
+
+
+def test_the_grammar_names_every_node():
+    for node in NODES:
+        assert node is Buffer or node.__name__ in ir.__doc__
+
+
+a, b, c = Ref("a"), Ref("b"), Ref("c")
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (Const(1), "1.0"),
+        (Const(-0.0), "-0.0"),
+        (load(X, 0, var("t") + 1, 3), "x[0, t + 1, 3]"),
+        (load(buffer("acc", "f32", (), "register")), "acc"),
+        (a + b * 2 - 1, "((a + (b * 2.0)) - 1.0)"),
+        (1 - a / b, "(1.0 - (a / b))"),
+        (2 / -a, "(2.0 / -a)"),
+        (Unary("sqrt", a), "sqrt(a)"),
+        (Binary("max", a, b), "max(a, b)"),
+        (Binary("copysign", a, b), "copysign(a, b)"),
+        (Fma(a, b, c), "fma(a, b, c)"),
+        (Select("le", a, b, c, Const(0.0)), "select(a <= b, c, 0.0)"),
+        (Activate(Activation("elu", (("alpha", 0.5),)), a), "elu(alpha=0.5)(a)"),
+    ],
+)
+def test_values_print(node, text):
+    assert str(node) == text
+
+
+def test_a_kernel_prints():
+    acc = buffer("acc", "f32", (2, 8), "register")
+    t, i, lane = var("t"), var("i"), var("l")
+    place = (i, lane)
+    step = store(acc, place, Fma(load(X, var("n"), t, 0), load(W, lane), load(acc, *place)))
+    body = (
+        Let("half", T // 2),
+        Alloc(acc),
+        loop("t", 0, var("half"), (loop("i", 0, 2, (loop("l", 0, 3, (step,), "lanes", 8),), "unrolled"),), note="why"),
+        Bind("s", load(acc, 0, 0) + 1),
+        store(Y, (var("n"), 0), Ref("s")),
+    )
+    kernel = Kernel("k", "f32", (("N", 1), ("T", 0)), (X, W, Y), (loop("n", 0, N, body, "parallel"),))
+    assert str(kernel) == (
+        "kernel k(\n"
+        "    x: f32[N, T, 4],\n"
+        "    wp: packed f32[4],\n"
+        "    y: f32[N, T],\n"
+        "    sizes N >= 1, T >= 0)\n"
+        "  parallel n in 0..N\n"
+        "    let half := T//2\n"
+        "    acc: reg f32[2, 8]\n"
+        "    for t in 0..half  # why\n"
+        "      unrolled i in 0..2, lanes l in 0..3 of 8: acc[i, l] += x[n, t, 0] * wp[l]\n"
+        "    s := (acc[0, 0] + 1.0)\n"
+        "    y[n, 0] := s\n"
+    )
+
+
+def test_walk_is_outside_in():
+    inner = store(Y, (0, 0), Const(1.0))
+    outer = loop("n", 0, N, (loop("t", 0, T, (inner,)), Let("a", T)))
+    assert [type(s).__name__ for s in ir.walk((outer,))] == ["For", "For", "Store", "Let"]
+
+
+def test_rewriting_reaches_every_value():
+    everything = Select("lt", Unary("neg", a), Fma(a, a, a), Binary("add", a, a), Activate(Activation("relu"), a))
+    rewritten = ir.rewrite_value(everything, lambda node: b if node == a else node)
+    assert str(rewritten) == str(everything).replace("a", "b").replace("fmb", "fma")
+    before = (loop("n", 0, N, (Bind("v", everything), store(Y, (0, 0), everything))),)
+    after = ir.rewrite_values(before, lambda node: b if node == a else node)
+    assert [s.value for s in ir.walk(after) if isinstance(s, Bind | ir.Store)] == [rewritten, rewritten]
+
+
+def test_rewriting_is_leaves_first():
+    doubled = ir.rewrite_value(a + b, lambda node: node * 2 if isinstance(node, Ref) else node)
+    assert str(doubled) == "((a * 2.0) + (b * 2.0))"
+
+
+def test_substitution_reaches_every_index():
+    t = var("t")
+    body = (
+        Let("later", t + 1),
+        loop("j", t, t + 4, (Bind("v", load(X, 0, t, 0)), store(Y, (0, t), load(X, 0, 2 * t, 0) + load(X, t, 0, 0)))),
+    )
+    text = str(Kernel("k", "f32", (), (X, Y), ir.substitute(body, {"t": 5})))
+    assert "let later := 6" in text
+    assert "for j in 5..9" in text
+    assert "v := x[0, 5, 0]" in text
+    assert "y[0, 5] := (x[0, 10, 0] + x[5, 0, 0])" in text
+
+
+def test_loops_that_run_nothing():
+    assert loop("t", 3, 3, ()).runs_nothing
+    assert loop("t", T, T - 1, ()).runs_nothing
+    assert not loop("t", 0, T, ()).runs_nothing
+    assert not loop("t", 0, 1, ()).runs_nothing
+
+
+def test_finding_a_parameter():
+    kernel = Kernel("k", "f32", (), (X, Y), ())
+    assert kernel.buffer("y") is Y
+    with pytest.raises(KeyError):
+        kernel.buffer("z")
+
+
+def test_plain_integers_become_indices():
+    assert all(isinstance(i, Index) for i in load(X, 0, 1, 2).index)
+    assert loop("t", 0, 3, ()).hi == index(3)
+    assert isinstance(load(X, 0, 0, 0), Load)

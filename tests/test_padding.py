@@ -1,0 +1,91 @@
+"""Padding arithmetic against counting, and the same functions on index expressions."""
+
+import itertools
+
+import pytest
+
+from conv1d_codegen import padding as pad
+from conv1d_codegen.index import var
+
+PADDINGS = ["valid", "same", "causal", (0, 0), (2, 0), (0, 3), (4, 7)]
+CASES = list(itertools.product(range(0, 14), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), PADDINGS))
+
+
+def windows(length, kernel_size, stride, dilation, left, right):
+    """The first step of every window that fits, by sliding it over the padded input."""
+    extent = 1 + sum(dilation for _ in range(kernel_size - 1))
+    return [start - left for start in range(0, length + left + right - extent + 1, stride)]
+
+
+def by_counting(length, kernel_size, stride, dilation, padding):
+    """(left, right) steps of zeros that the documentation of Keras and TensorFlow describes."""
+    if padding == "valid":
+        return 0, 0
+    if padding == "causal":
+        return (kernel_size - 1) * dilation, 0
+    if padding == "same":  # the fewest zeros with which a window starts at every stride-th step, the odd one at the right
+        wanted = len(range(0, length, stride))
+        total = 0
+        while len(windows(length, kernel_size, stride, dilation, 0, total)) < wanted:
+            total += 1
+        return total // 2, total - total // 2
+    return padding
+
+
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_against_sliding_a_window(padding):
+    for length, kernel_size, stride, dilation, _ in (case for case in CASES if case[4] == padding):
+        note = f"{length=} {kernel_size=} {stride=} {dilation=} {padding=}"
+        left, right = by_counting(length, kernel_size, stride, dilation, padding)
+        starts = windows(length, kernel_size, stride, dilation, left, right)
+        steps = max(0, pad.output_length(length, kernel_size, stride, dilation, padding))
+        assert steps == len(starts), note
+        if not steps:
+            continue
+        assert pad.left_padding(length, kernel_size, stride, dilation, padding) == left, note
+        first, last = pad.interior(length, left, kernel_size, stride, dilation)
+        for t, start in enumerate(starts):
+            on_input = [j for j in range(kernel_size) if 0 <= start + j * dilation < length]
+            low, high = pad.taps_on_input(t, length, left, kernel_size, stride, dilation)
+            assert on_input == list(range(low, high)), f"{note} {t=}"
+            assert (first <= t < last) == (len(on_input) == kernel_size), f"{note} {t=}"
+
+
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_expressions_agree_with_integers(padding):
+    t, length = var("t"), var("T")
+    for kernel_size, stride, dilation in itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2, 3)):
+        arguments = (kernel_size, stride, dilation)
+        outputs = pad.output_length(length, *arguments, padding)
+        left = pad.left_padding(length, *arguments, padding)
+        low, high = pad.taps_on_input(t, length, left, *arguments)
+        first, last = pad.interior(length, left, *arguments)
+        for number, step in itertools.product(range(0, 12), range(0, 5)):
+            values = {"T": number, "t": step}
+            here = pad.left_padding(number, *arguments, padding)
+
+            def at(expression, values=values):
+                return expression if isinstance(expression, int) else expression.evaluate(values)
+
+            assert at(outputs) == pad.output_length(number, *arguments, padding)
+            assert at(left) == here
+            assert (at(low), at(high)) == pad.taps_on_input(step, number, here, *arguments)
+            assert (at(first), at(last)) == pad.interior(number, here, *arguments)
+
+
+def test_left_padding_is_known_unless_the_stride_moves_it():
+    for padding in PADDINGS:
+        assert isinstance(pad.left_padding(var("T"), 4, 1, 3, padding), int)
+    assert isinstance(pad.left_padding(var("T"), 4, 3, 1, "causal"), int)
+    assert not isinstance(pad.left_padding(var("T"), 4, 3, 1, "same"), int)
+
+
+def test_the_odd_step_goes_to_the_right():
+    assert pad.left_padding(10, 4, 1, 1, "same") == 1
+    assert pad.left_padding(10, 3, 2, 1, "same") == 0
+    assert pad.left_padding(9, 3, 2, 1, "same") == 1
+
+
+@pytest.mark.parametrize(("a", "b"), [(a, b) for a in range(-9, 10) for b in (1, 2, 3, 7)])
+def test_ceildiv(a, b):
+    assert b * (pad.ceildiv(a, b) - 1) < a <= b * pad.ceildiv(a, b)
