@@ -1,0 +1,25 @@
+"""Depthwise: every channel is a group of its own, with `filters // channels` filters (the depth multiplier).
+
+    parallel n, for f, for t, for g: y[n, t, g, f] := act(b[g, f] + Σ_j x[n, t*s + j*d - left, g] * w[j, g, f])
+
+The groups are the innermost loop, so that neighbouring channels can share a vector.
+"""
+
+from __future__ import annotations
+
+from ..index import var
+from ..ir import Block, Kernel, loop
+from ..problem import Problem
+from .direct import constant_sizes
+from .formula import Formula, compute_type, identifier
+
+
+def lower(problem: Problem) -> Kernel:
+    """The loops of the formula for a problem with as many groups as channels."""
+    sizes, named = constant_sizes(problem, grouped=True)
+    formula = Formula(problem, sizes)
+    n, t, f, g = var("n"), var("t"), var("f"), var("g")
+    per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f))
+    per_filter = loop("f", 0, sizes.filters, (loop("t", 0, sizes.outputs, (per_channel,)),))
+    body: Block = (*named, loop("n", 0, var("N"), (per_filter,), "parallel"))
+    return Kernel(identifier(f"depthwise_{problem}"), compute_type(problem), (("N", 1), ("T", 0)), formula.buffers, body)

@@ -1,0 +1,37 @@
+"""Direct: the formula with every size but batch and length a constant, outputs one after another.
+
+parallel n, for g, for t, for f: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g, f])
+"""
+
+from __future__ import annotations
+
+from .. import padding as pad
+from ..index import Index, index, var
+from ..ir import Block, Kernel, Let, loop
+from ..problem import Problem
+from .formula import Formula, Sizes, compute_type, identifier
+
+
+def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
+    """The sizes of `problem`, and the `let` for the left padding where that depends on the length."""
+    p = problem
+    left = pad.left_padding(var("T"), p.kernel_size, p.stride, p.dilation, p.padding)
+    named: Block = ()
+    if isinstance(left, Index) and left.constant is None:
+        named, left = (Let("left", left),), var("left")
+    outputs = index(pad.output_length(var("T"), p.kernel_size, p.stride, p.dilation, p.padding))
+    groups = p.groups if grouped else None
+    return Sizes(p.group_channels, p.group_filters, p.kernel_size, p.stride, p.dilation, groups, outputs, left), named
+
+
+def lower(problem: Problem) -> Kernel:
+    """The loops of the formula, in the order of the output's memory (channels last)."""
+    sizes, named = constant_sizes(problem, grouped=problem.groups > 1)
+    formula = Formula(problem, sizes)
+    n, t, f = var("n"), var("t"), var("f")
+    group = (var("g"),) if problem.groups > 1 else ()
+    nest: Block = (loop("t", 0, sizes.outputs, (loop("f", 0, sizes.filters, formula.output(n, t, group, f)),)),)
+    if group:
+        nest = (loop("g", 0, problem.groups, nest),)
+    body = (*named, loop("n", 0, var("N"), nest, "parallel"))
+    return Kernel(identifier(f"direct_{problem}"), compute_type(problem), (("N", 1), ("T", 0)), formula.buffers, body)

@@ -1,0 +1,84 @@
+"""What the lowerings share: sizes, buffers and the sum over taps and channels.
+
+    y[n, t, f] = act( b[f] + Σ_{j<k, c<C/g} x[n, t·s + j·d − left, group(f)·C/g + c] · w[j, c, f] )
+
+where `x` is zero outside its length: the tap loop runs over the taps that fall on the input, so that padding contributes nothing.
+
+Channels and filters are seen as [groups, channels of a group] and [groups, filters of a group], which is the
+same memory; with one group, that axis is left out. Any size may be an integer or the name of a run-time size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .. import padding as pad
+from ..index import Index, Indexable, var
+from ..ir import Activate, Alloc, Block, Buffer, Const, Fma, Value, buffer, load, loop, store
+from ..problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes of a convolution, constant or not. `groups` is None where there is one, known as the kernel is made."""
+
+    channels: Indexable  # of a group
+    filters: Indexable  # of a group
+    kernel_size: Indexable
+    stride: Indexable
+    dilation: Indexable
+    groups: Indexable | None
+    outputs: Index
+    left: Indexable
+
+
+def compute_type(problem: Problem) -> str:
+    """float64 is computed in float64, everything else in float32."""
+    return "f64" if problem.dtype == "f64" else "f32"
+
+
+def identifier(text: str) -> str:
+    """A problem's text form as a symbol: letters, digits and `_` only."""
+    return "".join(character if character.isalnum() else "_" for character in text)
+
+
+class Formula:
+    """The buffers of one convolution and the statements that compute one output."""
+
+    def __init__(self, problem: Problem, sizes: Sizes) -> None:
+        self.problem, self.sizes = problem, sizes
+        batch, length = var("N"), var("T")
+        group = () if sizes.groups is None else (sizes.groups,)
+
+        def array(name: str, steps: Indexable, count: Indexable, space: str) -> Buffer:
+            inner = (*group, count, steps) if problem.channels_first else (steps, *group, count)
+            return buffer(name, problem.dtype, (batch, *inner), space)
+
+        self.x = array("x", length, sizes.channels, "input")
+        self.y = array("y", sizes.outputs, sizes.filters, "output")
+        self.w = buffer("w", problem.dtype, (sizes.kernel_size, sizes.channels, *group, sizes.filters), "input")
+        self.b = buffer("b", problem.dtype, (*group, sizes.filters), "input")
+        self.buffers = (self.x, self.w, *([self.b] if problem.use_bias else []), self.y)
+
+    def place(self, n: Index, t: Index, group: tuple[Index, ...], channel: Indexable) -> tuple[Indexable, ...]:
+        """Where step `t` and channel or filter `channel` of a group lie in `x` or `y`."""
+        return (n, *group, channel, t) if self.problem.channels_first else (n, t, *group, channel)
+
+    def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
+        """One output: the accumulator starts at the bias, takes every tap and channel in order, and is activated and stored."""
+        s = self.sizes
+        j, c = var("j"), var("c")
+        acc = buffer("acc", compute_type(self.problem), (), "register")
+        start: Value = load(self.b, *group, f) if self.problem.use_bias else Const(0.0)
+        first, last = pad.taps_on_input(t, var("T"), s.left, s.kernel_size, s.stride, s.dilation)
+        step = t * s.stride + j * s.dilation - s.left
+        one_channel = isinstance(s.channels, int) and s.channels == 1
+        x = load(self.x, *self.place(n, step, group, 0 if one_channel else c))
+        w = load(self.w, j, 0 if one_channel else c, *group, f)
+        term: Block = (store(acc, (), Fma(x, w, load(acc))),)
+        return (
+            Alloc(acc),
+            store(acc, (), start),
+            loop("j", first, last, term if one_channel else (loop("c", 0, s.channels, term),), note="taps that fall on the input"),
+            store(self.y, self.place(n, t, group, f), Activate(self.problem.activation, load(acc))),
+        )

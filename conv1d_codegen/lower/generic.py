@@ -1,0 +1,29 @@
+"""Generic: the same formula with every size known only at run time. One kernel for all configurations of a type, layout and activation.
+
+It is what a library without a code generator runs, and what the specialised kernels are compared with. It goes through the same
+passes: packed weights, register tile, vectors over filters, channels unrolled, padding peeled. What it can't have is what only constants
+give: a tile that fits the sizes, tails and guards that are known not to be there, addresses folded into the instructions.
+"""
+
+from __future__ import annotations
+
+from ..index import var
+from ..ir import Kernel, loop
+from ..problem import Problem
+from .formula import Formula, Sizes, compute_type, identifier
+
+#: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
+SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1))
+
+
+def lower(problem: Problem) -> Kernel:
+    """The loops of the formula over `groups` [G] of `C` channels and `F` filters, `U` outputs and `left` steps of padding."""
+    sizes = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"))
+    formula = Formula(problem, sizes)
+    n, t, f, g = var("n"), var("t"), var("f"), var("g")
+    per_filter = loop("f", 0, var("F"), formula.output(n, t, (g,), f))
+    body = (loop("n", 0, var("N"), (loop("g", 0, var("G"), (loop("t", 0, var("U"), (per_filter,)),)),), "parallel"),)
+    layout = "first" if problem.channels_first else "last"
+    bias = "" if problem.use_bias else "_nobias"
+    name = identifier(f"generic_{problem.activation}_{problem.dtype}_{layout}{bias}")
+    return Kernel(name, compute_type(problem), (("N", 1), ("T", 0), *SIZES), formula.buffers, body)

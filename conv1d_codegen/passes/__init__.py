@@ -1,0 +1,49 @@
+"""The passes, in order. Each is a function from a kernel to a kernel in a file of its own; each leaves the result the same.
+
+The order, and why:
+
+    block_time        first, as it decides what the parallel iterations are, and everything else happens inside one of them
+    peel_edges        before tiling: only rows whose taps all fall on the input can share a register tile
+    simplify          now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist
+    tile              cuts output steps and filters into register tiles, and puts the lanes in place
+    pack_weights      after tiling, as the panels are those that the tiles read
+    stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
+    unroll_reduction  after staging, so that the staged loads are unrolled with their uses
+    expand_epilogue   activations become arithmetic; large ones get a loop of their own, for which the tiles must be there
+    collapse_loops    last: the loops of one iteration that tiling and unrolling leave where a size is small
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..ir import Kernel
+from ..verify import verify
+from . import block_time, collapse_loops, expand_epilogue, pack_weights, peel_edges, simplify, stage_operands, tile, unroll_reduction
+from .context import Context
+
+Pass = Callable[[Kernel, Context], Kernel]
+
+PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("block_time", block_time.run),
+    ("peel_edges", peel_edges.run),
+    ("simplify", simplify.run),
+    ("tile", tile.run),
+    ("pack_weights", pack_weights.run),
+    ("stage_operands", stage_operands.run),
+    ("unroll_reduction", unroll_reduction.run),
+    ("expand_epilogue", expand_epilogue.run),
+    ("collapse_loops", collapse_loops.run),
+)
+
+
+def stages(kernel: Kernel, context: Context, check: bool = False) -> Iterator[tuple[str, Kernel]]:
+    """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
+    for name, run in PIPELINE:
+        kernel = run(kernel, context)
+        if check:
+            verify(kernel, scheduled=run is PIPELINE[-1][1])
+        yield name, kernel
+
+
+__all__ = ["PIPELINE", "Context", "Pass", "stages"]

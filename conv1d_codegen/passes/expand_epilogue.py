@@ -1,0 +1,84 @@
+"""expand_epilogue: the activation becomes arithmetic, in place.
+
+A cheap one is applied to the accumulators one after another. One of many operations would be written out for
+every accumulator of the tile, for
+every tile, and spend the time on compiling: there the tile goes to scratch memory first, which stays in L1, and a loop over its rows
+activates and stores them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .. import approximations
+from ..index import index, var
+from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, rewrite_values, store, substitute
+from .context import Context
+
+#: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
+_MOST_WRITTEN_OUT = 100
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    return kernel.with_body(_block(kernel.body, kernel.compute))
+
+
+def _block(body: Block, compute: str) -> Block:
+    result: list[Statement] = []
+    for s in body:
+        leaf = _activated(s)
+        if isinstance(s, Store) and leaf:
+            result += _expanded(s, compute)
+        elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(leaf):
+            result += _block(_through_scratch(s, leaf), compute)
+        elif isinstance(s, For):
+            result.append(replace(s, body=_block(s.body, compute)))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+def _activated(s: Statement) -> Activate | None:
+    """The activation in the innermost store below `s`, if `s` does nothing else."""
+    while isinstance(s, For) and s.kind in ("unrolled", "lanes"):
+        s = s.body[0]
+    return s.value if isinstance(s, Store) and isinstance(s.value, Activate) else None
+
+
+def _is_large(leaf: Activate) -> bool:
+    assert isinstance(leaf.a, Load)
+    rows, vectors, _ = (size.constant or 1 for size in leaf.a.buffer.shape)
+    return rows > 1 and approximations.cost(leaf.activation) * rows * vectors > _MOST_WRITTEN_OUT
+
+
+def _expanded(s: Store, compute: str) -> Block:
+    assert isinstance(s.value, Activate)
+    names: dict[str, int] = {}
+
+    def fresh(stem: str) -> str:
+        names[stem] = names.get(stem, -1) + 1
+        return f"{stem}{names[stem] or ''}"
+
+    binds, result = approximations.expand(s.value.activation, s.value.a, compute, fresh)
+    return (*binds, replace(s, value=result))
+
+
+def _through_scratch(rows: For, leaf: Activate) -> Block:
+    assert isinstance(leaf.a, Load)
+    acc = leaf.a.buffer
+    tile = Buffer("tile_out", acc.dtype, acc.shape, "scratch")
+
+    def save(body: Block) -> Iterator[Statement]:
+        for s in body:
+            if isinstance(s, For):
+                yield replace(s, body=tuple(save(s.body)))
+            elif isinstance(s, Store) and isinstance(s.value, Activate) and isinstance(s.value.a, Load):
+                yield store(tile, s.value.a.index, s.value.a)
+
+    def from_scratch(node: Value) -> Value:
+        return Load(tile, node.index) if isinstance(node, Load) and node.buffer == acc else node
+
+    finish = rewrite_values(rows.body, from_scratch)
+    row = substitute(finish, {"i": var("row")})
+    return (Alloc(tile), replace(rows, body=tuple(save(rows.body))), For("row", index(0), rows.hi, row))

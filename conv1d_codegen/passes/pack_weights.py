@@ -1,0 +1,48 @@
+"""pack_weights: weights and bias are read in panels, as `packing.py` lays them out, instead of in the order of the layer's arrays.
+
+`w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to
+back. The end of the last panel is zeros, so that a whole vector can be loaded there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..index import Index
+from ..ir import Buffer, Kernel, Load, Value, rewrite_values
+from ..packing import Packing
+from .context import Context
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    plan, problem = context.plan, context.problem
+    group = ("g",) if len(kernel.buffer("w").shape) == 4 else ()
+    axis, outer = ("g", ("f",)) if plan.algorithm == "depthwise" else ("f", group)
+    named = {"w": ("j", "c", *group, "f"), "b": (*group, "f")}
+    packings = {}
+    for name, axes in named.items():
+        if name == "b" and not problem.use_bias:
+            continue
+        packings[name] = Packing(name, name + "p", kernel.buffer(name).shape, axes, outer, axis, plan.panel)
+
+    def packed(buffer: Buffer) -> Buffer:
+        packing = packings.get(buffer.name)
+        return buffer if packing is None else Buffer(packing.target, kernel.compute, packing.shape, "packed")
+
+    def change(node: Value) -> Value:
+        if not isinstance(node, Load) or node.buffer.name not in packings:
+            return node
+        return Load(packed(node.buffer), tuple(_place(packings[node.buffer.name], node.index)))
+
+    buffers = tuple(packed(buffer) for buffer in kernel.buffers)
+    return replace(kernel, buffers=buffers, packings=tuple(packings.values()), body=rewrite_values(kernel.body, change))
+
+
+def _place(packing: Packing, old: tuple[Index, ...]) -> Iterator[Index]:
+    at = dict(zip(packing.axes, old, strict=True))
+    whole = Index({m: c - c % packing.panel for m, c in at[packing.axis].terms})
+    yield from (at[name] for name in packing.outer)
+    yield whole // packing.panel
+    yield from (at[name] for name in packing.inner)
+    yield at[packing.axis] - whole

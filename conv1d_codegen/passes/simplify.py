@@ -1,0 +1,90 @@
+"""simplify: what the ranges of the variables in scope prove.
+
+min(a, b), max(a, b)    become the operand that is provably the one
+loops                   that provably run nothing disappear
+lets                    that nothing uses disappear, as do those that only rename
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..bounds import Facts
+from ..index import Atom, Extreme, Index, Var, parts, rebuild
+from ..ir import Bind, Block, For, Kernel, Let, Statement, Store, loads, substitute
+from ..verify import facts_of
+from .context import Context
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    return kernel.with_body(_used(_block(kernel.body, facts_of(kernel))))
+
+
+def _block(body: Block, facts: Facts) -> Block:
+    result: list[Statement] = []
+    rest = list(body)
+    while rest:
+        s = rest.pop(0)
+        match s:
+            case Let():
+                number = _index(s.value, facts)
+                if all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial):
+                    rest = list(substitute(tuple(rest), {s.name: number}))
+                    continue
+                facts = facts.where(s.name, number)
+                result.append(replace(s, value=number))
+            case For():
+                lo, hi = _index(s.lo, facts), _index(s.hi, facts)
+                if facts.proves(lo - hi):
+                    continue
+                result.append(replace(s, lo=lo, hi=hi, body=_block(s.body, facts.in_range(s.var, lo, hi))))
+            case _:
+                result.append(s)
+    return tuple(result)
+
+
+def _index(expression: Index, facts: Facts) -> Index:
+    def resolve(atom: Atom) -> Index | None:
+        if isinstance(atom, Var):
+            return None
+        first, second = (_index(part, facts) for part in parts(atom))
+        if isinstance(atom, Extreme):
+            above, below = (first, second) if atom.kind == "max" else (second, first)
+            if facts.proves(first - second):
+                return above
+            if facts.proves(second - first):
+                return below
+        return rebuild(atom, first, second)
+
+    return expression.map_atoms(resolve)
+
+
+def _used(body: Block) -> Block:
+    """Without the lets whose names nothing mentions."""
+    result: list[Statement] = []
+    mentioned: set[str] = set()
+    for s in reversed(body):
+        match s:
+            case Let(name, number):
+                if name not in mentioned:
+                    continue
+                mentioned.update(number.variables())
+            case For():
+                s = replace(s, body=_used(s.body))
+        result.append(s)
+        mentioned.update(_mentions((s,)))
+    return tuple(reversed(result))
+
+
+def _mentions(body: Block) -> set[str]:
+    names: set[str] = set()
+    for s in body:
+        match s:
+            case For():
+                names.update(s.lo.variables(), s.hi.variables(), _mentions(s.body))
+            case Let():
+                names.update(s.value.variables())
+            case Bind() | Store():
+                places = [load.index for load in loads(s.value)] + ([s.index] if isinstance(s, Store) else [])
+                names.update(name for place in places for i in place for name in i.variables())
+    return names

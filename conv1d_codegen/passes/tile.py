@@ -1,0 +1,231 @@
+"""tile: cuts the loops over steps and filters into register tiles, and puts neighbouring filters, channels or
+steps in the lanes of vectors.
+
+    for t, for f:                              for panel, for tile:
+      acc := b[f]                                for i, v, lanes l: acc[i, v, l] := b[...]
+      for j, for c: acc += x * w        →        for j, for c, for i, v, lanes l: acc[i, v, l] += x * w
+      y[t, f] := act(acc)                        for i, v, lanes l: y[...] := act(acc[i, v, l])
+
+An output keeps one accumulator and takes its terms in the order of the formula, so that its bits do not depend
+on the tile it falls in. What the
+largest tile leaves over goes to the next smaller one; steps whose taps are guarded go one by one, as each has a tap range of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from ..index import Index, Indexable, index, minimum, var
+from ..ir import (
+    Alloc,
+    Block,
+    Buffer,
+    For,
+    Kernel,
+    Let,
+    Load,
+    Statement,
+    Store,
+    Value,
+    buffer,
+    load,
+    loop,
+    rewrite_values,
+    store,
+    substitute,
+)
+from .context import Context
+
+_STEPS = ("t", "t_left", "t_right")
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    return kernel.with_body(_tile(kernel.body, context, kernel.compute))
+
+
+def _tile(body: Block, context: Context, compute: str) -> Block:
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.var in _STEPS:
+            result += _nest(s, context, compute)
+        elif isinstance(s, For):
+            result.append(replace(s, body=_tile(s.body, context, compute)))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A loop over pieces of one axis: `count` pieces, the first at `start`, each of `size` numbers.
+
+    On the axis in the lanes, a piece is `panels` panels of `vectors` vectors, and `active` lanes of the last vector are in use.
+    """
+
+    name: str
+    count: Indexable
+    start: Indexable
+    size: int
+    panels: int = 1
+    vectors: int = 1
+    active: Indexable = 0
+    note: str = ""
+
+    @property
+    def base(self) -> Index:
+        return var(self.name) * self.size + self.start
+
+    def around(self, body: Block) -> Block:
+        return (loop(self.name, 0, self.count, body, note=self.note),)
+
+
+def _nest(steps: For, context: Context, compute: str) -> Block:
+    (other,) = steps.body
+    assert isinstance(other, For)
+    plan = context.plan
+    guarded = any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in other.body)
+    if plan.lanes == "time" and not guarded:
+        pieces = _cut_lanes("tile", steps.lo, steps.hi, plan.width, plan.vectors)
+        rows = _cut_constant("panel", other.hi, (plan.panel,))
+        tiles = [_Tile(row, lanes, plan.width, other, steps, compute) for row in rows for lanes in pieces]
+        return tuple(s for tile in tiles for s in tile.row.around(tile.lanes.around(tile.statements())))
+    width, vectors = (plan.panel, 1) if plan.lanes == "time" else (plan.width, plan.vectors)
+    lets: Block = ()
+    if guarded:
+        heights = [(_Piece("", 1, var(steps.var), 1), 1 if plan.lanes == "time" else plan.tiles[-1].panels)]
+    else:
+        lets, cut = _cut_steps(steps.lo, steps.hi, tuple(tile.rows for tile in plan.tiles))
+        heights = list(zip(cut, (tile.panels for tile in plan.tiles), strict=True))
+    result: list[Statement] = list(lets)
+    for row, panels in heights:
+        for lanes in _cut_filters(other.hi, width, vectors, panels):
+            tile = _Tile(row, lanes, width, steps, other, compute)
+            inner = replace(steps, body=tile.statements()) if guarded else row.around(tile.statements())[0]
+            result += lanes.around((inner,))
+    return tuple(result)
+
+
+def _cut_steps(lo: Index, hi: Index, heights: tuple[int, ...]) -> tuple[Block, list[_Piece]]:
+    """Pieces of descending height over a range known at run time, down to a height of 1."""
+    lets: list[Statement] = []
+    pieces = []
+    start = lo
+    for height, after in zip(heights, (*heights[1:], 0), strict=True):
+        count = (hi - start) // height
+        pieces.append(_Piece("tile", count, start, height))
+        if after:
+            lets.append(Let(f"rest{after}", start + count * height))
+            start = var(f"rest{after}")
+    return tuple(lets), pieces
+
+
+def _cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[_Piece]:
+    """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
+    pieces = []
+    start = lo
+    for count_vectors in sorted({vectors, 1}, reverse=True):
+        size = count_vectors * width
+        count = (hi - start) // size
+        pieces.append(_Piece(name, count, start, size, vectors=count_vectors, active=width))
+        start = start + count * size
+    left = hi - start
+    return [*pieces, _Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
+
+
+def _cut_constant(name: str, count: Index, sizes: tuple[int, ...]) -> list[_Piece]:
+    """Pieces over a range known now, the last as small as what is left."""
+    total, start = count.constant, 0
+    assert total is not None
+    pieces = []
+    for size in (*sizes, 0):
+        pieces_here = (total - start) // size if size else 1 if total > start else 0
+        if pieces_here:
+            pieces.append(_Piece(name, pieces_here, start, size or total - start))
+            start += pieces_here * (size or total - start)
+    return pieces
+
+
+def _cut_filters(count: Index, width: int, vectors: int, panels: int) -> list[_Piece]:
+    """The lanes axis where it holds filters or channels: whole panels, `panels` at a time, then a panel that is not full."""
+    if count.constant is None:
+        return _cut_lanes("panel", index(0), count, width, vectors)
+    size = width * vectors
+    pieces = []
+    for piece in _cut_constant("panel", count, (panels * size, size)):
+        whole = piece.size % size == 0
+        needed = -(-piece.size // width)
+        pieces.append(
+            replace(
+                piece,
+                panels=piece.size // size if whole else 1,
+                vectors=vectors if whole else needed,
+                active=piece.size - (needed - 1) * width,
+            )
+        )
+    return pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """One register tile: `row.size` rows of the loop `rows` by the vectors of the loop `lanes_loop`."""
+
+    row: _Piece
+    lanes: _Piece
+    width: int
+    rows: For
+    lanes_loop: For
+    compute: str
+
+    def statements(self) -> Block:
+        nest = self.lanes_loop.body if self.lanes_loop.var not in _STEPS else self.rows.body
+        scalar, start, *reduction, finish = nest
+        assert isinstance(scalar, Alloc)
+        assert isinstance(start, Store)
+        assert isinstance(finish, Store)
+        acc = buffer("acc", self.compute, (self.row.size, self.lanes.panels * self.lanes.vectors, self.width), "register")
+
+        def tiled(leaf: Store) -> Block:
+            return self._over_tile(lambda i, v, l, places: self._in_tile(leaf, scalar.buffer, acc, (i, v, l), places))  # noqa: E741
+
+        def inside(body: Block) -> Block:
+            return tuple(s for old in body for s in (tiled(old) if isinstance(old, Store) else (_within(old),)))
+
+        def _within(old: Statement) -> Statement:
+            assert isinstance(old, For)
+            return replace(old, body=inside(old.body))
+
+        first_row = {self.rows.var: self._base(self.row)}
+        return (Alloc(acc), *tiled(start), *substitute(inside(tuple(reduction)), first_row), *tiled(finish))
+
+    @staticmethod
+    def _base(piece: _Piece) -> Index:
+        return piece.base if piece.name else index(piece.start)
+
+    def _in_tile(self, leaf: Store, scalar: Buffer, acc: Buffer, at: tuple[Indexable, ...], places: dict[str, Index]) -> Statement:
+        def in_register(node: Value) -> Value:
+            return load(acc, *at) if isinstance(node, Load) and node.buffer == scalar else node
+
+        (moved,) = substitute(rewrite_values((leaf,), in_register), places)
+        assert isinstance(moved, Store)
+        return store(acc, at, moved.value) if leaf.buffer == scalar else moved
+
+    def _over_tile(self, leaf: Callable[[Index, Index, Index, dict[str, Index]], Statement]) -> Block:
+        """Loops over the rows, panels, vectors and lanes of the tile around what `leaf` makes."""
+        i, p, l = var("i"), var("p"), var("l")  # noqa: E741
+
+        def vectors() -> Iterator[Statement]:
+            per_panel, last = self.lanes.vectors, self.lanes.vectors - 1
+            part = self.lanes.active != self.width
+            for v, count, active in ((var("v"), last if part else per_panel, self.width), (index(last), 1, self.lanes.active)):
+                if not count or (v == last and not part):
+                    continue
+                place = self._base(self.lanes) + p * (per_panel * self.width) + v * self.width + l
+                places = {self.rows.var: self._base(self.row) + i, self.lanes_loop.var: place}
+                vector = loop("l", 0, active, (leaf(i, p * per_panel + v, l, places),), "lanes", self.width)
+                yield loop("v", 0, count, (vector,), "unrolled") if v.constant is None else vector
+
+        panels: Block = (loop("p", 0, self.lanes.panels, tuple(vectors()), "unrolled"),)
+        if self.lanes.panels == 1:
+            panels = substitute(tuple(vectors()), {"p": 0})
+        return (loop("i", 0, self.row.size, panels, "unrolled"),)

@@ -1,0 +1,47 @@
+"""unroll_reduction: writes out several steps of the innermost reduction loop, to spend its counting and addressing on more arithmetic.
+
+The loop over channels is unrolled by the plan's factor. Where it has fewer channels than that it disappears,
+and the loop over taps, if its range is constant, is unrolled in its place. The order of the terms stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..index import var
+from ..ir import Block, For, Kernel, Statement, loop, substitute
+from .context import Context
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    return kernel.with_body(_block(kernel.body, context.plan.unroll))
+
+
+def _block(body: Block, factor: int) -> Block:
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.kind == "serial" and s.var in ("j", "c"):
+            result += _unrolled(s, factor)
+        elif isinstance(s, For):
+            result.append(replace(s, body=_block(s.body, factor)))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+def _unrolled(s: For, factor: int) -> Block:
+    inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
+    if inner is not None:
+        s = replace(s, body=_block(s.body, factor))
+        channels = inner.hi.constant or factor
+        factor = factor // channels if channels < factor else 1
+    if factor == 1 or s.lo != 0:
+        return (s,)
+    name = f"{s.var}_{factor}"
+    whole = s.hi // factor
+    step = substitute(s.body, {s.var: var(name) * factor + var(s.var)})
+    repeated = loop(name, 0, whole, (loop(s.var, 0, factor, step, "unrolled"),), note=s.note)
+    if s.hi.constant is None:
+        return (repeated, replace(s, lo=whole * factor))
+    rest = loop(s.var, 0, s.hi - whole * factor, substitute(s.body, {s.var: var(s.var) + whole * factor}), "unrolled")
+    return tuple(part for part in (repeated, rest) if not part.runs_nothing)

@@ -1,0 +1,170 @@
+"""Plan: the schedule of one kernel, as data; and the cost model that chooses it.
+
+A plan says which algorithm computes the problem and how its loops are cut. It prints in one line:
+
+    direct lanes=filters 16x2 tiles=12x1,4x2,1x4 block=256 unroll=4
+
+vectors of 16 filters, panels of 2 vectors; register tiles of 12 time steps by 1 panel, with tiles of 4 steps by 2 panels and 1 step by
+4 panels for what is left over; blocks of 256 output steps; the channel loop unrolled by 4.
+
+Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 tiles=6x1` is 6
+filters by 2 vectors of 8 steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import CompileError
+from .problem import Problem
+from .target import Target
+
+ALGORITHMS = ("direct", "depthwise", "generic")
+LANES = ("filters", "channels", "time")
+_CHAINS = 8  # independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A register tile: `rows` output steps by `panels` panels (with lanes=time: `rows` filters, one panel)."""
+
+    rows: int
+    panels: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.rows}x{self.panels}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one problem is computed. `tiles` go from tall to short and end with one of a single row."""
+
+    algorithm: str
+    lanes: str
+    width: int
+    vectors: int
+    tiles: tuple[Tile, ...]
+    block: int
+    unroll: int
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS or self.lanes not in LANES:
+            raise CompileError(f"A plan's algorithm is one of {ALGORITHMS} and its lanes one of {LANES}. Received: {self}")
+        rows = [tile.rows for tile in self.tiles]
+        if not rows or rows != sorted(set(rows), reverse=True) or (self.lanes != "time" and rows[-1] != 1):
+            raise CompileError(f"A plan's tiles have fewer rows each, down to 1. Received: {self}")
+        if min(self.width, self.vectors, self.block, self.unroll, *rows, *(tile.panels for tile in self.tiles)) < 1:
+            raise CompileError(f"The numbers of a plan are 1 or more. Received: {self}")
+
+    @property
+    def panel(self) -> int:
+        """Filters (or channels) whose weights lie together. Where their number is not known, so that any tail
+        starts a panel: one vector."""
+        if self.lanes == "time":
+            return self.tiles[0].rows
+        return self.width if self.algorithm == "generic" else self.width * self.vectors
+
+    def __str__(self) -> str:
+        tiles = ",".join(map(str, self.tiles))
+        return f"{self.algorithm} lanes={self.lanes} {self.width}x{self.vectors} tiles={tiles} block={self.block} unroll={self.unroll}"
+
+
+def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
+    """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`."""
+    if problem.dtype == "f16" and not target.half:
+        raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
+    depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
+    if algorithm == "auto":
+        algorithm = "depthwise" if depthwise else "direct"
+    if algorithm == "depthwise":
+        if not depthwise:
+            raise CompileError(
+                f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
+                'use algorithm="direct" or "auto".'
+            )
+        return _depthwise(problem, target)
+    if algorithm == "direct":
+        return _direct_time(problem, target) if problem.channels_first and problem.stride == 1 else _direct_filters(problem, target)
+    if algorithm == "generic":
+        return _generic(problem, target)
+    raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
+
+
+def _compute(problem: Problem) -> str:
+    return "f64" if problem.dtype == "f64" else "f32"
+
+
+def _most_rows(target: Target, vectors: int) -> int:
+    """Most rows of a tile `vectors` wide that LLVM keeps in registers.
+
+    A step needs the tile, the vectors it multiplies and one more number. Loads are scheduled early, which needs registers to spare, more so
+    when the loop is unrolled. Found by counting spills in the inner loop, unrolled by 4: of 16 registers 6x2 spills nothing and 4x3 four
+    accumulators; of 32, 13x2 and 8x3 nothing, 14x2 and 9x3 eight.
+    """
+    spare = 1 if target.registers <= 16 else 3
+    return max(1, (target.registers - spare - 1 - vectors) // vectors)
+
+
+def _vectors(count: int, width: int, most: int) -> int:
+    """Vectors a panel, at most `most`: as few panels as can be, all of about the same width (10 = 5 + 5, not 6 + 4)."""
+    vectors = -(-count // width)
+    panels = -(-vectors // most)
+    return -(-vectors // panels)
+
+
+def _tails(rows: int, panel_count: int, vectors: int, most_vectors: int) -> tuple[Tile, ...]:
+    """The main tile, and shorter, wider ones for what is left over, so that even one row keeps the pipes busy."""
+    tiles = [Tile(rows)]
+    height = rows
+    while height > 1:
+        height = height // 2 if height > 4 else 1
+        wanted = max(1, min(most_vectors // (height * vectors), panel_count))
+        panels = max(p for p in range(1, wanted + 1) if panel_count % p == 0)
+        tiles.append(Tile(height, panels))
+    return tuple(tiles)
+
+
+def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
+    """Output steps whose input fits in half of L2, a multiple of the tile's rows."""
+    steps = (target.l2_bytes // 2) // (problem.stride * problem.channels * item)
+    return max(rows, min(steps, 4096) // rows * rows)
+
+
+def _width(count: int, lanes: int) -> int:
+    """Lanes for `count` numbers: a full vector, or the shorter one that is enough."""
+    width = lanes
+    while width > 1 and width // 2 >= count:
+        width //= 2
+    return width
+
+
+def _direct_filters(problem: Problem, target: Target) -> Plan:
+    compute = _compute(problem)
+    width = _width(problem.group_filters, target.lanes(compute))
+    vectors = _vectors(problem.group_filters, width, 2)
+    rows = min(_most_rows(target, vectors), 13)
+    panels = problem.group_filters // (width * vectors)
+    tiles = _tails(rows, max(1, panels), vectors, rows * vectors)
+    return Plan("direct", "filters", width, vectors, tiles, _block(problem, target, rows, 8 if compute == "f64" else 4), unroll=4)
+
+
+def _direct_time(problem: Problem, target: Target) -> Plan:
+    compute = _compute(problem)
+    width = target.lanes(compute)
+    vectors = 2 if target.registers <= 16 else 3
+    rows = min(_most_rows(target, vectors), 8, problem.group_filters)
+    return Plan("direct", "time", width, vectors, (Tile(rows),), _block(problem, target, width * vectors, 4), unroll=4)
+
+
+def _depthwise(problem: Problem, target: Target) -> Plan:
+    compute = _compute(problem)
+    width = _width(problem.channels, target.lanes(compute))
+    rows = 8 if target.registers < 32 else 16
+    tiles = (Tile(rows), Tile(4), Tile(1))
+    return Plan("depthwise", "channels", width, 1, tiles, _block(problem, target, rows, 4), unroll=8)
+
+
+def _generic(problem: Problem, target: Target) -> Plan:
+    width = target.lanes(_compute(problem))
+    rows = min(_most_rows(target, 2), 8)
+    return Plan("generic", "filters", width, 2, (Tile(rows), Tile(1)), 256, unroll=4)

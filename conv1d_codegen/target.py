@@ -1,0 +1,92 @@
+"""Target: what the compiler knows of a machine. The only file with vector widths, registers and cache sizes.
+
+A row is a family of machines; `host()` is the row that fits the machine at hand, with its exact CPU name and features.
+Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a common server part, and only steer the
+choice of blocks: Zen 3 and Golden Cove have 512 KiB and 2 MiB of L2; the smaller is assumed where a row covers both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from .errors import CompileError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One machine: LLVM's names for it, and the facts that the plan and the emitter need."""
+
+    name: str
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int
+    fma: bool
+    masked: bool  # has masked loads and stores of vectors
+    masked_stores: bool  # ... that are as fast as plain ones
+    half: bool  # converts float16 in hardware
+    l1_bytes: int
+    l2_bytes: int
+
+    def lanes(self, compute: str) -> int:
+        """Numbers of the compute type in one vector."""
+        return self.vector_bytes // (8 if compute == "f64" else 4)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.cpu}, {self.vector_bytes * 8}-bit vectors, {self.registers} registers)"
+
+
+_X86, _ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
+_AVX512 = "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx2,+fma,+f16c"
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 32 << 10, 256 << 10),
+        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 32 << 10, 512 << 10),
+        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 48 << 10, 1 << 20),
+        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 64 << 10, 512 << 10),
+    )
+}
+
+
+@cache
+def host() -> Target:
+    """The row of the table that fits this machine, with its own triple, CPU and features."""
+    from . import jit
+
+    machine = jit.host_machine()
+    for name in ("avx512", "avx2", "sse2", "neon"):
+        row = TARGETS[name]
+        wanted = [feature[1:] for feature in row.features.split(",")]
+        if row.triple.split("-")[0] == machine.architecture and all(machine.features.get(feature, False) for feature in wanted):
+            return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features)
+    raise CompileError(
+        f"No target fits this machine ({machine.triple}, {machine.cpu}): x86-64 and aarch64 with NEON are supported. "
+        f"Name one of {', '.join(TARGETS)} with CompileOptions(target=...) to look at its code."
+    )
+
+
+def resolve(target: Target | str | None) -> Target:
+    """A target by name; None, or "host", is the machine at hand.
+
+    A named row of the host's own architecture keeps the host's triple. Raises CompileError for an unknown name.
+    """
+    if isinstance(target, Target):
+        return target
+    if target is None or target == "host":
+        return host()
+    if target not in TARGETS:
+        raise CompileError(f"No target is named {target!r}. Known: host, {', '.join(TARGETS)}.")
+    return TARGETS[target]
+
+
+def runs_here(target: Target) -> bool:
+    """Whether code for `target` can run on this machine."""
+    from . import jit
+
+    machine = jit.host_machine()
+    wanted = [feature[1:] for feature in target.features.split(",") if feature.startswith("+")]
+    return target.triple.split("-")[0] == machine.architecture and all(machine.features.get(feature, False) for feature in wanted)

@@ -1,0 +1,234 @@
+"""Every pass keeps the result, for every problem, plan and machine: the interpreter computes the same before and after.
+
+Data are exact integers, outputs start as NaN, and registers and scratch do too; so a term too many or too few, an element that is not
+written and a number that is read too early all show. That indices stay in range for all lengths is the verifier's to prove.
+"""
+
+import numpy as np
+import pytest
+from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conv1d_codegen import plan as planning
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.ir import Activate, For, operands, walk
+from conv1d_codegen.lower import lower
+from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
+from conv1d_codegen.plan import Plan, Tile
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.target import TARGETS
+
+#: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
+SMALL = (
+    "c1_f1_k1_valid_linear_f32",
+    "c2_f9_k3_same_relu_f32",
+    "c3_f5_k2_d2_causal_linear_f32",
+    "c2_f4_k3_s2_same_linear_f32",
+    "c1_f17_k4_pad5x2_linear_f32_nobias",
+    "c2_f3_k3_s3_d2_causal_linear_f32",
+    "c4_f6_k2_g2_same_linear_f32",
+    "c5_f5_k3_g5_same_relu_f32",
+    "c3_f6_k2_d3_g3_causal_linear_f32",
+    "c9_f9_k2_g9_valid_linear_f32",
+    "c2_f5_k3_same_linear_f32_first",
+    "c1_f3_k2_s2_causal_linear_f32_first",
+    "c4_f6_k3_g2_valid_linear_f32_first",
+    "c2_f3_k3_same_relu_f64",
+    "c2_f5_k3_same_linear_f16",
+    "c2_f3_k2_causal_gelu_f32",
+    "c2_f5_k2_valid_tanh_f32_first",
+)
+LENGTHS = (1, 3, 19)
+
+
+def planned(text, target, algorithm):
+    problem = Problem.parse(text)
+    try:
+        plan = planning.choose(problem, TARGETS[target], algorithm)
+    except CompileError:
+        pytest.skip(f"{target} has no float16")
+    return problem, Context(problem, plan, TARGETS[target])
+
+
+CASES = [
+    pytest.param(text, target, algorithm, id=f"{text} {target} {algorithm}")
+    for text in SMALL
+    for target in TARGETS
+    for algorithm in algorithms(Problem.parse(text))
+    if target == "avx2" or algorithm != "generic"
+]
+
+
+@pytest.mark.parametrize(("text", "target", "algorithm"), CASES)
+def test_each_pass_keeps_the_result(text, target, algorithm):
+    problem, context = planned(text, target, algorithm)
+    kernel = lower(problem, algorithm)
+    data = [exact_data(problem, 1, length, seed=length) for length in LENGTHS]
+    wanted = [expected(problem, *arrays) for arrays in data]
+    for name, after in [("lower", kernel), *stages(kernel, context)]:
+        if name != "lower" and after == kernel:
+            continue
+        for length, arrays, right in zip(LENGTHS, data, wanted, strict=True):
+            assert_exact(problem, run_interpreted(after, problem, *arrays), right, f"@1x{length} after {name}, plan {context.plan}")
+        kernel = after
+
+
+VERIFIED = [
+    ("c2_f9_k3_same_relu_f32", "avx2", "direct"),
+    ("c3_f5_k2_d2_causal_linear_f32", "avx512", "direct"),
+    ("c2_f4_k3_s2_same_linear_f32", "avx2", "direct"),
+    ("c2_f3_k3_s3_d2_causal_linear_f32", "sse2", "direct"),
+    ("c4_f6_k2_g2_same_linear_f32", "neon", "direct"),
+    ("c5_f5_k3_g5_same_relu_f32", "avx2", "depthwise"),
+    ("c3_f6_k2_d3_g3_causal_linear_f32", "sse2", "depthwise"),
+    ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
+    ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
+    ("c2_f3_k2_causal_gelu_f32", "avx2", "direct"),
+    ("c2_f3_k3_same_relu_f64", "avx2", "generic"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "target", "algorithm"), VERIFIED)
+def test_each_pass_leaves_a_kernel_that_is_verified(text, target, algorithm):
+    problem, context = planned(text, target, algorithm)
+    for _ in stages(lower(problem, algorithm), context, check=True):
+        pass
+
+
+@st.composite
+def any_plan(draw, problem):
+    """Any plan that obeys the rules of `Plan` and fits the problem's layout."""
+    algorithm = draw(st.sampled_from(algorithms(problem)))
+    width = draw(st.sampled_from([1, 2, 4, 8, 16]))
+    vectors = draw(st.integers(1, 3))
+    block = draw(st.sampled_from([1, 2, 5, 8, 64]))
+    unroll = draw(st.integers(1, 6))
+    if algorithm == "direct" and problem.channels_first and problem.stride == 1 and draw(st.booleans()):
+        return Plan("direct", "time", width, vectors, (Tile(draw(st.integers(1, 6))),), block, unroll)
+    if algorithm == "depthwise":
+        lanes, vectors, panels = "channels", 1, st.just(1)
+    elif algorithm == "generic":
+        lanes, panels = "filters", st.just(1)
+    else:
+        lanes, panels = "filters", st.integers(1, 3)
+    rows = sorted(draw(st.sets(st.integers(2, 7), max_size=2)), reverse=True)
+    # Only a tile after the first may take several panels, and the first defines what a panel is.
+    tiles = [Tile(height, 1 if at == 0 else draw(panels)) for at, height in enumerate([*rows, 1])]
+    return Plan(algorithm, lanes, width, vectors, tuple(tiles), block, unroll)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_plan_gives_the_same_result(data):
+    problem = Problem.parse(data.draw(st.sampled_from([text for text in SMALL if "f16" not in text])))
+    plan = data.draw(any_plan(problem))
+    length = data.draw(st.integers(0, 24))
+    arrays = exact_data(problem, 1, length)
+    kernel = lower(problem, plan.algorithm)
+    for name, after in stages(kernel, Context(problem, plan, TARGETS["avx2"])):
+        if name in ("tile", PIPELINE[-1][0]):
+            assert_exact(problem, run_interpreted(after, problem, *arrays), expected(problem, *arrays), f"@1x{length} after {name}, {plan}")
+
+
+@pytest.mark.parametrize("text", SMALL[:12])
+def test_passes_are_deterministic(text):
+    for algorithm in algorithms(Problem.parse(text)):
+        problem, context = planned(text, "avx2", algorithm)
+        kernel = lower(problem, algorithm)
+        assert kernel == lower(problem, algorithm)
+        for _, run in PIPELINE:
+            before = str(kernel)
+            after = run(kernel, context)
+            assert after == run(kernel, context)
+            assert str(kernel) == before
+            kernel = after
+
+
+@pytest.mark.parametrize("text", SMALL)
+def test_clean_up_is_done_once(text):
+    """Simplifying and collapsing what is simplified and collapsed changes nothing."""
+    for algorithm in algorithms(Problem.parse(text)):
+        problem, context = planned(text, "avx2", algorithm)
+        after = dict(stages(lower(problem, algorithm), context))
+        assert simplify.run(after["simplify"], context) == after["simplify"]
+        assert collapse_loops.run(after["collapse_loops"], context) == after["collapse_loops"]
+
+
+def _after(text, algorithm="direct", target="avx2"):
+    problem, context = planned(text, target, algorithm)
+    return dict(stages(lower(problem, algorithm), context))
+
+
+def _loops(kernel):
+    return [s for s in walk(kernel.body) if isinstance(s, For)]
+
+
+def test_block_time_makes_the_parallel_space():
+    kernel = _after("c2_f9_k3_same_relu_f32")["block_time"]
+    assert [(s.var, s.kind) for s in _loops(kernel)[:2]] == [("n", "parallel"), ("block", "parallel")]
+
+
+def test_simplify_leaves_no_guard_in_the_middle():
+    """Where every tap falls on the input, the tap loop is `0..k`; valid padding has no edges at all."""
+    same = _loops(_after("c2_f9_k3_same_relu_f32")["simplify"])
+    assert {s.var for s in same} >= {"t", "t_left", "t_right"}
+    taps = {(s.lo.constant, s.hi.constant) for outer in same if outer.var == "t" for s in walk(outer.body) if isinstance(s, For) and s.var == "j"}
+    assert taps == {(0, 3)}
+    assert not {s.var for s in _loops(_after("c2_f9_k3_valid_linear_f32")["simplify"])} & {"t_left", "t_right"}
+    assert "t_right" not in {s.var for s in _loops(_after("c2_f9_k3_causal_linear_f32")["simplify"])}
+
+
+def test_tile_uses_the_plans_tiles():
+    problem, context = planned("c2_f64_k3_valid_linear_f32", "avx2", "direct")
+    kernel = dict(stages(lower(problem, "direct"), context))["tile"]
+    rows = {s.hi.constant for s in _loops(kernel) if s.var == "i"}
+    assert rows == {tile.rows for tile in context.plan.tiles}
+    assert {s.width for s in _loops(kernel) if s.kind == "lanes"} == {context.plan.width}
+
+
+@pytest.mark.parametrize("text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"])
+def test_pack_weights_reads_panels_only(text):
+    problem = Problem.parse(text)
+    kernel = _after(text, algorithms(problem)[0])["pack_weights"]
+    assert [packing.source for packing in kernel.packings] == (["w", "b"] if problem.use_bias else ["w"])
+    assert not {"w", "b"} & {b.name for b in kernel.buffers}
+    assert {b.name: b.space for b in kernel.buffers}["wp"] == "packed"
+
+
+def test_no_activation_is_left():
+    kernel = _after("c2_f9_k3_same_gelu_f32")["expand_epilogue"]
+
+    def nodes(value):
+        yield value
+        for operand in operands(value):
+            yield from nodes(operand)
+
+    values = [node for s in walk(kernel.body) if hasattr(s, "value") and not hasattr(s.value, "terms") for node in nodes(s.value)]
+    assert values
+    assert not any(isinstance(node, Activate) for node in values)
+
+
+def test_collapse_leaves_no_loop_of_one():
+    for text in SMALL:
+        kernel = _after(text)["collapse_loops"]
+        assert not [str(s.var) for s in _loops(kernel) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")]
+
+
+def test_a_pass_that_is_wrong_would_be_noticed():
+    """The comparison itself: a kernel whose tap loop is one short does not give the reference's result."""
+    problem, context = planned("c2_f9_k3_valid_linear_f32", "avx2", "direct")
+    scheduled = list(stages(lower(problem, "direct"), context))[-1][1]
+
+    def shorten(body):
+        return tuple(
+            For(s.var, s.lo, s.hi - 1, s.body, s.kind, s.width) if isinstance(s, For) and s.var == "j"
+            else For(s.var, s.lo, s.hi, shorten(s.body), s.kind, s.width) if isinstance(s, For)
+            else s
+            for s in body
+        )  # fmt: skip
+
+    x, w, b = exact_data(problem, 1, 19)
+    wrong = run_interpreted(scheduled.with_body(shorten(scheduled.body)), problem, x, w, b)
+    assert not np.array_equal(wrong, expected(problem, x, w, b))
