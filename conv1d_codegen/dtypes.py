@@ -1,0 +1,86 @@
+"""Keras's dtype policies: which dtype the weights have, which one inputs and outputs have, and how a user may say so."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .problem import DTYPES
+
+PROBLEM_DTYPES = {name: short for short, name in DTYPES.items()}
+
+_MIXED = {"mixed_float16": "float16", "mixed_bfloat16": "bfloat16"}
+_QUANTIZED = ("int8", "int4", "float8", "gptq", "awq")
+
+
+@dataclass(frozen=True, slots=True)
+class DTypePolicy:
+    """A policy by name; "float16" has weights, inputs and outputs of that dtype, "mixed_float16" keeps float32 weights."""
+
+    name: str = "float32"
+
+    @property
+    def compute_dtype(self) -> str:
+        """Dtype of the layer's inputs and outputs."""
+        return _MIXED.get(self.name, self.name)
+
+    @property
+    def variable_dtype(self) -> str:
+        """Dtype of the layer's weights."""
+        return "float32" if self.name in _MIXED else self.name
+
+    def serialize(self) -> dict[str, Any]:
+        """The dict that Keras 3 writes."""
+        return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": self.name}, "registered_name": None}
+
+    @classmethod
+    def of(cls, identifier: Any) -> DTypePolicy:
+        """The policy for None (float32), a name, a NumPy dtype or scalar type, a policy of Keras's, or a dict of Keras 2.9's or 3's.
+
+        Raises ValueError for anything else, also for a dtype that a Conv1D can't have.
+        """
+        name = identifier
+        if isinstance(identifier, Mapping):
+            name = identifier.get("config", {}).get("name")
+        elif isinstance(identifier, type):
+            name = np.dtype(identifier).name
+        elif identifier is not None and not isinstance(identifier, str):
+            name = getattr(identifier, "name", None)
+            if not isinstance(name, str):
+                raise ValueError(
+                    f"Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={identifier}"
+                )
+        if name is None:
+            return cls()
+        if name.startswith(_QUANTIZED):
+            raise ValueError(
+                "Cannot convert `policy` into a valid pair (`mode`, `source_name`) to instantiate `QuantizedDTypePolicy`. "
+                f"Received: policy={name}"
+            )
+        if name not in PROBLEM_DTYPES and name not in _MIXED:
+            raise ValueError(
+                f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', "
+                "'mixed_bfloat16', and the name of any float dtype such as 'float32'."
+            )
+        return cls(name)
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The NumPy dtype of a dtype's name. Raises ImportError for bfloat16 without the package `ml_dtypes`, which defines it."""
+    if name != "bfloat16":
+        return np.dtype(name)
+    try:
+        ml_dtypes: Any = importlib.import_module("ml_dtypes")
+    except ImportError as error:
+        raise ImportError("bfloat16 needs the package `ml_dtypes`: pip install ml_dtypes. Received: dtype='bfloat16'.") from error
+    bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return bfloat16
+
+
+def is_real_float(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype holds real floating-point numbers, those of `ml_dtypes` included."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"

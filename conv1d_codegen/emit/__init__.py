@@ -1,0 +1,139 @@
+"""The emitter: a scheduled kernel → instructions → LLVM IR text, printed by the templates.
+
+It walks the loops once. Unrolled loops are written out, lanes loops become vectors, index expressions become addresses. All that is decided
+here; a template gets a flat list of instructions whose fields are strings and integers.
+
+Registers are `alloca`s, one for each constant index, which LLVM's SROA turns into values, loop-carried ones included.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from ..index import Index, index
+from ..ir import Alloc, Bind, Block, For, Kernel, Let, Statement, Store
+from ..target import Target
+from .builder import Builder
+from .integers import Integers
+from .memory import Lanes, Memory
+from .numbers import Numbers
+
+
+def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
+    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making."""
+    writer = _Writer(kernel, target)
+    writer.write(kernel.body)
+    attributes = {"output": "noalias ", "input": "noalias readonly ", "packed": "noalias readonly align 64 "}
+    slots = [{"name": b.name, "type": "ptr", "attributes": attributes[b.space]} for b in kernel.buffers]
+    slots += [{"name": name, "type": "i64", "attributes": ""} for name in (*(name for name, _ in kernel.sizes), "begin", "end")]
+    return _template().render(
+        title=title,
+        plan=plan,
+        target=str(target),
+        name=kernel.name,
+        slots=slots,
+        declarations=sorted(writer.builder.declarations),
+        allocas=writer.builder.allocas,
+        instructions=writer.builder.instructions,
+        vector_bits=target.vector_bytes * 8,
+    )
+
+
+def parallel_loops(kernel: Kernel) -> tuple[list[For], Block]:
+    """The parallel loops, outermost first, and the body of the last."""
+    loops: list[For] = []
+    body: Block = kernel.body
+    while inner := [s for s in body if isinstance(s, For) and s.kind == "parallel"]:
+        loops += inner
+        body = inner[0].body
+    return loops, body
+
+
+@cache
+def _template() -> jinja2.Template:
+    """The main template. In an installed package the templates lie inside it; in a checkout, at its top."""
+    package = Path(__file__).resolve().parent.parent
+    folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    return environment.get_template("kernel.ll.j2")
+
+
+class _Writer:
+    """Walks the statements of a kernel."""
+
+    def __init__(self, kernel: Kernel, target: Target) -> None:
+        self.builder = Builder()
+        self._integers = Integers(self.builder)
+        self._memory = Memory(self.builder, self._integers, target)
+        self._numbers = Numbers(self.builder, self._memory, target, kernel.compute)
+        self._depth = 0
+        for name in (*(name for name, _ in kernel.sizes), "begin", "end"):
+            self._integers.variable(name, f"%{name}", 0)
+
+    def write(self, body: Block, lanes: Lanes | None = None) -> None:
+        for statement in body:
+            self._statement(statement, lanes)
+
+    def _statement(self, statement: Statement, lanes: Lanes | None) -> None:
+        match statement:
+            case For(kind="parallel"):
+                self._parallel(statement)
+            case For(kind="unrolled"):
+                for number in range(statement.lo.constant or 0, statement.hi.constant or 0):
+                    self._integers.define(statement.var, number)
+                    self.write(statement.body)
+            case For(kind="lanes"):
+                name = self.builder.name(statement.var)
+                self._integers.variable(statement.var, name, self._depth)
+                self.write(statement.body, Lanes(name.lstrip("%"), statement.width, self._integers.resolve(statement.hi)))
+            case For():
+                self._serial(statement)
+            case Let(name, number):
+                resolved = self._integers.resolve(number)
+                if resolved.constant is None:
+                    self._integers.variable(name, self._integers.ssa(resolved), self._depth)
+                else:
+                    self._integers.define(name, resolved)
+            case Bind(name, value):
+                self._numbers.bind(name, value, lanes)
+            case Alloc(buffer):
+                self._memory.allocate(buffer)
+            case Store(buffer, place, value):
+                self._numbers.store(buffer, place, value, lanes)
+
+    def _serial(self, loop: For) -> None:
+        lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)
+        certain = ((hi - lo).constant or 0) > 0
+        with self.builder.loop(loop.var, self._integers.ssa(lo), self._integers.ssa(hi), certain) as variable:
+            self._depth += 1
+            self._integers.variable(loop.var, variable, self._depth)
+            self.write(loop.body)
+            self._depth -= 1
+
+    def _parallel(self, outermost: For) -> None:
+        """One loop over a range of the iterations of all parallel loops, numbered with the innermost running fastest."""
+        loops, body = parallel_loops(Kernel("loops", "f32", (), (), (outermost,)))
+        with self.builder.loop("iteration", "%begin", "%end", certain=False) as iteration:
+            self._depth += 1
+            rest = iteration
+            for loop in reversed(loops[1:]):
+                extent = self._integers.ssa(self._integers.resolve(loop.hi))
+                within = self.builder.define(loop.var, "binary", op_name="urem", type="i64", a=rest, b=extent)
+                rest = self.builder.define("rest", "binary", op_name="udiv", type="i64", a=rest, b=extent)
+                self._integers.variable(loop.var, within, self._depth)
+            self._integers.variable(outermost.var, rest, self._depth)
+            self.write(body)
+            self._depth -= 1
+
+
+def iterations(kernel: Kernel) -> Index:
+    """How many parallel iterations a kernel has, in its run-time sizes."""
+    total = index(1)
+    for loop in parallel_loops(kernel)[0]:
+        total = total * loop.hi
+    return total

@@ -1,0 +1,205 @@
+"""Loads and stores: scalars, vectors, parts of vectors, and vectors whose numbers lie apart.
+
+A vector is contiguous where the lane moves the address by one element. A part of one (`active` lanes of
+`width`) never touches the bytes of the other lanes, except in packed buffers, whose panels are padded to whole vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+
+from ..index import Index, index, var
+from ..ir import Buffer
+from ..target import Target
+from .builder import Builder
+from .integers import Integers
+from .types import BYTES, SCALARS, mangled, vector
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """The lanes loop around: the unique name of its variable, its width, and how many lanes are in use."""
+
+    name: str
+    width: int
+    active: Index
+
+    @property
+    def partial(self) -> bool:
+        return self.active != self.width
+
+
+class Memory:
+    """Accesses to buffers, in the type that the buffer stores."""
+
+    def __init__(self, builder: Builder, integers: Integers, target: Target) -> None:
+        self._builder = builder
+        self._integers = integers
+        self._target = target
+        self._registers: dict[Buffer, dict[tuple[int, ...], str]] = {}
+        self._scratch: dict[Buffer, str] = {}
+
+    def allocate(self, buffer: Buffer) -> None:
+        """Start the life of a register tile or of scratch."""
+        if buffer.space == "register":
+            self._registers[buffer] = {}
+        else:
+            count = reduce(lambda a, b: a * b, ((size.constant or 0) for size in buffer.shape), 1)
+            self._scratch[buffer] = self._builder.alloca(buffer.name, f"[{count} x {SCALARS[buffer.dtype]}]", 64)
+
+    def load(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
+        """The value, and how many lanes it has (0: a scalar, the same for every lane)."""
+        scalar = SCALARS[buffer.dtype]
+        if buffer.space == "register":
+            at, width = self._register(buffer, place, lanes)
+            return self._load(scalar, width, at, _alignment(scalar, width)), width
+        offset, stride = self._offset(buffer, place, lanes)
+        at = self._address(buffer, scalar, offset)
+        if lanes is None or stride == 0:
+            return self._load(scalar, 0, at, BYTES[scalar]), 0
+        if stride != 1:
+            return self._gather(scalar, at, stride, lanes), lanes.width
+        if not lanes.partial or buffer.space == "packed":
+            return self._load(scalar, lanes.width, at, BYTES[scalar]), lanes.width
+        active = lanes.active.constant
+        if active is not None and not self._target.masked:
+            return self._resize(self._load(scalar, active, at, BYTES[scalar]), scalar, active, lanes.width), lanes.width
+        return self._masked_load(scalar, at, lanes), lanes.width
+
+    def store(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None, value: str) -> None:
+        """Store a scalar, or inside a lanes loop a vector."""
+        scalar = SCALARS[buffer.dtype]
+        if buffer.space == "register":
+            at, width = self._register(buffer, place, lanes)
+            self._store(scalar, width, value, at, _alignment(scalar, width))
+            return
+        offset, stride = self._offset(buffer, place, lanes)
+        at = self._address(buffer, scalar, offset)
+        if lanes is None:
+            self._store(scalar, 0, value, at, BYTES[scalar])
+        elif stride != 1:
+            self._scatter(scalar, at, stride, lanes, value)
+        elif not lanes.partial:
+            self._store(scalar, lanes.width, value, at, BYTES[scalar])
+        elif lanes.active.constant is not None and not self._target.masked_stores:
+            active = lanes.active.constant
+            self._store(scalar, active, self._resize(value, scalar, lanes.width, active), at, BYTES[scalar])
+        else:
+            type_ = vector(scalar, lanes.width)
+            arguments = ((type_, value), ("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", self._mask(lanes)))
+            self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
+
+    def _register(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
+        """The alloca of a register, made at its first use, and its width."""
+        is_vector = lanes is not None and bool(place) and self._integers.resolve(place[-1]) == var(lanes.name)
+        width = lanes.width if lanes is not None and is_vector else 0
+        constants = [self._integers.resolve(i).constant for i in (place[:-1] if is_vector else place)]
+        key = tuple(c for c in constants if c is not None)
+        assert len(key) == len(constants), f"register {buffer.name} at {place}"
+        slots = self._registers[buffer]
+        if key not in slots:
+            scalar = SCALARS[buffer.dtype]
+            stem = "_".join([buffer.name, *map(str, key)])
+            slots[key] = self._builder.alloca(stem, vector(scalar, width) if width else scalar, _alignment(scalar, width))
+        return slots[key], width
+
+    def _offset(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[Index, Index]:
+        """Where the first lane lies, in elements from the start of the buffer, and how far the next one is."""
+        offset, size = index(0), index(1)
+        for at, extent in zip(reversed(place), reversed(buffer.shape), strict=True):
+            offset = offset + self._integers.resolve(at) * size
+            size = size * self._integers.resolve(extent)
+        if lanes is None:
+            return offset, index(0)
+        first = offset.substitute({lanes.name: 0})
+        return first, offset.substitute({lanes.name: 1}) - first
+
+    def _address(self, buffer: Buffer, scalar: str, offset: Index) -> str:
+        """The address at an offset: the part that changes, shared with others like it, and then the constant part."""
+        constant = offset.constant_term
+        base = self._scratch.get(buffer, f"%{buffer.name}")
+        moving = offset - constant
+        if moving != 0:
+            base = str(
+                self._builder.once(("address", base, moving), lambda: self._at(buffer.name, base, scalar, self._integers.ssa(moving)))
+            )
+        return self._at(buffer.name, base, scalar, str(constant)) if constant else base
+
+    def _at(self, stem: str, base: str, scalar: str, offset: str) -> str:
+        return self._builder.define(f"{stem}.at", "address", type=scalar, base=base, offset=offset)
+
+    def _load(self, scalar: str, width: int, at: str, align: int) -> str:
+        return self._builder.define("v", "load", type=vector(scalar, width) if width else scalar, at=at, align=align)
+
+    def _store(self, scalar: str, width: int, value: str, at: str, align: int) -> None:
+        self._builder.add("store", type=vector(scalar, width) if width else scalar, value=value, at=at, align=align)
+
+    def _masked_load(self, scalar: str, at: str, lanes: Lanes) -> str:
+        type_, mask = vector(scalar, lanes.width), self._mask(lanes)
+        arguments = (("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", mask), (type_, "zeroinitializer"))
+        return self._builder.call("v", type_, f"llvm.masked.load.{mangled(scalar, lanes.width)}.p0", *arguments)
+
+    def _gather(self, scalar: str, at: str, stride: Index, lanes: Lanes) -> str:
+        type_, width = vector(scalar, lanes.width), lanes.width
+        arguments = (
+            (f"<{width} x ptr>", self._apart(scalar, at, stride, width)),
+            ("i32", str(BYTES[scalar])),
+            (f"<{width} x i1>", self._mask(lanes)),
+            (type_, "zeroinitializer"),
+        )
+        return self._builder.call("v", type_, f"llvm.masked.gather.{mangled(scalar, width)}.v{width}p0", *arguments)
+
+    def _scatter(self, scalar: str, at: str, stride: Index, lanes: Lanes, value: str) -> None:
+        type_, width = vector(scalar, lanes.width), lanes.width
+        arguments = (
+            (type_, value),
+            (f"<{width} x ptr>", self._apart(scalar, at, stride, width)),
+            ("i32", str(BYTES[scalar])),
+            (f"<{width} x i1>", self._mask(lanes)),
+        )
+        self._builder.call_void(f"llvm.masked.scatter.{mangled(scalar, width)}.v{width}p0", *arguments)
+
+    def _apart(self, scalar: str, at: str, stride: Index, width: int) -> str:
+        """The addresses of lanes that lie `stride` elements apart."""
+        steps = f"<{', '.join(f'i64 {lane}' for lane in range(width))}>"
+        type_ = vector("i64", width)
+        if stride.constant is not None:
+            offsets = f"<{', '.join(f'i64 {lane * stride.constant}' for lane in range(width))}>"
+        else:
+            step = self.splat(self._integers.ssa(stride), "i64", width)
+            offsets = self._builder.define("offsets", "binary", op_name="mul nsw", type=type_, a=step, b=steps)
+        return self._builder.define("apart", "addresses", type=scalar, base=at, width=width, offsets=offsets)
+
+    def splat(self, value: str, scalar: str, width: int) -> str:
+        """A vector with a scalar in every lane."""
+
+        def make() -> str:
+            type_ = vector(scalar, width)
+            first = self._builder.define("lane", "insert", type=type_, scalar_type=scalar, a=value)
+            return self._builder.define("all", "shuffle", type=type_, a=first, count=width, mask="zeroinitializer")
+
+        return str(self._builder.once(("splat", value, scalar, width), make))
+
+    def _mask(self, lanes: Lanes) -> str:
+        active = lanes.active.constant
+        if active is not None:
+            return f"<{', '.join(f'i1 {int(lane < active)}' for lane in range(lanes.width))}>"
+
+        def make() -> str:
+            count = self._builder.define("count", "cast", op_name="trunc", from_type="i64", a=self._integers.ssa(lanes.active), type="i32")
+            steps = f"<{', '.join(f'i32 {lane}' for lane in range(lanes.width))}>"
+            all_ = self.splat(count, "i32", lanes.width)
+            return self._builder.define("mask", "compare", op_name="icmp slt", type=vector("i32", lanes.width), a=steps, b=all_)
+
+        return str(self._builder.once(("mask", lanes.active, lanes.width), make))
+
+    def _resize(self, value: str, scalar: str, width: int, count: int) -> str:
+        """The first lanes of a vector, or a longer vector whose further lanes hold nothing in particular."""
+        mask = f"<{', '.join(f'i32 {lane}' if lane < width else 'i32 poison' for lane in range(count))}>"
+        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=value, count=count, mask=mask)
+
+
+def _alignment(scalar: str, width: int) -> int:
+    """Bytes that a register's stack slot is aligned to: its size, rounded up to a power of two."""
+    return 1 << (max(1, width) * BYTES[scalar] - 1).bit_length()

@@ -1,0 +1,186 @@
+"""LLVM, through llvmlite: IR text → optimised IR → assembly or machine code in memory. The only importer of llvmlite.
+
+What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dropped once they change:
+
+- a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and CPU names are ours;
+- a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
+- `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
+- a fork while another thread is inside LLVM would deadlock the child: one lock around it all, held over a fork;
+- generated code must not call anything: an object that wants a symbol from outside is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from .errors import CompileError
+from .target import Target
+
+_LOCK = threading.RLock()
+os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+_SERIAL = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """This machine in LLVM's words."""
+
+    architecture: str
+    triple: str
+    cpu: str
+    features: dict[str, bool]
+    flat_features: str
+
+
+@cache
+def host_machine() -> Machine:
+    """The machine at hand."""
+    triple = llvm.get_process_triple()
+    features = llvm.get_host_cpu_features()
+    known = {str(name): bool(on) for name, on in features.items()}
+    if triple.split("-")[0] == "aarch64":
+        known["neon"] = True  # part of the base architecture; not always listed
+    return Machine(triple.split("-")[0], triple, llvm.get_host_cpu_name(), known, features.flatten())
+
+
+@cache
+def _initialise(all_targets: bool) -> None:
+    if all_targets:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    else:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+
+
+@cache
+def _target_machine(target: Target) -> Any:
+    native = target.triple.split("-")[0] == host_machine().architecture
+    _initialise(all_targets=not native)
+    # The host's own triple (its operating system, its object format) where the code is to run here.
+    triple = host_machine().triple if native else target.triple
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+    )
+
+
+@contextmanager
+def _parsed(ir: str, machine: Any) -> Iterator[Any]:
+    with _LOCK, llvm.create_context() as context:
+        try:
+            module = llvm.parse_assembly(ir, context=context)
+        except RuntimeError as error:
+            raise CompileError(f"LLVM refuses the generated IR, which is a fault of the compiler: {error}") from error
+        try:
+            module.triple, module.data_layout = machine.triple, str(machine.target_data)
+            module.verify()
+            yield module
+        finally:
+            module.close()
+
+
+def _optimise(module: Any, machine: Any) -> None:
+    """LLVM's pipeline without the vectorisers and the unroller: the loops are as they should be already."""
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = options.loop_interleaving = False
+    builder = llvm.create_pass_builder(machine, options)
+    manager = builder.getModulePassManager()
+    try:
+        manager.run(module, builder)
+    finally:
+        if hasattr(llvm.newpassmanagers.NewPassManager, "_dispose"):
+            llvm.newpassmanagers.NewPassManager._dispose(manager)
+            manager.detach()
+
+
+def optimised(ir: str, target: Target) -> str:
+    """LLVM IR after LLVM's passes."""
+    machine = _target_machine(target)
+    with _parsed(ir, machine) as module:
+        _optimise(module, machine)
+        return str(module)
+
+
+def assembly(ir: str, target: Target) -> str:
+    """The assembly of optimised code. Cross targets too."""
+    machine = _target_machine(target)
+    with _parsed(ir, machine) as module:
+        _optimise(module, machine)
+        return str(machine.emit_assembly(module))
+
+
+class Code:
+    """Machine code in memory, alive as long as this object is."""
+
+    __slots__ = ("_tracker", "address", "size")
+
+    def __init__(self, tracker: Any, address: int, size: int) -> None:
+        self._tracker = tracker
+        self.address = address
+        self.size = size
+
+
+def load(ir: str, symbol: str, target: Target) -> Code:
+    """Compile for this machine and load. Raises CompileError where that can't be."""
+    machine = _target_machine(target)
+    with _parsed(ir, machine) as module:
+        _optimise(module, machine)
+        image = machine.emit_object(module)
+    _refuse_undefined_symbols(image, symbol)
+    with _LOCK:
+        library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
+        tracker = library.link(_jit(), f"conv1d_codegen.{next(_SERIAL)}")
+        return Code(tracker, tracker[symbol], len(image))
+
+
+@cache
+def _jit() -> Any:
+    _initialise(all_targets=False)
+    try:
+        llvm.check_jit_execution()
+    except OSError as error:
+        raise CompileError(
+            "This system forbids a process to make memory executable (SELinux execmem, or systemd's MemoryDenyWriteExecute), so no "
+            f"kernel can run: {error}"
+        ) from error
+    machine = llvm.Target.from_default_triple().create_target_machine(opt=3, reloc="pic", codemodel="small")
+    return llvm.create_lljit_compiler(machine, use_jit_link=platform.system() != "Windows", suppress_errors=True)
+
+
+def _refuse_undefined_symbols(image: bytes, symbol: str) -> None:
+    with _LOCK:
+        undefined = _undefined_symbols(image)
+    if undefined:
+        raise CompileError(f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler.")
+
+
+def _undefined_symbols(image: bytes) -> list[str]:
+    """The symbols an ELF object wants from outside (System V ABI, Object Files, Symbol Table). Other formats: not looked at."""
+    import struct
+
+    if image[:5] != b"\x7fELF\x02":
+        return []
+    (sections_at,) = struct.unpack_from("<Q", image, 0x28)
+    entry_size, entries = struct.unpack_from("<HH", image, 0x3A)
+    sections = [struct.unpack_from("<IIQQQQIIQQ", image, sections_at + i * entry_size) for i in range(entries)]
+    names: list[str] = []
+    for _, kind, _, _, offset, size, link, _, _, width in sections:
+        if kind != 2:  # SHT_SYMTAB
+            continue
+        strings = sections[link][4]
+        for at in range(offset + width, offset + size, width):
+            name, _, _, section = struct.unpack_from("<IBBH", image, at)
+            if section == 0:
+                end = image.index(b"\0", strings + name)
+                names.append(image[strings + name : end].decode())
+    return names
