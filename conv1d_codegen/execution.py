@@ -1,0 +1,115 @@
+"""From a user's array to a kernel's arguments and back: dtypes, memory layout, extended batch shapes, `out`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .activations import glu
+from .dtypes import is_real_float
+from .layer_arguments import Shape, check_output_length
+from .problem import Problem
+
+if TYPE_CHECKING:
+    from .kernel import CompiledKernel
+
+Array = NDArray[Any]
+
+
+def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
+    """The inputs as a plain, aligned, C-contiguous array of `dtype`; no copy where they are one already.
+
+    Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold anything else:
+    Keras leaves integers alone, and then no back end convolves them.
+    """
+    try:
+        x = np.asarray(inputs)
+    except ValueError as error:  # lists of unequal lengths
+        raise TypeError(f"Conv1D takes an array of real floating-point numbers. Received: {type(inputs)}: {error}") from error
+    if not is_real_float(x.dtype) or (not autocast and x.dtype != dtype):
+        wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
+        raise TypeError(
+            f"Conv1D takes an array of {wanted}. Received: {type(inputs)} of dtype {x.dtype} and shape {x.shape}. "
+            f"Convert it first, for example with x.astype('{dtype.name}')."
+        )
+    with np.errstate(over="ignore"):  # 1e300 is inf in float32
+        return np.require(x, dtype, ["C", "A"])
+
+
+def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) -> None:
+    """Raises TypeError or ValueError unless `out` is an array that the result for `x` can be written into.
+
+    It may not share memory with `x`, which is read as the result is written. (The weights' arrays are not writeable.)
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"`out` must be a NumPy array. Received: {type(out)}.")
+    if out.dtype != dtype:
+        raise ValueError(f"`out` must have dtype {dtype.name} in native byte order. Received: {out.dtype!r}.")
+    if out.shape != shape:
+        raise ValueError(f"`out` must have shape {shape}. Received: {out.shape}.")
+    if not out.flags.carray:
+        raise ValueError(
+            f"`out` must be C-contiguous, aligned and writeable. Received an array with strides {out.strides} and\n{out.flags}"
+        )
+    if np.may_share_memory(out, x):
+        raise ValueError(f"`out` must not share memory with the inputs. Received: out of shape {out.shape} and inputs of shape {x.shape}.")
+
+
+def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:
+    """Runs a kernel on `x`, `batch_shape + (T, C)` or `batch_shape + (C, T)`, and gives `batch_shape + (T', F)` or `+ (F, T')`.
+
+    `x` is as `as_input` gives it; `out` is checked. Raises ValueError where no output exists; an empty batch, or an empty sequence with
+    "same" and "causal" padding, gives an empty result without a call of the kernel.
+    """
+    shape = x.shape
+    length = shape[-1] if problem.channels_first else shape[-2]
+    steps = problem.output_length(length)
+    if steps <= 0:
+        check_output_length(steps, length, shape, problem)
+    batch_shape = shape[:-2]
+    tail = (problem.filters, steps) if problem.channels_first else (steps, problem.filters)
+    if out is None:
+        y = np.empty(batch_shape + tail, x.dtype)
+    else:
+        check_out(out, batch_shape + tail, x.dtype, x)
+        y = out
+    if y.size == 0:
+        return y
+    if len(batch_shape) == 1:
+        kernel.run(x, packed, y, threads)
+    else:
+        batch = math.prod(batch_shape)
+        kernel.run(x.reshape(batch, *shape[-2:]), packed, y.reshape(batch, *tail), threads)
+    return y
+
+
+def padded(problem: Problem, x: Array) -> Array:
+    """`x` with the zeros of causal or explicit padding around it; as it is for "valid" and "same"."""
+    if problem.padding in ("valid", "same"):
+        return x
+    right = problem.padding[1] if isinstance(problem.padding, tuple) else 0
+    widths = [(0, 0)] * x.ndim
+    widths[-1 if problem.channels_first else -2] = (problem.left_padding(0), right)
+    return np.pad(x, widths)
+
+
+def output_shape(problem: Problem, shape: Sequence[int | None], activation: Callable[..., Any]) -> Shape:
+    """The shape of a layer's output; an unknown size (None) stays unknown. Raises ValueError where no output exists."""
+    length = shape[-1] if problem.channels_first else shape[-2]
+    steps = None
+    if length is not None:
+        steps = problem.output_length(length)
+        check_output_length(steps, length, shape, problem)
+    whole: list[int | None] = [*shape[:-2], *((problem.filters, steps) if problem.channels_first else (steps, problem.filters))]
+    function, axis = (activation.func, activation.keywords.get("axis", -1)) if isinstance(activation, partial) else (activation, -1)
+    if function is glu:
+        size = whole[axis]
+        if size is not None and size % 2:
+            raise ValueError(f"axis size must be divisible by 2. Received: x.shape={tuple(whole)} with axis={axis}")
+        whole[axis] = None if size is None else size // 2
+    return tuple(whole)

@@ -1,0 +1,398 @@
+"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated for exactly this layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import activations, constraints, initializers, regularizers
+from . import layer_arguments as check
+from .dtypes import PROBLEM_DTYPES
+from .execution import as_input, check_out, convolve, output_shape, padded
+from .layer_base import Layer
+from .options import CompileOptions
+from .problem import Activation, Problem
+from .threads import get_num_threads
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .kernel import CompiledKernel
+
+Array = NDArray[Any]
+
+
+class _Prepared(NamedTuple):
+    """What a call needs and a change of the weights makes stale."""
+
+    problem: Problem
+    kernel: CompiledKernel
+    packed: Any
+    dtype: np.dtype[Any]
+    after: Callable[..., Any] | None  # the activation, where the kernel doesn't compute it
+
+
+class Conv1D(Layer):
+    """1D convolution: `activation(bias + Σ x[…, t·stride + j·dilation - left, c] · kernel[j, c, f])`, summed over taps and channels.
+
+        layer = Conv1D(32, 3, padding="causal", dilation_rate=2, activation="gelu")
+        y = layer(x)                       # (4, 100, 16) → (4, 100, 32); builds, compiles, runs
+
+    Args:
+        filters: output channels.
+        kernel_size, strides, dilation_rate: an integer, or a tuple or list of one. A stride and a dilation above 1 exclude each other,
+            as in Keras, unless `options` allows both.
+        padding: "valid" (none), "same" (as long as the input, divided by the stride; the odd zero on the right) or "causal" (output t
+            sees no input after t); case-insensitive.
+        data_format: "channels_last", `batch_shape + (steps, channels)`, or "channels_first", `batch_shape + (channels, steps)`.
+        groups: divides channels and filters; each group of filters sees its own group of channels.
+        activation: a name, a dict, a callable or None. The element-wise ones of Keras are computed in the kernel, others after it.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint: names, dicts, instances, classes or callables, as in Keras. Constraints are kept, not applied.
+        options: a CompileOptions, or a dict of its fields: algorithm, threads, target, plan, explicit padding.
+        **kwargs: name, dtype ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"), trainable, autocast,
+            weights (initial values), and Keras 2's input_shape, batch_input_shape, batch_size, input_dim and dynamic.
+
+    Raises ValueError for arguments that make no convolution, with Keras 3's texts.
+
+    Calls may come from several threads at once. Everything that the kernel depends on is read-only; weights change by assignment.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = "channels_last",
+        dilation_rate: int | Sequence[int] = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        options: CompileOptions | Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kwargs, activity_regularizer)
+        self._options = CompileOptions.of(options)
+        self._kernel_size = check.one_tuple(kernel_size, "kernel_size")
+        self._strides = check.one_tuple(strides, "strides")
+        self._dilation_rate = check.one_tuple(dilation_rate, "dilation_rate")
+        self._padding = check.padding_name(padding)
+        self._data_format = check.data_format_name(data_format)
+        self._activation = activations.get(activation)
+        self._use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self._filters, self._groups = check.check_filters_and_groups(filters, groups)
+        check.check_stride_and_dilation(self._strides, self._dilation_rate, self._options)
+
+        self._fused: Activation | None = activations.fusable(self._activation)
+        self._channel_axis = -2 if self._data_format == "channels_first" else -1
+        self._problem: Problem | None = None
+        self._prepared: _Prepared | None = None
+
+    filters = property(attrgetter("_filters"), doc="Output channels.")
+    kernel_size = property(attrgetter("_kernel_size"), doc="Taps, a tuple of one integer.")
+    strides = property(attrgetter("_strides"), doc="Input steps between output steps, a tuple of one integer.")
+    padding = property(attrgetter("_padding"), doc='"valid", "same" or "causal".')
+    data_format = property(attrgetter("_data_format"), doc='"channels_last" or "channels_first".')
+    dilation_rate = property(attrgetter("_dilation_rate"), doc="Input steps between taps, a tuple of one integer.")
+    groups = property(attrgetter("_groups"), doc="Groups of channels and filters.")
+    activation = property(attrgetter("_activation"), doc="The activation function.")
+    use_bias = property(attrgetter("_use_bias"), doc="Whether a bias is added, as given.")
+    options = property(attrgetter("_options"), doc="The CompileOptions.")
+
+    @property
+    def problem(self) -> Problem:
+        """The convolution that the kernel is generated for. Raises ValueError before the layer is built."""
+        if self._problem is None:
+            raise ValueError(f"Layer '{self.name}' isn't built, so its number of input channels is unknown. Call `build(input_shape)`.")
+        return self._problem
+
+    @property
+    def kernel(self) -> Array:
+        """The weights `(kernel_size, channels // groups, filters)`, read-only; assign an array of that shape to change them."""
+        return self._weight("kernel")
+
+    @kernel.setter
+    def kernel(self, value: ArrayLike) -> None:
+        self._assign({"kernel": value})
+
+    @property
+    def bias(self) -> Array | None:
+        """The bias `(filters,)`, read-only, None where the layer has none; assign an array of that shape to change it."""
+        return self._weight("bias") if self._use_bias else None
+
+    @bias.setter
+    def bias(self, value: ArrayLike) -> None:
+        if not self._use_bias:
+            raise AttributeError(f"Layer '{self.name}' has use_bias={self._use_bias!r}, so there is no bias to assign to.")
+        self._assign({"bias": value})
+
+    # Building and shapes
+
+    def _problem_for(self, channels: int) -> Problem:
+        problem = Problem(
+            channels=channels,
+            filters=self._filters,
+            kernel_size=self._kernel_size[0],
+            stride=self._strides[0],
+            dilation=self._dilation_rate[0],
+            groups=self._groups,
+            padding=self._options.explicit_padding or self._padding,
+            activation=self._fused or Activation(),
+            dtype=PROBLEM_DTYPES[self.compute_dtype],
+            channels_first=self._channel_axis == -2,
+            use_bias=bool(self._use_bias),
+        )
+        check.check_index_range(problem)
+        return problem
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Makes the weights for inputs of a shape, of rank 3 or more; only the number of channels must be known.
+
+        Raises ValueError for a shape that the layer can't take, and where the weights exist already.
+        """
+        shape = check.shape_of(input_shape)
+        with self._lock:
+            if self._built:
+                raise ValueError(
+                    "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
+                    f"be created in the `__init__()` method or in the `build()` method. Received: build({shape}) of layer '{self.name}'."
+                )
+            check.check_rank(shape, self.name)
+            problem = self._problem_for(check.check_channels(shape, self._channel_axis, self._groups))
+            output_shape(problem, shape, activations.linear)
+            variables = {"kernel": self._initial("kernel", self.kernel_initializer, problem.kernel_shape)}
+            if self._use_bias:
+                variables["bias"] = self._initial("bias", self.bias_initializer, (self._filters,))
+            self._variables = variables
+            if self._initial_weights is not None:
+                try:
+                    self.set_weights(self._initial_weights)
+                except Exception:
+                    self._variables = {}
+                    raise
+            # Last, because other threads look at it without the lock.
+            self._problem, self._built = problem, True
+
+    def _initial(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
+        values = np.asarray((initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype))
+        if values.shape != shape:
+            raise ValueError(f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}.")
+        return self._frozen(values, name)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> check.Shape:
+        """The shape of the output for inputs of a shape; None stays None. Raises ValueError where no output exists."""
+        shape = check.shape_of(input_shape)
+        check.check_rank(shape, self.name)
+        channels = shape[self._channel_axis]
+        known = self._groups if channels is None else check.check_channels(shape, self._channel_axis, self._groups)
+        return output_shape(self._problem_for(known), shape, self._activation)
+
+    # Calling
+
+    def __call__(self, inputs: Any, out: Array | None = None, *, training: bool | None = None) -> Array:
+        """The layer's output: `batch_shape + (T', filters)`, or `+ (filters, T')` in channels_first, of dtype `compute_dtype`.
+
+        Args:
+            inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to `compute_dtype`.
+            out: an array to write the result into: of its shape and dtype, C-contiguous, and apart from the inputs.
+            training: taken and ignored, as a convolution is the same in training.
+
+        Builds the layer at the first call. Raises TypeError for inputs that aren't floats, ValueError for shapes that don't fit.
+        """
+        if not self._built:
+            inputs = as_input(inputs, self._compute_dtype, self._autocast)
+            with self._lock:
+                if not self._built:
+                    self.build(inputs.shape)
+        if self._losses:
+            self._losses = []
+        y: Array = self.call(inputs) if out is None else self.call(inputs, out=out)
+        if self.activity_regularizer is not None:
+            self._add_activity_loss(y)
+        return y
+
+    def call(self, inputs: Any, out: Array | None = None) -> Array:
+        """The forward pass of a built layer; arguments, result and errors as of `__call__`, without losses."""
+        if type(self).convolution_op is not Conv1D.convolution_op:
+            x = self._accepted(inputs)
+            return self._delivered(self._through_convolution_op(x), out, x)
+        prepared = self._prepared or self._prepare()
+        problem, kernel, packed, dtype, after = prepared
+        x = inputs
+        ready = type(x) is np.ndarray and x.dtype is dtype and x.flags.carray and x.ndim == 3
+        if not ready or x.shape[self._channel_axis] != problem.channels:
+            x = self._accepted(x)
+        threads = self._options.num_threads or get_num_threads()
+        if after is None:
+            return convolve(problem, kernel, packed, x, out, threads)
+        return self._delivered(after(convolve(problem, kernel, packed, x, None, threads)), out, x)
+
+    def _accepted(self, inputs: Any) -> Array:
+        """The inputs as a kernel takes them, of rank 3 or more. Raises TypeError and ValueError as `__call__` says."""
+        x = as_input(inputs, self._compute_dtype, self._autocast)
+        check.check_rank(x.shape, self.name)
+        if x.shape[self._channel_axis] != self.problem.channels:
+            axis = 1 if self._channel_axis == -2 and x.ndim == 3 else self._channel_axis
+            raise ValueError(
+                f"Input 0 with name 'None' of layer '{self.name}' is incompatible with the layer: expected axis {axis} of input shape "
+                f"to have value {self.problem.channels}, but received input with shape {x.shape}"
+            )
+        return x
+
+    def _delivered(self, result: Any, out: Array | None, x: Array) -> Array:
+        """What an activation in NumPy gave, in the compute dtype, in `out` if that is given."""
+        y = np.asarray(result, self._compute_dtype)
+        if out is None:
+            return y
+        check_out(out, y.shape, y.dtype, x)
+        out[...] = y
+        return out
+
+    def _prepare(self) -> _Prepared:
+        """Compiles the kernel, or finds it compiled, and packs the weights for it."""
+        from .compiler import compile_problem
+
+        with self._lock:
+            if self._prepared is None:
+                problem = self.problem
+                kernel = compile_problem(problem, self._options).kernel
+                packed = kernel.pack(self._computed("kernel"), self._computed("bias") if self._use_bias else None)
+                self._prepared = _Prepared(problem, kernel, packed, self._compute_dtype, None if self._fused else self._activation)
+            return self._prepared
+
+    def _computed(self, name: str) -> Array:
+        """A weight in the compute dtype."""
+        with np.errstate(over="ignore"):
+            return self._variables[name].astype(self._compute_dtype, copy=False)
+
+    def _weights_changed(self) -> None:
+        self._prepared = None
+
+    def _weight_regularizers(self) -> Mapping[str, Any]:
+        return {"kernel": self.kernel_regularizer, **({"bias": self.bias_regularizer} if self._use_bias else {})}
+
+    def convolution_op(self, inputs: ArrayLike, kernel: ArrayLike) -> Array:
+        """The convolution alone, without bias and activation: Keras 2.9's hook for subclasses that change it.
+
+        Where a subclass overrides it, a call goes through it, and bias and activation follow, each in a pass of its own. As in Keras
+        2.9, the inputs of a causal layer (or one with explicit padding) come padded already, and are convolved "valid" here; those of a
+        "same" layer are padded here. `kernel` is `(k, channels // groups, filters)`, which the subclass may have changed.
+        Raises ValueError for shapes that don't fit each other.
+        """
+        from .compiler import compile_problem
+
+        x = as_input(inputs, self._compute_dtype)
+        weights = as_input(kernel, self._compute_dtype)
+        check.check_rank(x.shape, self.name)
+        channels = x.shape[self._channel_axis]
+        if weights.ndim != 3 or 0 in weights.shape or channels % weights.shape[1]:
+            raise ValueError(
+                f"Layer '{self.name}' convolves inputs of {channels} channels with a kernel of shape "
+                f"(kernel_size, {channels} // groups, filters). Received kernel of shape {weights.shape} and input of shape {x.shape}."
+            )
+        same = self._padding == "same" and self._options.explicit_padding is None
+        problem = self._problem_for(self._groups).with_(
+            channels=channels,
+            filters=weights.shape[2],
+            kernel_size=weights.shape[0],
+            groups=channels // weights.shape[1],
+            padding="same" if same else "valid",
+            activation=Activation(),
+            use_bias=False,
+        )
+        # A plan is made for the layer's own problem.
+        compiled = compile_problem(problem, replace(self._options, plan=None)).kernel
+        return convolve(problem, compiled, compiled.pack(weights, None), x, None, self._options.num_threads or get_num_threads())
+
+    def _through_convolution_op(self, x: Array) -> Array:
+        problem = self.problem
+        shape = output_shape(problem, x.shape, activations.linear)
+        if 0 in shape:
+            y = np.empty([size or 0 for size in shape], x.dtype)
+        else:
+            y = np.asarray(self.convolution_op(padded(problem, x), self._computed("kernel")))
+        if self._use_bias:
+            bias = self._computed("bias")
+            y = y + (bias[:, None] if problem.channels_first else bias)
+        return np.asarray(self._activation(y))
+
+    # Seeing it, saving it, copying it
+
+    def dump(self, stage: str = "scheduled") -> str:
+        """A stage of the compilation as text: "problem", "plan", "loop", "scheduled", "llvm", "optimized" or "asm".
+
+        Raises ValueError for another stage, and before the layer is built.
+        """
+        from .compiler import compile_problem
+
+        return compile_problem(self.problem, self._options).dump(stage)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as Keras 3 writes them, with `options` where they differ from the defaults."""
+        config = {
+            **super().get_config(),
+            "filters": self._filters,
+            "kernel_size": self._kernel_size,
+            "strides": self._strides,
+            "padding": self._padding,
+            "data_format": self._data_format,
+            "dilation_rate": self._dilation_rate,
+            "groups": self._groups,
+            "activation": activations.serialize(self._activation),
+            "use_bias": self._use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+        options = self._options.get_config()
+        return {**config, "options": options} if options else config
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
+        """A new, unbuilt layer from a config of `get_config`, of Keras 3's or of Keras 2.9's.
+
+        `custom_objects` maps names in it to your own functions and classes. Raises what the constructor raises.
+        """
+        arguments = dict(config)
+        if custom_objects:
+            for name, value in arguments.items():
+                module = next((module for ending, module in _RESOLVERS.items() if name.endswith(ending)), None)
+                arguments[name] = value if module is None else module.get(value, custom_objects)
+        return cls(**arguments)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Machine code and packed weights belong to this process and this object.
+        return {**super().__getstate__(), "_prepared": None}
+
+    def __repr__(self) -> str:
+        known = "" if self._problem is None else f", {self._problem}"
+        return f"<{type(self).__name__} name={self.name}, built={self.built}{known}>"
+
+
+_RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}
+
+Convolution1D = Conv1D
