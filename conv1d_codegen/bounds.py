@@ -57,6 +57,8 @@ class Facts:
     def in_range(self, name: str, lo: Indexable, hi: Indexable) -> Facts:
         """With `lo <= name < hi`."""
         known = (*self.known, *_halves(var(name), index(lo), 1), *_halves(var(name) + 1, index(hi), -1))
+        if any(len(m) > 1 for m, _ in index(lo).terms) and self.proves(lo):
+            known = (*known, var(name))  # as products of products are not looked at
         chance = Random(len(known))
         examples = []
         for example in self.examples:
@@ -173,7 +175,7 @@ def _with_definitions(inequalities: list[Index]) -> tuple[list[Index], list[Extr
             new = [(value - atom.a) * sign, (value - atom.b) * sign]
             extremes.append(atom)
         result += new
-        queue += [a for e in new for a in _atoms(e)]
+        queue = [a for e in new for a in _atoms(e)] + queue  # so that what is near the goal comes first
     return result, extremes
 
 

@@ -21,6 +21,7 @@ from .target import Target
 
 ALGORITHMS = ("direct", "depthwise", "generic")
 LANES = ("filters", "channels", "time")
+_ITEM = {"f32": 4, "f64": 8}  # bytes
 _CHAINS = 8  # independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need
 
 
@@ -145,15 +146,17 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     rows = min(_most_rows(target, vectors), 13)
     panels = problem.group_filters // (width * vectors)
     tiles = _tails(rows, max(1, panels), vectors, rows * vectors)
-    return Plan("direct", "filters", width, vectors, tiles, _block(problem, target, rows, 8 if compute == "f64" else 4), unroll=4)
+    return Plan("direct", "filters", width, vectors, tiles, _block(problem, target, rows, _ITEM[compute]), unroll=4)
 
 
 def _direct_time(problem: Problem, target: Target) -> Plan:
+    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have chains to work on."""
     compute = _compute(problem)
     width = target.lanes(compute)
-    vectors = 2 if target.registers <= 16 else 3
-    rows = min(_most_rows(target, vectors), 8, problem.group_filters)
-    return Plan("direct", "time", width, vectors, (Tile(rows),), _block(problem, target, width * vectors, 4), unroll=4)
+    most_rows = 6 if target.registers <= 16 else 8
+    rows = -(-problem.group_filters // -(-problem.group_filters // most_rows))
+    vectors = next(v for v in range(_CHAINS, 0, -1) if v == 1 or rows <= _most_rows(target, v))
+    return Plan("direct", "time", width, vectors, (Tile(rows),), _block(problem, target, width * vectors, _ITEM[compute]), unroll=4)
 
 
 def _depthwise(problem: Problem, target: Target) -> Plan:
@@ -161,7 +164,7 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
     width = _width(problem.channels, target.lanes(compute))
     rows = 8 if target.registers < 32 else 16
     tiles = (Tile(rows), Tile(4), Tile(1))
-    return Plan("depthwise", "channels", width, 1, tiles, _block(problem, target, rows, 4), unroll=8)
+    return Plan("depthwise", "channels", width, 1, tiles, _block(problem, target, rows, _ITEM[compute]), unroll=8)
 
 
 def _generic(problem: Problem, target: Target) -> Plan:

@@ -66,8 +66,9 @@ def conv1d(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None, problem: Pro
 def error_bound(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None, problem: Problem) -> NDArray[np.float64]:
     """How far a kernel's values before the activation may be from the exact ones, element by element: float64, the output's shape.
 
-    `8·u·(Σ|x||w| + |b|)`, u = 2^-24 (2^-53 for "f64"): frameworks and a plain sequential sum stay within 4.6·u·Σ|x||w| for sums of
-    24 to 4608 products. For "f16" and "bf16", which accumulate in float32, half an ulp of the result in that dtype comes on top.
+    `8·u·(Σ|x||w| + |b|)`, u = 2^-24 (2^-53 for "f64"). Random data of both signs stays within it, for any number of products, as the
+    kernels sum them in chunks (`passes/chunk_reduction.py` has the measurements); products that are all of one sign may go 2.5 times as
+    far. For "f16" and "bf16", which accumulate in float32, half an ulp of the result in that dtype comes on top.
     """
     linear = problem.with_(activation=Activation())
     magnitude = conv1d(np.abs(x), np.abs(kernel), None if bias is None else np.abs(bias), linear)

@@ -13,11 +13,12 @@ import numpy as np
 
 from conv1d_codegen import reference
 from conv1d_codegen.compiler import Compilation, compile_problem
+from conv1d_codegen.dtypes import numpy_dtype
 from conv1d_codegen.interpret import interpret
-from conv1d_codegen.kernel import numpy_dtype
 from conv1d_codegen.lower.generic import SIZES
 from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.problem import Problem
+from conv1d_codegen.passes.chunk_reduction import chunk_shape
+from conv1d_codegen.problem import DTYPES, Problem
 from conv1d_codegen.target import TARGETS, runs_here
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,6 +109,11 @@ def algorithms(problem):
     return (["depthwise"] if depthwise else []) + ["direct", "generic"]
 
 
+def dtype_of(problem):
+    """The NumPy dtype of a problem's arrays."""
+    return numpy_dtype(DTYPES[problem.dtype])
+
+
 def supports(target, problem):
     """Whether a target has kernels for a problem's dtype."""
     return problem.dtype != "f16" or TARGETS[target].half
@@ -116,7 +122,7 @@ def supports(target, problem):
 def exact_data(problem, batch, length, seed=0):
     """Integers: x in [-4, 4], w in [-2, 2], b in [-3, 3], or None."""
     random = np.random.default_rng(seed)
-    dtype = numpy_dtype(problem.dtype)
+    dtype = dtype_of(problem)
     x = random.integers(-4, 5, problem.input_shape(batch, length)).astype(dtype)
     w = random.integers(-2, 3, problem.kernel_shape).astype(dtype)
     b = random.integers(-3, 4, problem.filters).astype(dtype) if problem.use_bias else None
@@ -126,7 +132,7 @@ def exact_data(problem, batch, length, seed=0):
 def real_data(problem, batch, length, seed=0):
     """Normally distributed numbers, rounded to the problem's dtype."""
     random = np.random.default_rng(seed)
-    dtype = numpy_dtype(problem.dtype)
+    dtype = dtype_of(problem)
     x = random.standard_normal(problem.input_shape(batch, length)).astype(dtype)
     w = random.standard_normal(problem.kernel_shape).astype(dtype)
     b = random.standard_normal(problem.filters).astype(dtype) if problem.use_bias else None
@@ -136,12 +142,12 @@ def real_data(problem, batch, length, seed=0):
 def expected(problem, x, w, b):
     """The reference's result, rounded once to the problem's dtype."""
     with np.errstate(all="ignore"):
-        return reference.conv1d(x, w, b, problem).astype(numpy_dtype(problem.dtype))
+        return reference.conv1d(x, w, b, problem).astype(dtype_of(problem))
 
 
 def empty_output(problem, batch, length):
     """An output array full of NaN: an element that is not written shows."""
-    return np.full(problem.output_shape(batch, length), np.nan, numpy_dtype(problem.dtype))
+    return np.full(problem.output_shape(batch, length), np.nan, dtype_of(problem))
 
 
 def sizes_of(kernel, problem, batch, length):
@@ -150,7 +156,8 @@ def sizes_of(kernel, problem, batch, length):
     if any(name == "K" for name, _ in kernel.sizes):
         p = problem
         sizes.update(U=max(0, p.output_length(length)), left=p.left_padding(length), K=p.kernel_size, S=p.stride, D=p.dilation)
-        sizes.update(G=p.groups, C=p.group_channels, F=p.group_filters)
+        chunk = chunk_shape(p.kernel_size, p.group_channels)
+        sizes.update(G=p.groups, C=p.group_channels, F=p.group_filters, J=chunk[0], M=chunk[1])
         assert list(sizes) == ["N", "T", *(name for name, _ in SIZES)]
     return sizes
 

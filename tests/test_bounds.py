@@ -31,7 +31,7 @@ def expressions(draw, names=NAMES):
 
 def worlds(bounds, extra=None):
     """All small integers with T >= 0 that satisfy the ranges of t and j, and `e` where it stands for an expression."""
-    for T in range(0, 7):
+    for T in range(7):
         lo, hi = (bound.evaluate({"T": T}) for bound in bounds[0])
         for t in range(lo, min(hi, lo + 9)):
             low, high = (bound.evaluate({"T": T, "t": t}) for bound in bounds[1])
@@ -69,7 +69,7 @@ def test_without_the_examples_too(outer, goal):
     facts = Facts.of_sizes([("T", 0)]).in_range("t", *outer)
     bare = Facts(facts.known, facts.equalities, ())
     if bare.proves(goal):
-        for T in range(0, 9):
+        for T in range(9):
             lo, hi = (bound.evaluate({"T": T}) for bound in outer)
             for t in range(lo, min(hi, lo + 12)):
                 assert goal.evaluate({"T": T, "t": t}) >= 0

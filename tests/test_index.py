@@ -103,7 +103,7 @@ def test_algebra(first, second, third):
     assert (a + b) + c == a + (b + c)
     assert a * (b + c) == a * b + a * c
     assert a - a == 0
-    assert -(-a) == a
+    assert -(-a) == a  # noqa: B002
     assert a * 1 == a + 0 == a
     assert a * 0 == 0
 

@@ -8,7 +8,7 @@ from conv1d_codegen import padding as pad
 from conv1d_codegen.index import var
 
 PADDINGS = ["valid", "same", "causal", (0, 0), (2, 0), (0, 3), (4, 7)]
-CASES = list(itertools.product(range(0, 14), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), PADDINGS))
+CASES = list(itertools.product(range(14), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), PADDINGS))
 
 
 def windows(length, kernel_size, stride, dilation, left, right):
@@ -60,7 +60,7 @@ def test_expressions_agree_with_integers(padding):
         left = pad.left_padding(length, *arguments, padding)
         low, high = pad.taps_on_input(t, length, left, *arguments)
         first, last = pad.interior(length, left, *arguments)
-        for number, step in itertools.product(range(0, 12), range(0, 5)):
+        for number, step in itertools.product(range(12), range(5)):
             values = {"T": number, "t": step}
             here = pad.left_padding(number, *arguments, padding)
 

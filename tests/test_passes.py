@@ -27,6 +27,7 @@ SMALL = (
     "c2_f4_k3_s2_same_linear_f32",
     "c1_f17_k4_pad5x2_linear_f32_nobias",
     "c2_f3_k3_s3_d2_causal_linear_f32",
+    "c2_f9_k2_s2_pad2x9_linear_f32",
     "c4_f6_k2_g2_same_linear_f32",
     "c5_f5_k3_g5_same_relu_f32",
     "c3_f6_k2_d3_g3_causal_linear_f32",
@@ -79,6 +80,7 @@ VERIFIED = [
     ("c3_f5_k2_d2_causal_linear_f32", "avx512", "direct"),
     ("c2_f4_k3_s2_same_linear_f32", "avx2", "direct"),
     ("c2_f3_k3_s3_d2_causal_linear_f32", "sse2", "direct"),
+    ("c2_f9_k2_s2_pad2x9_linear_f32", "avx512", "direct"),
     ("c4_f6_k2_g2_same_linear_f32", "neon", "direct"),
     ("c5_f5_k3_g5_same_relu_f32", "avx2", "depthwise"),
     ("c3_f6_k2_d3_g3_causal_linear_f32", "sse2", "depthwise"),
@@ -174,7 +176,13 @@ def test_simplify_leaves_no_guard_in_the_middle():
     """Where every tap falls on the input, the tap loop is `0..k`; valid padding has no edges at all."""
     same = _loops(_after("c2_f9_k3_same_relu_f32")["simplify"])
     assert {s.var for s in same} >= {"t", "t_left", "t_right"}
-    taps = {(s.lo.constant, s.hi.constant) for outer in same if outer.var == "t" for s in walk(outer.body) if isinstance(s, For) and s.var == "j"}
+    taps = {
+        (s.lo.constant, s.hi.constant)
+        for outer in same
+        if outer.var == "t"
+        for s in walk(outer.body)
+        if isinstance(s, For) and s.var == "j"
+    }
     assert taps == {(0, 3)}
     assert not {s.var for s in _loops(_after("c2_f9_k3_valid_linear_f32")["simplify"])} & {"t_left", "t_right"}
     assert "t_right" not in {s.var for s in _loops(_after("c2_f9_k3_causal_linear_f32")["simplify"])}

@@ -12,3 +12,8 @@ _LOWERINGS = {"direct": direct.lower, "depthwise": depthwise.lower, "generic": g
 def lower(problem: Problem, algorithm: str) -> Kernel:
     """The formula of `problem` as `algorithm` orders its loops."""
     return _LOWERINGS[algorithm](problem)
+
+
+def representative(problem: Problem, algorithm: str) -> Problem:
+    """The problem that stands for all those that one kernel of `algorithm` computes: itself, but for generic."""
+    return generic.representative(problem) if algorithm == "generic" else problem

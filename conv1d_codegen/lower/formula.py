@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .. import padding as pad
 from ..index import Index, Indexable, var
-from ..ir import Activate, Alloc, Block, Buffer, Const, Fma, Value, buffer, load, loop, store
+from ..ir import Activate, Alloc, Block, Buffer, Const, Fma, buffer, load, loop, store
 from ..problem import Problem
 
 
@@ -65,11 +65,11 @@ class Formula:
         return (n, *group, channel, t) if self.problem.channels_first else (n, t, *group, channel)
 
     def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
-        """One output: the accumulator starts at the bias, takes every tap and channel in order, and is activated and stored."""
+        """One output: the accumulator takes every tap and channel in order, and with the bias is activated and stored."""
         s = self.sizes
         j, c = var("j"), var("c")
         acc = buffer("acc", compute_type(self.problem), (), "register")
-        start: Value = load(self.b, *group, f) if self.problem.use_bias else Const(0.0)
+        result = load(acc) + load(self.b, *group, f) if self.problem.use_bias else load(acc)
         first, last = pad.taps_on_input(t, var("T"), s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
@@ -78,7 +78,7 @@ class Formula:
         term: Block = (store(acc, (), Fma(x, w, load(acc))),)
         return (
             Alloc(acc),
-            store(acc, (), start),
+            store(acc, (), Const(0.0)),
             loop("j", first, last, term if one_channel else (loop("c", 0, s.channels, term),), note="taps that fall on the input"),
-            store(self.y, self.place(n, t, group, f), Activate(self.problem.activation, load(acc))),
+            store(self.y, self.place(n, t, group, f), Activate(self.problem.activation, result)),
         )

@@ -13,11 +13,19 @@ from ..problem import Problem
 from .formula import Formula, Sizes, compute_type, identifier
 
 #: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
-SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1))
+SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1), ("J", 1), ("M", 1))
+
+
+def representative(problem: Problem) -> Problem:
+    """The same problem with every size that is given at run time set to 1, and no padding."""
+    return problem.with_(channels=1, filters=1, kernel_size=1, stride=1, dilation=1, groups=1, padding="valid")
 
 
 def lower(problem: Problem) -> Kernel:
-    """The loops of the formula over `groups` [G] of `C` channels and `F` filters, `U` outputs and `left` steps of padding."""
+    """The loops of the formula over `G` groups of `C` channels and `F` filters, `U` outputs and `left` steps of padding.
+
+    `J` and `M` are the taps and channels of a chunk, for `passes/chunk_reduction.py`.
+    """
     sizes = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"))
     formula = Formula(problem, sizes)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")

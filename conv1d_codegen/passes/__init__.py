@@ -4,6 +4,7 @@ The order, and why:
 
     block_time        first, as it decides what the parallel iterations are, and everything else happens inside one of them
     peel_edges        before tiling: only rows whose taps all fall on the input can share a register tile
+    chunk_reduction   before tiling, as the sums of the chunks are tiled like the accumulators
     simplify          now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
     pack_weights      after tiling, as the panels are those that the tiles read
@@ -19,7 +20,18 @@ from collections.abc import Callable, Iterator
 
 from ..ir import Kernel
 from ..verify import verify
-from . import block_time, collapse_loops, expand_epilogue, pack_weights, peel_edges, simplify, stage_operands, tile, unroll_reduction
+from . import (
+    block_time,
+    chunk_reduction,
+    collapse_loops,
+    expand_epilogue,
+    pack_weights,
+    peel_edges,
+    simplify,
+    stage_operands,
+    tile,
+    unroll_reduction,
+)
 from .context import Context
 
 Pass = Callable[[Kernel, Context], Kernel]
@@ -27,6 +39,7 @@ Pass = Callable[[Kernel, Context], Kernel]
 PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("block_time", block_time.run),
     ("peel_edges", peel_edges.run),
+    ("chunk_reduction", chunk_reduction.run),
     ("simplify", simplify.run),
     ("tile", tile.run),
     ("pack_weights", pack_weights.run),

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from .. import approximations
-from ..index import index, var
-from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, rewrite_values, store, substitute
+from ..index import Index, index, var
+from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, loads, rewrite_values, store, substitute
 from .context import Context
 
 #: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
@@ -47,9 +47,13 @@ def _activated(s: Statement) -> Activate | None:
 
 
 def _is_large(leaf: Activate) -> bool:
-    assert isinstance(leaf.a, Load)
-    rows, vectors, _ = (size.constant or 1 for size in leaf.a.buffer.shape)
+    rows, vectors, _ = (size.constant or 1 for size in _tile_of(leaf).shape)
     return rows > 1 and approximations.cost(leaf.activation) * rows * vectors > _MOST_WRITTEN_OUT
+
+
+def _tile_of(leaf: Activate) -> Buffer:
+    """The accumulators, or the totals, that are activated."""
+    return next(load.buffer for load in loads(leaf.a) if load.buffer.space in ("register", "scratch"))
 
 
 def _expanded(s: Store, compute: str) -> Block:
@@ -65,19 +69,21 @@ def _expanded(s: Store, compute: str) -> Block:
 
 
 def _through_scratch(rows: For, leaf: Activate) -> Block:
-    assert isinstance(leaf.a, Load)
-    acc = leaf.a.buffer
-    tile = Buffer("tile_out", acc.dtype, acc.shape, "scratch")
+    of_tile = _tile_of(leaf)
+    tile = Buffer("tile_out", of_tile.dtype, of_tile.shape, "scratch")
+
+    def at(value: Value) -> tuple[Index, ...]:
+        return next(load.index for load in loads(value) if load.buffer == of_tile)
 
     def save(body: Block) -> Iterator[Statement]:
         for s in body:
             if isinstance(s, For):
                 yield replace(s, body=tuple(save(s.body)))
-            elif isinstance(s, Store) and isinstance(s.value, Activate) and isinstance(s.value.a, Load):
-                yield store(tile, s.value.a.index, s.value.a)
+            elif isinstance(s, Store) and isinstance(s.value, Activate):
+                yield store(tile, at(s.value.a), s.value.a)
 
     def from_scratch(node: Value) -> Value:
-        return Load(tile, node.index) if isinstance(node, Load) and node.buffer == acc else node
+        return replace(node, a=Load(tile, at(node.a))) if isinstance(node, Activate) else node
 
     finish = rewrite_values(rows.body, from_scratch)
     row = substitute(finish, {"i": var("row")})

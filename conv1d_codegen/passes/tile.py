@@ -13,7 +13,7 @@ largest tile leaves over goes to the next smaller one; steps whose taps are guar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..index import Index, Indexable, index, minimum, var
@@ -34,6 +34,7 @@ from ..ir import (
     rewrite_values,
     store,
     substitute,
+    walk,
 )
 from .context import Context
 
@@ -84,7 +85,7 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
     (other,) = steps.body
     assert isinstance(other, For)
     plan = context.plan
-    guarded = any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in other.body)
+    guarded = any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(other.body))
     if plan.lanes == "time" and not guarded:
         pieces = _cut_lanes("tile", steps.lo, steps.hi, plan.width, plan.vectors)
         rows = _cut_constant("panel", other.hi, (plan.panel,))
@@ -95,7 +96,7 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
     if guarded:
         heights = [(_Piece("", 1, var(steps.var), 1), 1 if plan.lanes == "time" else plan.tiles[-1].panels)]
     else:
-        lets, cut = _cut_steps(steps.lo, steps.hi, tuple(tile.rows for tile in plan.tiles))
+        lets, cut = _cut_steps(steps, tuple(tile.rows for tile in plan.tiles))
         heights = list(zip(cut, (tile.panels for tile in plan.tiles), strict=True))
     result: list[Statement] = list(lets)
     for row, panels in heights:
@@ -106,17 +107,18 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
     return tuple(result)
 
 
-def _cut_steps(lo: Index, hi: Index, heights: tuple[int, ...]) -> tuple[Block, list[_Piece]]:
+def _cut_steps(steps: For, heights: tuple[int, ...]) -> tuple[Block, list[_Piece]]:
     """Pieces of descending height over a range known at run time, down to a height of 1."""
+    edge = steps.var.removeprefix("t")  # the edges are cut too where they read nothing
     lets: list[Statement] = []
     pieces = []
-    start = lo
+    start = steps.lo
     for height, after in zip(heights, (*heights[1:], 0), strict=True):
-        count = (hi - start) // height
+        count = (steps.hi - start) // height
         pieces.append(_Piece("tile", count, start, height))
         if after:
-            lets.append(Let(f"rest{after}", start + count * height))
-            start = var(f"rest{after}")
+            lets.append(Let(f"rest{after}{edge}", start + count * height))
+            start = var(f"rest{after}{edge}")
     return tuple(lets), pieces
 
 
@@ -178,54 +180,55 @@ class _Tile:
     compute: str
 
     def statements(self) -> Block:
+        """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over the tile."""
         nest = self.lanes_loop.body if self.lanes_loop.var not in _STEPS else self.rows.body
-        scalar, start, *reduction, finish = nest
-        assert isinstance(scalar, Alloc)
-        assert isinstance(start, Store)
-        assert isinstance(finish, Store)
-        acc = buffer("acc", self.compute, (self.row.size, self.lanes.panels * self.lanes.vectors, self.width), "register")
+        tiles: dict[Buffer, Buffer] = {}
 
-        def tiled(leaf: Store) -> Block:
-            return self._over_tile(lambda i, v, l, places: self._in_tile(leaf, scalar.buffer, acc, (i, v, l), places))  # noqa: E741
+        def inside(body: Block) -> Iterator[Statement]:
+            for s in body:
+                match s:
+                    case Alloc(scalar):
+                        shape = (self.row.size, self.lanes.panels * self.lanes.vectors, self.width)
+                        tiles[scalar] = buffer(scalar.name, self.compute, shape, scalar.space)
+                        yield Alloc(tiles[scalar])
+                    case For():
+                        yield replace(s, body=tuple(inside(s.body)))
+                    case Store():
+                        yield from self._over_tile(s, tiles)
 
-        def inside(body: Block) -> Block:
-            return tuple(s for old in body for s in (tiled(old) if isinstance(old, Store) else (_within(old),)))
-
-        def _within(old: Statement) -> Statement:
-            assert isinstance(old, For)
-            return replace(old, body=inside(old.body))
-
-        first_row = {self.rows.var: self._base(self.row)}
-        return (Alloc(acc), *tiled(start), *substitute(inside(tuple(reduction)), first_row), *tiled(finish))
+        # In the bounds of the loops within, which guard taps of one row only.
+        return substitute(tuple(inside(nest)), {self.rows.var: self._base(self.row)})
 
     @staticmethod
     def _base(piece: _Piece) -> Index:
         return piece.base if piece.name else index(piece.start)
 
-    def _in_tile(self, leaf: Store, scalar: Buffer, acc: Buffer, at: tuple[Indexable, ...], places: dict[str, Index]) -> Statement:
-        def in_register(node: Value) -> Value:
-            return load(acc, *at) if isinstance(node, Load) and node.buffer == scalar else node
-
-        (moved,) = substitute(rewrite_values((leaf,), in_register), places)
-        assert isinstance(moved, Store)
-        return store(acc, at, moved.value) if leaf.buffer == scalar else moved
-
-    def _over_tile(self, leaf: Callable[[Index, Index, Index, dict[str, Index]], Statement]) -> Block:
-        """Loops over the rows, panels, vectors and lanes of the tile around what `leaf` makes."""
-        i, p, l = var("i"), var("p"), var("l")  # noqa: E741
-
-        def vectors() -> Iterator[Statement]:
-            per_panel, last = self.lanes.vectors, self.lanes.vectors - 1
-            part = self.lanes.active != self.width
-            for v, count, active in ((var("v"), last if part else per_panel, self.width), (index(last), 1, self.lanes.active)):
-                if not count or (v == last and not part):
-                    continue
-                place = self._base(self.lanes) + p * (per_panel * self.width) + v * self.width + l
-                places = {self.rows.var: self._base(self.row) + i, self.lanes_loop.var: place}
-                vector = loop("l", 0, active, (leaf(i, p * per_panel + v, l, places),), "lanes", self.width)
-                yield loop("v", 0, count, (vector,), "unrolled") if v.constant is None else vector
-
-        panels: Block = (loop("p", 0, self.lanes.panels, tuple(vectors()), "unrolled"),)
+    def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> Block:
+        """A store for one output, for the rows, panels, vectors and lanes of the tile."""
+        per_panel, last = self.lanes.vectors, self.lanes.vectors - 1
+        full = per_panel if self.lanes.active == self.width else last
+        p, v = var("p"), var("v")
+        vectors: list[Statement] = []
+        if full:
+            vectors.append(loop("v", 0, full, (self._vector(leaf, tiles, p, v, self.width),), "unrolled"))
+        if full < per_panel:
+            vectors.append(self._vector(leaf, tiles, p, index(last), self.lanes.active))
+        panels: Block = (loop("p", 0, self.lanes.panels, tuple(vectors), "unrolled"),)
         if self.lanes.panels == 1:
-            panels = substitute(tuple(vectors()), {"p": 0})
+            panels = substitute(tuple(vectors), {"p": 0})
         return (loop("i", 0, self.row.size, panels, "unrolled"),)
+
+    def _vector(self, leaf: Store, tiles: Mapping[Buffer, Buffer], panel: Index, vector: Index, active: Indexable) -> For:
+        """The store in the lanes of one vector of row `i`."""
+        i, lane = var("i"), var("l")
+        at = (i, panel * self.lanes.vectors + vector, lane)
+        size = self.lanes.vectors * self.width
+        place = self._base(self.lanes) + panel * size + vector * self.width + lane
+
+        def in_tile(node: Value) -> Value:
+            return load(tiles[node.buffer], *at) if isinstance(node, Load) and node.buffer in tiles else node
+
+        (moved,) = substitute(rewrite_values((leaf,), in_tile), {self.rows.var: self._base(self.row) + i, self.lanes_loop.var: place})
+        assert isinstance(moved, Store)
+        moved = store(tiles[leaf.buffer], at, moved.value) if leaf.buffer in tiles else moved
+        return loop("l", 0, active, (moved,), "lanes", self.width)

@@ -8,37 +8,39 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import var
+from ..index import Index, index, maximum, var
 from ..ir import Block, For, Kernel, Statement, loop, substitute
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body, context.plan.unroll))
+    sizes = {var(name) for name, _ in kernel.sizes}
+    return kernel.with_body(_block(kernel.body, context.plan.unroll, sizes))
 
 
-def _block(body: Block, factor: int) -> Block:
+def _block(body: Block, factor: int, sizes: set[Index]) -> Block:
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.kind == "serial" and s.var in ("j", "c"):
-            result += _unrolled(s, factor)
+            result += _unrolled(s, factor, sizes)
         elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body, factor)))
+            result.append(replace(s, body=_block(s.body, factor, sizes)))
         else:
             result.append(s)
     return tuple(result)
 
 
-def _unrolled(s: For, factor: int) -> Block:
+def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
     inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
     if inner is not None:
-        s = replace(s, body=_block(s.body, factor))
+        s = replace(s, body=_block(s.body, factor, sizes))
         channels = inner.hi.constant or factor
         factor = factor // channels if channels < factor else 1
     if factor == 1 or s.lo != 0:
         return (s,)
     name = f"{s.var}_{factor}"
-    whole = s.hi // factor
+    certain = s.hi.constant is not None or s.hi in sizes
+    whole = (s.hi if certain else index(maximum(s.hi, 0))) // factor  # the range of taps on the input may end before it starts
     step = substitute(s.body, {s.var: var(name) * factor + var(s.var)})
     repeated = loop(name, 0, whole, (loop(s.var, 0, factor, step, "unrolled"),), note=s.note)
     if s.hi.constant is None:
