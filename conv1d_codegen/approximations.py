@@ -318,12 +318,18 @@ FORMULAS: dict[str, Callable[..., Value]] = {
 
 
 def expand(activation: Activation, x: Value, compute: str, fresh: Callable[[str], str]) -> tuple[list[Bind], Value]:
-    """The statements that come first, and the value of the activation of x. `fresh` makes a new name from a hint."""
+    """The statements that come first, and the value of the activation of x. `fresh` makes a new name from a hint.
+
+    Raises ValueError for an activation that is not known, or not with these parameters.
+    """
     if activation.name not in FORMULAS:
         raise ValueError(f"No element-wise activation is called {activation.name!r}.")
     program = Program(compute, fresh)
     argument = Ref(fresh("act_x"))
-    result = FORMULAS[activation.name](program, argument, **dict(activation.parameters))
+    try:
+        result = FORMULAS[activation.name](program, argument, **dict(activation.parameters))
+    except TypeError as error:
+        raise ValueError(f"The activation {activation} has wrong or missing parameters: {error}") from error
     uses = sum(node == argument for root in (*(b.value for b in program.binds), result) for node in _nodes(root))
     if uses > 1 and not isinstance(x, Ref):
         return [Bind(argument.name, x), *program.binds], result

@@ -6,9 +6,8 @@ compile_problem(problem, options) → Compilation      each of its stages can be
 from __future__ import annotations
 
 import sys
-import threading
-from collections import OrderedDict
-from functools import cached_property
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from . import knobs
 from . import plan as planning
@@ -16,7 +15,8 @@ from .emit import emit
 from .errors import CompileError
 from .ir import Kernel
 from .kernel import CompiledKernel
-from .lower import lower
+from .locks import COMPILING, kept
+from .lower import lower, representative
 from .options import CompileOptions
 from .passes import Context, stages
 from .plan import Plan
@@ -24,19 +24,24 @@ from .problem import Problem
 from .target import Target, resolve, runs_here
 from .verify import verify
 
+if TYPE_CHECKING:
+    from .jit import Code
+
 STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
 
 
-class Compilation:
-    """One problem on its way to machine code. Each stage is made when it is first asked for, and kept."""
+class Program:
+    """The stages from loops to machine code. Each is made when it is first asked for, and kept.
+
+    A specialised program serves one problem. A generic one serves all that differ only in what it takes at run time.
+    """
 
     def __init__(self, problem: Problem, plan: Plan, target: Target) -> None:
         self.problem = problem
         self.plan = plan
         self.target = target
-        self._lock = threading.RLock()
 
-    @cached_property
+    @kept
     def loop(self) -> Kernel:
         """The formula, as loops."""
         kernel = lower(self.problem, self.plan.algorithm)
@@ -44,7 +49,7 @@ class Compilation:
             verify(kernel)
         return kernel
 
-    @cached_property
+    @kept
     def passes(self) -> list[tuple[str, Kernel]]:
         """The kernel after each pass, with the pass's name."""
         return list(stages(self.loop, Context(self.problem, self.plan, self.target), check=knobs.verify()))
@@ -54,21 +59,23 @@ class Compilation:
         """The loops that run."""
         return self.passes[-1][1]
 
-    @cached_property
+    @kept
     def llvm(self) -> str:
         """The loops, printed as LLVM IR."""
         return emit(self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan))
 
-    @cached_property
-    def kernel(self) -> CompiledKernel:
-        """The machine code, loaded and callable. Raises CompileError if it is for another machine."""
+    @kept
+    def code(self) -> Code:
+        """The machine code, loaded. Raises CompileError if it is for another machine."""
         from . import jit
 
         if not runs_here(self.target):
             raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
         code = jit.load(self.llvm, self.scheduled.name, self.target)
-        self._log()
-        return CompiledKernel(self.problem, self.scheduled, code)
+        wanted = knobs.log_stages()
+        for stage in STAGES if wanted == ("all",) else wanted:
+            print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
+        return code
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; with `passes`, "scheduled" shows the kernel after each pass that changed it.
@@ -101,15 +108,37 @@ class Compilation:
             before = kernel
         return text
 
-    def _log(self) -> None:
-        wanted = knobs.log_stages()
-        for stage in STAGES if wanted == ("all",) else wanted:
-            print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
+
+class Compilation:
+    """One problem, and the program that computes it."""
+
+    def __init__(self, problem: Problem, program: Program) -> None:
+        self.problem = problem
+        self.program = program
+
+    @property
+    def plan(self) -> Plan:
+        """The schedule."""
+        return self.program.plan
+
+    @property
+    def target(self) -> Target:
+        """The machine."""
+        return self.program.target
+
+    @kept
+    def kernel(self) -> CompiledKernel:
+        """The program, loaded and callable for this problem. Raises CompileError if it is for another machine."""
+        return CompiledKernel(self.problem, self.program.scheduled, self.program.code)
+
+    def dump(self, stage: str, passes: bool = False) -> str:
+        """The text of a stage; arguments and errors as of `Program.dump`."""
+        return f"{self.problem}\n" if stage == "problem" else self.program.dump(stage, passes)
 
 
 _MOST_KEPT = 256  # a kernel takes some tens of KiB; shapes may be driven by users
-_kept: OrderedDict[tuple[Problem, Plan, Target], Compilation] = OrderedDict()
-_lock = threading.RLock()
+_compilation = lru_cache(_MOST_KEPT)(Compilation)
+_program = lru_cache(_MOST_KEPT)(Program)
 
 
 def compile_problem(problem: Problem, options: CompileOptions | None = None) -> Compilation:
@@ -118,13 +147,7 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None) -> 
     Raises CompileError for an algorithm, plan or target that does not fit.
     """
     options = options or CompileOptions()
-    target = resolve(options.target or knobs.target())
-    plan = options.plan or planning.choose(problem, target, options.algorithm)
-    key = (problem, plan, target)
-    with _lock:
-        if key not in _kept:
-            _kept[key] = Compilation(problem, plan, target)
-            if len(_kept) > _MOST_KEPT:
-                _kept.popitem(last=False)
-        _kept.move_to_end(key)
-        return _kept[key]
+    with COMPILING:
+        target = resolve(options.target or knobs.target())
+        plan = options.plan or planning.choose(problem, target, options.algorithm)
+        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

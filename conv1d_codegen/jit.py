@@ -5,15 +5,13 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
 - a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and CPU names are ours;
 - a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
-- a fork while another thread is inside LLVM would deadlock the child: one lock around it all, held over a fork;
+- a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """
 
 from __future__ import annotations
 
-import os
 import platform
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,10 +22,9 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from .errors import CompileError
+from .locks import COMPILING
 from .target import Target
 
-_LOCK = threading.RLock()
-os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 _SERIAL = count()
 
 
@@ -75,15 +72,22 @@ def _target_machine(target: Target) -> Any:
 
 
 @contextmanager
+def _refusal() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise CompileError(f"LLVM refuses the generated IR, which is a fault of the compiler: {error}") from error
+
+
+@contextmanager
 def _parsed(ir: str, machine: Any) -> Iterator[Any]:
-    with _LOCK, llvm.create_context() as context:
-        try:
+    with COMPILING, llvm.create_context() as context:
+        with _refusal():
             module = llvm.parse_assembly(ir, context=context)
-        except RuntimeError as error:
-            raise CompileError(f"LLVM refuses the generated IR, which is a fault of the compiler: {error}") from error
         try:
             module.triple, module.data_layout = machine.triple, str(machine.target_data)
-            module.verify()
+            with _refusal():
+                module.verify()
             yield module
         finally:
             module.close()
@@ -137,7 +141,7 @@ def load(ir: str, symbol: str, target: Target) -> Code:
         _optimise(module, machine)
         image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)
-    with _LOCK:
+    with COMPILING:
         library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
         tracker = library.link(_jit(), f"conv1d_codegen.{next(_SERIAL)}")
         return Code(tracker, tracker[symbol], len(image))
@@ -158,7 +162,7 @@ def _jit() -> Any:
 
 
 def _refuse_undefined_symbols(image: bytes, symbol: str) -> None:
-    with _LOCK:
+    with COMPILING:
         undefined = _undefined_symbols(image)
     if undefined:
         raise CompileError(f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler.")

@@ -20,6 +20,7 @@ from . import threads
 from .dtypes import numpy_dtype
 from .emit import iterations
 from .ir import Kernel
+from .passes.chunk_reduction import chunk_shape
 from .problem import DTYPES, Problem
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class PackedWeights:
     """Weights in one kernel's layout: the arrays in the order of its parameters, and their addresses."""
 
     owner: Kernel
+    problem: Problem  # a generic kernel serves many, whose weights differ in size
     arrays: tuple[Array, ...]
     addresses: tuple[int, ...]
 
@@ -71,7 +73,7 @@ class CompiledKernel:
             source = sources[packing.source]
             assert source is not None
             arrays.append(packing(source, compute, sizes))
-        return PackedWeights(self._kernel, tuple(arrays), tuple(array.ctypes.data for array in arrays))
+        return PackedWeights(self._kernel, problem, tuple(arrays), tuple(array.ctypes.data for array in arrays))
 
     def __call__(self, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
         """Compute `y` from `x`: `(N, T, C)` → `(N, U, F)`, or `(N, C, T)` → `(N, F, U)`.
@@ -94,7 +96,7 @@ class CompiledKernel:
             raise ValueError("The output array is read-only.")
         if np.may_share_memory(x, y) or any(np.may_share_memory(array, y) for array in weights.arrays):
             raise ValueError("The output array shares memory with the input or the weights.")
-        if weights.owner is not self._kernel:
+        if weights.owner is not self._kernel or (weights.problem is not problem and weights.problem != problem):
             raise ValueError(f"These weights were packed for another kernel, not for {problem}.")
         if y.size:
             self.run(x, weights, y, num_threads)
@@ -123,7 +125,8 @@ class CompiledKernel:
             return batch, length
         p = self.problem
         constants = (p.kernel_size, p.stride, p.dilation, p.groups, p.group_channels, p.group_filters)
-        return batch, length, p.output_length(length), p.left_padding(length), *constants
+        chunk = chunk_shape(p.kernel_size, p.group_channels)
+        return batch, length, p.output_length(length), p.left_padding(length), *constants, *chunk
 
 
 def _address(array: Array) -> int:

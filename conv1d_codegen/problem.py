@@ -49,10 +49,13 @@ class Activation:
     def parse(cls, text: str) -> Activation:
         """The inverse of `str`. Raises ValueError for text of another form."""
         match = re.fullmatch(r"([a-z][a-z0-9_]*)(?:\(([^()]*)\))?", text)
-        if match is None:
-            raise ValueError(f"Expected an activation such as `relu` or `elu(alpha=0.5)`. Received: {text!r}.")
-        pairs = [item.split("=", 1) for item in (match[2] or "").split(",") if item]
-        return cls(match[1], tuple(sorted((name, float(value)) for name, value in pairs)))
+        pairs = [item.partition("=") for item in (match[2] or "").split(",") if item] if match else []
+        try:
+            if match is None:
+                raise ValueError("not a name with parameters")
+            return cls(match[1], tuple(sorted((name, float(value)) for name, _, value in pairs)))
+        except ValueError as error:
+            raise ValueError(f"Expected an activation such as `relu` or `elu(alpha=0.5)`. Received: {text!r} ({error}).") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,8 @@ def test_infinities_and_zeros(text: str, compute: str) -> None:
     y = activate(text, points, compute)
     np.testing.assert_allclose(y, np.array(SPECIAL[text], y.dtype), rtol=2 * np.finfo(y.dtype).eps, atol=0)
     if text in SIGNED_ZERO:
-        assert np.signbit(y[1]) and not np.signbit(y[2])
+        assert np.signbit(y[1])
+        assert not np.signbit(y[2])
 
 
 @pytest.mark.parametrize("compute", DTYPES)
@@ -338,17 +339,20 @@ def test_what_makes_no_sense_is_refused() -> None:
         expand(Activation("softmax"), Ref("x"), "f32", str)
     with pytest.raises(ValueError, match="celu's alpha must be positive"):
         expand(Activation.parse("celu(alpha=-1.0)"), Ref("x"), "f32", str)
-    with pytest.raises(TypeError, match="slope"):
+    with pytest.raises(ValueError, match="slope"):
         expand(Activation.parse("relu(slope=1.0)"), Ref("x"), "f32", str)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arithmetic_of_the_ir(dtype: type) -> None:
     one, nan, eps = dtype(1), dtype(NAN), np.finfo(dtype).eps
-    assert np.isnan(arithmetic.binary("max", one, nan)) and arithmetic.binary("max", nan, one) == 1
-    assert np.isnan(arithmetic.binary("min", one, nan)) and arithmetic.binary("min", nan, one) == 1
+    assert np.isnan(arithmetic.binary("max", one, nan))
+    assert arithmetic.binary("max", nan, one) == 1
+    assert np.isnan(arithmetic.binary("min", one, nan))
+    assert arithmetic.binary("min", nan, one) == 1
     assert arithmetic.select("lt", nan, one, dtype(2), dtype(3)) == 3
-    assert arithmetic.unary("round", dtype(2.5)) == 2 and arithmetic.unary("floor", dtype(-0.5)) == -1
+    assert arithmetic.unary("round", dtype(2.5)) == 2
+    assert arithmetic.unary("floor", dtype(-0.5)) == -1
     assert arithmetic.binary("div", one, dtype(0)) == INF
     assert arithmetic.fma(one + eps, one - eps, -one) == -(eps**2), "the product is not rounded"
     assert arithmetic.fma(np.finfo(dtype).max, one, one) == np.finfo(dtype).max

@@ -63,7 +63,7 @@ class Memory:
         if not lanes.partial or buffer.space == "packed":
             return self._load(scalar, lanes.width, at, BYTES[scalar]), lanes.width
         active = lanes.active.constant
-        if active is not None and not self._target.masked:
+        if active is not None and (active == 1 or not self._target.masked):
             return self._resize(self._load(scalar, active, at, BYTES[scalar]), scalar, active, lanes.width), lanes.width
         return self._masked_load(scalar, at, lanes), lanes.width
 
@@ -82,7 +82,8 @@ class Memory:
             self._scatter(scalar, at, stride, lanes, value)
         elif not lanes.partial:
             self._store(scalar, lanes.width, value, at, BYTES[scalar])
-        elif lanes.active.constant is not None and not self._target.masked_stores:
+        elif lanes.active.constant is not None and (lanes.active == 1 or not self._target.masked_stores):
+            # For one lane always: LLVM 22 makes the masked store of a single truncated number a store of the untruncated one.
             active = lanes.active.constant
             self._store(scalar, active, self._resize(value, scalar, lanes.width, active), at, BYTES[scalar])
         else:

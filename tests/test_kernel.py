@@ -1,0 +1,505 @@
+"""Compiled kernels: right, exact, the same bits however they are cut, and closed to arguments that do not fit."""
+
+import mmap
+import os
+
+import numpy as np
+import pytest
+from helpers import (
+    LENGTHS,
+    PROBLEMS,
+    RUNNABLE,
+    algorithms,
+    assert_exact,
+    bits,
+    compiled,
+    empty_output,
+    exact_data,
+    expected,
+    real_data,
+    run_compiled,
+    supports,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conv1d_codegen import reference
+from conv1d_codegen.index import index, var
+from conv1d_codegen.packing import Packing, aligned_zeros
+from conv1d_codegen.plan import Plan, Tile
+from conv1d_codegen.problem import Activation, Problem
+
+#: All problems for one target, every second one for each of the others.
+CASES = [
+    pytest.param(text, target, id=f"{text} {target}")
+    for at, text in enumerate(PROBLEMS)
+    for number, target in enumerate(RUNNABLE)
+    if supports(target, Problem.parse(text)) and (target == "avx2" or (at + number // 2) % 2)
+]
+
+
+def call(kernel, packed, x, num_threads=1):
+    y = empty_output(kernel.problem, x.shape[0], x.shape[2 if kernel.problem.channels_first else 1])
+    kernel(x, packed, y, num_threads)
+    return y
+
+
+@pytest.mark.parametrize(("text", "target"), CASES)
+def test_exact(text, target):
+    """Every length, from nothing over shorter than the kernel to several tiles; the output starts as NaN."""
+    problem = Problem.parse(text)
+    kernel = compiled(problem, target).kernel
+    x, w, b = exact_data(problem, 2, max(LENGTHS))
+    packed = kernel.pack(w, b)
+    for length in (*LENGTHS, problem.extent - 1, problem.extent, problem.extent + 1):
+        x, _, _ = exact_data(problem, 2, length, seed=length)
+        assert_exact(problem, call(kernel, packed, x), expected(problem, x, w, b), f"@2x{length} {target}")
+
+
+#: One of each structure for what is tested with more than one algorithm.
+TELLING = (
+    "c16_f65_k3_causal_relu_f32",
+    "c1_f5_k80_same_relu_f32",
+    "c7_f16_k3_s2_d3_same_linear_f32",
+    "c15_f9_k3_g3_causal_relu_f32",
+    "c16_f16_k3_g16_same_relu_f32",
+    "c7_f14_k3_s2_g7_same_linear_f32",
+    "c5_f7_k4_same_relu_f32_first",
+    "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",
+    "c8_f12_k3_g4_same_linear_f32_first",
+    "c16_f20_k3_same_relu_f64",
+    "c16_f33_k3_same_relu_f16",
+    "c16_f17_k3_same_linear_bf16",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "algorithm"),
+    [pytest.param(text, a, id=f"{text} {a}") for text in TELLING for a in algorithms(Problem.parse(text))[1:]],
+)
+def test_exact_with_other_algorithms(text, algorithm):
+    problem = Problem.parse(text)
+    for target in (target for target in RUNNABLE if supports(target, problem)):
+        kernel = compiled(problem, target, algorithm).kernel
+        _, w, b = exact_data(problem, 1, 1)
+        packed = kernel.pack(w, b)
+        for length in LENGTHS:
+            x, _, _ = exact_data(problem, 3, length, seed=length)
+            assert_exact(problem, call(kernel, packed, x), expected(problem, x, w, b), f"@3x{length} {target} {algorithm}")
+
+
+#: Wrong once: what the last steps read after the input is less than nothing.
+@pytest.mark.parametrize(
+    "text", ["c16_f72_k2_s2_g8_pad2x9_relu_f64_nobias", "c2_f8_k2_pad0x9_linear_f32", "c4_f8_k3_d2_pad20x20_linear_f32"]
+)
+def test_windows_that_lie_beside_the_input(text):
+    problem = Problem.parse(text)
+    for target in RUNNABLE:
+        for algorithm in algorithms(problem):
+            for length in (0, 1, 4, 23):
+                x, w, b = exact_data(problem, 2, length)
+                actual = run_compiled(problem, x, w, b, target, algorithm)
+                assert_exact(problem, actual, expected(problem, x, w, b), f"@2x{length} {target} {algorithm}")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_any_configuration(data):
+    draw = data.draw
+    groups = draw(st.sampled_from([1, 1, 1, 2, 3, 8]))
+    problem = Problem(
+        channels=groups * draw(st.integers(1, 9)),
+        filters=groups * draw(st.integers(1, 20)),
+        kernel_size=draw(st.integers(1, 7)),
+        stride=draw(st.sampled_from([1, 1, 2, 3, 5])),
+        dilation=draw(st.sampled_from([1, 1, 2, 4])),
+        groups=groups,
+        padding=draw(st.sampled_from(["valid", "same", "causal"]) | st.tuples(st.integers(0, 9), st.integers(0, 9))),
+        activation=Activation(draw(st.sampled_from(["linear", "relu"]))),
+        dtype=draw(st.sampled_from(["f32", "f32", "f64", "bf16"])),
+        channels_first=draw(st.booleans()),
+        use_bias=draw(st.booleans()),
+    )
+    target = draw(st.sampled_from(RUNNABLE))
+    algorithm = draw(st.sampled_from(algorithms(problem)))
+    batch, length = draw(st.integers(0, 3)), draw(st.integers(0, 70))
+    x, w, b = exact_data(problem, batch, length)
+    actual = run_compiled(problem, x, w, b, target, algorithm, num_threads=draw(st.integers(1, 2)))
+    assert_exact(problem, actual, expected(problem, x, w, b), f"@{batch}x{length} {target} {algorithm}")
+
+
+REAL = tuple(text.replace("relu", "linear") for text in TELLING)
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_real_numbers_are_within_the_a_priori_bound(text):
+    problem = Problem.parse(text)
+    x, w, b = real_data(problem, 2, 67)
+    exact = reference.conv1d(x, w, b, problem)
+    bound = reference.error_bound(x, w, b, problem)
+    for target in (target for target in RUNNABLE if supports(target, problem)):
+        for algorithm in algorithms(problem):
+            error = np.abs(run_compiled(problem, x, w, b, target, algorithm).astype(np.float64) - exact)
+            assert (error <= bound).all(), f"{problem} {target} {algorithm}: {(error / bound).max()} of the bound"
+
+
+# --- one summation order -------------------------------------------------------------------------------------------------------
+
+
+def plans(problem, target_lanes):
+    """Schedules that differ in everything."""
+    if problem.groups == problem.channels > 1 and not problem.channels_first:
+        yield Plan("depthwise", "channels", 8, 1, (Tile(5), Tile(1)), 7, 3)
+        yield Plan("depthwise", "channels", 4, 1, (Tile(1),), 64, 1)
+    if problem.channels_first and problem.stride == 1:
+        yield Plan("direct", "time", 8, 1, (Tile(3),), 24, 2)
+        yield Plan("direct", "time", 4, 2, (Tile(2),), 64, 5)
+    yield Plan("direct", "filters", target_lanes, 1, (Tile(4), Tile(3, 2), Tile(1, 1)), 11, 1)
+    yield Plan("direct", "filters", 4, 3, (Tile(2), Tile(1, 2)), 4096, 7)
+    yield Plan("direct", "filters", 1, 1, (Tile(1),), 5, 2)
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_the_same_bits_for_every_algorithm_and_plan(text):
+    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other bits."""
+    problem = Problem.parse(text)
+    x, w, b = real_data(problem, 2, 45)
+    for family in ([t for t in RUNNABLE if t != "sse2"], [t for t in RUNNABLE if t == "sse2"]):
+        results = {}
+        for target in (target for target in family if supports(target, problem)):
+            for algorithm in algorithms(problem):
+                results[target, algorithm] = bits(run_compiled(problem, x, w, b, target, algorithm))
+        if results:
+            for plan in plans(problem, 8):
+                results[target, str(plan)] = bits(run_compiled(problem, x, w, b, target, plan=plan))
+        first = next(iter(results), None)
+        for key, result in results.items():
+            assert result == results[first], f"{problem}: {key} and {first} differ"
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_the_same_bits_for_every_batch_and_thread_count(text):
+    problem = Problem.parse(text)
+    kernel = compiled(problem).kernel
+    x, w, b = real_data(problem, 5, 61)
+    packed = kernel.pack(w, b)
+    together = call(kernel, packed, x)
+    for n in range(5):
+        assert bits(call(kernel, packed, x[n : n + 1])) == bits(together[n]), f"{problem}: sequence {n} alone"
+    for threads in (1, 2, 3, 64):
+        assert bits(call(kernel, packed, x, threads)) == bits(together), f"{problem}: {threads} threads"
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_the_same_bits_at_every_position(text):
+    """A sequence moved by whole strides gives the output moved, wherever the tiles, the blocks and the remainders fall."""
+    problem = Problem.parse(text).with_(padding="valid")
+    kernel = compiled(problem).kernel
+    x, w, b = real_data(problem, 1, 160)
+    packed = kernel.pack(w, b)
+    time = 2 if problem.channels_first else 1
+    whole = np.moveaxis(call(kernel, packed, x), time, 0)
+    for first, last in ((1, 160), (2, 159), (7, 100), (13, 30), (5, 130)):
+        part = np.ascontiguousarray(np.take(x, range(first * problem.stride, last), time))
+        if first * problem.stride >= last:
+            continue
+        y = np.moveaxis(call(kernel, packed, part), time, 0)
+        assert bits(y) == bits(whole[first : first + len(y)]), f"{problem}: {first}..{last}"
+
+
+@pytest.mark.parametrize("text", [text for text in REAL if "causal" in text] + ["c5_f7_k4_d3_causal_linear_f32_first"])
+def test_causal_results_do_not_depend_on_the_future(text):
+    problem = Problem.parse(text)
+    kernel = compiled(problem).kernel
+    x, w, b = real_data(problem, 1, 50)
+    packed = kernel.pack(w, b)
+    time = 2 if problem.channels_first else 1
+    whole = np.moveaxis(call(kernel, packed, x), time, 0)
+    for length in range(51):
+        prefix = np.moveaxis(call(kernel, packed, np.ascontiguousarray(np.take(x, range(length), time))), time, 0)
+        assert bits(prefix) == bits(whole[: len(prefix)]), f"{problem}@1x{length}"
+
+
+@pytest.mark.parametrize("text", REAL)
+def test_the_same_bits_again_and_at_every_alignment(text):
+    problem = Problem.parse(text)
+    kernel = compiled(problem).kernel
+    x, w, b = real_data(problem, 1, 40)
+    packed = kernel.pack(w, b)
+    right = bits(call(kernel, packed, x))
+    assert bits(call(kernel, packed, x)) == right
+    assert bits(call(kernel, kernel.pack(w.copy(), b if b is None else b.copy()), x)) == right
+    y = empty_output(problem, 1, 40)
+    for offset in range(16):
+        room_x, room_y = (aligned_zeros((array.size + 16,), array.dtype) for array in (x, y))
+        moved_x = room_x[offset : offset + x.size].reshape(x.shape)
+        moved_y = room_y[15 - offset : 15 - offset + y.size].reshape(y.shape)
+        moved_x[...] = x
+        room_y[...] = np.nan
+        kernel(moved_x, packed, moved_y)
+        assert bits(moved_y) == right, f"{problem}: {offset} elements from a 64-byte boundary"
+        assert np.isnan(room_y[: 15 - offset]).all(), problem
+        assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
+
+
+# --- what the kernel must not see ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+@pytest.mark.parametrize(
+    "text", [text for text in TELLING if "valid" not in text] + ["c8_f24_k3_pad9x9_relu_f32", "c3_f5_k3_pad4x0_relu_f64"]
+)
+def test_nothing_beside_the_input_leaks_in(text, poison):
+    problem = Problem.parse(text)
+    x, w, b = exact_data(problem, 2, 23)
+    for target in (target for target in RUNNABLE if supports(target, problem)):
+        kernel = compiled(problem, target).kernel
+        room = np.full(x.size + 256, poison, x.dtype)
+        inside = room[128 : 128 + x.size].reshape(x.shape)
+        inside[...] = x
+        assert_exact(problem, call(kernel, kernel.pack(w, b), inside), expected(problem, x, w, b), target)
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "generic"])
+@pytest.mark.parametrize(
+    "text",
+    ["c3_f9_k4_causal_linear_f32", "c3_f9_k4_d2_causal_linear_f32_first", "c6_f6_k4_g6_causal_linear_f32", "c4_f4_k4_g2_causal_linear_f64"],
+)
+def test_padding_contributes_nothing(text, algorithm):
+    """Weights of taps that fall beside the input are not multiplied with zero: they may be NaN or infinite."""
+    problem = Problem.parse(text)
+    for length in (1, 2, 3):
+        x, w, b = exact_data(problem, 1, length)
+        absent = w.copy()
+        for j in range(problem.kernel_size):
+            if problem.extent - 1 - j * problem.dilation >= length:
+                absent[j] = [np.nan, np.inf][j % 2]
+        assert np.isnan(absent).any()
+        wanted = expected(problem, x, np.where(np.isfinite(absent), w, 0).astype(w.dtype), b)
+        assert_exact(problem, run_compiled(problem, x, absent, b, algorithm=algorithm), wanted, f"@1x{length} {algorithm}")
+
+
+@pytest.mark.parametrize(
+    "text", ["c3_f9_k3_same_linear_f32", "c3_f9_k3_same_relu_f32", "c3_f9_k3_same_linear_f32_first", "c9_f9_k3_g9_same_linear_f32"]
+)
+def test_nan_and_infinity_propagate_where_they_belong(text):
+    problem = Problem.parse(text)
+    x, w, b = exact_data(problem, 1, 30)
+    w[w == 0] = 1
+    time = 2 if problem.channels_first else 1
+    for poison in (np.nan, np.inf):
+        wild = x.copy()
+        np.moveaxis(wild, time, 0)[11, 0, 0] = poison
+        y, wanted = run_compiled(problem, wild, w, b), expected(problem, wild, w, b)
+        np.testing.assert_array_equal(y, wanted, err_msg=text)
+        touched = ~np.isfinite(np.moveaxis(wanted, time, 0)).all(axis=(1, 2))
+        assert set(np.flatnonzero(touched)) <= {10, 11, 12}
+
+
+def test_the_floating_point_environment_stays():
+    """Subnormal numbers are computed as such: nothing flushes them, before, during or after a call."""
+    problem = Problem.parse("c1_f1_k1_valid_linear_f32_nobias")
+    x = np.full((1, 9, 1), 2.0**-140, np.float32)
+    w = np.full((1, 1, 1), 0.5, np.float32)
+    np.testing.assert_array_equal(run_compiled(problem, x, w, None), np.full((1, 9, 1), 2.0**-141, np.float32))
+    assert np.float32(2.0**-140) * np.float32(0.5) == np.float32(2.0**-141)
+
+
+# --- arguments -----------------------------------------------------------------------------------------------------------------
+
+PLAIN = Problem.parse("c4_f6_k3_same_linear_f32")
+
+
+@pytest.fixture
+def plain():
+    kernel = compiled(PLAIN).kernel
+    x, w, b = exact_data(PLAIN, 2, 10)
+    return kernel, x, kernel.pack(w, b), empty_output(PLAIN, 2, 10)
+
+
+def read_only(array):
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def unaligned(array):
+    room = np.zeros(array.nbytes + 1, np.uint8)
+    return room[1:].view(array.dtype).reshape(array.shape)
+
+
+BAD_INPUTS = {
+    "rank 2": lambda x: x[0],
+    "rank 4": lambda x: x[None],
+    "channels": lambda x: np.zeros((2, 10, 5), np.float32),
+    "layout": lambda x: np.ascontiguousarray(x.transpose(0, 2, 1)),
+    "longer": lambda x: np.zeros((2, 11, 4), np.float32),
+    "larger batch": lambda x: np.zeros((3, 10, 4), np.float32),
+    "float64": lambda x: x.astype(np.float64),
+    "int32": lambda x: np.zeros(x.shape, np.int32),
+    "byte order": lambda x: x.astype(">f4"),
+    "step": lambda x: np.zeros((2, 20, 4), np.float32)[:, ::2],
+    "reversed": lambda x: x[:, ::-1],
+    "Fortran order": lambda x: np.asfortranarray(x),
+    "unaligned": unaligned,
+}
+
+
+@pytest.mark.parametrize("name", BAD_INPUTS)
+def test_an_input_that_does_not_fit(plain, name):
+    kernel, x, packed, y = plain
+    with pytest.raises(ValueError, match="Received"):
+        kernel(BAD_INPUTS[name](x), packed, y)
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("name", [name for name in BAD_INPUTS if name not in ("longer", "layout", "channels")] + ["filters", "shorter"])
+def test_an_output_that_does_not_fit(plain, name):
+    kernel, x, packed, y = plain
+    own = {"filters": lambda y: y[..., :5].copy(), "shorter": lambda y: y[:, :9].copy()}
+    make = {**BAD_INPUTS, **own}[name]
+    bad = {"step": np.zeros((2, 20, 6), np.float32)[:, ::2], "larger batch": np.zeros((3, 10, 6), np.float32)}.get(name)
+    bad = make(y) if bad is None else bad
+    before = bad.copy()
+    with pytest.raises(ValueError, match="Received"):
+        kernel(x, packed, bad)
+    np.testing.assert_array_equal(bad, before)
+
+
+def test_a_read_only_output(plain):
+    kernel, x, packed, y = plain
+    with pytest.raises(ValueError, match="read-only"):
+        kernel(x, packed, read_only(y))
+
+
+def test_a_read_only_input_is_fine(plain):
+    kernel, x, packed, y = plain
+    kernel(read_only(x), packed, y)
+    assert not np.isnan(y).any()
+
+
+def test_an_output_over_the_input():
+    problem = Problem.parse("c4_f4_k3_same_linear_f32")
+    kernel = compiled(problem).kernel
+    room, w, b = exact_data(problem, 3, 10)
+    packed = kernel.pack(w, b)
+    before = room.copy()
+    for x, y in ((room[:2], room[:2]), (room[:2], room[1:]), (room[1:], room[:2])):
+        with pytest.raises(ValueError, match="shares memory"):
+            kernel(x, packed, y)
+    np.testing.assert_array_equal(room, before)
+    kernel(room[:1], packed, room[1:2])  # neighbours do not overlap
+
+
+def test_an_output_over_the_weights(plain):
+    kernel, x, packed, _ = plain
+    over = max(packed.arrays, key=lambda array: array.size).reshape(-1)
+    small = over[: PLAIN.filters].reshape(1, 1, PLAIN.filters)
+    with pytest.raises(ValueError, match="shares memory"):
+        kernel(np.ascontiguousarray(x[:1, :1]), packed, small)
+
+
+def test_weights_of_another_kernel(plain):
+    kernel, x, _, y = plain
+    for text in ("c4_f6_k3_same_relu_f32", "c4_f6_k3_causal_linear_f32", "c64_f64_k3_same_linear_f32"):
+        other = Problem.parse(text)
+        _, w, b = exact_data(other, 1, 1)
+        with pytest.raises(ValueError, match="packed for another kernel"):
+            kernel(x, compiled(other).kernel.pack(w, b), y)
+    assert np.isnan(y).all()
+
+
+def test_weights_of_another_problem_that_shares_the_kernel():
+    """One generic kernel serves many problems; their weights are of different sizes."""
+    small, large = (compiled(problem, algorithm="generic").kernel for problem in (PLAIN, PLAIN.with_(kernel_size=9)))
+    x, w, b = exact_data(PLAIN, 2, 10)
+    y = empty_output(PLAIN, 2, 10)
+    with pytest.raises(ValueError, match="packed for another kernel"):
+        large(x, small.pack(w, b), y)
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize(
+    ("kernel_shape", "bias_shape"),
+    [((3, 6, 4), (6,)), ((72,), (6,)), ((2, 4, 6), (6,)), ((3, 4, 6), (5,)), ((3, 4, 6), (6, 1)), ((3, 4, 6), None)],
+)
+def test_weights_that_do_not_fit(kernel_shape, bias_shape):
+    kernel = compiled(PLAIN).kernel
+    bias = None if bias_shape is None else np.zeros(bias_shape, np.float32)
+    with pytest.raises(ValueError, match="Received"):
+        kernel.pack(np.zeros(kernel_shape, np.float32), bias)
+
+
+def test_a_bias_that_is_not_wanted():
+    problem = PLAIN.with_(use_bias=False)
+    with pytest.raises(ValueError, match="no bias"):
+        compiled(problem).kernel.pack(np.zeros((3, 4, 6), np.float32), np.zeros(6, np.float32))
+
+
+def test_packed_weights_are_copies(plain):
+    kernel, x, _, y = plain
+    _, w, b = exact_data(PLAIN, 1, 1)
+    right = expected(PLAIN, x, w, b)
+    packed = kernel.pack(w, b)
+    w[...], b[...] = np.nan, np.nan
+    kernel(x, packed, y)
+    np.testing.assert_array_equal(y, right)
+
+
+@pytest.mark.parametrize(("batch", "length"), [(0, 10), (3, 0), (0, 0)])
+@pytest.mark.parametrize("text", PROBLEMS[::6])
+def test_no_output_at_all(text, batch, length):
+    problem = Problem.parse(text)
+    x, w, b = exact_data(problem, batch, length)
+    assert run_compiled(problem, x, w, b).size == 0 or length == 0
+
+
+def test_output_of_an_empty_input():
+    """Explicit padding makes outputs of no input at all: only the bias is left."""
+    problem = Problem.parse("c4_f6_k3_pad3x2_linear_f32")
+    x, w, b = exact_data(problem, 2, 0)
+    np.testing.assert_array_equal(run_compiled(problem, x, w, b), np.broadcast_to(b, (2, 3, 6)))
+
+
+# --- packing and large arrays ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("panel", [1, 2, 5, 8, 64])
+def test_packing(panel):
+    packing = Packing("w", "wp", (index(3), index(4), index(2), var("F")), ("j", "c", "g", "f"), ("g",), "f", panel)
+    source = np.arange(1, 3 * 4 * 2 * 7 + 1, dtype=np.float32)
+    packed = packing(source.reshape(3, 4, 14), np.dtype(np.float64), {"F": 7})
+    assert packed.shape == (2, -(-7 // panel), 3, 4, panel)
+    assert [size.evaluate({"F": 7}) for size in packing.shape] == list(packed.shape)
+    assert packed.dtype == np.float64
+    assert packed.ctypes.data % 64 == 0
+    w = source.reshape(3, 4, 2, 7)
+    for j, c, g, f in np.ndindex(w.shape):
+        assert packed[g, f // panel, j, c, f % panel] == w[j, c, g, f]
+    assert np.count_nonzero(packed) == source.size  # the rest are zeros
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", ["c4096_f1_k2_s1000_valid_linear_f32_nobias", "c1_f1_k3_s262144_valid_linear_f32"])
+def test_more_than_two_to_the_31_elements(text):
+    """Offsets beyond 32 bits. The input is a hole in a file, read only at every stride-th step, so that it takes hardly any memory."""
+    problem = Problem.parse(text)
+    elements = 2**31 + 2**20
+    length = elements // problem.channels
+    descriptor = os.memfd_create("zeros")
+    try:
+        os.ftruncate(descriptor, 4 * elements)
+        room = mmap.mmap(descriptor, 4 * elements)
+    finally:
+        os.close(descriptor)
+    x = np.frombuffer(room, np.float32, length * problem.channels).reshape(1, length, problem.channels)
+    steps = problem.output_length(length)
+    x[0, (steps - 1) * problem.stride, -1] = 3.0
+    _, w, b = exact_data(problem, 1, 1)
+    w[...] = 2
+    kernel = compiled(problem).kernel
+    y = call(kernel, kernel.pack(w, b), x)
+    base = 0 if b is None else b
+    np.testing.assert_array_equal(y[0, :-1], np.broadcast_to(base, y[0, :-1].shape))
+    np.testing.assert_array_equal(y[0, -1], 6.0 + base)
+    del x

@@ -1,0 +1,117 @@
+"""No kernel touches a byte beside its arrays: each lies against a page that can't be read or written, at its end or at its start.
+
+The work is done in a child process, which says what it is about to run; a fault kills it, and the last line is the problem.
+"""
+
+import ctypes
+import mmap
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import RUNNABLE, algorithms, bits, compiled, empty_output, exact_data, python, supports
+
+from conv1d_codegen.problem import Problem
+
+PAGE = mmap.PAGESIZE
+
+GUARDED = (
+    "c16_f65_k3_causal_relu_f32",
+    "c3_f9_k5_pad2x0_linear_f32",
+    "c1_f5_k4_same_relu_f32",
+    "c5_f31_k1_valid_linear_f32_nobias",
+    "c7_f16_k3_s2_d3_same_linear_f32",
+    "c15_f9_k3_g3_causal_relu_f32",
+    "c17_f17_k3_g17_same_relu_f32",
+    "c7_f14_k3_s2_g7_same_linear_f32",
+    "c5_f7_k4_same_relu_f32_first",
+    "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",
+    "c8_f12_k3_g4_same_linear_f32_first",
+    "c8_f11_k3_causal_gelu_f32",
+    "c9_f5_k3_same_relu_f64",
+    "c3_f5_k2_valid_linear_f64_first",
+    "c9_f19_k3_same_relu_f16",
+    "c5_f7_k3_same_linear_f16_first",
+    "c9_f17_k3_same_linear_bf16",
+    "c7_f7_k3_g7_valid_linear_bf16",
+    "c5_f7_k3_same_linear_bf16_first",
+)
+
+
+def _protect(address, size):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), 0):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+def guarded(array, side, alignment=1):
+    """A copy whose last ("end") or first ("start") byte touches a page that nothing may touch, as near as the alignment lets it."""
+    body = max(1, -(-array.nbytes // PAGE)) * PAGE
+    room = mmap.mmap(-1, body + 2 * PAGE)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    _protect(base, PAGE)
+    _protect(base + PAGE + body, PAGE)
+    slack = (body - array.nbytes) // alignment * alignment if side == "end" else 0
+    copy = np.ndarray(array.shape, array.dtype, buffer=room, offset=PAGE + slack)
+    copy[...] = array
+    return copy
+
+
+def check(text, target, algorithm):
+    """In the child: every length from none to several tiles, against the same call on ordinary arrays."""
+    problem = Problem.parse(text)
+    compilation = compiled(problem, target, algorithm)
+    kernel = compilation.kernel
+    _, w, b = exact_data(problem, 1, 1)
+    packed = kernel.pack(w, b)
+    plan = compilation.plan
+    step = max(plan.tiles[0].rows, plan.width * plan.vectors if plan.lanes == "time" else 1)
+    for side in ("end", "start"):
+        arrays = tuple(guarded(array, side, 64) for array in packed.arrays)
+        beside = replace(packed, arrays=arrays, addresses=tuple(array.ctypes.data for array in arrays))
+        for length in (*range(3 * step // problem.stride + problem.extent + 2), 200):
+            batch = 1 + length % 2
+            print(f"{problem}@{batch}x{length} {target} {algorithm}, guarded at the {side}: {plan}", flush=True)
+            x, _, _ = exact_data(problem, batch, length, seed=length)
+            right = empty_output(problem, batch, length)
+            kernel(x, packed, right)
+            y = guarded(empty_output(problem, batch, length), side)
+            kernel(guarded(x, side), beside, y)
+            assert bits(y) == bits(right)
+
+
+def main(target):
+    for text in GUARDED:
+        problem = Problem.parse(text)
+        if supports(target, problem):
+            for algorithm in algorithms(problem):
+                check(text, target, algorithm)
+    print("done")
+
+
+def last_line(out):
+    return (out.strip().splitlines() or ["nothing was printed"])[-1]
+
+
+@pytest.mark.parametrize("target", RUNNABLE)
+def test_kernels_stay_inside_their_arrays(target):
+    code, out, err = python("import test_memory_guard as t, sys; t.main(sys.argv[1])", target, timeout=300)
+    assert (code, last_line(out)) == (0, "done"), f"exit {code} at {last_line(out)}\n{err[-2000:]}"
+
+
+TOUCH = """
+import sys, numpy as np, test_memory_guard as t
+array = t.guarded(np.zeros(5, np.float32), sys.argv[1])
+address = array.ctypes.data + int(sys.argv[2])
+print("touching", flush=True)
+t.ctypes.c_char.from_address(address).value
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+@pytest.mark.parametrize(("side", "offset", "survives"), [("end", 19, True), ("end", 20, False), ("start", 0, True), ("start", -1, False)])
+def test_the_guard_guards(side, offset, survives):
+    code, out, _ = python(TOUCH, side, offset)
+    assert (code == 0, last_line(out)) == (survives, "done" if survives else "touching")
