@@ -1,0 +1,144 @@
+"""The command line: `python -m conv1d_codegen dump | targets | demo`.
+
+What is wrong with the arguments is said in one line on standard error, with exit code 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from . import __version__
+from .errors import CompileError
+from .options import CompileOptions
+from .plan import ALGORITHMS
+from .problem import Problem, parse_case
+from .target import TARGETS, host, runs_here
+
+# The names of `compiler.STAGES`; the compiler itself is imported when something is compiled.
+_STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
+_EXAMPLE = "c16_f32_k3_d2_causal_gelu_f32"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (`{self.prog} --help` shows the usage)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m conv1d_codegen", description="Compiles Conv1D layers to native code and shows every step of how.")
+    parser.add_argument("--version", action="version", version=f"conv1d_codegen {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    dump = commands.add_parser(
+        "dump",
+        help="show a kernel at any stage of its compilation",
+        description="Shows what the compiler makes of one convolution, from the formula to the assembly.",
+        epilog=f"Example: python -m conv1d_codegen dump {_EXAMPLE} --stage loop --stage asm --target neon",
+    )
+    dump.add_argument(
+        "descriptor",
+        metavar="DESCRIPTOR",
+        help=f"the problem's text form, such as {_EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
+        "1; padding (valid, same, causal or pad2x1); activation; dtype (f32, f64, f16 or bf16); `first` and `nobias` where they hold",
+    )
+    dump.add_argument(
+        "--stage", action="append", choices=[*_STAGES, "all"], help="which stage (default: scheduled); may be given several times"
+    )
+    dump.add_argument("--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)")
+    dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
+    dump.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks")
+    dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
+    dump.set_defaults(run=_dump)
+
+    targets = commands.add_parser("targets", help="list the machines there is code for, and which of them fits this one")
+    targets.set_defaults(run=_targets)
+
+    demo = commands.add_parser(
+        "demo",
+        help="find the heartbeats in a recorded ECG with compiled layers",
+        description="Finds the heartbeats in a recorded ECG with compiled Conv1D layers, checks and times them, and saves a picture.",
+    )
+    demo.add_argument("--output", type=Path, metavar="PICTURE", default=Path("conv1d_codegen_demo.png"), help="default: %(default)s")
+    demo.add_argument("--no-picture", action="store_true", help="print only; does not need matplotlib")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _problem(descriptor: str) -> Problem:
+    """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError where it names none."""
+    from . import activations
+
+    try:
+        problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
+        activations.evaluate(problem.activation, 0.0)
+    except ValueError as error:
+        raise ValueError(str(error) if descriptor in str(error) else f"{descriptor}: {error}") from error
+    except TypeError as error:
+        name = problem.activation.name
+        known = list(inspect.signature(activations.ELEMENTWISE[name]).parameters)[1:]
+        raise ValueError(f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}.") from error
+    return problem
+
+
+def _dump(arguments: argparse.Namespace) -> int:
+    from .compiler import compile_problem
+
+    stages: list[str] = arguments.stage or ["scheduled"]
+    if "all" in stages:
+        stages = list(_STAGES)
+    if arguments.passes and "scheduled" not in stages:
+        raise ValueError("--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out.")
+    options = CompileOptions(algorithm=arguments.algorithm, target=arguments.target)
+    compilation = compile_problem(_problem(arguments.descriptor), options)
+    texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
+    text = next(iter(texts.values())) if len(texts) == 1 else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
+    if arguments.output is None:
+        sys.stdout.write(text)
+    else:
+        arguments.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _targets(_: argparse.Namespace) -> int:
+    try:
+        chosen, here = host().name, str(host())
+    except CompileError as error:
+        chosen, here = "", str(error)
+    print(f"{'name':8} {'vectors':>8} {'registers':>10} {'FMA':>4}  {'LLVM CPU':12} on this machine")
+    for name, target in TARGETS.items():
+        use = "is what layers are compiled for" if name == chosen else "runs" if runs_here(target) else "can be dumped, does not run"
+        fma = "yes" if target.fma else "no"
+        print(f"{name:8} {target.vector_bytes * 8:>4} bit {target.registers:>10} {fma:>4}  {target.cpu:12} {use}")
+    print(f"\nhost: {here}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from .demo import run
+
+    return run(None if arguments.no_picture else arguments.output)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code. Raises SystemExit for arguments that argparse refuses, and after --help."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except (ValueError, CompileError, ImportError, OSError) as error:
+        print(f"python -m conv1d_codegen {arguments.command}: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `| head` has read enough
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The command line: what it prints, and that what is wrong is said in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conv1d_codegen import __version__
+from conv1d_codegen.__main__ import _STAGES, main
+from conv1d_codegen.compiler import STAGES
+from conv1d_codegen.target import TARGETS, host
+
+PROBLEM = "c4_f4_k3_valid_relu_f32"
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The line that a command with wrong arguments ends with."""
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = stop.code
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+def test_the_command_line_knows_the_compilers_stages() -> None:
+    assert _STAGES == STAGES
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dump_prints_a_stage(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", PROBLEM, "--stage", stage]) == 0
+    out, err = capsys.readouterr()
+    expected = {"problem": PROBLEM, "plan": "direct", "loop": "for ", "scheduled": "for ", "llvm": "define ", "optimized": "define "}
+    assert expected.get(stage, "ret") in out
+    assert err == ""
+
+
+def test_dump_prints_the_scheduled_loops_by_default_and_several_stages_with_titles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", PROBLEM]) == 0
+    scheduled = capsys.readouterr().out
+    assert main(["dump", PROBLEM, "--stage", "plan", "--stage", "scheduled"]) == 0
+    both = capsys.readouterr().out
+    assert both.startswith("--- plan\n")
+    assert both.endswith(f"\n--- scheduled\n{scheduled}")
+    assert main(["dump", PROBLEM, "--stage", "all"]) == 0
+    assert [line[4:] for line in capsys.readouterr().out.splitlines() if line.startswith("--- ")] == list(STAGES)
+
+
+def test_dump_shows_the_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", PROBLEM, "--passes"]) == 0
+    assert capsys.readouterr().out.count("# after ") > 3
+    assert "--stage scheduled" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--passes")
+
+
+@pytest.mark.parametrize(("target", "instruction"), [("sse2", "mulps"), ("avx2", "vfmadd"), ("avx512", "zmm"), ("neon", "fmla")])
+def test_dump_compiles_for_any_target(target: str, instruction: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", "c16_f16_k3_valid_relu_f32", "--stage", "asm", "--target", target]) == 0
+    assert instruction in capsys.readouterr().out
+
+
+def test_dump_takes_an_algorithm_a_case_and_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "plan.txt"
+    assert main(["dump", f"{PROBLEM}@4x100", "--stage", "plan", "--algorithm", "generic", "--output", str(file)]) == 0
+    assert file.read_text(encoding="utf-8").startswith("generic ")
+    assert capsys.readouterr().out == ""
+    assert "No such file" in refused(capsys, "dump", PROBLEM, "--output", str(tmp_path / "nowhere" / "plan.txt"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["dump"], "DESCRIPTOR"),
+        (["compile"], "'compile'"),
+        (["dump", "nonsense"], "something like"),
+        (["dump", f"{PROBLEM}@4"], "BATCHxLENGTH"),
+        (["dump", "c4_f4_k3_valid_frobnicate_f32"], "leaky_relu"),
+        (["dump", "c4_f4_k3_valid_elu(beta=1)_f32"], "The parameters of elu are alpha."),
+        (["dump", "c4_f4_k3_valid_elu(alpha=x)_f32"], "c4_f4_k3_valid_elu(alpha=x)_f32"),
+        (["dump", "c4_f6_k3_g4_valid_relu_f32"], "divisible by groups"),
+        (["dump", PROBLEM, "--stage", "assembly"], "asm"),
+        (["dump", PROBLEM, "--target", "vax"], "neon"),
+        (["dump", PROBLEM, "--algorithm", "fft"], "direct"),
+        (["dump", PROBLEM, "--algorithm", "depthwise"], "auto"),
+        (["dump", "c4_f4_k3_valid_relu_f16", "--target", "sse2"], "float16"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said in refused(capsys, *arguments)
+
+
+def test_a_wrong_target_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("CONV1D_CODEGEN_TARGET", "vax")
+    assert "vax" in refused(capsys, "dump", PROBLEM)
+
+
+def test_targets_lists_the_table_and_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["targets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1 : 1 + len(TARGETS)]] == list(TARGETS)
+    chosen = [line.split()[0] for line in lines if line.endswith("what layers are compiled for")]
+    assert chosen == [host().name]
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for argument, expected in (("--version", __version__), ("--help", "dump")):
+        with pytest.raises(SystemExit) as stop:
+            main([argument])
+        assert stop.value.code == 0
+        assert expected in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE there")
+def test_a_reader_that_stops_early_is_no_error() -> None:
+    command = [sys.executable, "-m", "conv1d_codegen", "dump", "c16_f32_k3_valid_gelu_f32", "--stage", "llvm"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""

@@ -1,0 +1,76 @@
+"""The sdist and the wheel carry the templates, and an installed wheel works from any directory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATES = sorted(path.name for path in (ROOT / "templates").iterdir())
+
+USE = """
+import numpy as np, conv1d_codegen
+from conv1d_codegen import Conv1D
+layer = Conv1D(4, 3, padding="causal", activation="tanh")
+print(layer(np.ones((2, 9, 3), "float32")).shape, "llvm" in layer.dump("llvm"), conv1d_codegen.__file__)
+"""
+
+
+def run(*command: str, cwd: Path, path: Path | None = None) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(path)} if path else dict(os.environ)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sdist, and the wheel built from that sdist."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT), cwd=ROOT)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_sdist_has_what_a_checkout_has(dist: Path):
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    assert {f"templates/{name}" for name in TEMPLATES} <= names
+    assert {"README.md", "pyproject.toml", "tests/test_packaging.py", "bench/run.py"} <= names
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path):
+    (wheel,) = dist.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {f"conv1d_codegen/templates/{name}" for name in TEMPLATES} <= set(archive.namelist())
+        assert not [name for name in archive.namelist() if not name.startswith("conv1d_codegen")]
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel), cwd=elsewhere)
+    output = run(sys.executable, "-c", USE, cwd=elsewhere, path=site)
+    assert output.split(") ")[0] == "(2, 9, 4"
+    assert f"True {site}" in output
+    dumped = run(sys.executable, "-m", "conv1d_codegen", "dump", "c3_f4_k3_causal_tanh_f32", "--stage", "asm", cwd=elsewhere, path=site)
+    assert "c3_f4_k3_causal_tanh_f32" in dumped
+
+
+def test_importing_the_package_is_light():
+    """The compiler and LLVM are loaded with the first kernel."""
+    code = "import sys, conv1d_codegen; print([m for m in ('llvmlite', 'jinja2', 'keras', 'torch', 'ml_dtypes') if m in sys.modules])"
+    assert run(sys.executable, "-c", code, cwd=ROOT).strip() == "[]"
+
+
+def test_the_readme_has_two_lines_to_set_up_with():
+    lines = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) == 2
+    assert lines[0].endswith("-m conv1d_codegen demo")
+    assert lines[1].endswith("-m pytest")
