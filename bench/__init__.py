@@ -1,0 +1,1 @@
+"""Measures compiled layers: see README.md beside this file."""

@@ -1,0 +1,83 @@
+"""What is measured: the convolutions of shapes.json, taken from real models and from other libraries' benchmarks, as named cases."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from conv1d_codegen import Activation, CompileOptions, Conv1D, Problem
+
+_FILE = Path(__file__).with_name("shapes.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One convolution with bias and relu in float32, its batch and its length."""
+
+    name: str
+    kind: str
+    batch: int
+    length: int
+    problem: Problem
+
+    @property
+    def flops(self) -> int:
+        return self.problem.flops(self.batch, self.length)
+
+    def __str__(self) -> str:
+        return f"{self.problem}@{self.batch}x{self.length}"
+
+    def layer(self, algorithm: str = "auto", target: str | None = None) -> Conv1D:
+        """A built layer for it, single-threaded. Its weights are random, and the same for all layers of a case."""
+        problem = self.problem
+        layer = Conv1D(
+            problem.filters,
+            problem.kernel_size,
+            strides=problem.stride,
+            data_format="channels_first" if problem.channels_first else "channels_last",
+            dilation_rate=problem.dilation,
+            groups=problem.groups,
+            activation="relu",
+            options=CompileOptions(
+                algorithm=algorithm,
+                num_threads=1,
+                target=target,
+                strided_dilation=True,
+                explicit_padding=None if isinstance(problem.padding, str) else problem.padding,
+            ),
+        )
+        layer.build(problem.input_shape(self.batch, self.length))
+        rng = np.random.default_rng(1)
+        spread = (problem.kernel_size * problem.group_channels) ** -0.5
+        layer.set_weights(
+            [spread * rng.standard_normal(problem.kernel_shape, np.float32), rng.standard_normal(problem.filters, np.float32)]
+        )
+        return layer
+
+    def inputs(self) -> np.ndarray[Any, np.dtype[np.float32]]:
+        """Normally distributed inputs, the same at every call."""
+        return np.random.default_rng(2).standard_normal(self.problem.input_shape(self.batch, self.length), np.float32)
+
+
+def load(channels_first: bool = False) -> list[Case]:
+    """All cases, in the file's order."""
+    cases = []
+    for shape in json.loads(_FILE.read_text(encoding="utf-8")):
+        left, right = shape["padding"]
+        problem = Problem(
+            channels=shape["cin"],
+            filters=shape["cout"],
+            kernel_size=shape["kernel"],
+            stride=shape["stride"],
+            dilation=shape["dilation"],
+            groups=shape["groups"],
+            padding=(left, right) if left or right else "valid",
+            activation=Activation("relu"),
+            channels_first=channels_first,
+        )
+        cases.append(Case(shape["name"], shape["class"], shape["batch"], shape["length"], problem))
+    return cases
