@@ -19,8 +19,9 @@ from .errors import CompileError
 from .problem import Problem
 from .target import Target
 
-ALGORITHMS = ("direct", "depthwise", "generic")
-LANES = ("filters", "channels", "time")
+#: What each algorithm can have in the lanes of its vectors.
+LANES = {"direct": ("filters", "time"), "depthwise": ("channels", "time"), "generic": ("filters",)}
+ALGORITHMS = tuple(LANES)
 _ITEM = {"f32": 4, "f64": 8}  # bytes
 _CHAINS = 8  # independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need
 
@@ -49,8 +50,9 @@ class Plan:
     unroll: int
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS or self.lanes not in LANES:
-            raise CompileError(f"A plan's algorithm is one of {ALGORITHMS} and its lanes one of {LANES}. Received: {self}")
+        if self.lanes not in LANES.get(self.algorithm, ()):
+            pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
+            raise CompileError(f"A plan is {pairs}. Received: {self}")
         rows = [tile.rows for tile in self.tiles]
         if not rows or rows != sorted(set(rows), reverse=True) or (self.lanes != "time" and rows[-1] != 1):
             raise CompileError(f"A plan's tiles have fewer rows each, down to 1. Received: {self}")

@@ -44,7 +44,11 @@ def _peel(body: Block, interior: tuple[object, object]) -> Block:
                 ),
                 replace(s, lo=first, hi=last),
                 replace(
-                    s, var="t_right", lo=last, body=substitute(s.body, {"t": var("t_right")}), note="the last taps fall after the input"
+                    s,
+                    var="t_right",
+                    lo=index(minimum(s.hi, last)),
+                    body=substitute(s.body, {"t": var("t_right")}),
+                    note="the last taps fall after the input",
                 ),
             ]
         elif isinstance(s, For):
