@@ -14,9 +14,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .ir import Binary, Bind, Const, Fma, Ref, Select, Unary, Value, operands, rewrite_value, value
+from .ir import Binary, Bind, Const, Fma, Ref, Select, Unary, Value, value
 from .polynomials import EXPM1, GELU, LOG1P, TANH_SHRINK
 from .problem import Activation
+from .rewrite import operands, rewrite_value
 
 
 @dataclass(frozen=True, slots=True)

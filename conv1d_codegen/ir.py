@@ -23,7 +23,7 @@ and a store to a buffer of a smaller type convert. `str(kernel)` is the stable t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .index import Index, Indexable, index
@@ -139,8 +139,7 @@ class Unary(Value):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Value):
-    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second.
-    So the x86 and LLVM's select."""
+    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second, as x86 has it."""
 
     op: str
     a: Value
@@ -306,90 +305,6 @@ class Kernel:
 def value(number: Value | float) -> Value:
     """A number as a constant, or a value as it is."""
     return number if isinstance(number, Value) else Const(float(number))
-
-
-# --- walking and rewriting -----------------------------------------------------------------------------------------------------
-
-
-def walk(body: Block) -> Iterator[Statement]:
-    """Every statement, outside in, in order."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, For):
-            yield from walk(statement.body)
-
-
-def operands(node: Value) -> tuple[Value, ...]:
-    """The values directly below a value."""
-    match node:
-        case Unary(_, a) | Activate(_, a):
-            return (a,)
-        case Binary(_, a, b):
-            return (a, b)
-        case Fma(a, b, c):
-            return (a, b, c)
-        case Select(_, a, b, then, other):
-            return (a, b, then, other)
-    return ()
-
-
-def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
-    """The value with `change` applied to every node, the leaves first."""
-    below = tuple(rewrite_value(operand, change) for operand in operands(node))
-    match node:
-        case Unary() | Activate():
-            node = replace(node, a=below[0])
-        case Binary():
-            node = replace(node, a=below[0], b=below[1])
-        case Fma():
-            node = Fma(*below)
-        case Select():
-            node = Select(node.compare, *below)
-    return change(node)
-
-
-def rewrite_values(body: Block, change: Callable[[Value], Value]) -> Block:
-    """The block with `change` applied to every value node in it."""
-    result: list[Statement] = []
-    for statement in body:
-        match statement:
-            case For():
-                statement = replace(statement, body=rewrite_values(statement.body, change))
-            case Bind() | Store():
-                statement = replace(statement, value=rewrite_value(statement.value, change))
-        result.append(statement)
-    return tuple(result)
-
-
-def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
-    """The block with integer variables replaced."""
-
-    def in_load(node: Value) -> Value:
-        return replace(node, index=tuple(i.substitute(values) for i in node.index)) if isinstance(node, Load) else node
-
-    result: list[Statement] = []
-    for statement in body:
-        match statement:
-            case For():
-                inner = substitute(statement.body, values)
-                statement = replace(statement, lo=statement.lo.substitute(values), hi=statement.hi.substitute(values), body=inner)
-            case Let():
-                statement = replace(statement, value=statement.value.substitute(values))
-            case Bind():
-                statement = replace(statement, value=rewrite_value(statement.value, in_load))
-            case Store():
-                place = tuple(i.substitute(values) for i in statement.index)
-                statement = replace(statement, index=place, value=rewrite_value(statement.value, in_load))
-        result.append(statement)
-    return tuple(result)
-
-
-def loads(node: Value) -> Iterator[Load]:
-    """Every load in a value."""
-    if isinstance(node, Load):
-        yield node
-    for operand in operands(node):
-        yield from loads(operand)
 
 
 # --- printing ------------------------------------------------------------------------------------------------------------------

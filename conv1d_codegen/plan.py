@@ -61,8 +61,10 @@ class Plan:
 
     @property
     def panel(self) -> int:
-        """Filters (or channels) whose weights lie together. Where their number is not known, so that any tail
-        starts a panel: one vector."""
+        """Filters (or channels) whose weights lie together.
+
+        In a generic kernel that is one vector: wherever what is left over starts, it starts a panel.
+        """
         if self.lanes == "time":
             return self.tiles[0].rows
         return self.width if self.algorithm == "generic" else self.width * self.vectors

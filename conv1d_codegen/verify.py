@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from .bounds import Facts
 from .errors import CompileError
 from .index import Index, var
-from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Ref, Statement, Store, Value, operands
+from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Ref, Statement, Store, Value
+from .rewrite import operands
 
 
 class InvalidKernel(CompileError):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from conv1d_codegen import ir
+from conv1d_codegen import ir, rewrite
 from conv1d_codegen.index import Index, index, var
 from conv1d_codegen.ir import (
     Activate,
@@ -139,20 +139,20 @@ def test_a_kernel_prints():
 def test_walk_is_outside_in():
     inner = store(Y, (0, 0), Const(1.0))
     outer = loop("n", 0, N, (loop("t", 0, T, (inner,)), Let("a", T)))
-    assert [type(s).__name__ for s in ir.walk((outer,))] == ["For", "For", "Store", "Let"]
+    assert [type(s).__name__ for s in rewrite.walk((outer,))] == ["For", "For", "Store", "Let"]
 
 
 def test_rewriting_reaches_every_value():
     everything = Select("lt", Unary("neg", a), Fma(a, a, a), Binary("add", a, a), Activate(Activation("relu"), a))
-    rewritten = ir.rewrite_value(everything, lambda node: b if node == a else node)
+    rewritten = rewrite.rewrite_value(everything, lambda node: b if node == a else node)
     assert str(rewritten) == str(everything).replace("a", "b").replace("fmb", "fma")
     before = (loop("n", 0, N, (Bind("v", everything), store(Y, (0, 0), everything))),)
-    after = ir.rewrite_values(before, lambda node: b if node == a else node)
-    assert [s.value for s in ir.walk(after) if isinstance(s, Bind | ir.Store)] == [rewritten, rewritten]
+    after = rewrite.rewrite_values(before, lambda node: b if node == a else node)
+    assert [s.value for s in rewrite.walk(after) if isinstance(s, Bind | ir.Store)] == [rewritten, rewritten]
 
 
 def test_rewriting_is_leaves_first():
-    doubled = ir.rewrite_value(a + b, lambda node: node * 2 if isinstance(node, Ref) else node)
+    doubled = rewrite.rewrite_value(a + b, lambda node: node * 2 if isinstance(node, Ref) else node)
     assert str(doubled) == "((a * 2.0) + (b * 2.0))"
 
 
@@ -162,7 +162,7 @@ def test_substitution_reaches_every_index():
         Let("later", t + 1),
         loop("j", t, t + 4, (Bind("v", load(X, 0, t, 0)), store(Y, (0, t), load(X, 0, 2 * t, 0) + load(X, t, 0, 0)))),
     )
-    text = str(Kernel("k", "f32", (), (X, Y), ir.substitute(body, {"t": 5})))
+    text = str(Kernel("k", "f32", (), (X, Y), rewrite.substitute(body, {"t": 5})))
     assert "let later := 6" in text
     assert "for j in 5..9" in text
     assert "v := x[0, 5, 0]" in text

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from conv1d_codegen import plan as planning
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Activate, For, operands, walk
+from conv1d_codegen.ir import Activate, For
 from conv1d_codegen.lower import lower
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.plan import Plan, Tile
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.rewrite import operands, walk
 from conv1d_codegen.target import TARGETS
 
 #: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.

@@ -18,7 +18,8 @@ from dataclasses import replace
 from functools import partial
 
 from ..index import Index, Indexable, index, maximum, minimum, var
-from ..ir import Alloc, Block, For, Kernel, Load, Store, Value, buffer, load, loop, rewrite_values, store, substitute
+from ..ir import Alloc, Block, For, Kernel, Load, Store, Value, buffer, load, loop, store
+from ..rewrite import rewrite_values, substitute
 from .context import Context
 
 # The largest error as a share of `reference.error_bound`, in one chain and in chunks of 256, for 6144 products (c768_f768_k128_g16@1x49):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement, substitute
+from ..ir import Block, For, Kernel, Statement
+from ..rewrite import substitute
 from .context import Context
 
 

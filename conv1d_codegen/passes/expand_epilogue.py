@@ -1,9 +1,8 @@
 """expand_epilogue: the activation becomes arithmetic, in place.
 
-A cheap one is applied to the accumulators one after another. One of many operations would be written out for
-every accumulator of the tile, for
-every tile, and spend the time on compiling: there the tile goes to scratch memory first, which stays in L1, and a loop over its rows
-activates and stores them.
+A cheap one is applied to the accumulators one after another. One of many operations, written out for every accumulator of every
+tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1, and a loop over its rows activates
+and stores them.
 """
 
 from __future__ import annotations
@@ -13,7 +12,8 @@ from dataclasses import replace
 
 from .. import approximations
 from ..index import Index, index, var
-from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, loads, rewrite_values, store, substitute
+from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, store
+from ..rewrite import loads, rewrite_values, substitute
 from .context import Context
 
 #: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..index import Index
-from ..ir import Buffer, Kernel, Load, Value, rewrite_values
+from ..ir import Buffer, Kernel, Load, Value
 from ..packing import Packing
+from ..rewrite import rewrite_values
 from .context import Context
 
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from .. import padding as pad
 from ..index import index, maximum, minimum, var
-from ..ir import Block, For, Kernel, Let, Statement, substitute
+from ..ir import Block, For, Kernel, Let, Statement
+from ..rewrite import substitute
 from .context import Context
 
 

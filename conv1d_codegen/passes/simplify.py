@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..bounds import Facts
-from ..index import Atom, Extreme, Index, Var, parts, rebuild
-from ..ir import Bind, Block, For, Kernel, Let, Statement, Store, loads, substitute
+from ..index import Atom, Div, Extreme, Index, Var, parts, rebuild
+from ..ir import Bind, Block, For, Kernel, Let, Statement, Store
+from ..rewrite import loads, substitute
 from ..verify import facts_of
 from .context import Context
 
@@ -50,13 +51,19 @@ def _index(expression: Index, facts: Facts) -> Index:
         first, second = (_index(part, facts) for part in parts(atom))
         if isinstance(atom, Extreme):
             above, below = (first, second) if atom.kind == "max" else (second, first)
-            if facts.proves(first - second):
+            if _worth_dropping(below, above) and facts.proves(first - second):
                 return above
-            if facts.proves(second - first):
+            if _worth_dropping(above, below) and facts.proves(second - first):
                 return below
         return rebuild(atom, first, second)
 
     return expression.map_atoms(resolve)
+
+
+def _worth_dropping(dropped: Index, kept: Index) -> bool:
+    """Not a mere name beside a division by a run-time size: it costs nothing, and what it bounds would be hard to prove again."""
+    hard = any(isinstance(a, Div) and a.divisor.constant is None for monomial, _ in kept.terms for a in monomial)
+    return not (hard and isinstance(dropped.single_atom, Var))
 
 
 def _used(body: Block) -> Block:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..index import Index
-from ..ir import Alloc, Bind, Block, Buffer, Fma, For, Kernel, Load, Ref, Statement, Store, Value, rewrite_values, store
+from ..ir import Alloc, Bind, Block, Buffer, Fma, For, Kernel, Load, Ref, Statement, Store, Value, store
+from ..rewrite import rewrite_values
 from .context import Context
 
 

@@ -1,14 +1,13 @@
-"""tile: cuts the loops over steps and filters into register tiles, and puts neighbouring filters, channels or
-steps in the lanes of vectors.
+"""tile: cuts the loops over steps and filters into register tiles, and puts neighbours in the lanes of vectors.
 
     for t, for f:                              for panel, for tile:
-      acc := b[f]                                for i, v, lanes l: acc[i, v, l] := b[...]
+      acc := 0                                   for i, v, lanes l: acc[i, v, l] := 0
       for j, for c: acc += x * w        →        for j, for c, for i, v, lanes l: acc[i, v, l] += x * w
-      y[t, f] := act(acc)                        for i, v, lanes l: y[...] := act(acc[i, v, l])
+      y[t, f] := act(acc + b)                    for i, v, lanes l: y[...] := act(acc[i, v, l] + b[...])
 
-An output keeps one accumulator and takes its terms in the order of the formula, so that its bits do not depend
-on the tile it falls in. What the
-largest tile leaves over goes to the next smaller one; steps whose taps are guarded go one by one, as each has a tap range of its own.
+The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says. An output keeps
+one accumulator and takes its terms in the order of the formula, so that its bits do not depend on the tile that it falls in. What the
+tallest tile leaves over goes to the next one; steps whose taps are guarded go one by one, as each has a tap range of its own.
 """
 
 from __future__ import annotations
@@ -17,25 +16,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..index import Index, Indexable, index, minimum, var
-from ..ir import (
-    Alloc,
-    Block,
-    Buffer,
-    For,
-    Kernel,
-    Let,
-    Load,
-    Statement,
-    Store,
-    Value,
-    buffer,
-    load,
-    loop,
-    rewrite_values,
-    store,
-    substitute,
-    walk,
-)
+from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
+from ..rewrite import rewrite_values, substitute, walk
 from .context import Context
 
 _STEPS = ("t", "t_left", "t_right")

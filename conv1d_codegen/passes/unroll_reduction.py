@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..index import Index, index, maximum, var
-from ..ir import Block, For, Kernel, Statement, loop, substitute
+from ..ir import Block, For, Kernel, Statement, loop
+from ..rewrite import substitute
 from .context import Context
 
 
