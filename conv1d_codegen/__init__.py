@@ -5,11 +5,24 @@ Importing the package loads NumPy and nothing heavier; the compiler is imported 
 
 from __future__ import annotations
 
+from .errors import CompileError
 from .layer import Conv1D, Convolution1D
 from .options import CompileOptions
+from .plan import Plan, Tile
 from .problem import Activation, Problem
 from .threads import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
 
-__all__ = ["Activation", "CompileOptions", "Conv1D", "Convolution1D", "Problem", "get_num_threads", "set_num_threads"]
+__all__ = [
+    "Activation",
+    "CompileError",
+    "CompileOptions",
+    "Conv1D",
+    "Convolution1D",
+    "Plan",
+    "Problem",
+    "Tile",
+    "get_num_threads",
+    "set_num_threads",
+]

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import __version__
+from . import __version__, knobs
 from .errors import CompileError
 from .options import CompileOptions
 from .plan import ALGORITHMS
 from .problem import Problem, parse_case
-from .target import TARGETS, host, runs_here
+from .target import TARGETS, host, resolve, runs_here
 
 # The names of `compiler.STAGES`; the compiler itself is imported when something is compiled.
 _STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
@@ -109,7 +109,7 @@ def _dump(arguments: argparse.Namespace) -> int:
 
 def _targets(_: argparse.Namespace) -> int:
     try:
-        chosen, here = host().name, str(host())
+        chosen, here = resolve(knobs.target(TARGETS)).name, str(host())
     except CompileError as error:
         chosen, here = "", str(error)
     print(f"{'name':8} {'vectors':>8} {'registers':>10} {'FMA':>4}  {'LLVM CPU':12} on this machine")

@@ -21,7 +21,7 @@ from .options import CompileOptions
 from .passes import Context, stages
 from .plan import Plan
 from .problem import Problem
-from .target import Target, resolve, runs_here
+from .target import TARGETS, Target, resolve, runs_here
 from .verify import verify
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Program:
 
         if not runs_here(self.target):
             raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
+        logged = knobs.log_stages(STAGES)
         code = jit.load(self.llvm, self.scheduled.name, self.target)
-        wanted = knobs.log_stages()
-        for stage in STAGES if wanted == ("all",) else wanted:
+        for stage in logged:
             print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
         return code
 
@@ -148,6 +148,7 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None) -> 
     """
     options = options or CompileOptions()
     with COMPILING:
-        target = resolve(options.target or knobs.target())
+        target = resolve(options.target or knobs.target(TARGETS))
         plan = options.plan or planning.choose(problem, target, options.algorithm)
+        planning.check_fits(problem, plan.algorithm)
         return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

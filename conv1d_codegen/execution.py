@@ -105,11 +105,18 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
     if length is not None:
         steps = problem.output_length(length)
         check_output_length(steps, length, shape, problem)
-    whole: list[int | None] = [*shape[:-2], *((problem.filters, steps) if problem.channels_first else (steps, problem.filters))]
+    tail = (problem.filters, steps) if problem.channels_first else (steps, problem.filters)
+    return activated_shape((*shape[:-2], *tail), activation)
+
+
+def activated_shape(shape: Shape, activation: Callable[..., Any]) -> Shape:
+    """The shape that an activation makes of an output: its own, but for `glu`, which halves one axis."""
     function, axis = (activation.func, activation.keywords.get("axis", -1)) if isinstance(activation, partial) else (activation, -1)
-    if function is glu:
-        size = whole[axis]
-        if size is not None and size % 2:
-            raise ValueError(f"axis size must be divisible by 2. Received: x.shape={tuple(whole)} with axis={axis}")
-        whole[axis] = None if size is None else size // 2
+    if function is not glu:
+        return shape
+    whole = list(shape)
+    size = whole[axis]
+    if size is not None and size % 2:
+        raise ValueError(f"axis size must be divisible by 2. Received: x.shape={shape} with axis={axis}")
+    whole[axis] = None if size is None else size // 2
     return tuple(whole)

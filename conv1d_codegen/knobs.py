@@ -9,23 +9,34 @@ CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 _PREFIX = "CONV1D_CODEGEN_"
 
 
-def target() -> str | None:
-    """The name of the target to compile for, or None for this machine."""
-    return os.environ.get(_PREFIX + "TARGET") or None
+def target(known: Collection[str]) -> str | None:
+    """The name of the target to compile for, or None for this machine. Raises ValueError for a name that is not known."""
+    name = os.environ.get(_PREFIX + "TARGET")
+    if name and name not in (*known, "host"):
+        raise ValueError(f"{_PREFIX}TARGET must be host or one of {', '.join(known)}. Received: {name!r}.")
+    return name or None
 
 
 def verify() -> bool:
-    """Whether the verifier runs after every pass."""
-    return os.environ.get(_PREFIX + "VERIFY", "0") not in ("", "0")
+    """Whether the verifier runs after every pass. Raises ValueError for what is neither 0 nor 1."""
+    text = os.environ.get(_PREFIX + "VERIFY") or "0"
+    if text not in ("0", "1"):
+        raise ValueError(f"{_PREFIX}VERIFY must be 0 or 1. Received: {text!r}.")
+    return text == "1"
 
 
-def log_stages() -> tuple[str, ...]:
-    """The stages to print as kernels compile; `("all",)` for all of them."""
-    return tuple(stage.strip() for stage in os.environ.get(_PREFIX + "LOG", "").split(",") if stage.strip())
+def log_stages(known: Collection[str]) -> tuple[str, ...]:
+    """The stages to print as kernels compile, all of them for `all`. Raises ValueError for one that is not known."""
+    wanted = [stage.strip() for stage in os.environ.get(_PREFIX + "LOG", "").split(",") if stage.strip()]
+    for stage in wanted:
+        if stage not in (*known, "all"):
+            raise ValueError(f"{_PREFIX}LOG lists stages: all, or some of {', '.join(known)}. Received: {stage!r}.")
+    return tuple(known) if "all" in wanted else tuple(wanted)
 
 
 def threads() -> int | None:

@@ -16,9 +16,6 @@ from .problem import Problem
 
 Shape = tuple[int | None, ...]
 
-# Sizes whose products with other sizes must fit in the 64-bit index arithmetic of the generated code.
-_LARGEST_INDEX = 2**62
-
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, (bool, np.bool_))
@@ -142,15 +139,4 @@ def check_output_length(steps: int, length: int, shape: Sequence[int | None], pr
             "Computed output size would be zero or negative. "
             f"Received `inputs shape={tuple(shape)}`, `kernel shape={problem.kernel_shape}`, `dilation_rate=[{problem.dilation}]`, "
             f"`strides=({problem.stride},)`, `padding={problem.padding}`."
-        )
-
-
-def check_index_range(problem: Problem) -> None:
-    """Raises ValueError where a stride, a dilation or a padding is too large for 64-bit index arithmetic."""
-    explicit = problem.padding if isinstance(problem.padding, tuple) else (0, 0)
-    largest = max(problem.extent, problem.stride, problem.filters, problem.channels, *explicit)
-    if largest > _LARGEST_INDEX:
-        raise ValueError(
-            f"Sizes are limited to 2**62 steps. Received: kernel_size={problem.kernel_size}, strides={problem.stride}, "
-            f"dilation_rate={problem.dilation}, padding={problem.padding!r}, which span {largest}."
         )

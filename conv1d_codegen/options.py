@@ -44,6 +44,8 @@ class CompileOptions:
             raise TypeError(f"CompileOptions.target must be a Target, the name of one, or None. Received: {self.target!r}.")
         if self.plan is not None and not isinstance(self.plan, Plan):
             raise TypeError(f"CompileOptions.plan must be a Plan or None. Received: {self.plan!r}.")
+        if self.plan is not None and self.algorithm not in ("auto", self.plan.algorithm):
+            raise ValueError(f"CompileOptions.plan is one of algorithm={self.plan.algorithm!r}. Received: algorithm={self.algorithm!r}.")
         if self.explicit_padding is not None:
             pair = self.explicit_padding
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:

@@ -26,12 +26,24 @@ _ITEM = {"f32": 4, "f64": 8}  # bytes
 _CHAINS = 8  # independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need
 
 
+_LARGEST = 1 << 16
+
+
+def _check_numbers(owner: str, **numbers: object) -> None:
+    for name, number in numbers.items():
+        if type(number) is not int or not 1 <= number <= _LARGEST:
+            raise CompileError(f"{owner}.{name} is an int from 1 to {_LARGEST}. Received: {number!r}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Tile:
     """A register tile: `rows` output steps by `panels` panels (with lanes=time: `rows` filters, one panel)."""
 
     rows: int
     panels: int = 1
+
+    def __post_init__(self) -> None:
+        _check_numbers("Tile", rows=self.rows, panels=self.panels)
 
     def __str__(self) -> str:
         return f"{self.rows}x{self.panels}"
@@ -53,11 +65,16 @@ class Plan:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
+        object.__setattr__(self, "tiles", tuple(self.tiles))
+        for tile in self.tiles:
+            if not isinstance(tile, Tile):
+                raise CompileError(f"Plan.tiles holds Tile(rows, panels). Received: {tile!r}.")
+        _check_numbers("Plan", width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         rows = [tile.rows for tile in self.tiles]
         if not rows or rows != sorted(set(rows), reverse=True) or (self.lanes != "time" and rows[-1] != 1):
-            raise CompileError(f"A plan's tiles have fewer rows each, down to 1. Received: {self}")
-        if min(self.width, self.vectors, self.block, self.unroll, *rows, *(tile.panels for tile in self.tiles)) < 1:
-            raise CompileError(f"The numbers of a plan are 1 or more. Received: {self}")
+            raise CompileError(
+                f"Each tile of a plan has fewer rows than the one before, and the last, unless the lanes are time, has 1. Received: {self}"
+            )
 
     @property
     def panel(self) -> int:
@@ -74,6 +91,15 @@ class Plan:
         return f"{self.algorithm} lanes={self.lanes} {self.width}x{self.vectors} tiles={tiles} block={self.block} unroll={self.unroll}"
 
 
+def check_fits(problem: Problem, algorithm: str) -> None:
+    """Raises CompileError where `algorithm` can't compute `problem`."""
+    if algorithm == "depthwise" and (problem.groups != problem.channels or problem.channels_first):
+        raise CompileError(
+            f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
+            'use algorithm="direct" or "auto".'
+        )
+
+
 def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`."""
     if problem.dtype == "f16" and not target.half:
@@ -82,11 +108,7 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
     if algorithm == "auto":
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":
-        if not depthwise:
-            raise CompileError(
-                f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
-                'use algorithm="direct" or "auto".'
-            )
+        check_fits(problem, algorithm)
         return _depthwise(problem, target)
     if algorithm == "direct":
         return _direct_time(problem, target) if problem.channels_first and problem.stride == 1 else _direct_filters(problem, target)

@@ -19,12 +19,15 @@ from . import padding as pad
 
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 
+_LARGEST_INDEX = 2**62  # products of sizes must fit in the 64-bit index arithmetic of the generated code
+
 _TEXT = re.compile(
     r"c(?P<channels>\d+)_f(?P<filters>\d+)_k(?P<kernel_size>\d+)"
     r"(?:_s(?P<stride>\d+))?(?:_d(?P<dilation>\d+))?(?:_g(?P<groups>\d+))?"
     r"_(?P<padding>valid|same|causal|pad\d+x\d+)"
     r"_(?P<activation>[a-z][a-z0-9_]*?(?:\([^()]*\))?)"
-    r"_(?P<dtype>f32|f64|f16|bf16)(?P<first>_first)?(?P<nobias>_nobias)?"
+    r"_(?P<dtype>f32|f64|f16|bf16)(?P<first>_first)?(?P<nobias>_nobias)?",
+    re.ASCII,
 )
 
 
@@ -93,6 +96,14 @@ class Problem:
             pair = self.padding
             if type(pair) is not tuple or len(pair) != 2 or any(type(p) is not int or p < 0 for p in pair):
                 raise ValueError(f"Problem.padding must be one of {pad.PADDINGS} or a pair of ints of 0 or more. Received: {pair!r}.")
+        explicit = self.padding if isinstance(self.padding, tuple) else (0, 0)
+        largest = max(self.extent, self.stride, self.filters, self.channels, *explicit)
+        if largest > _LARGEST_INDEX:
+            raise ValueError(
+                f"Sizes are limited to 2**62 steps. Received: kernel_size={self.kernel_size}, strides={self.stride}, "
+                f"dilation_rate={self.dilation}, padding={self.padding!r}, channels={self.channels}, filters={self.filters}, "
+                f"the largest of which makes {largest}."
+            )
         if self.kernel_bytes >= 2**63:
             raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes, which no address space holds.")
 
@@ -177,7 +188,7 @@ class Problem:
 def parse_case(text: str) -> tuple[Problem, int, int]:
     """`PROBLEM@BATCHxLENGTH` → problem, batch, length. Raises ValueError for text of another form."""
     problem, _, sizes = text.partition("@")
-    match = re.fullmatch(r"(\d+)x(\d+)", sizes)
+    match = re.fullmatch(r"(\d+)x(\d+)", sizes, re.ASCII)
     if match is None:
         raise ValueError(f"Expected PROBLEM@BATCHxLENGTH, for example c16_f32_k3_valid_linear_f32@4x100. Received: {text!r}.")
     return Problem.parse(problem), int(match[1]), int(match[2])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 
 from . import knobs
@@ -16,7 +16,6 @@ from . import knobs
 _lock = threading.Lock()
 _default: int | None = None
 _pool: ThreadPoolExecutor | None = None
-_pool_size = 0
 
 
 def set_num_threads(count: int) -> None:
@@ -35,27 +34,47 @@ def get_num_threads() -> int:
 
 
 def run(task: Callable[[int, int], None], iterations: int, threads: int) -> None:
-    """Call `task(begin, end)` for ranges that cover `0..iterations`, on up to `threads` threads, this one among them."""
-    threads = min(threads, iterations)
+    """Call `task(begin, end)` for ranges that cover `0..iterations`, on up to `threads` threads, this one among them.
+
+    More threads than the machine has processors are not used. It returns, or raises what a task raised, when all ranges are done.
+    """
+    threads = min(threads, iterations, os.cpu_count() or 1)
     if threads <= 1:
         task(0, iterations)
         return
     bounds = [iterations * i // threads for i in range(threads + 1)]
-    others = [_executor(threads - 1).submit(task, begin, end) for begin, end in pairwise(bounds[1:])]
-    task(bounds[0], bounds[1])
+    others: list[Future[None]] = []
+    pool = _executor()
+    try:
+        for begin, end in pairwise(bounds[1:]):
+            others.append(pool.submit(task, begin, end))
+    except RuntimeError:  # the system gives no more threads, or the interpreter is shutting down
+        _abandon(pool)
+        task(bounds[len(others) + 1], iterations)
+    try:
+        task(bounds[0], bounds[1])
+    finally:
+        wait(others)  # they write to arrays that the caller may free
     for other in others:
         other.result()
 
 
-def _executor(size: int) -> ThreadPoolExecutor:
-    """A pool of at least `size` threads, made at its first use and made again when it must grow."""
-    global _pool, _pool_size
+def _executor() -> ThreadPoolExecutor:
+    """The pool, made at its first use; it starts threads as they are needed."""
+    global _pool
     with _lock:
-        if _pool is None or _pool_size < size:
-            if _pool is not None:
-                _pool.shutdown(wait=False)
-            _pool, _pool_size = ThreadPoolExecutor(size, thread_name_prefix="conv1d_codegen"), size
+        if _pool is None:
+            _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="conv1d_codegen")
         return _pool
+
+
+def _abandon(pool: ThreadPoolExecutor) -> None:
+    """Give up a pool that could not start a thread, once it has done all that was put in its queue, what it refused included."""
+    global _pool
+    with _lock:
+        if _pool is pool:
+            _pool = None
+    pool.shutdown(wait=True)
 
 
 def _forget_pool() -> None:

@@ -2,13 +2,15 @@
 
 import re
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 import pytest
 from helpers import LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
 
-from conv1d_codegen import compiler
+from conv1d_codegen import compiler, threads
 from conv1d_codegen.compiler import STAGES, compile_problem
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.options import CompileOptions
@@ -93,14 +95,32 @@ def test_options_that_do_not_fit(problem, options, message):
         ("direct", "filters", 8, 1, (Tile(1), Tile(4)), 1, 1),
         ("direct", "filters", 8, 1, (Tile(4), Tile(4), Tile(1)), 1, 1),
         ("direct", "filters", 0, 1, (Tile(1),), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(4, 0), Tile(1)), 1, 1),
+        ("direct", "filters", 8.0, 1, (Tile(1),), 1, 1),
+        ("direct", "filters", True, 1, (Tile(1),), 1, 1),
+        ("direct", "filters", 8, 1, (6, 1), 1, 1),
+        ("direct", "filters", 8, 1, (Tile(1),), 10**30, 1),
+        ("generic", "time", 8, 1, (Tile(1),), 1, 1),
         ("direct", "filters", 8, 1, (Tile(1),), 0, 1),
         ("direct", "filters", 8, 1, (Tile(1),), 1, -1),
     ],
 )
 def test_plans_that_make_no_sense(fields):
-    with pytest.raises(CompileError, match="plan"):
+    with pytest.raises(CompileError, match=r"(?i)plan.*Received"):
         Plan(*fields)
+
+
+@pytest.mark.parametrize("numbers", [(0,), (4, 0), (2.5,), (1, None)])
+def test_tiles_that_make_no_sense(numbers):
+    with pytest.raises(CompileError, match=r"Tile\..*Received"):
+        Tile(*numbers)
+
+
+def test_a_plan_that_does_not_fit_the_problem():
+    depthwise = Plan("depthwise", "channels", 8, 1, (Tile(1),), 64, 4)
+    with pytest.raises(CompileError, match="as many groups as channels"):
+        compile_problem(PROBLEM, CompileOptions(plan=depthwise))
+    with pytest.raises(ValueError, match="Received: algorithm='generic'"):
+        CompileOptions(plan=depthwise, algorithm="generic")
 
 
 def test_a_target_that_is_not_here_can_be_looked_at():
@@ -182,7 +202,7 @@ def test_switch_target():
         assert python(COMPILE, CONV1D_CODEGEN_TARGET=name)[:2] == (0, f"{name}\n")
     code, _, err = python(COMPILE, CONV1D_CODEGEN_TARGET="z80")
     assert code == 1
-    assert "CompileError: No target is named 'z80'" in err
+    assert "CONV1D_CODEGEN_TARGET must be host or one of sse2, avx2, avx512, neon. Received: 'z80'" in err
     code, out, _ = python(COMPILE + "print(compiled(problem, 'sse2').program.target.name)", CONV1D_CODEGEN_TARGET="avx2")
     assert (code, out) == (0, "avx2\nsse2\n") or "avx2" not in RUNNABLE  # what the caller names comes first
 
@@ -336,7 +356,7 @@ def test_memory_stays_bounded_over_many_compilations():
 import sys
 from helpers import *
 from functools import lru_cache
-from conv1d_codegen import compiler
+from conv1d_codegen import compiler, threads
 compiler._compilation, compiler._program = lru_cache(8)(compiler.Compilation), lru_cache(8)(compiler.Program)
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 // 1024
@@ -359,3 +379,70 @@ print(resident() - before)
 def test_importing_the_package_does_not_load_llvm():
     code, out, _ = python("import sys, conv1d_codegen; print('llvmlite' in sys.modules, 'jinja2' in sys.modules)")
     assert (code, out) == (0, "False False\n")
+
+
+def test_a_pool_that_can_start_no_thread(monkeypatch):
+    """All ranges are done when `run` returns, also if the system gives no thread for some."""
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
+    for allowed in range(4):
+        pool = ThreadPoolExecutor(8)
+        monkeypatch.setattr(pool, "submit", refusing_after(allowed, pool.submit))
+        monkeypatch.setattr(threads, "_pool", pool)
+        done = []
+        threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 20, 6)
+        assert sorted(done) == list(range(20))
+        assert threads._pool is None
+
+
+def refusing_after(allowed, submit):
+    left = iter(range(allowed))
+
+    def refusing(task, *arguments):
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        return submit(task, *arguments)
+
+    return refusing
+
+
+def test_ranges_are_waited_for_when_one_fails(monkeypatch):
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 4)
+    done = []
+
+    def task(begin, end):
+        if begin == 0:
+            raise KeyError("the first")
+        time.sleep(0.05)
+        done.append(begin)
+
+    with pytest.raises(KeyError, match="the first"):
+        threads.run(task, 4, 4)
+    assert sorted(done) == [1, 2, 3]
+
+
+def test_many_callers_share_the_pool(monkeypatch):
+    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(threads, "_pool", None)
+    finished = []
+
+    def call(seed):
+        for count in range(1, 40):
+            done = []
+            threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 40, 1 + (count + seed) % 8)
+            finished.append(sorted(done) == list(range(40)))
+
+    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert finished == [True] * (6 * 39)
+
+
+@pytest.mark.parametrize(("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc")])
+def test_a_switch_that_makes_no_sense_is_named(switch, value):
+    code = "import numpy as np\nfrom conv1d_codegen import Conv1D\nConv1D(2, 2)(np.ones((1, 4, 1), 'float32'))"
+    status, _, err = python(code, **{f"CONV1D_CODEGEN_{switch}": value})
+    assert status == 1
+    assert f"ValueError: CONV1D_CODEGEN_{switch}" in err
+    assert repr(value) in err

@@ -553,3 +553,10 @@ def test_dump():
 def test_the_package_imports_no_compiler():
     code = "import sys, conv1d_codegen; conv1d_codegen.Conv1D(4, 3); print([m for m in ('llvmlite', 'jinja2') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0])
+def test_an_activation_that_makes_something_else(wrong):
+    layer = Conv1D(8, 3, activation=wrong, name="odd")
+    with pytest.raises(ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"):
+        layer(np.ones((2, 10, 4), np.float32))

@@ -177,6 +177,8 @@ class _Tile:
                         yield replace(s, body=tuple(inside(s.body)))
                     case Store():
                         yield from self._over_tile(s, tiles)
+                    case _:
+                        raise TypeError(f"a nest of one output has no {s}")
 
         # In the bounds of the loops within, which guard taps of one row only.
         return substitute(tuple(inside(nest)), {self.rows.var: self._base(self.row)})
