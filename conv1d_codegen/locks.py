@@ -17,7 +17,7 @@ COMPILING = threading.RLock()
 os.register_at_fork(before=COMPILING.acquire, after_in_parent=COMPILING.release, after_in_child=COMPILING.release)
 
 
-class kept(Generic[T]):  # noqa: N801: it is used as a decorator
+class kept(Generic[T]):  # lower case, as it is used as a decorator
     """A property that is made once, under the lock. (The lock of `functools.cached_property` is left locked in a forked child.)"""
 
     def __init__(self, make: Callable[[Any], T]) -> None:

@@ -78,9 +78,18 @@ def test_the_inner_loop_is_nothing_but_the_work(text, target):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
-@pytest.mark.parametrize("text", [DENSE, "c64_f64_k3_same_relu_f32_first", "c64_f64_k3_s2_same_linear_f32", "c16_f20_k3_same_linear_f64"])
-def test_no_vector_is_spilled_in_the_inner_loop(text, target):
-    assembly = compiled(Problem.parse(text), target).dump("asm")
+@pytest.mark.parametrize(
+    ("text", "algorithm"),
+    [
+        (DENSE, "direct"),
+        (DENSE, "generic"),
+        ("c64_f64_k3_same_relu_f32_first", "direct"),
+        ("c64_f64_k3_s2_same_linear_f32", "direct"),
+        ("c16_f20_k3_same_linear_f64", "direct"),
+    ],
+)
+def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
+    assembly = compiled(Problem.parse(text), target, algorithm).dump("asm")
     loop = inner_loop(assembly)
     frame = r"%r[sb]p" if "movq\t%rsp, %rbp" in assembly else "%rsp"
     stack = [line for line in loop if re.search(rf"\({frame}[,)]", line) and re.search(r"%[xyz]mm", line)]
