@@ -33,10 +33,8 @@ def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
         raise TypeError(f"Conv1D takes an array of real floating-point numbers. Received: {type(inputs)}: {error}") from error
     if not is_real_float(x.dtype) or (not autocast and x.dtype != dtype):
         wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
-        raise TypeError(
-            f"Conv1D takes an array of {wanted}. Received: {type(inputs)} of dtype {x.dtype} and shape {x.shape}. "
-            f"Convert it first, for example with x.astype('{dtype.name}')."
-        )
+        advice = f" Convert it first, for example with np.asarray(x, '{dtype.name}')." if x.dtype.kind in "biuf" else ""
+        raise TypeError(f"Conv1D takes an array of {wanted}. Received: {type(inputs)} of dtype {x.dtype} and shape {x.shape}.{advice}")
     with np.errstate(over="ignore"):  # 1e300 is inf in float32
         return np.require(x, dtype, ["C", "A"])
 
@@ -53,8 +51,10 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
     if out.shape != shape:
         raise ValueError(f"`out` must have shape {shape}. Received: {out.shape}.")
     if not out.flags.carray:
+        kinds = {"C-contiguous": out.flags.c_contiguous, "aligned": out.flags.aligned, "writeable": out.flags.writeable}
+        lacking = " and ".join(kind for kind, has in kinds.items() if not has)
         raise ValueError(
-            f"`out` must be C-contiguous, aligned and writeable. Received an array with strides {out.strides} and\n{out.flags}"
+            f"`out` must be C-contiguous, aligned and writeable. Received an array of strides {out.strides} that is not {lacking}."
         )
     if np.may_share_memory(out, x):
         raise ValueError(f"`out` must not share memory with the inputs. Received: out of shape {out.shape} and inputs of shape {x.shape}.")
