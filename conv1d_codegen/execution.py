@@ -109,6 +109,18 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
     return activated_shape((*shape[:-2], *tail), activation)
 
 
+def activated(values: Array, activation: Callable[..., Any], layer: str) -> Array:
+    """What an activation that runs after the kernel makes of its output. Raises ValueError where a layer can't give that."""
+    result = np.asarray(activation(values))
+    shape = activated_shape(values.shape, activation)
+    if result.shape != shape or not is_real_float(result.dtype):
+        raise ValueError(
+            f"The activation {activation!r} of layer '{layer}' must make real floating-point numbers of shape {shape} of an output of "
+            f"shape {values.shape}. It made {result.dtype} of shape {result.shape}."
+        )
+    return result
+
+
 def activated_shape(shape: Shape, activation: Callable[..., Any]) -> Shape:
     """The shape that an activation makes of an output: its own, but for `glu`, which halves one axis."""
     function, axis = (activation.func, activation.keywords.get("axis", -1)) if isinstance(activation, partial) else (activation, -1)

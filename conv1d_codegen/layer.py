@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import activations, constraints, initializers, regularizers
 from . import layer_arguments as check
-from .dtypes import PROBLEM_DTYPES, is_real_float
-from .execution import activated_shape, as_input, check_out, convolve, output_shape, padded
+from .dtypes import PROBLEM_DTYPES
+from .execution import activated, as_input, check_out, convolve, output_shape, padded
 from .layer_base import Layer
 from .options import CompileOptions
 from .problem import Activation, Problem
@@ -243,7 +243,7 @@ class Conv1D(Layer):
         threads = self._options.num_threads or get_num_threads()
         if after is None:
             return convolve(problem, kernel, packed, x, out, threads)
-        return self._delivered(self._activated(convolve(problem, kernel, packed, x, None, threads)), out, x)
+        return self._delivered(activated(convolve(problem, kernel, packed, x, None, threads), after, self.name), out, x)
 
     def _accepted(self, inputs: Any) -> Array:
         """The inputs as a kernel takes them, of rank 3 or more. Raises TypeError and ValueError as `__call__` says."""
@@ -256,17 +256,6 @@ class Conv1D(Layer):
                 f"to have value {self.problem.channels}, but received input with shape {x.shape}"
             )
         return x
-
-    def _activated(self, values: Array) -> Array:
-        """What the activation, run after the kernel, makes of its output. Raises ValueError where that is not what a layer can give."""
-        result = np.asarray(self._activation(values))
-        shape = activated_shape(values.shape, self._activation)
-        if result.shape != shape or not is_real_float(result.dtype):
-            raise ValueError(
-                f"The activation {self._activation!r} of layer '{self.name}' must make real floating-point numbers of shape {shape} of an "
-                f"output of shape {values.shape}. It made {result.dtype} of shape {result.shape}."
-            )
-        return result
 
     def _delivered(self, result: Any, out: Array | None, x: Array) -> Array:
         """What an activation in NumPy gave, in the compute dtype, in `out` if that is given."""
@@ -343,7 +332,7 @@ class Conv1D(Layer):
         if self._use_bias:
             bias = self._computed("bias")
             y = y + (bias[:, None] if problem.channels_first else bias)
-        return self._activated(y)
+        return activated(y, self._activation, self.name)
 
     # Seeing it, saving it, copying it
 
