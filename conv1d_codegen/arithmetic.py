@@ -35,8 +35,6 @@ _UNARY: dict[str, Callable[[Number], Number]] = {
     "neg": operator.neg,
     "abs": operator.abs,
     "sqrt": np.sqrt,
-    "floor": np.floor,
-    "round": np.rint,
     "exp2i": _exp2i,
 }
 _BINARY: dict[str, Callable[[Number, Number], Number]] = {

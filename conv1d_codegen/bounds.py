@@ -85,10 +85,6 @@ class Facts:
             return False
         return _proves(self.known, goal) or (bool(self.equalities) and _proves((*self.known, *self.equalities), goal))
 
-    def proves_equal(self, a: Indexable, b: Indexable) -> bool:
-        """Whether `a == b` follows."""
-        return self.proves(index(a) - b) and self.proves(index(b) - a)
-
 
 def _halves(a: Index, b: Index, sign: int) -> Iterator[Index]:
     """What `a >= b` (sign 1) or `a <= b` (sign -1) says without extremes: `a >= max(c, d)` is `a >= c` and `a >= d`."""

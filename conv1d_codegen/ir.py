@@ -32,7 +32,7 @@ from .problem import DTYPES, Activation
 
 SPACES = ("input", "output", "packed", "scratch", "register")
 KINDS = ("serial", "parallel", "unrolled", "lanes")
-UNARY = ("neg", "abs", "sqrt", "floor", "round", "exp2i")  # exp2i: 2 to the power of an integer held in a float
+UNARY = ("neg", "abs", "sqrt", "exp2i")  # exp2i: 2 to the power of an integer held in a float
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "min", "copysign": "copysign"}
 COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
 

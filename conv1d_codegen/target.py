@@ -27,7 +27,6 @@ class Target:
     masked: bool  # has masked loads and stores of vectors
     masked_stores: bool  # ... that are as fast as plain ones
     half: bool  # converts float16 in hardware
-    l1_bytes: int
     l2_bytes: int
 
     def lanes(self, compute: str) -> int:
@@ -44,10 +43,10 @@ _AVX512 = "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx2,+fma,+f16c"
 TARGETS = {
     target.name: target
     for target in (
-        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 32 << 10, 256 << 10),
-        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 32 << 10, 512 << 10),
-        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 48 << 10, 1 << 20),
-        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 64 << 10, 512 << 10),
+        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 256 << 10),
+        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 512 << 10),
+        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 1 << 20),
+        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 512 << 10),
     )
 }
 

@@ -351,8 +351,6 @@ def test_arithmetic_of_the_ir(dtype: type) -> None:
     assert np.isnan(arithmetic.binary("min", one, nan))
     assert arithmetic.binary("min", nan, one) == 1
     assert arithmetic.select("lt", nan, one, dtype(2), dtype(3)) == 3
-    assert arithmetic.unary("round", dtype(2.5)) == 2
-    assert arithmetic.unary("floor", dtype(-0.5)) == -1
     assert arithmetic.binary("div", one, dtype(0)) == INF
     assert arithmetic.fma(one + eps, one - eps, -one) == -(eps**2), "the product is not rounded"
     assert arithmetic.fma(np.finfo(dtype).max, one, one) == np.finfo(dtype).max

@@ -94,9 +94,6 @@ class Numbers:
                 return Number(self._builder.define("f", "unary", op_name="fneg", type=self._type(a.width), a=a.ssa), a.width)
             case "abs":
                 return self._intrinsic("fabs", a)
-            case "round":
-                big = Number(number(_ROUNDING[self._scalar], self._scalar), 0)
-                return self._arithmetic("fsub", self._arithmetic("fadd", a, big), big)
             case "exp2i":
                 return self._power_of_two(a)
         return self._intrinsic(op, a)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..ir import Kernel
 from ..problem import Problem
 from . import depthwise, direct, generic
+from .formula import Sizes
 
 _LOWERINGS = {"direct": direct.lower, "depthwise": depthwise.lower, "generic": generic.lower}
 
@@ -12,6 +13,11 @@ _LOWERINGS = {"direct": direct.lower, "depthwise": depthwise.lower, "generic": g
 def lower(problem: Problem, algorithm: str) -> Kernel:
     """The formula of `problem` as `algorithm` orders its loops."""
     return _LOWERINGS[algorithm](problem)
+
+
+def sizes(problem: Problem, algorithm: str) -> Sizes:
+    """The sizes in the formula that `lower` writes: numbers, or the names of run-time sizes."""
+    return generic.SIZES_AS_NAMES if algorithm == "generic" else direct.constant_sizes(problem, grouped=False)[0]
 
 
 def representative(problem: Problem, algorithm: str) -> Problem:

@@ -15,6 +15,8 @@ from .formula import Formula, Sizes, compute_type, identifier
 #: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
 SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1), ("J", 1), ("M", 1))
 
+SIZES_AS_NAMES = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"))
+
 
 def representative(problem: Problem) -> Problem:
     """The same problem with every size that is given at run time set to 1, and no padding."""
@@ -26,8 +28,7 @@ def lower(problem: Problem) -> Kernel:
 
     `J` and `M` are the taps and channels of a chunk, for `passes/chunk_reduction.py`.
     """
-    sizes = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"))
-    formula = Formula(problem, sizes)
+    formula = Formula(problem, SIZES_AS_NAMES)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
     per_filter = loop("f", 0, var("F"), formula.output(n, t, (g,), f))
     body = (loop("n", 0, var("N"), (loop("g", 0, var("G"), (loop("t", 0, var("U"), (per_filter,)),)),), "parallel"),)

@@ -9,33 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import padding as pad
-from ..index import index, maximum, minimum, var
+from ..index import Indexable, index, maximum, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement
+from ..lower import sizes
 from ..rewrite import substitute
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_peel(kernel.body, _interior(kernel, context)))
+    s = sizes(context.problem, context.plan.algorithm)
+    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.left, s.kernel_size, s.stride, s.dilation)))
 
 
-def _interior(kernel: Kernel, context: Context) -> tuple[object, object]:
-    problem = context.problem
-    if context.plan.algorithm == "generic":
-        return pad.interior(var("T"), var("left"), var("K"), var("S"), var("D"))
-    left = pad.left_padding(var("T"), problem.kernel_size, problem.stride, problem.dilation, problem.padding)
-    named = any(isinstance(s, Let) and s.name == "left" for s in kernel.body)
-    return pad.interior(var("T"), var("left") if named else left, problem.kernel_size, problem.stride, problem.dilation)
-
-
-def _peel(body: Block, interior: tuple[object, object]) -> Block:
+def _peel(body: Block, interior: tuple[Indexable, Indexable]) -> Block:
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.var == "t":
             first, last = var("inner_first"), var("inner_last")
             result += [
-                Let("inner_first", index(maximum(s.lo, interior[0]))),  # type: ignore[arg-type]
-                Let("inner_last", index(maximum(first, minimum(s.hi, interior[1])))),  # type: ignore[arg-type]
+                Let("inner_first", index(maximum(s.lo, interior[0]))),
+                Let("inner_last", index(maximum(first, minimum(s.hi, interior[1])))),
                 replace(
                     s,
                     var="t_left",
