@@ -17,7 +17,7 @@ from conv1d_codegen.target import TARGETS, host
 TOP = Path(__file__).resolve().parent.parent
 sys.path.append(str(TOP))  # the bench is no part of the package
 
-from bench import check, peak, run, shapes, table, timing  # noqa: E402
+from bench import check, compile_time, peak, run, shapes, table, timing  # noqa: E402
 
 
 def case(name: str, channels_first: bool = False) -> shapes.Case:
@@ -134,3 +134,21 @@ def test_the_table_lines_up() -> None:
     assert result.share == pytest.approx(0.786432)
     other = table.Result(case("tiny/realtime"), compiled=1e-5, generic=12e-5, peak=100e9)
     assert table.means([result, other]).splitlines()[1].split()[-1] == "6.00"
+
+
+def test_a_compile_is_measured_from_cold_and_stage_by_stage() -> None:
+    first, second = (compile_time.measure(case("tiny/realtime")) for _ in range(2))
+    for taken in (first, second):
+        assert all(taken.seconds[stage] > 0 for stage in compile_time.STAGES)
+        assert sum(taken.seconds.values()) <= taken.total
+    assert first.lines == second.lines > 100
+
+
+def test_the_table_of_compile_times(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "pin", lambda: None)
+    monkeypatch.setattr(compile_time, "import_seconds", lambda: 0.1)
+    assert compile_time.main(["--filter", "tiny/realtime", "--rounds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line] == ["ms", "tiny/realtime", "median", "worst", "import"]
+    assert len({len(line) for line in lines[:2]}) == 1
+    assert compile_time.main(["--filter", "no such case"]) == 2
