@@ -311,7 +311,8 @@ def value(number: Value | float) -> Value:
 
 
 def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
-    _require(len(place) == len(buffer.shape), f"{buffer} is indexed with {len(place)} indices")
+    if len(place) != len(buffer.shape):
+        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
 
 
 def _element(buffer: Buffer, place: tuple[Index, ...]) -> str:

@@ -33,16 +33,18 @@ def operands(node: Value) -> tuple[Value, ...]:
 
 def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
     """The value with `change` applied to every node, the leaves first."""
-    below = tuple(rewrite_value(operand, change) for operand in operands(node))
-    match node:
-        case Unary() | Activate():
-            node = replace(node, a=below[0])
-        case Binary():
-            node = replace(node, a=below[0], b=below[1])
-        case Fma():
-            node = Fma(*below)
-        case Select():
-            node = Select(node.compare, *below)
+    above = operands(node)
+    below = tuple(rewrite_value(operand, change) for operand in above)
+    if any(new is not old for new, old in zip(below, above, strict=True)):
+        match node:
+            case Unary() | Activate():
+                node = replace(node, a=below[0])
+            case Binary():
+                node = replace(node, a=below[0], b=below[1])
+            case Fma():
+                node = Fma(*below)
+            case Select():
+                node = Select(node.compare, *below)
     return change(node)
 
 
