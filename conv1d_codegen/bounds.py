@@ -27,6 +27,7 @@ from .index import Atom, Div, Extreme, Index, Indexable, Monomial, Var, index, p
 _MOST_INEQUALITIES = 600  # a proof that needs more is given up; the kernels' own need fewer than 100
 _MOST_CASES = 5
 _EXAMPLES = 40
+# Some longer than a few blocks of steps, or what is true of the first block only is not refuted.
 _SIZES = (0, 0, 1, 2, 3, 5, 8, 13, 20, 33, 64, 100, 1000, 4095, 4096, 5000, 20000, 70000, 10**6)
 
 _Coefficients = tuple[tuple[int, int], ...]  # the number of a monomial, and its coefficient
