@@ -4,6 +4,9 @@ CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machin
 CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass; slow                            (checks only)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
+CONV1D_CODEGEN_RUNTIME=pool     whose threads these are: `openmp`, or Python's `pool`; OpenMP's, where there are any, if not set
+
+The last two are read once, at the first call that needs them; the others at every compilation.
 """
 
 from __future__ import annotations
@@ -47,3 +50,11 @@ def threads() -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{_PREFIX}THREADS must be a whole number of 1 or more. Received: {text!r}.")
     return int(text)
+
+
+def runtime() -> str | None:
+    """The thread runtime to use, or None if the switch is not set. Raises ValueError for a name that is not known."""
+    name = os.environ.get(_PREFIX + "RUNTIME") or None
+    if name not in (None, "openmp", "pool"):
+        raise ValueError(f"{_PREFIX}RUNTIME must be openmp or pool. Received: {name!r}.")
+    return name

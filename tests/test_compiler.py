@@ -2,15 +2,13 @@
 
 import re
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 import pytest
 from helpers import LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
 
-from conv1d_codegen import compiler, threads
+from conv1d_codegen import compiler
 from conv1d_codegen.compiler import STAGES, compile_problem
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.options import CompileOptions
@@ -381,67 +379,12 @@ def test_importing_the_package_does_not_load_llvm():
     assert (code, out) == (0, "False False\n")
 
 
-def test_a_pool_that_can_start_no_thread(monkeypatch):
-    """All ranges are done when `run` returns, also if the system gives no thread for some."""
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
-    for allowed in range(4):
-        pool = ThreadPoolExecutor(8)
-        monkeypatch.setattr(pool, "submit", refusing_after(allowed, pool.submit))
-        monkeypatch.setattr(threads, "_pool", pool)
-        done = []
-        threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 20, 6)
-        assert sorted(done) == list(range(20))
-        assert threads._pool is None
-
-
-def refusing_after(allowed, submit):
-    left = iter(range(allowed))
-
-    def refusing(task, *arguments):
-        if next(left, None) is None:
-            raise RuntimeError("can't start new thread")
-        return submit(task, *arguments)
-
-    return refusing
-
-
-def test_ranges_are_waited_for_when_one_fails(monkeypatch):
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 4)
-    done = []
-
-    def task(begin, end):
-        if begin == 0:
-            raise KeyError("the first")
-        time.sleep(0.05)
-        done.append(begin)
-
-    with pytest.raises(KeyError, match="the first"):
-        threads.run(task, 4, 4)
-    assert sorted(done) == [1, 2, 3]
-
-
-def test_many_callers_share_the_pool(monkeypatch):
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(threads, "_pool", None)
-    finished = []
-
-    def call(seed):
-        for count in range(1, 40):
-            done = []
-            threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 40, 1 + (count + seed) % 8)
-            finished.append(sorted(done) == list(range(40)))
-
-    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(6)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert finished == [True] * (6 * 39)
-
-
-@pytest.mark.parametrize(("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc")])
+@pytest.mark.parametrize(
+    ("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc"), ("RUNTIME", "gpu")]
+)
 def test_a_switch_that_makes_no_sense_is_named(switch, value):
-    code = "import numpy as np\nfrom conv1d_codegen import Conv1D\nConv1D(2, 2)(np.ones((1, 4, 1), 'float32'))"
+    call = "Conv1D(2, 2, options={'num_threads': 2})" if switch == "RUNTIME" else "Conv1D(2, 2)"
+    code = f"import numpy as np\nfrom conv1d_codegen import Conv1D\n{call}(np.ones((1, 4, 1), 'float32'))"
     status, _, err = python(code, **{f"CONV1D_CODEGEN_{switch}": value})
     assert status == 1
     assert f"ValueError: CONV1D_CODEGEN_{switch}" in err

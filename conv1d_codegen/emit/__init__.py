@@ -28,13 +28,14 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
     writer.write(kernel.body)
     attributes = {"output": "noalias ", "input": "noalias readonly ", "packed": "noalias readonly align 64 "}
     slots = [{"name": b.name, "type": "ptr", "attributes": attributes[b.space]} for b in kernel.buffers]
-    slots += [{"name": name, "type": "i64", "attributes": ""} for name in (*(name for name, _ in kernel.sizes), "begin", "end")]
+    slots += [{"name": name, "type": "i64", "attributes": ""} for name, _ in kernel.sizes]
     return _template().render(
         title=title,
         plan=plan,
         target=str(target),
         name=kernel.name,
         slots=slots,
+        team=[{"name": "iterations", "type": "i64"}, {"name": "shares", "type": "i64"}, {"name": "counter", "type": "ptr"}],
         declarations=sorted(writer.builder.declarations),
         allocas=writer.builder.allocas,
         instructions=writer.builder.instructions,
