@@ -17,7 +17,7 @@ from conv1d_codegen.target import TARGETS, host
 TOP = Path(__file__).resolve().parent.parent
 sys.path.append(str(TOP))  # the bench is no part of the package
 
-from bench import check, peak, run, shapes, table, timing  # noqa: E402
+from bench import calls, check, peak, run, shapes, table, timing  # noqa: E402
 
 
 def case(name: str, channels_first: bool = False) -> shapes.Case:
@@ -114,6 +114,23 @@ def test_the_loop_of_the_peak_is_nothing_but_arithmetic(name: str) -> None:
     assert loop.count(instruction) == peak.chains(target)
     assert "(%rsp)" not in loop
     assert "[sp" not in loop
+
+
+def test_the_cost_of_a_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(timing, "pin", lambda: None)
+    assert calls.main(["--filter", "tiny/realtime", "--rounds", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line[:34].strip(): [float(number) for number in line[34:].split()] for line in lines if line.startswith("tiny/")}
+    mflop, at_peak, call, over = rows["tiny/realtime"]
+    assert mflop == pytest.approx(case("tiny/realtime").flops / 1e6, abs=5e-4)
+    assert over == pytest.approx(call - at_peak, abs=0.02)
+    named = {line[:45].strip(): float(line[45:]) for line in lines[2:] if line and "µs" not in line}
+    assert {"layer(x, out=y)", "the machine code called", "the argument block", "the pool"} <= set(named)
+    assert all(spent > 0 for spent in named.values())
+    for arguments in (["--rounds", "0"], ["--filter", "no such case"]):
+        with pytest.raises(SystemExit) as stop:
+            calls.main(arguments)
+        assert stop.value.code == 2
 
 
 def test_interleaved_gives_the_median_of_each() -> None:

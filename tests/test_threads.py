@@ -155,18 +155,21 @@ def test_small_work_stays_on_one_thread(monkeypatch):
     assert teams == [2]
 
 
+@pytest.fixture
+def choosing():
+    """Let the processors be counted and the runtime be chosen anew, before and after a test."""
+    for function in (threads.processors, threads.runtime):
+        function.cache_clear()
+    yield
+    for function in (threads.processors, threads.runtime):
+        function.cache_clear()
+
+
+@pytest.mark.usefixtures("choosing")
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinity")
 def test_processors_that_may_not_be_used_do_not_count(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 6})
     assert threads.processors() == 3
-
-
-@pytest.fixture
-def choosing():
-    """Let the runtime be chosen anew, before and after a test."""
-    threads.runtime.cache_clear()
-    yield
-    threads.runtime.cache_clear()
 
 
 @pytest.mark.usefixtures("choosing")
