@@ -55,7 +55,10 @@ def _from_environment() -> int:
 
 def worth(flops: int, iterations: int, limit: int) -> int:
     """How many threads, up to `limit`, are worth having for so much work: as many as get enough of it, and a processor each."""
-    return max(1, min(limit, iterations, flops // runtime().least_flops, processors()))
+    least = runtime().least_flops
+    if flops < 2 * least:  # tiny calls notice what the rest takes, 0.4 µs
+        return 1
+    return max(1, min(limit, iterations, flops // least, processors()))
 
 
 @cache
