@@ -7,7 +7,9 @@ FMA peak gets only an algorithm with fewer multiplications, and above the slope 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -31,21 +33,34 @@ _FAR = 1 / 3  # of the roof
 _FAINT, _ROOF = "#8a96a3", "#2b2b2b"
 
 
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """GFLOP/s of all cores, and GB/s of a copy."""
+
+    peak: float
+    bandwidth: float
+
+    @classmethod
+    def of(cls, limits: Limits, results: list[Result]) -> Roof:
+        """The peak is the median of all cases' rounds: one measurement may fall into a bad moment."""
+        return cls(limits.threads * median(result.peak for result in results) / 1e9, limits.bandwidth / 1e9)
+
+
 def draw(path: Path, run: Run) -> None:
     """Draws the cases of the run's smallest number of threads, and saves the picture; the file's ending says in which format."""
     limits = min(run.limits, key=lambda each: each.threads)
     results = [each for each in run.results if each.threads == limits.threads and "compiled" in each.timings]
-    peers = list(run.options["peers"])
+    roof, peers = Roof.of(limits, results), list(run.options["peers"])
     figure = Figure(figsize=(12, 7.5), dpi=120, layout="constrained")
     axes = figure.add_subplot()
     axes.set(xscale="log", yscale="log", xlim=_range(map(_intensity, results)))
     for result in results:
         _case(axes, result, result.best(peers))
-    _roofs(axes, limits)
-    _names(axes, limits, results)
+    _roofs(axes, roof)
+    _names(axes, roof, results)
     _words(axes, run, limits, results, peers)
-    figure.draw_without_rendering()
-    _slope(axes, limits)
+    figure.draw_without_rendering()  # puts everything in its place
+    _slope(axes, roof)
     figure.savefig(path)
 
 
@@ -73,24 +88,24 @@ def _case(axes: Axes, result: Result, best: str | None) -> None:
     axes.plot(x, y, "o", markersize=7, color=colour, markeredgecolor="white", markeredgewidth=0.6, zorder=4)
 
 
-def _roofs(axes: Axes, limits: Limits) -> None:
+def _roofs(axes: Axes, roof: Roof) -> None:
     """The FMA peak of all cores, and the bandwidth of a copy, up to where they meet."""
-    peak, bandwidth = _roof_numbers(limits)
+    peak, bandwidth = roof.peak, roof.bandwidth
     low, high = axes.get_xlim()
     bottom, top = min(axes.get_ylim()[0], 0.5 * peak), max(axes.get_ylim()[1], 1.7 * peak)
     ridge = min(max(low, peak / bandwidth), high)
-    roof = [min(peak, bandwidth * x) for x in (low, ridge, high)]
-    axes.plot([low, ridge, high], roof, color=_ROOF, linewidth=1.6, zorder=1)
-    axes.fill_between([low, ridge, high], roof, top, color="#f3f4f6", zorder=0)
+    heights = [min(peak, bandwidth * x) for x in (low, ridge, high)]
+    axes.plot([low, ridge, high], heights, color=_ROOF, linewidth=1.6, zorder=1)
+    axes.fill_between([low, ridge, high], heights, top, color="#f3f4f6", zorder=0)
     axes.set(xlim=(low, high), ylim=(bottom, top))
     axes.text(high / 1.05, 1.05 * peak, f"FMA peak, {peak:.0f} GFLOP/s", ha="right", va="bottom", color=_ROOF)
 
 
-def _slope(axes: Axes, limits: Limits) -> None:
+def _slope(axes: Axes, roof: Roof) -> None:
     """Says what the slope is, along it. Everything else must have its place already: the angle depends on it."""
-    peak, bandwidth = _roof_numbers(limits)
+    peak, bandwidth = roof.peak, roof.bandwidth
     low, high = axes.get_xlim()
-    middle = math.sqrt(low * min(high, peak / bandwidth))
+    middle = low**0.62 * min(high, peak / bandwidth) ** 0.38  # left of where cases crowd
     if middle < low:
         return
     (x0, y0), (x1, y1) = axes.transData.transform([(middle, bandwidth * middle), (2 * middle, 2 * bandwidth * middle)])
@@ -109,14 +124,9 @@ def _slope(axes: Axes, limits: Limits) -> None:
     )
 
 
-def _roof_numbers(limits: Limits) -> tuple[float, float]:
-    """GFLOP/s and GB/s."""
-    return limits.threads * limits.peak / 1e9, limits.bandwidth / 1e9
-
-
-def _names(axes: Axes, limits: Limits, results: list[Result]) -> None:
+def _names(axes: Axes, roof: Roof, results: list[Result]) -> None:
     """Names the cases that are far below the roof, but for tiny ones: those are below it for the call."""
-    peak, bandwidth = _roof_numbers(limits)
+    peak, bandwidth = roof.peak, roof.bandwidth
     for result in results:
         x, y = _intensity(result), _gigaflops(result, "compiled")
         if result.kind != "tiny" and y < _FAR * min(peak, bandwidth * x):

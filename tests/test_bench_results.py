@@ -116,6 +116,7 @@ def test_targets_are_met_and_missed_with_numbers() -> None:
 )
 def test_two_threads_are_held_against_one(name: str, ratio: float, met: bool) -> None:
     this = result(name, threads=2, compiled=1e-4, single=ratio * 1e-4)
+    assert not targets.scaling_met(replace(this, timings={**this.timings, "compiled": timing.Timing(2e-4, 3.0)}))
     assert targets.scaling_met(this) is met
     (verdict,) = targets.verdicts([this], [])
     assert verdict.met is met
