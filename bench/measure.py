@@ -82,7 +82,7 @@ def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> R
     """
     x = case.inputs()
     layer = case.layer(settings.algorithm, settings.target, settings.threads)
-    y = np.full(case.problem.output_shape(case.batch, case.length), np.nan, x.dtype)
+    y = case.output()
     candidates = _candidates(case, settings, layer, x, y)
     found.faults |= {name: fault for name, (_, fault) in candidates.items() if fault}
     calls: dict[str, timing.Call] = {**memory_limits(x, y), "peak": peak}

@@ -48,6 +48,18 @@ def test_there_are_59_cases_of_known_sizes() -> None:
     assert str(case("tiny/realtime", channels_first=True)) == "c8_f8_k3_d2_pad4x0_relu_f32_first@1x64"
 
 
+def test_arrays_lie_where_large_ones_of_numpy_do() -> None:
+    for dtype in ("f32", "f64"):
+        this = next(case for case in shapes.load(dtype=dtype) if case.name == "m5/b1_conv1")
+        x, y = this.inputs(), this.output()
+        assert x.ctypes.data % 64 == y.ctypes.data % 64 == 16
+        assert x.dtype == y.dtype == {"f32": np.float32, "f64": np.float64}[dtype]
+        assert x.flags.carray
+        assert np.array_equal(x, this.inputs())
+        assert abs(x.std() - 1) < 0.1
+        assert np.isnan(y).all()
+
+
 @pytest.mark.parametrize("name", ["tiny/realtime", "onednn/1d/conv_dw", "onednn/1d/conv1d:2", "tcresnet8/b24_conv0"])
 @pytest.mark.parametrize("channels_first", [False, True])
 def test_a_case_is_computed_as_its_problem_says(name: str, channels_first: bool) -> None:
