@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from .index import Indexable
-from .ir import Activate, Binary, Bind, Block, Fma, For, Let, Load, Select, Statement, Store, Unary, Value
+from .ir import Activate, Binary, Bind, Block, Fma, For, Let, Load, Prefetch, Select, Statement, Store, Unary, Value
 
 
 def walk(body: Block) -> Iterator[Statement]:
@@ -78,6 +78,8 @@ def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
             case Store():
                 place = tuple(i.substitute(values) for i in statement.index)
                 statement = replace(statement, index=place, value=rewrite_value(statement.value, in_load))
+            case Prefetch():
+                statement = replace(statement, index=tuple(i.substitute(values) for i in statement.index))
         result.append(statement)
     return tuple(result)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 
 from ..index import Index, index
-from ..ir import Alloc, Bind, Block, For, Kernel, Let, Statement, Store
+from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
 from ..target import Target
 from .builder import Builder
 from .integers import Integers
@@ -105,6 +105,8 @@ class _Writer:
                 self._memory.allocate(buffer)
             case Store(buffer, place, value):
                 self._numbers.store(buffer, place, value, lanes)
+            case Prefetch(buffer, place):
+                self._memory.prefetch(buffer, place)
 
     def _serial(self, loop: For) -> None:
         lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)

@@ -91,6 +91,12 @@ class Memory:
             arguments = ((type_, value), ("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", self._mask(lanes)))
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
+    def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
+        """Ask for the cache line of an element, to be written (1), kept near (3), as data (1)."""
+        offset, _ = self._offset(buffer, place, None)
+        at = self._address(buffer, SCALARS[buffer.dtype], offset)
+        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", "1"), ("i32", "3"), ("i32", "1"))
+
     def _register(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
         """The alloca of a register, made at its first use, and its width."""
         is_vector = lanes is not None and bool(place) and self._integers.resolve(place[-1]) == var(lanes.name)
