@@ -64,6 +64,7 @@ TELLING = (
     "c15_f9_k3_g3_causal_relu_f32",
     "c16_f16_k3_g16_same_relu_f32",
     "c7_f14_k3_s2_g7_same_linear_f32",
+    "c37_f37_k19_g37_same_linear_f32",
     "c5_f7_k4_same_relu_f32_first",
     "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",
     "c8_f12_k3_g4_same_linear_f32_first",
@@ -151,6 +152,7 @@ def plans(problem, target_lanes):
     if problem.groups == problem.channels > 1 and not problem.channels_first:
         yield Plan("depthwise", "channels", 8, 1, (Tile(5), Tile(1)), 7, 3)
         yield Plan("depthwise", "channels", 4, 1, (Tile(1),), 64, 1)
+        yield Plan("depthwise", "channels", 2, 1, (Tile(6, 2), Tile(3), Tile(1, 5)), 33, 2)
     if problem.channels_first and problem.stride == 1:
         yield Plan("direct", "time", 8, 1, (Tile(3),), 24, 2)
         yield Plan("direct", "time", 4, 2, (Tile(2),), 64, 5)

@@ -24,6 +24,7 @@ GUARDED = (
     "c7_f16_k3_s2_d3_same_linear_f32",
     "c15_f9_k3_g3_causal_relu_f32",
     "c17_f17_k3_g17_same_relu_f32",
+    "c37_f37_k9_g37_causal_linear_f32",
     "c7_f14_k3_s2_g7_same_linear_f32",
     "c5_f7_k4_same_relu_f32_first",
     "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",

@@ -4,6 +4,8 @@ Data are exact integers, outputs start as NaN, and registers and scratch do too;
 written and a number that is read too early all show. That indices stay in range for all lengths is the verifier's to prove.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
@@ -12,12 +14,12 @@ from hypothesis import strategies as st
 
 from conv1d_codegen import plan as planning
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Activate, For
+from conv1d_codegen.ir import Activate, For, Prefetch, Store
 from conv1d_codegen.lower import lower
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.plan import Plan, Tile
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.rewrite import operands, walk
+from conv1d_codegen.rewrite import loads, operands, walk
 from conv1d_codegen.target import TARGETS
 
 #: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
@@ -33,6 +35,7 @@ SMALL = (
     "c5_f5_k3_g5_same_relu_f32",
     "c3_f6_k2_d3_g3_causal_linear_f32",
     "c9_f9_k2_g9_valid_linear_f32",
+    "c9_f9_k9_s2_g9_same_linear_f32",
     "c2_f5_k3_same_linear_f32_first",
     "c1_f3_k2_s2_causal_linear_f32_first",
     "c4_f6_k3_g2_valid_linear_f32_first",
@@ -85,6 +88,8 @@ VERIFIED = [
     ("c4_f6_k2_g2_same_linear_f32", "neon", "direct"),
     ("c5_f5_k3_g5_same_relu_f32", "avx2", "depthwise"),
     ("c3_f6_k2_d3_g3_causal_linear_f32", "sse2", "depthwise"),
+    ("c9_f9_k2_g9_valid_linear_f32", "sse2", "depthwise"),
+    ("c9_f9_k9_g9_valid_linear_f32", "avx2", "depthwise"),
     ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
     ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
     ("c2_f3_k2_causal_gelu_f32", "avx2", "direct"),
@@ -111,14 +116,14 @@ def any_plan(draw, problem):
     if algorithm == "direct" and problem.channels_first and problem.stride == 1 and draw(st.booleans()):
         return Plan("direct", "time", width, vectors, (Tile(draw(st.integers(1, 6))),), block, unroll)
     if algorithm == "depthwise":
-        lanes, vectors, panels = "channels", 1, st.just(1)
+        lanes, vectors, panels = "channels", 1, st.integers(1, 3)
     elif algorithm == "generic":
         lanes, panels = "filters", st.just(1)
     else:
         lanes, panels = "filters", st.integers(1, 3)
     rows = sorted(draw(st.sets(st.integers(2, 7), max_size=2)), reverse=True)
-    # Only a tile after the first may take several panels, and the first defines what a panel is.
-    tiles = [Tile(height, 1 if at == 0 else draw(panels)) for at, height in enumerate([*rows, 1])]
+    # Only a tile after the first may take several panels, and the first defines what a panel is; but for depthwise, where it is a vector.
+    tiles = [Tile(height, 1 if at == 0 and algorithm != "depthwise" else draw(panels)) for at, height in enumerate([*rows, 1])]
     return Plan(algorithm, lanes, width, vectors, tuple(tiles), block, unroll)
 
 
@@ -195,6 +200,71 @@ def test_tile_uses_the_plans_tiles():
     rows = {s.hi.constant for s in _loops(kernel) if s.var == "i"}
     assert rows == {tile.rows for tile in context.plan.tiles}
     assert {s.width for s in _loops(kernel) if s.kind == "lanes"} == {context.plan.width}
+
+
+def _tile_of(kernel, rows):
+    """The statements of the register tile of so many rows."""
+    return next(s.body for s in _loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
+
+
+def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
+    kernel = _after("c20_f20_k3_g20_same_linear_f32", "depthwise")["tile_channels"]
+    for steps in (s for s in _loops(kernel) if s.var in ("tile", "t_left", "t_right")):
+        (panels,) = steps.body
+        assert panels.var == "panel"
+    assert not [s for s in _loops(kernel) if s.kind == "lanes" and s.hi != s.width]  # the last vector is moved inward, not cut
+    assert "let first := min(8*panel, 12)" in str(kernel)
+
+
+def test_what_is_less_than_a_vector_is_cut():
+    kernel = _after("c5_f5_k3_g5_same_relu_f32", "depthwise")["tile_channels"]
+    assert {(s.hi.constant, s.width) for s in _loops(kernel) if s.kind == "lanes"} == {(5, 8)}
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded"),
+    [
+        ("c16_f16_k4_g16_valid_linear_f32", 8 + 3),
+        ("c16_f16_k4_s2_g16_valid_linear_f32", 2 * 7 + 4),
+        ("c16_f16_k4_s3_g16_valid_linear_f32", 3 * 7 + 4),
+        ("c16_f16_k3_d2_g16_valid_linear_f32", 8 + 2 * 2),
+        ("c16_f16_k3_s5_g16_valid_linear_f32", 8 * 3),  # nothing is shared
+    ],
+)
+def test_a_tile_loads_its_window_once(text, loaded):
+    problem, context = planned(text, "avx2", "depthwise")
+    kernel = dict(stages(lower(problem, "depthwise"), context))["share_windows"]
+    tile = _tile_of(kernel, context.plan.tiles[0].rows)
+    assert context.plan.tiles[0] == Tile(8)
+    count = 0
+    for outer in tile:
+        inside, times = [outer], 1
+        while isinstance(inside[-1], For) and inside[-1].body and inside[-1].kind == "unrolled":
+            times *= inside[-1].hi.constant
+            inside.append(inside[-1].body[-1])
+        stores = [s for s in walk((outer,)) if isinstance(s, Store)]
+        count += times * sum(operand.buffer.name == "x" for s in stores for operand in loads(s.value))
+    assert count == loaded
+
+
+def test_a_tile_asks_for_each_vector_that_it_stores():
+    problem, context = planned("c32_f32_k3_g32_valid_linear_f32", "avx2", "depthwise")
+    kernel = dict(stages(lower(problem, "depthwise"), context))["prefetch_output"]
+    wanted = [tile.rows * tile.panels for tile in context.plan.tiles]
+    asked = []
+    for steps in (s for s in _loops(kernel) if s.var == "tile"):
+        requests = 0
+        for s in steps.body[0].body:
+            times = 1
+            while isinstance(s, For) and s.kind == "unrolled":
+                times, s = times * s.hi.constant, s.body[0]
+            requests += times * isinstance(s, Prefetch)
+        asked.append(requests)
+    assert asked == wanted
+    tall = _tile_of(kernel, context.plan.tiles[0].rows)
+    places = [at for at, s in enumerate(tall) if isinstance(s, Prefetch)]
+    assert len(places) == context.plan.tiles[0].rows
+    assert all(second - first > 1 for first, second in pairwise(places))  # one by one, between the loads
 
 
 @pytest.mark.parametrize("text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"])

@@ -20,17 +20,19 @@ from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store,
 from ..rewrite import rewrite_values, substitute, walk
 from .context import Context
 
-_STEPS = ("t", "t_left", "t_right")
+STEPS = ("t", "t_left", "t_right")
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
+    if context.plan.algorithm == "depthwise":  # see tile_channels.py
+        return kernel
     return kernel.with_body(_tile(kernel.body, context, kernel.compute))
 
 
 def _tile(body: Block, context: Context, compute: str) -> Block:
     result: list[Statement] = []
     for s in body:
-        if isinstance(s, For) and s.var in _STEPS:
+        if isinstance(s, For) and s.var in STEPS:
             result += _nest(s, context, compute)
         elif isinstance(s, For):
             result.append(replace(s, body=_tile(s.body, context, compute)))
@@ -40,7 +42,7 @@ def _tile(body: Block, context: Context, compute: str) -> Block:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """A loop over pieces of one axis: `count` pieces, the first at `start`, each of `size` numbers.
 
     On the axis in the lanes, a piece is `panels` panels of `vectors` vectors, and `active` lanes of the last vector are in use.
@@ -71,25 +73,25 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
     if plan.lanes == "time" and not guarded:
         pieces = _cut_lanes("tile", steps.lo, steps.hi, plan.width, plan.vectors)
         rows = _cut_constant("panel", other.hi, (plan.panel,))
-        tiles = [_Tile(row, lanes, plan.width, other, steps, compute) for row in rows for lanes in pieces]
+        tiles = [RegisterTile(row, lanes, plan.width, other, steps, compute) for row in rows for lanes in pieces]
         return tuple(s for tile in tiles for s in tile.row.around(tile.lanes.around(tile.statements())))
     width, vectors = (plan.panel, 1) if plan.lanes == "time" else (plan.width, plan.vectors)
     lets: Block = ()
     if guarded:
-        heights = [(_Piece("", 1, var(steps.var), 1), 1 if plan.lanes == "time" else plan.tiles[-1].panels)]
+        heights = [(Piece("", 1, var(steps.var), 1), 1 if plan.lanes == "time" else plan.tiles[-1].panels)]
     else:
-        lets, cut = _cut_steps(steps, tuple(tile.rows for tile in plan.tiles))
+        lets, cut = cut_steps(steps, tuple(tile.rows for tile in plan.tiles))
         heights = list(zip(cut, (tile.panels for tile in plan.tiles), strict=True))
     result: list[Statement] = list(lets)
     for row, panels in heights:
         for lanes in _cut_filters(other.hi, width, vectors, panels):
-            tile = _Tile(row, lanes, width, steps, other, compute)
+            tile = RegisterTile(row, lanes, width, steps, other, compute)
             inner = replace(steps, body=tile.statements()) if guarded else row.around(tile.statements())[0]
             result += lanes.around((inner,))
     return tuple(result)
 
 
-def _cut_steps(steps: For, heights: tuple[int, ...]) -> tuple[Block, list[_Piece]]:
+def cut_steps(steps: For, heights: tuple[int, ...]) -> tuple[Block, list[Piece]]:
     """Pieces of descending height over a range known at run time, down to a height of 1."""
     edge = steps.var.removeprefix("t")  # the edges are cut too where they read nothing
     lets: list[Statement] = []
@@ -97,27 +99,27 @@ def _cut_steps(steps: For, heights: tuple[int, ...]) -> tuple[Block, list[_Piece
     start = steps.lo
     for height, after in zip(heights, (*heights[1:], 0), strict=True):
         count = (steps.hi - start) // height
-        pieces.append(_Piece("tile", count, start, height))
+        pieces.append(Piece("tile", count, start, height))
         if after:
             lets.append(Let(f"rest{after}{edge}", start + count * height))
             start = var(f"rest{after}{edge}")
     return tuple(lets), pieces
 
 
-def _cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[_Piece]:
+def _cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[Piece]:
     """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
     pieces = []
     start = lo
     for count_vectors in sorted({vectors, 1}, reverse=True):
         size = count_vectors * width
         count = (hi - start) // size
-        pieces.append(_Piece(name, count, start, size, vectors=count_vectors, active=width))
+        pieces.append(Piece(name, count, start, size, vectors=count_vectors, active=width))
         start = start + count * size
     left = hi - start
-    return [*pieces, _Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
+    return [*pieces, Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
 
 
-def _cut_constant(name: str, count: Index, sizes: tuple[int, ...]) -> list[_Piece]:
+def _cut_constant(name: str, count: Index, sizes: tuple[int, ...]) -> list[Piece]:
     """Pieces over a range known now, the last as small as what is left."""
     total, start = count.constant, 0
     assert total is not None
@@ -125,12 +127,12 @@ def _cut_constant(name: str, count: Index, sizes: tuple[int, ...]) -> list[_Piec
     for size in (*sizes, 0):
         pieces_here = (total - start) // size if size else 1 if total > start else 0
         if pieces_here:
-            pieces.append(_Piece(name, pieces_here, start, size or total - start))
+            pieces.append(Piece(name, pieces_here, start, size or total - start))
             start += pieces_here * (size or total - start)
     return pieces
 
 
-def _cut_filters(count: Index, width: int, vectors: int, panels: int) -> list[_Piece]:
+def _cut_filters(count: Index, width: int, vectors: int, panels: int) -> list[Piece]:
     """The lanes axis where it holds filters or channels: whole panels, `panels` at a time, then a panel that is not full."""
     if count.constant is None:
         return _cut_lanes("panel", index(0), count, width, vectors)
@@ -151,11 +153,11 @@ def _cut_filters(count: Index, width: int, vectors: int, panels: int) -> list[_P
 
 
 @dataclass(frozen=True, slots=True)
-class _Tile:
+class RegisterTile:
     """One register tile: `row.size` rows of the loop `rows` by the vectors of the loop `lanes_loop`."""
 
-    row: _Piece
-    lanes: _Piece
+    row: Piece
+    lanes: Piece
     width: int
     rows: For
     lanes_loop: For
@@ -163,7 +165,7 @@ class _Tile:
 
     def statements(self) -> Block:
         """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over the tile."""
-        nest = self.lanes_loop.body if self.lanes_loop.var not in _STEPS else self.rows.body
+        nest = self.lanes_loop.body if self.lanes_loop.var not in STEPS else self.rows.body
         tiles: dict[Buffer, Buffer] = {}
 
         def inside(body: Block) -> Iterator[Statement]:
@@ -184,7 +186,7 @@ class _Tile:
         return substitute(tuple(inside(nest)), {self.rows.var: self._base(self.row)})
 
     @staticmethod
-    def _base(piece: _Piece) -> Index:
+    def _base(piece: Piece) -> Index:
         return piece.base if piece.name else index(piece.start)
 
     def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> Block:
