@@ -13,8 +13,9 @@ with the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ..index import index, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement, loop
@@ -40,31 +41,33 @@ def _tiled(body: Block, context: Context, compute: str) -> Iterator[Statement]:
 
 
 def _nest(steps: For, context: Context, compute: str) -> Block:
-    plan = context.plan
+    plan, width = context.plan, context.plan.width
     (channels,) = steps.body
     assert isinstance(channels, For)
+    count = channels.hi.constant
+    assert count is not None
+
+    def tile(row: Piece, panel: Piece) -> Block:
+        return RegisterTile(row, panel, width, steps, channels, compute).statements()
+
     if any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(channels.body)):
-        one = Piece("", 1, var(steps.var), 1)  # its taps are guarded: each step has a range of its own
-        return (replace(steps, body=_panels(one, plan.tiles[-1].panels, plan.width, steps, channels, compute)),)
-    lets, rows = cut_steps(steps, tuple(tile.rows for tile in plan.tiles))
-    nests = (
-        row.around(_panels(row, tile.panels, plan.width, steps, channels, compute)) for row, tile in zip(rows, plan.tiles, strict=True)
-    )
+        # The taps of each step have a range of their own, so the steps go one by one: for each panel in turn, as few rows share a weight.
+        one = Piece("", 1, var(steps.var), 1)
+        return _panels(count, width, plan.tiles[-1].panels, lambda panel: (replace(steps, body=tile(one, panel)),))
+    lets, rows = cut_steps(steps, tuple(each.rows for each in plan.tiles))
+    nests = [row.around(_panels(count, width, each.panels, partial(tile, row))) for row, each in zip(rows, plan.tiles, strict=True)]
     return (*lets, *(s for nest in nests for s in nest))
 
 
-def _panels(row: Piece, wanted: int, width: int, steps: For, channels: For, compute: str) -> Block:
-    """The tiles of one row of tiles: panels of `wanted` vectors, or of as many as the channels fill."""
-    count = channels.hi.constant
-    assert count is not None
+def _panels(count: int, width: int, wanted: int, body: Callable[[Piece], Block]) -> Block:
+    """The body for `count` channels, in panels of `wanted` vectors, or of as many as the channels fill."""
     vectors = min(wanted, count // width)
     if not vectors:
-        return RegisterTile(row, Piece("", 1, 0, width, active=count), width, steps, channels, compute).statements()
+        return body(Piece("", 1, 0, width, active=count))
     size = vectors * width
     start = var("panel") * size
     lets: Block = ()
     if count % size:
         start, lets = var("first"), (Let("first", index(minimum(start, count - size))),)
     panel = Piece("", 1, start, size, panels=vectors, vectors=1, active=width)
-    tile = RegisterTile(row, panel, width, steps, channels, compute).statements()
-    return (loop("panel", 0, -(-count // size), (*lets, *tile)),)
+    return (loop("panel", 0, -(-count // size), (*lets, *body(panel))),)
