@@ -7,8 +7,9 @@ A store that misses the cache holds up the stores after it, most of all where ve
 aligns to 16 bytes. Depthwise kernels store as much as they read: c1536_f1536_k4_g1536@1x2048, avx512, takes 1.02 ms instead of 1.90 (a
 copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
 
-Where the tile goes through a window of input step by step (`share_windows`), it asks for one row at each step. All at once, the requests
-take the places that the loads of the input wait for: c512_f512_k31_g512@1x1024 takes 312 us so where it is aligned, 261 one by one.
+With many taps, a tile asks for one row at each step of its last window (`share_windows`): all at once, the requests take the places that
+the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312 us so where it is aligned, and 261 one by one. With few taps it asks
+at its start, as memory is what takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body)) if context.plan.algorithm == "depthwise" else kernel
+    if context.plan.algorithm != "depthwise":
+        return kernel
+    return kernel.with_body(_block(kernel.body, one_by_one=context.problem.kernel_size > context.plan.unroll))
 
 
-def _block(body: Block) -> Block:
+def _block(body: Block, one_by_one: bool) -> Block:
     last = body[-1] if body else None
     if isinstance(last, For) and last.var == "i" and any(isinstance(s, Alloc) for s in body):
-        return _with_requests(body, last)
-    return tuple(replace(s, body=_block(s.body)) if isinstance(s, For) else s for s in body)
+        return _with_requests(body, last, one_by_one)
+    return tuple(replace(s, body=_block(s.body, one_by_one)) if isinstance(s, For) else s for s in body)
 
 
-def _with_requests(body: Block, rows: For) -> Block:
+def _with_requests(body: Block, rows: For, one_by_one: bool) -> Block:
     """The statements of a tile with requests for what its last nest, over `rows`, stores to."""
-    steps = [at for at, s in enumerate(body) if _reads_a_step(s)]
+    steps = [at for at, s in enumerate(body) if one_by_one and _reads_a_step(s)]
     if not steps:
         lets = sum(isinstance(s, Let) for s in body)
         return (*body[:lets], *_requests((rows,)), *body[lets:])

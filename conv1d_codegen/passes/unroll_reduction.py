@@ -39,8 +39,6 @@ def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
         factor = factor // channels if channels < factor else 1
     if factor == 1 or s.lo != 0:
         return (s,)
-    if s.hi == factor:
-        return (replace(s, kind="unrolled"),)
     name = f"{s.var}_{factor}"
     certain = s.hi.constant is not None or s.hi in sizes
     whole = (s.hi if certain else index(maximum(s.hi, 0))) // factor  # the range of taps on the input may end before it starts
