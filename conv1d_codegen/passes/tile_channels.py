@@ -6,9 +6,9 @@
       y[t, g] := act(acc + b)                     for i, p, lanes l: y[...] := act(acc[i, p, l] + b[...])
 
 What a tile reads is read again only by the steps that follow. So the channels run inside the steps, other than in `tile`: input and
-output are gone through once, in the order of memory, as a copy does it (c1536_f1536_k4_g1536@1x2048, avx512, prefetched in both: 1.0 ms,
-and 2.7 ms with the steps inside). The last panel is moved inward until it is whole: a channel that two panels hold is computed twice,
-with the same bits.
+output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199, avx512, with the output asked for
+ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The last panel is moved inward until it is whole: a channel that
+two panels hold is computed twice, with the same bits.
 """
 
 from __future__ import annotations
