@@ -1,4 +1,7 @@
-"""The bench: compiled layers against the generic kernel and the FMA peak. `python -m bench --help`, or `python bench/run.py --help`."""
+"""The bench: compiled layers against the generic kernel, the limits of the machine and other libraries.
+
+`python -m bench --help`, or `python bench/run.py --help`.
+"""
 
 from __future__ import annotations
 
@@ -6,91 +9,162 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
-
-import numpy as np
 
 if __package__ in (None, ""):  # run as a file: Python looks for modules in this folder instead of the one above
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from bench import check, shapes, table, timing
-from bench.peak import FmaPeak, copy_bandwidth
-from bench.shapes import Case
-from conv1d_codegen.errors import CompileError
+from bench import machine, peers, process, table, timing
+from bench.measure import Settings
+from bench.progress import Progress, progress
+from bench.record import Limits, Result, Run, result_from
 from conv1d_codegen.plan import ALGORITHMS
 from conv1d_codegen.target import TARGETS, resolve, runs_here
 
-
-class WrongResult(Exception):
-    """A layer's output is not what the reference says."""
+_EXTRA = 'run `python -m pip install "conv1d-codegen[bench]"`, or `python -m pip install ".[bench]"` in a checkout'
 
 
-def measure(case: Case, peak: FmaPeak, algorithm: str = "auto", target: str | None = None, rounds: int = 11) -> table.Result:
-    """Check both layers of a case, then time them and the peak by turns.
-
-    Raises WrongResult where an output is wrong, CompileError where the algorithm can't compute the case.
-    """
-    x = case.inputs()
-    calls: dict[str, timing.Call] = {"peak": peak}
-    for name, kind in (("compiled", algorithm), ("generic", "generic")):
-        layer = case.layer(kind, target)
-        y = np.full(case.problem.output_shape(case.batch, case.length), np.nan, np.float32)
-        layer(x, out=y)
-        if fault := check.wrong(case, layer, x, y):
-            raise WrongResult(f"{name}: {fault}")
-        calls[name] = lambda layer=layer, y=y: layer(x, out=y)  # type: ignore[misc]
-    seconds = timing.interleaved(calls, rounds)
-    return table.Result(case, seconds["compiled"], seconds["generic"], peak.flops / seconds["peak"])
-
-
-def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Times compiled Conv1D layers against the generic kernel.")
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
+        epilog="Other commands: python -m bench compare | compile | calls | plans, each with --help.",
+    )
     parser.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name, class or problem contains it")
-    parser.add_argument("--rounds", type=int, default=11, help="times that each takes its turn; medians are kept (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="3 rounds")
+    parser.add_argument(
+        "--peers", type=_peers, default=(), metavar="NAMES", help=f"all, none (default), or some of {','.join(peers.NEEDS)}"
+    )
+    parser.add_argument("--threads", type=_threads, default=(1,), metavar="COUNTS", help="numbers of threads, such as 1,2 (default: 1)")
+    parser.add_argument("--sweeps", type=int, default=3, help="times that all cases are gone through (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="times in a sweep that each takes its turn (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one sweep of 3 rounds")
     parser.add_argument("--target", choices=list(TARGETS), help="compile for a row of the target table (default: this machine)")
     parser.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="of the compiled layers (default: %(default)s)")
     parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
+    parser.add_argument("--dtype", choices=("f32", "f64"), default="f32", help="default: %(default)s; the peers are measured in f32 only")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them under the machine's roofline, as .png, .svg or .pdf")
+    return parser
+
+
+def _peers(text: str) -> tuple[str, ...]:
+    """The names that `--peers` lists, in the order of the table."""
+    names = {"all": list(peers.NEEDS), "none": []}.get(text, text.split(","))
+    unknown = [name for name in names if name not in peers.NEEDS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"all, none, or some of {','.join(peers.NEEDS)} is needed, not {text!r}")
+    return tuple(name for name in peers.NEEDS if name in names)
+
+
+def _threads(text: str) -> tuple[int, ...]:
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"numbers of 1 or more, separated by commas, are needed, not {text!r}")
+    return tuple(dict.fromkeys(int(part) for part in parts))
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, with all that can be known to go wrong refused before the first measurement."""
+    parser = _parser()
     arguments = parser.parse_args(argv)
-    if arguments.rounds < 1:
-        parser.error(f"argument --rounds: 1 or more is needed, not {arguments.rounds}")
+    for name in ("sweeps", "rounds"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"argument --{name}: 1 or more is needed, not {getattr(arguments, name)}")
+    if arguments.quick:
+        arguments.sweeps, arguments.rounds = 1, 3
     if arguments.target and not runs_here(TARGETS[arguments.target]):
         parser.error(f"argument --target: code for {arguments.target} does not run on this machine")
+    if max(arguments.threads) > len(timing.cores()):
+        parser.error(
+            f"argument --threads: {max(arguments.threads)} threads want as many cores, and this process may use {len(timing.cores())}"
+        )
+    if arguments.peers and arguments.dtype != "f32":
+        parser.error("argument --peers: the peers are measured in f32 only; leave --peers or --dtype out")
+    lacking = peers.missing(arguments.peers)
+    if lacking:
+        parser.error(f"argument --peers: {', '.join(lacking)} not installed: {_EXTRA}")
+    if arguments.plot and find_spec("matplotlib") is None:
+        parser.error(f"argument --plot: matplotlib is not installed: {_EXTRA}")
+    for name in ("json", "plot"):
+        path = getattr(arguments, name)
+        if path and not path.absolute().parent.is_dir():
+            parser.error(f"argument --{name}: there is no folder {path.absolute().parent} to write {path.name} into")
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench. Gives the exit code: 1 where a result was wrong, 2 where no case fits."""
+    """Run the bench. Gives the exit code: 1 where one of our results was wrong or the measuring failed, 2 where no case fits."""
     arguments = _arguments(argv)
-    cases = [c for c in shapes.load(arguments.layout == "channels_first") if arguments.filter in f"{c.name} {c.kind} {c.problem}"]
+    fields = ("filter", "sweeps", "rounds", "target", "algorithm", "layout", "dtype", "peers")
+    settings = Settings(**{name: getattr(arguments, name) for name in fields})
+    cases = len(settings.cases())
     if not cases:
         print(f"No case contains {arguments.filter!r}.", file=sys.stderr)
         return 2
-    begin = time.perf_counter()
-    target = resolve(arguments.target)
-    core = timing.pin()
-    peak = FmaPeak(target)
-    speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]
-    where = "one core" if core is None else f"core {core}"
-    print(f"{target}, {where}, {arguments.layout}, float32, bias and relu, algorithm {arguments.algorithm}")
-    print(f"FMA peak {speed / 1e9:.1f} GFLOP/s, np.copyto {copy_bandwidth() / 1e9:.1f} GB/s\n\n{table.header()}", flush=True)
+    begin, date = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
+    options = {**asdict(settings), "threads": list(arguments.threads)}
+    run = Run(date, machine.describe(), machine.versions(settings.peers), options, [], [])
+    failed = False
+    with progress(cases * settings.sweeps * len(arguments.threads)) as shown:
+        for threads in arguments.threads:
+            failed |= not _follow(replace(settings, threads=threads), run, shown)
+    if run.results and settings.dtype == "f32":
+        print(f"{table.summary(run.results, list(settings.peers))}")
+    print()
+    for path, write in ((arguments.json, run.write), (arguments.plot, lambda path: _draw(path, run))):
+        if path and run.results:
+            write(path)
+            print(f"written: {path}")
+    wrong = [result.name for result in run.results if {"compiled", "generic", "single"} & set(result.faults)]
+    said = f", {len(wrong)} WRONG: {', '.join(wrong)}" if wrong else ""
+    print(f"{len(run.results)} cases in {time.perf_counter() - begin:.0f} s{said}")
+    return 1 if wrong or failed else 0
 
-    results, wrong = [], 0
-    for case in cases:
-        try:
-            result = measure(case, peak, arguments.algorithm, arguments.target, 3 if arguments.quick else arguments.rounds)
-        except CompileError as error:
-            print(f"{case.name:34} skipped: {error}", flush=True)
-        except WrongResult as error:
-            wrong += 1
-            print(f"{case.name:34} WRONG: {error}", flush=True)
-        else:
-            results.append(result)
-            print(table.row(result), flush=True)
-    if results:
-        print(f"\n{table.means(results)}")
-    print(f"\n{len(results)} cases in {time.perf_counter() - begin:.0f} s" + (f", {wrong} WRONG" if wrong else ""))
-    return 1 if wrong else 0
+
+def _follow(settings: Settings, run: Run, shown: Progress) -> bool:
+    """Measure on one number of threads, print as it comes, and put what comes into `run`. False where the measuring failed."""
+    results: list[Result] = []
+    try:
+        for event in process.events(settings):
+            if "limits" in event:
+                run.limits.append(Limits(**event["limits"]))
+                shown.show(f"{_heading(settings, run.limits[-1])}\n\n{table.header(settings.threads)}")
+            elif "begin" in event:
+                shown.begin(event["begin"])
+            elif "skipped" in event:
+                name, why = event["skipped"]
+                shown.show(f"{name:34} skipped: {why}")
+            else:
+                results.append(result_from(event["result"]))
+                shown.show(table.row(results[-1], list(settings.peers)))
+    except process.ProcessFailed as error:
+        print(error, file=sys.stderr)
+        return False
+    finally:
+        run.results.extend(results)
+    right = [result for result in results if "compiled" in result.timings]
+    if right:
+        shown.show(f"\n{table.means(right, list(settings.peers))}\n")
+    return True
+
+
+def _heading(settings: Settings, limits: Limits) -> str:
+    cores = f"core {', '.join(map(str, limits.cores))}" if limits.cores else f"{limits.threads} cores"
+    kind = {"f32": "float32", "f64": "float64"}[settings.dtype]
+    sweeps = f"\n{settings.sweeps} sweeps; the rows come with the last" if settings.sweeps > 1 else ""
+    return (
+        f"{resolve(settings.target)}, {cores}, {settings.layout}, {kind}, bias and relu, algorithm {settings.algorithm}\n"
+        f"FMA peak of one core {limits.peak / 1e9:.1f} GFLOP/s, np.copyto {limits.bandwidth / 1e9:.1f} GB/s{sweeps}"
+    )
+
+
+def _draw(path: Path, run: Run) -> None:
+    from bench import plot
+
+    plot.draw(path, run)
 
 
 if __name__ == "__main__":

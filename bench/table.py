@@ -1,81 +1,115 @@
-"""The measurements as text: a row a case, then the geometric means of each class."""
+"""The measurements as text: a row a case, the geometric means of each class, and which targets are met."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from statistics import geometric_mean
 
-from bench.shapes import Case
+from bench import targets
+from bench.record import Result
 
 _COLUMNS = (
     ("name", "<34"),
     ("class", "<10"),
     ("MFLOP", ">9"),
-    ("compiled µs", ">12"),
+    ("µs", ">10"),
+    ("± %", ">5"),
     ("GFLOP/s", ">8"),
-    ("% of peak", ">10"),
-    ("generic µs", ">12"),
-    ("speed-up", ">9"),
+    ("bound by", "<10"),
+    ("% of it", ">8"),
+    ("target", "<6"),
+    ("vs generic", ">10"),
+    ("vs peer", ">7"),
+    ("best peer", "<11"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Seconds of one call of each, and the peak in FLOP/s that was measured between them."""
-
-    case: Case
-    compiled: float
-    generic: float
-    peak: float
-
-    @property
-    def speed(self) -> float:
-        """FLOP/s of the compiled layer."""
-        return self.case.flops / self.compiled
-
-    @property
-    def share(self) -> float:
-        """Its part of the peak."""
-        return self.speed / self.peak
-
-    @property
-    def ratio(self) -> float:
-        """How many times as fast as the generic kernel it is."""
-        return self.generic / self.compiled
+def header(threads: int) -> str:
+    """The titles of the columns for runs on so many threads."""
+    several = {"bound by": "", "% of it": "vs one"}
+    return _line([several.get(title, title) if threads > 1 else title for title, _ in _COLUMNS])
 
 
-def header() -> str:
-    return _line([title for title, _ in _COLUMNS])
-
-
-def row(result: Result) -> str:
-    return _line(
+def row(result: Result, peers: list[str]) -> str:
+    """One case. Where an output was wrong, the names of those that gave it stand in the columns of their times."""
+    if "compiled" not in result.timings:
+        return f"{result.name:34} WRONG: {'; '.join(f'{name}: {fault}' for name, fault in result.faults.items())}"
+    compiled, best = result.timings["compiled"], result.best(peers)
+    wrong = [f"{name}: {fault}" for name, fault in result.faults.items()]
+    line = _line(
         [
-            result.case.name,
-            result.case.kind,
-            f"{result.case.flops / 1e6:.3f}",
-            f"{1e6 * result.compiled:.1f}",
-            f"{result.speed / 1e9:.1f}",
-            f"{100 * result.share:.1f}",
-            f"{1e6 * result.generic:.1f}",
-            f"{result.ratio:.2f}",
+            result.name,
+            result.kind,
+            f"{result.flops / 1e6:.3f}",
+            f"{1e6 * compiled.seconds:.1f}",
+            f"{100 * compiled.noise:.1f}",
+            f"{result.flops / compiled.seconds / 1e9:.1f}",
+            *(_bound(result) if result.threads == 1 else _scaling(result)),
+            _times(result.ratio("generic", "compiled")),
+            _times(None if best is None else result.ratio(best, "compiled")),
+            best or "",
         ]
     )
+    return "\n".join([line.rstrip(), *(f"{'':34} WRONG: {text}" for text in wrong)])
 
 
-def means(results: Sequence[Result]) -> str:
-    """Geometric means of the share of the peak and of the speed-up, of each class and of all."""
-    kinds = list(dict.fromkeys(result.case.kind for result in results))
-    groups = {kind: [result for result in results if result.case.kind == kind] for kind in kinds}
+def means(results: Sequence[Result], peers: list[str]) -> str:
+    """Of each class and of all: geometric means of the share of the bound (on several threads, of the ratio to one) and of the other
+    ratios, and the number of cases where a peer is faster."""
+    kinds = list(dict.fromkeys(result.kind for result in results))
+    groups = {kind: [result for result in results if result.kind == kind] for kind in kinds}
     if len(kinds) > 1:
         groups["all"] = list(results)
-    lines = [f"{'geometric means':<16} {'cases':>5} {'% of peak':>10} {'speed-up':>9}"]
+    first = "vs one" if results[0].threads > 1 else "% of bound"
+    lines = [f"{'geometric means':<16} {'cases':>5} {first:>10} {'vs generic':>10} {'vs best peer':>12} {'peer faster':>12}"]
     for kind, members in groups.items():
-        share = geometric_mean(result.share for result in members)
-        ratio = geometric_mean(result.ratio for result in members)
-        lines.append(f"{kind:<16} {len(members):>5} {100 * share:>10.1f} {ratio:>9.2f}")
+        ratios = [ratio for ratio in (_against_best(result, peers) for result in members) if ratio is not None]
+        lines.append(
+            f"{kind:<16} {len(members):>5} {_mean_of_first(members):>10} {_mean(r.ratio('generic', 'compiled') for r in members):>10} "
+            f"{_mean(ratios):>12} {sum(ratio < 1 for ratio in ratios) if ratios else '':>12}".rstrip()
+        )
     return "\n".join(lines)
+
+
+def summary(results: Sequence[Result], peers: list[str]) -> str:
+    """The targets, met and missed, with the numbers, and up to six of the cases that miss each."""
+    lines = ["targets, float32"]
+    for verdict in targets.verdicts(results, peers):
+        lines.append(f"  {'met   ' if verdict.met else 'MISSED'}  {verdict.wanted} ({verdict.cases} cases): {verdict.found}")
+        if verdict.missed:
+            more = f" and {len(verdict.missed) - 6} more" if len(verdict.missed) > 6 else ""
+            lines.append(f"          {len(verdict.missed)} miss it: {', '.join(verdict.missed[:6])}{more}")
+    return "\n".join(lines)
+
+
+def _bound(result: Result) -> list[str]:
+    limit, goal, seconds = targets.limit(result), targets.goal(result), result.timings["compiled"].seconds
+    return [limit.bound, f"{100 * limit.seconds / seconds:.1f}", "" if goal is None else "met" if seconds <= goal else "missed"]
+
+
+def _scaling(result: Result) -> list[str]:
+    met = targets.scaling_met(result)
+    return ["", _times(result.ratio("single", "compiled")), "" if met is None else "met" if met else "missed"]
+
+
+def _against_best(result: Result, peers: list[str]) -> float | None:
+    best = result.best(peers)
+    return None if best is None else result.ratio(best, "compiled")
+
+
+def _mean_of_first(results: Sequence[Result]) -> str:
+    if results[0].threads > 1:
+        return _mean(result.ratio("single", "compiled") for result in results)
+    return f"{100 * geometric_mean(targets.limit(result).seconds / result.timings['compiled'].seconds for result in results):.1f}"
+
+
+def _mean(ratios: Iterable[float | None]) -> str:
+    known = [ratio for ratio in ratios if ratio is not None]
+    return f"{geometric_mean(known):.2f}" if known else ""
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.2f}"
 
 
 def _line(cells: Sequence[str]) -> str:

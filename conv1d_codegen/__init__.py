@@ -8,9 +8,10 @@ from __future__ import annotations
 from .errors import CompileError
 from .layer import Conv1D, Convolution1D
 from .options import CompileOptions
-from .plan import Plan, Tile
+from .plan import Plan
 from .problem import Activation, Problem
 from .threads import get_num_threads, set_num_threads
+from .tuning import tune
 
 __version__ = "0.1.0"
 
@@ -22,7 +23,7 @@ __all__ = [
     "Convolution1D",
     "Plan",
     "Problem",
-    "Tile",
     "get_num_threads",
     "set_num_threads",
+    "tune",
 ]

@@ -1,4 +1,4 @@
-"""The command line: `python -m conv1d_codegen dump | targets | demo`.
+"""The command line: `python -m conv1d_codegen dump | tune | targets | demo`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -58,6 +58,22 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
 
+    tune = commands.add_parser(
+        "tune",
+        help="search the fastest plan for a convolution on this machine",
+        description="Measures plans on this machine. With a directory, the best one is kept in a file there, and layers compiled with "
+        "CONV1D_CODEGEN_CACHE_DIR set to it use it.",
+        epilog=f"Example: python -m conv1d_codegen tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
+    )
+    tune.add_argument(
+        "case", metavar="DESCRIPTOR@BATCHxLENGTH", help="the problem, as of `dump`, and the size of the inputs to measure with"
+    )
+    tune.add_argument("--seconds", type=float, default=10.0, help="about how long to search (default: %(default)s)")
+    tune.add_argument("--threads", type=int, default=1, help="threads of a call (default: %(default)s)")
+    tune.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for, as far as this one can run it")
+    tune.add_argument("--directory", type=Path, metavar="PATH", help="default: CONV1D_CODEGEN_CACHE_DIR; without either no file is written")
+    tune.set_defaults(run=_tune)
+
     targets = commands.add_parser("targets", help="list the machines there is code for, and which of them fits this one")
     targets.set_defaults(run=_targets)
 
@@ -104,6 +120,21 @@ def _dump(arguments: argparse.Namespace) -> int:
         sys.stdout.write(text)
     else:
         arguments.output.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from .tuning import Workbench, keep, search
+
+    _problem(arguments.case)
+    problem, batch, length = parse_case(arguments.case)
+    bench = Workbench(problem, resolve(arguments.target or knobs.target(TARGETS)), batch, length, arguments.threads)
+    result = search(bench, arguments.seconds)
+    print(f"{arguments.case}, {bench.target}, {arguments.threads} thread(s), {result.tried} plans tried")
+    print(f"cost model {result.seconds * result.speedup * 1e6:10.1f} µs  {result.chosen}")
+    print(f"best found {result.seconds * 1e6:10.1f} µs  {result.best}", flush=True)
+    file = keep(bench, result, arguments.directory)
+    print("kept in no file: name a --directory, or set CONV1D_CODEGEN_CACHE_DIR" if file is None else f"kept in {file}")
     return 0
 
 

@@ -27,9 +27,10 @@ from .index import Atom, Div, Extreme, Index, Indexable, Monomial, Var, index, p
 _MOST_INEQUALITIES = 600  # a proof that needs more is given up; the kernels' own need fewer than 100
 _MOST_CASES = 5
 _EXAMPLES = 40
-_SIZES = (0, 0, 1, 2, 3, 5, 8, 13, 20, 33, 64, 100, 1000, 4095, 4096, 5000, 70000)
+# Some longer than a few blocks of steps, or what is true of the first block only is not refuted.
+_SIZES = (0, 0, 1, 2, 3, 5, 8, 13, 20, 33, 64, 100, 1000, 4095, 4096, 5000, 20000, 70000, 10**6)
 
-_Coefficients = tuple[tuple[Monomial, int], ...]
+_Coefficients = tuple[tuple[int, int], ...]  # the number of a monomial, and its coefficient
 _Row = tuple[_Coefficients, int]  # a linear inequality: its coefficients and its constant
 
 
@@ -104,18 +105,41 @@ def _proves(known: tuple[Index, ...], goal: Index) -> bool:
 def _contradict(inequalities: list[Index], cases: int) -> bool:
     """Whether no integers satisfy all of `inequalities >= 0`, the last of which is the goal's opposite."""
     everything, extremes = _with_definitions(inequalities)
-    rows = [_row(e) for e in (*everything, *_products(everything))]
-    if any(_infeasible(near) for near in _nearest(rows, _row(inequalities[-1]))):
+    everything += _products(everything)
+    numbers = _numbers(everything)
+    rows = [_row(e, numbers) for e in everything]
+    goal = rows[len(inequalities) - 1]
+    if any(_infeasible(near) for near in _nearest(_matched(rows), goal)):
         return True
-    if not cases:
+    atom = _deciding(rows, goal, {numbers[(atom,)]: atom for atom in extremes}) if cases else None
+    if atom is None:
         return False
-    for atom in extremes[:1]:
-        sign = 1 if atom.kind == "max" else -1
-        return all(
-            _contradict([_put(e, atom, chosen) for e in (*inequalities[:-1], (atom.a - atom.b) * side * sign, inequalities[-1])], cases - 1)
-            for chosen, side in ((atom.a, 1), (atom.b, -1))
-        )
-    return False
+    sign = 1 if atom.kind == "max" else -1
+    return all(
+        _contradict([_put(e, atom, chosen) for e in (*inequalities[:-1], (atom.a - atom.b) * side * sign, inequalities[-1])], cases - 1)
+        for chosen, side in ((atom.a, 1), (atom.b, -1))
+    )
+
+
+def _deciding(rows: list[_Row], goal: _Row, extremes: dict[int, Extreme]) -> Extreme | None:
+    """The extreme to tell apart: of those that have to be bounded from the side of which their definition says nothing, the innermost."""
+    wanted = set(_wanted(rows, goal))
+    needed = (atom for m, atom in extremes.items() if (m, -1 if atom.kind == "max" else 1) in wanted)
+    return next(needed, next(iter(extremes.values()), None))
+
+
+def _wanted(rows: list[_Row], goal: _Row) -> Iterator[tuple[int, int]]:
+    """The variables, with the signs, that could cancel what is in the goal, and what is in rows that do so, and so on."""
+    having: dict[tuple[int, int], list[_Row]] = {}
+    for row in rows:
+        for m, c in row[0]:
+            having.setdefault((m, 1 if c > 0 else -1), []).append(row)
+    queue = [(m, -1 if c > 0 else 1) for m, c in goal[0]]
+    for wanted in queue:
+        yield wanted
+        for row in having.get(wanted, ()):
+            others = ((m, -1 if c > 0 else 1) for m, c in row[0] if m != wanted[0])
+            queue += [other for other in others if other not in queue]
 
 
 def _put(e: Index, atom: Extreme, chosen: Index) -> Index:
@@ -192,14 +216,10 @@ def _products(inequalities: list[Index]) -> list[Index]:
     return list(result)
 
 
-def _row(e: Index) -> _Row:
-    return _normal({m: c for m, c in e.terms if m}, e.constant_term)
-
-
-def _normal(coefficients: dict[Monomial, int], constant: int) -> _Row:
-    """Divided by the coefficients' common factor, the constant rounded down: the integers that satisfy it stay the same."""
-    divisor = gcd(*coefficients.values()) or 1
-    return tuple((m, c // divisor) for m, c in sorted(coefficients.items(), key=_key)), constant // divisor
+def _numbers(inequalities: list[Index]) -> dict[Monomial, int]:
+    """The monomials, numbered in the order of their names."""
+    monomials = {m for e in inequalities for m, _ in e.terms if m}
+    return {m: i for i, m in enumerate(sorted(monomials, key=_name))}
 
 
 @lru_cache(maxsize=65536)
@@ -207,13 +227,32 @@ def _name(monomial: Monomial) -> str:
     return "*".join(str(atom) for atom in monomial)
 
 
-def _key(item: tuple[Monomial, int]) -> str:
-    return _name(item[0])
+def _row(e: Index, numbers: dict[Monomial, int]) -> _Row:
+    return _normal({numbers[m]: c for m, c in e.terms if m}, e.constant_term)
+
+
+def _normal(coefficients: dict[int, int], constant: int) -> _Row:
+    """Divided by the coefficients' common factor, the constant rounded down: the integers that satisfy it stay the same."""
+    divisor = gcd(*coefficients.values()) or 1
+    if divisor == 1:
+        return tuple(sorted(coefficients.items())), constant
+    return tuple((m, c // divisor) for m, c in sorted(coefficients.items())), constant // divisor
 
 
 def _infeasible(rows: list[_Row]) -> bool:
     """Whether elimination finds a contradiction, with either order of the variables: each finds some that the other misses."""
     return any(_eliminate(rows, exact_first) for exact_first in (False, True))
+
+
+def _matched(rows: Iterable[_Row]) -> list[_Row]:
+    """Without the rows with a variable that the rows bound from one side only: nothing can cancel it."""
+    rows = list(rows)
+    while True:
+        signs = {(m, c > 0) for coefficients, _ in rows for m, c in coefficients}
+        kept = [row for row in rows if all((m, c < 0) in signs for m, c in row[0])]
+        if len(kept) == len(rows):
+            return rows
+        rows = kept
 
 
 def _eliminate(rows: list[_Row], exact_first: bool) -> bool:
@@ -225,8 +264,8 @@ def _eliminate(rows: list[_Row], exact_first: bool) -> bool:
             best[coefficients] = min(constant, best.get(coefficients, constant))
     while best:
         target = _next_variable(best, exact_first)
-        lower: list[tuple[dict[Monomial, int], int, int]] = []  # coefficients, constant, and how often the variable counts
-        upper: list[tuple[dict[Monomial, int], int, int]] = []
+        lower: list[tuple[dict[int, int], int, int]] = []  # coefficients, constant, and how often the variable counts
+        upper: list[tuple[dict[int, int], int, int]] = []
         rest: dict[_Coefficients, int] = {}
         for coefficients, constant in best.items():
             factor = next((c for m, c in coefficients if m == target), 0)
@@ -247,19 +286,19 @@ def _eliminate(rows: list[_Row], exact_first: bool) -> bool:
     return False
 
 
-def _next_variable(rows: Iterable[_Coefficients], exact_first: bool) -> Monomial:
+def _next_variable(rows: Iterable[_Coefficients], exact_first: bool) -> int:
     """The variable to remove: the cheapest, that is the one with the fewest pairs of bounds.
 
     With `exact_first`, first those whose removal loses no integers: their coefficients are 1 on one side (Pugh, The Omega Test, 1991).
     """
-    bounds: dict[Monomial, tuple[list[int], list[int]]] = {}
+    bounds: dict[int, tuple[list[int], list[int]]] = {}
     for coefficients in rows:
         for m, c in coefficients:
             bounds.setdefault(m, ([], []))[c > 0].append(abs(c))
 
-    def rank(m: Monomial) -> tuple[bool, int, str]:
+    def rank(m: int) -> tuple[bool, int, int]:
         upper, lower = bounds[m]
         inexact = exact_first and max(upper, default=1) > 1 and max(lower, default=1) > 1
-        return inexact, len(upper) * len(lower), _name(m)
+        return inexact, len(upper) * len(lower), m
 
     return min(bounds, key=rank)

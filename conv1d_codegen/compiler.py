@@ -9,7 +9,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from . import knobs
+from . import knobs, winners
 from . import plan as planning
 from .emit import emit
 from .errors import CompileError
@@ -144,11 +144,13 @@ _program = lru_cache(_MOST_KEPT)(Program)
 def compile_problem(problem: Problem, options: CompileOptions | None = None) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and target.
 
+    The plan is the options', or else the one that `tune` found for the problem, or else the cost model's.
     Raises CompileError for an algorithm, plan or target that does not fit.
     """
     options = options or CompileOptions()
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
-        plan = options.plan or planning.choose(problem, target, options.algorithm)
+        found = winners.recall(problem, target) if options.algorithm == "auto" else None
+        plan = options.plan or found or planning.choose(problem, target, options.algorithm)
         planning.check_fits(problem, plan.algorithm)
         return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,11 @@ if TYPE_CHECKING:
     from .kernel import CompiledKernel
 
 Array = NDArray[Any]
+
+
+def is_ready(inputs: Any, dtype: np.dtype[Any]) -> bool:
+    """Whether inputs are what `as_input` would make of them. It may say no where they are: a dtype that is equal but another object."""
+    return type(inputs) is np.ndarray and inputs.dtype is dtype and (flags := inputs.flags).c_contiguous and flags.aligned
 
 
 def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
@@ -66,25 +70,17 @@ def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, ou
     `x` is as `as_input` gives it; `out` is checked. Raises ValueError where no output exists; an empty batch, or an empty sequence with
     "same" and "causal" padding, gives an empty result without a call of the kernel.
     """
-    shape = x.shape
-    length = shape[-1] if problem.channels_first else shape[-2]
-    steps = problem.output_length(length)
-    if steps <= 0:
-        check_output_length(steps, length, shape, problem)
-    batch_shape = shape[:-2]
-    tail = (problem.filters, steps) if problem.channels_first else (steps, problem.filters)
+    launch = kernel.launch(x.shape)
+    if not launch.flops:
+        length = x.shape[-1 if problem.channels_first else -2]
+        check_output_length(problem.output_length(length), length, x.shape, problem)
     if out is None:
-        y = np.empty(batch_shape + tail, x.dtype)
+        y = np.empty(launch.output_shape, x.dtype)
     else:
-        check_out(out, batch_shape + tail, x.dtype, x)
+        check_out(out, launch.output_shape, x.dtype, x)
         y = out
-    if y.size == 0:
-        return y
-    if len(batch_shape) == 1:
-        kernel.run(x, packed, y, threads)
-    else:
-        batch = math.prod(batch_shape)
-        kernel.run(x.reshape(batch, *shape[-2:]), packed, y.reshape(batch, *tail), threads)
+    if launch.flops:
+        kernel.run(launch, x, packed, y, threads)
     return y
 
 

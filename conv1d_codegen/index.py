@@ -12,9 +12,8 @@ are built: `t + 2*j - 4 - t` *is* `2*j - 4`. That is all the algebra there is; w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Union
 
 
@@ -55,11 +54,12 @@ Indexable = Union["Index", int]
 class Index:
     """A polynomial: each product of atoms, sorted, has a coefficient; the empty product is the constant."""
 
-    __slots__ = ("_coefficients", "_hash")
+    __slots__ = ("_coefficients", "_hash", "_names")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         self._coefficients = {m: c for m, c in terms.items() if c}
         self._hash: int | None = None
+        self._names: tuple[str, ...] | None = None
 
     @property
     def terms(self) -> Iterable[tuple[Monomial, int]]:
@@ -144,18 +144,16 @@ class Index:
         ((monomial, coefficient), *more) = self._coefficients.items() or (((), 0),)
         return monomial[0] if not more and len(monomial) == 1 and coefficient == 1 else None
 
-    def variables(self) -> Iterator[str]:
+    def variables(self) -> tuple[str, ...]:
         """The names it mentions, those within divisions and extremes included, with repeats."""
-        for monomial, _ in self.terms:
-            for atom in monomial:
-                if isinstance(atom, Var):
-                    yield atom
-                else:
-                    for part in parts(atom):
-                        yield from part.variables()
+        if self._names is None:
+            self._names = tuple(name for monomial, _ in self.terms for atom in monomial for name in _variables(atom))
+        return self._names
 
     def substitute(self, values: Mapping[str, Indexable]) -> Index:
-        """The expression with variables replaced, folded again."""
+        """The expression with variables replaced, folded again; the same object if it mentions none of them."""
+        if not any(name in values for name in self.variables()):
+            return self
         return self.map_atoms(lambda atom: _substitute_atom(atom, values))
 
     def map_atoms(self, change: Callable[[Atom], Indexable | None]) -> Index:
@@ -177,7 +175,12 @@ class Index:
 
     def evaluate(self, values: Mapping[str, int]) -> int:
         """Its value for given variables; KeyError names a missing one."""
-        return sum(coefficient * prod(_evaluate_atom(atom, values) for atom in monomial) for monomial, coefficient in self.terms)
+        total = 0
+        for monomial, term in self._coefficients.items():
+            for atom in monomial:
+                term *= values[atom] if isinstance(atom, Var) else _evaluate_atom(atom, values)
+            total += term
+        return total
 
     def function(self, names: Iterable[str]) -> Callable[..., int]:
         """A Python function of `names`, in that order: `evaluate` for where it is called often. The text form is Python already."""
@@ -235,6 +238,10 @@ def _extreme(kind: str, a: Indexable, b: Indexable) -> Indexable:
     return Index({(Extreme(kind, index(a), index(b)),): 1})
 
 
+def _variables(atom: Atom) -> tuple[str, ...]:
+    return (atom,) if isinstance(atom, Var) else tuple(name for part in parts(atom) for name in part.variables())
+
+
 def _substitute_atom(atom: Atom, values: Mapping[str, Indexable]) -> Indexable | None:
     if isinstance(atom, Var):
         return values.get(atom)
@@ -243,9 +250,7 @@ def _substitute_atom(atom: Atom, values: Mapping[str, Indexable]) -> Indexable |
     return None if first is old[0] and second is old[1] else rebuild(atom, first, second)
 
 
-def _evaluate_atom(atom: Atom, values: Mapping[str, int]) -> int:
-    if isinstance(atom, Var):
-        return values[atom]
+def _evaluate_atom(atom: Div | Extreme, values: Mapping[str, int]) -> int:
     first, second = (part.evaluate(values) for part in parts(atom))
     if isinstance(atom, Div):
         return first // second

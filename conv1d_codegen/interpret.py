@@ -13,7 +13,7 @@ import numpy as np
 
 from . import arithmetic
 from .index import Index
-from .ir import Activate, Alloc, Binary, Bind, Block, Buffer, Const, Fma, For, Kernel, Let, Load, Ref, Select, Store, Unary, Value
+from .ir import Activate, Alloc, Binary, Bind, Block, Buffer, Const, Fma, For, Kernel, Let, Load, Prefetch, Ref, Select, Store, Unary, Value
 from .problem import DTYPES
 
 Array = np.ndarray[Any, Any]
@@ -57,6 +57,8 @@ class _Machine:
                     self.arrays[buffer.name] = np.full([self.integer(size) for size in buffer.shape], np.nan, self.dtype)
                 case Store(buffer, place, value):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
+                case Prefetch(buffer, place):
+                    self.place(buffer, place)
 
     def integer(self, expression: Index) -> int:
         return expression.evaluate(self.integers)

@@ -7,6 +7,7 @@
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
+               | Prefetch(buffer, index...)                         a hint: what lies there will be written soon
     value     := Const(number) | Load(buffer, index...) | Ref(name)
                | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
                | Activate(activation, a)                            expanded to arithmetic before code is printed
@@ -223,6 +224,16 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch:
+    buffer: Buffer
+    index: tuple[Index, ...]
+
+    def __post_init__(self) -> None:
+        _check_rank(self.buffer, self.index)
+        _require(self.buffer.space == "output", f"{self.buffer.name}: only an output is fetched to be written")
+
+
+@dataclass(frozen=True, slots=True)
 class For:
     var: str
     lo: Index
@@ -246,7 +257,7 @@ class For:
         return count is not None and count <= 0
 
 
-Statement = For | Let | Bind | Alloc | Store
+Statement = For | Let | Bind | Alloc | Store | Prefetch
 Block = tuple[Statement, ...]
 
 
@@ -311,7 +322,8 @@ def value(number: Value | float) -> Value:
 
 
 def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
-    _require(len(place) == len(buffer.shape), f"{buffer} is indexed with {len(place)} indices")
+    if len(place) != len(buffer.shape):
+        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
 
 
 def _element(buffer: Buffer, place: tuple[Index, ...]) -> str:
@@ -359,3 +371,5 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
                 yield f"{pad}{statement.buffer}"
             case Store():
                 yield f"{pad}{_assignment(_element(statement.buffer, statement.index), statement.value)}"
+            case Prefetch():
+                yield f"{pad}prefetch {_element(statement.buffer, statement.index)}"

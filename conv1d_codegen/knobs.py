@@ -3,13 +3,18 @@
 CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machine at hand         (changes code)
 CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass; slow                            (checks only)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
+CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see winners.py)   (changes code)
 CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
+CONV1D_CODEGEN_RUNTIME=pool     whose threads these are: `openmp`, or Python's `pool`; OpenMP's, where there are any, if not set
+
+The last two are read once, at the first call that needs them; the others at every compilation.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from pathlib import Path
 
 _PREFIX = "CONV1D_CODEGEN_"
 
@@ -39,6 +44,14 @@ def log_stages(known: Collection[str]) -> tuple[str, ...]:
     return tuple(known) if "all" in wanted else tuple(wanted)
 
 
+def cache_directory() -> Path | None:
+    """Where plans that were found by measuring are kept, or None. Raises ValueError for a path that depends on the working directory."""
+    text = os.environ.get(_PREFIX + "CACHE_DIR")
+    if text and not os.path.isabs(text):
+        raise ValueError(f"{_PREFIX}CACHE_DIR must be an absolute path. Received: {text!r}.")
+    return Path(text) if text else None
+
+
 def threads() -> int | None:
     """The number of threads to use, or None if the switch is not set. Raises ValueError for what is not a positive number."""
     text = os.environ.get(_PREFIX + "THREADS")
@@ -47,3 +60,11 @@ def threads() -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"{_PREFIX}THREADS must be a whole number of 1 or more. Received: {text!r}.")
     return int(text)
+
+
+def runtime() -> str | None:
+    """The thread runtime to use, or None if the switch is not set. Raises ValueError for a name that is not known."""
+    name = os.environ.get(_PREFIX + "RUNTIME") or None
+    if name not in (None, "openmp", "pool"):
+        raise ValueError(f"{_PREFIX}RUNTIME must be openmp or pool. Received: {name!r}.")
+    return name

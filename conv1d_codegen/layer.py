@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import activations, constraints, initializers, regularizers
 from . import layer_arguments as check
 from .dtypes import PROBLEM_DTYPES
-from .execution import activated, as_input, check_out, convolve, output_shape, padded
+from .execution import activated, as_input, check_out, convolve, is_ready, output_shape, padded
 from .layer_base import Layer
 from .options import CompileOptions
 from .problem import Activation, Problem
@@ -237,8 +237,7 @@ class Conv1D(Layer):
         prepared = self._prepared or self._prepare()
         problem, kernel, packed, dtype, after = prepared
         x = inputs
-        ready = type(x) is np.ndarray and x.dtype is dtype and x.flags.carray and x.ndim == 3
-        if not ready or x.shape[self._channel_axis] != problem.channels:
+        if not is_ready(x, dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
             x = self._accepted(x)
         threads = self._options.num_threads or get_num_threads()
         if after is None:

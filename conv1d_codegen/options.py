@@ -19,7 +19,7 @@ class CompileOptions:
     algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only) or "generic"
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand
-    plan              the schedule, a `Plan`; None lets the cost model choose
+    plan              the schedule, a `Plan`; None takes the one that `tune` found, or else lets the cost model choose
     strided_dilation  allows a stride above 1 together with a dilation above 1, which Keras refuses (it is only TensorFlow's limit)
     explicit_padding  (left, right) steps of zeros in the place of what the layer's `padding` says, as torch and ONNX pad
 

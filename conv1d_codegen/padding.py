@@ -61,6 +61,12 @@ def taps_on_input(t: Any, length: Any, left: Any, kernel_size: Any, stride: Any,
     return maximum(0, ceildiv(-first, dilation)), minimum(kernel_size, ceildiv(length - first, dilation))
 
 
+def steps_of_tap(j: Any, length: Any, left: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
+    """The half-open range of output steps, unclamped, for which tap `j` reads inside the input: `taps_on_input`, seen from the tap."""
+    first = left - j * dilation
+    return ceildiv(first, stride), ceildiv(length + first, stride)
+
+
 def interior(length: Any, left: Any, kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
     """The half-open range of output steps, unclamped, all of whose taps fall on the input."""
     return ceildiv(left, stride), (length + left - extent(kernel_size, dilation)) // stride + 1

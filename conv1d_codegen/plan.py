@@ -2,17 +2,18 @@
 
 A plan says which algorithm computes the problem and how its loops are cut. It prints in one line:
 
-    direct lanes=filters 16x2 tiles=12x1,4x2,1x4 block=256 unroll=4
+    direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4
 
-vectors of 16 filters, panels of 2 vectors; register tiles of 12 time steps by 1 panel, with tiles of 4 steps by 2 panels and 1 step by
-4 panels for what is left over; blocks of 256 output steps; the channel loop unrolled by 4.
+panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over, and single steps
+where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4.
 
-Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 tiles=6x1` is 6
+Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6
 filters by 2 vectors of 8 steps.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from .errors import CompileError
@@ -20,13 +21,25 @@ from .problem import Problem
 from .target import Target
 
 #: What each algorithm can have in the lanes of its vectors.
-LANES = {"direct": ("filters", "time"), "depthwise": ("channels", "time"), "generic": ("filters",)}
+LANES = {"direct": ("filters", "time"), "depthwise": ("channels",), "generic": ("filters",)}
 ALGORITHMS = tuple(LANES)
 _ITEM = {"f32": 4, "f64": 8}  # bytes
-_CHAINS = 8  # independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need
-
-
+# Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
+_STEPS_OF_A_BLOCK = 104
+_FEW_PRODUCTS, _FEW_ACCUMULATORS = 128, 14
+# With so few products writing is all that counts, and it should go through memory in order: all filters of few steps. wav2vec2/1s_conv0,
+# with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
+_HARDLY_ANY_PRODUCTS = 16
+#: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
+CHAINS = 8
+_DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 _LARGEST = 1 << 16
+_EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4"
+_TEXT = re.compile(
+    r"(?P<algorithm>[a-z]+) lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
+    r" rows=(?P<rows>\d{1,5}(?:,\d{1,5})*) block=(?P<block>\d{1,5}) unroll=(?P<unroll>\d{1,5})",
+    re.ASCII,
+)
 
 
 def _check_numbers(owner: str, **numbers: object) -> None:
@@ -36,28 +49,14 @@ def _check_numbers(owner: str, **numbers: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A register tile: `rows` output steps by `panels` panels (with lanes=time: `rows` filters, one panel)."""
-
-    rows: int
-    panels: int = 1
-
-    def __post_init__(self) -> None:
-        _check_numbers("Tile", rows=self.rows, panels=self.panels)
-
-    def __str__(self) -> str:
-        return f"{self.rows}x{self.panels}"
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """How one problem is computed. `tiles` go from tall to short and end with one of a single row."""
+    """How one problem is computed. `rows`: the heights of the register tiles, from tall to a single row (one height with lanes=time)."""
 
     algorithm: str
     lanes: str
     width: int
     vectors: int
-    tiles: tuple[Tile, ...]
+    rows: tuple[int, ...]
     block: int
     unroll: int
 
@@ -65,15 +64,15 @@ class Plan:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
-        object.__setattr__(self, "tiles", tuple(self.tiles))
-        for tile in self.tiles:
-            if not isinstance(tile, Tile):
-                raise CompileError(f"Plan.tiles holds Tile(rows, panels). Received: {tile!r}.")
+        object.__setattr__(self, "rows", tuple(self.rows))
         _check_numbers("Plan", width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
-        rows = [tile.rows for tile in self.tiles]
-        if not rows or rows != sorted(set(rows), reverse=True) or (self.lanes != "time" and rows[-1] != 1):
+        for height in self.rows:
+            _check_numbers("Plan", rows=height)
+        descending = list(self.rows) == sorted(set(self.rows), reverse=True)
+        if not self.rows or not descending or (len(self.rows) > 1 if self.lanes == "time" else self.rows[-1] != 1):
             raise CompileError(
-                f"Each tile of a plan has fewer rows than the one before, and the last, unless the lanes are time, has 1. Received: {self}"
+                "The tiles of a plan have fewer rows each than the one before, and the last has 1; with time in the lanes there is one "
+                f"height. Received: {self}"
             )
 
     @property
@@ -83,12 +82,22 @@ class Plan:
         In a generic kernel that is one vector: wherever what is left over starts, it starts a panel.
         """
         if self.lanes == "time":
-            return self.tiles[0].rows
+            return self.rows[0]
         return self.width if self.algorithm == "generic" else self.width * self.vectors
 
     def __str__(self) -> str:
-        tiles = ",".join(map(str, self.tiles))
-        return f"{self.algorithm} lanes={self.lanes} {self.width}x{self.vectors} tiles={tiles} block={self.block} unroll={self.unroll}"
+        rows = ",".join(map(str, self.rows))
+        return f"{self.algorithm} lanes={self.lanes} {self.width}x{self.vectors} rows={rows} block={self.block} unroll={self.unroll}"
+
+    @classmethod
+    def parse(cls, text: str) -> Plan:
+        """The inverse of `str`. Raises CompileError for text of another form."""
+        match = _TEXT.fullmatch(text)
+        if match is None:
+            raise CompileError(f"Not a plan's text form: {text!r}. Expected something like `{_EXAMPLE}`.")
+        part = match.groupdict()
+        numbers = {name: int(part[name]) for name in ("width", "vectors", "block", "unroll")}
+        return cls(part["algorithm"], part["lanes"], rows=tuple(map(int, part["rows"].split(","))), **numbers)
 
 
 def check_fits(problem: Problem, algorithm: str) -> None:
@@ -133,27 +142,27 @@ def _most_rows(target: Target, vectors: int) -> int:
 
 
 def _vectors(count: int, width: int, most: int) -> int:
-    """Vectors a panel, at most `most`: as few panels as can be, all of about the same width (10 = 5 + 5, not 6 + 4)."""
+    """Vectors a panel, at most `most`: as few panels as can be, all of about the same width (5 = 3 + 2, not 4 + 1)."""
     vectors = -(-count // width)
     panels = -(-vectors // most)
     return -(-vectors // panels)
 
 
-def _tails(rows: int, panel_count: int, vectors: int, most_vectors: int) -> tuple[Tile, ...]:
-    """The main tile, and shorter, wider ones for what is left over, so that even one row keeps the pipes busy."""
-    tiles = [Tile(rows)]
-    height = rows
-    while height > 1:
-        height = height // 2 if height > 4 else 1
-        wanted = max(1, min(most_vectors // (height * vectors), panel_count))
-        panels = max(p for p in range(1, wanted + 1) if panel_count % p == 0)
-        tiles.append(Tile(height, panels))
-    return tuple(tiles)
+def heights(rows: int, vectors: int) -> tuple[int, ...]:
+    """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy, for what is left."""
+    shortest = -(-CHAINS // vectors)
+    return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if height <= rows and (height <= shortest or height > 1)))
 
 
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
-    """Output steps whose input fits in half of L2, a multiple of the tile's rows."""
-    steps = (target.l2_bytes // 2) // (problem.stride * problem.channels * item)
+    """Output steps of a block, a multiple of a tile's rows.
+
+    Blocks are short, so that their input and output stay in L1 or L2 while all filters go over them, unless the weights don't fit in
+    half of L2 and would be fetched anew for each: then as many steps as have their input there.
+    """
+    steps = _STEPS_OF_A_BLOCK
+    if problem.kernel_size * problem.group_channels * problem.filters * item > target.l2_bytes // 2:
+        steps = max(steps, (target.l2_bytes // 2) // (problem.stride * problem.channels * item))
     return max(rows, min(steps, 4096) // rows * rows)
 
 
@@ -166,35 +175,62 @@ def _width(count: int, lanes: int) -> int:
 
 
 def _direct_filters(problem: Problem, target: Target) -> Plan:
+    """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile takes, and the less
+    is left over. With few products, what comes before and after them takes time; it overlaps with the next tile's if tiles are small.
+
+    Measured against the best of a menu of tiles on the 59 shapes of the bench (avx512): 6x4 gains 7 to 23 % over 13x2 on those of four
+    vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where there are three; 7x2 gains 5 to 34 %
+    with up to 128 products, and loses up to 9 % with more.
+    """
     compute = _compute(problem)
     width = _width(problem.group_filters, target.lanes(compute))
-    vectors = _vectors(problem.group_filters, width, 2)
+    vectors = _vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
     rows = min(_most_rows(target, vectors), 13)
-    panels = problem.group_filters // (width * vectors)
-    tiles = _tails(rows, max(1, panels), vectors, rows * vectors)
-    return Plan("direct", "filters", width, vectors, tiles, _block(problem, target, rows, _ITEM[compute]), unroll=4)
+    products = problem.kernel_size * problem.group_channels
+    if products <= _FEW_PRODUCTS:
+        rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
+    if products <= _HARDLY_ANY_PRODUCTS:
+        block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)
+    else:
+        block = _block(problem, target, rows, _ITEM[compute])
+    return Plan("direct", "filters", width, vectors, heights(rows, vectors), block, unroll=4)
 
 
 def _direct_time(problem: Problem, target: Target) -> Plan:
-    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have chains to work on."""
+    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have chains to work on.
+
+    Vectors of steps mostly cross cache lines, so few vectors and many rows are best: of eleven shapes of 30 MFLOP and more in
+    channels_first, 12x2 reached 81.1 % of the peak (geometric mean), 8x3 80.0 % (avx512); blocks of 3, 6 and 24 tiles 80.3 to 80.8 %.
+    """
     compute = _compute(problem)
     width = target.lanes(compute)
-    most_rows = 6 if target.registers <= 16 else 8
+    most_rows = _most_rows(target, 2) // 6 * 6
     rows = -(-problem.group_filters // -(-problem.group_filters // most_rows))
-    vectors = next(v for v in range(_CHAINS, 0, -1) if v == 1 or rows <= _most_rows(target, v))
-    return Plan("direct", "time", width, vectors, (Tile(rows),), _block(problem, target, width * vectors, _ITEM[compute]), unroll=4)
+    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= _most_rows(target, v))
+    block = 12 * width * vectors
+    return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
 
 
 def _depthwise(problem: Problem, target: Target) -> Plan:
-    compute = _compute(problem)
-    width = _width(problem.channels, target.lanes(compute))
-    rows = 8 if target.registers < 32 else 16
-    tiles = (Tile(rows), Tile(4), Tile(1))
-    return Plan("depthwise", "channels", width, 1, tiles, _block(problem, target, rows, _ITEM[compute]), unroll=8)
+    """Tiles of steps by one vector; where few steps are left over, `tile_channels` takes more vectors.
+
+    With few taps memory is what takes time, and each row of a tile is a stream of its own. c512_f512_k3_d16_g512@1x3199, whose rows read
+    nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays lie; c1536_f1536_k4_g1536@1x2048: 1.02 ms with 8, 1.02 to 1.36 with
+    16. With many taps it is loads: c256_f256_k31_g256@1x250 takes 28 us with 8 rows and 25 with 16. (avx512)
+    """
+    width, taps = _width(problem.channels, target.lanes(_compute(problem))), problem.kernel_size
+    many = target.registers >= 32
+    rows = 16 if many and taps >= 8 else 8 if problem.dilation < 8 else 4
+    heights = tuple(height for height in (16, 8, 4, 1) if height in (rows, 4, 1))
+    most = 8 if many else 5
+    # A loop of at least two rounds, as LLVM would join the windows of two groups in a row, and spill; with many taps left over after it,
+    # as the output is asked for while these are summed up.
+    unroll = taps if taps <= most else max(range(min(most, taps // 2), 1, -1), key=lambda count: taps % count)
+    return Plan("depthwise", "channels", width, 1, heights, _DEPTHWISE_BLOCK, unroll)
 
 
 def _generic(problem: Problem, target: Target) -> Plan:
     width = target.lanes(_compute(problem))
     rows = min(_most_rows(target, 2), 8)
     # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158 (c64_f64_k3@1x5000, avx512).
-    return Plan("generic", "filters", width, 2, (Tile(rows), Tile(1)), 256, unroll=2)
+    return Plan("generic", "filters", width, 2, (rows, 1), 256, unroll=2)

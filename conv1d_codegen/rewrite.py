@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from .index import Indexable
-from .ir import Activate, Binary, Bind, Block, Fma, For, Let, Load, Select, Statement, Store, Unary, Value
+from .ir import Activate, Binary, Bind, Block, Fma, For, Let, Load, Prefetch, Select, Statement, Store, Unary, Value
 
 
 def walk(body: Block) -> Iterator[Statement]:
@@ -33,16 +33,18 @@ def operands(node: Value) -> tuple[Value, ...]:
 
 def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
     """The value with `change` applied to every node, the leaves first."""
-    below = tuple(rewrite_value(operand, change) for operand in operands(node))
-    match node:
-        case Unary() | Activate():
-            node = replace(node, a=below[0])
-        case Binary():
-            node = replace(node, a=below[0], b=below[1])
-        case Fma():
-            node = Fma(*below)
-        case Select():
-            node = Select(node.compare, *below)
+    above = operands(node)
+    below = tuple(rewrite_value(operand, change) for operand in above)
+    if any(new is not old for new, old in zip(below, above, strict=True)):
+        match node:
+            case Unary() | Activate():
+                node = replace(node, a=below[0])
+            case Binary():
+                node = replace(node, a=below[0], b=below[1])
+            case Fma():
+                node = Fma(*below)
+            case Select():
+                node = Select(node.compare, *below)
     return change(node)
 
 
@@ -78,6 +80,8 @@ def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
             case Store():
                 place = tuple(i.substitute(values) for i in statement.index)
                 statement = replace(statement, index=place, value=rewrite_value(statement.value, in_load))
+            case Prefetch():
+                statement = replace(statement, index=tuple(i.substitute(values) for i in statement.index))
         result.append(statement)
     return tuple(result)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .bounds import Facts
 from .errors import CompileError
 from .index import Index, var
-from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Ref, Statement, Store, Value
+from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Ref, Statement, Store, Value
 from .rewrite import operands
 
 
@@ -95,6 +95,8 @@ def _block(body: Block, scope: _Scope) -> None:
             case Store(buffer, place, number):
                 _value(number, scope, statement)
                 _access(buffer, place, scope, statement)
+            case Prefetch(buffer, place):
+                _access(buffer, place, scope, statement)
 
 
 def _loop(loop: For, scope: _Scope) -> None:
@@ -154,4 +156,6 @@ def _show(statement: Statement) -> str:
             return f"{buffer.name}[{', '.join(map(str, place))}] := {number}"
         case Bind(name, number):
             return f"{name} := {number}"
+        case Prefetch(buffer, place):
+            return f"prefetch {buffer.name}[{', '.join(map(str, place))}]"
     return str(statement)

@@ -86,6 +86,10 @@ def test_the_inner_loop_is_nothing_but_the_work(text, target):
         ("c64_f64_k3_same_relu_f32_first", "direct"),
         ("c64_f64_k3_s2_same_linear_f32", "direct"),
         ("c16_f20_k3_same_linear_f64", "direct"),
+        ("c64_f64_k4_g64_same_relu_f32", "depthwise"),
+        ("c64_f64_k31_g64_same_relu_f32", "depthwise"),
+        ("c100_f100_k15_g100_same_relu_f32", "depthwise"),
+        ("c64_f64_k7_s2_g64_same_relu_f64", "depthwise"),
     ],
 )
 def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
@@ -96,14 +100,36 @@ def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
     assert not stack, f"{text} {target}: {stack}"
 
 
+@pytest.mark.parametrize(("target", "most"), [("avx2", 0.6), ("avx512", 0.3)])
+def test_a_depthwise_loop_loads_much_less_than_it_multiplies(target, most):
+    """A window of input is shared by the rows of the tile, and a vector of weights by all of them: avx512 loads 8 + 23 for 128 products."""
+    compilation = compiled(Problem.parse("c64_f64_k31_g64_valid_linear_f32"), target)
+    loop = inner_loop(compilation.dump("asm"))
+    listing = "\n".join(loop)
+    products = [line for line in loop if FMA.search(f" {line} ")]
+    read = [line for line in loop if re.search(r"^v.*\(.*\).*%[yz]mm", line)]
+    assert len(products) == compilation.plan.rows[0] * compilation.plan.unroll, listing
+    assert len(read) <= most * len(products), listing
+    assert not [line for line in loop if re.search(r"%[xyz]mm\d+, .*\(", line)], listing
+
+
+@pytest.mark.parametrize("target", ["avx2", "avx512"])
+def test_depthwise_kernels_ask_for_their_output(target):
+    compilation = compiled(Problem.parse("c64_f64_k4_g64_valid_relu_f32"), target)
+    loop = inner_loop(compilation.dump("asm"))
+    requests = [line for line in loop if line.startswith("prefetch")]
+    stores = [line for line in loop if re.search(r"^vmovups %[yz]mm\d+, ", line)]
+    assert len(requests) == len(stores) == compilation.plan.rows[0], "\n".join(loop)
+
+
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
 def test_the_tile_is_the_plans(target):
     compilation = compiled(Problem.parse(DENSE), target)
-    tile, vectors = compilation.plan.tiles[0], compilation.plan.vectors
+    rows, vectors = compilation.plan.rows[0], compilation.plan.vectors
     if target == "avx2":
-        assert (tile.rows, tile.panels * vectors, compilation.plan.width) == (6, 2, 8)
+        assert (rows, vectors, compilation.plan.width) == (6, 2, 8)
     loop = inner_loop(compilation.dump("asm"))
-    assert len(accumulators(loop)) == tile.rows * tile.panels * vectors
+    assert len(accumulators(loop)) == rows * vectors
     register = {"avx2": "%ymm", "avx512": "%zmm"}[target]
     assert all(name.startswith(register) for name in accumulators(loop))
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conv1d_codegen import bounds
 from conv1d_codegen.bounds import Facts
 from conv1d_codegen.index import index, maximum, minimum, var
 
@@ -178,3 +179,17 @@ def test_facts_are_immutable():
 def test_the_least_size_counts():
     for least, other in itertools.product(range(3), range(4)):
         assert Facts.of_sizes([("n", least)]).proves(n - other) == (other <= least)
+
+
+def test_only_the_extremes_that_matter_are_told_apart(monkeypatch):
+    """`t` ends at `first`; the extremes that `last` is made of have nothing to do with that. Told apart too, they took 213 eliminations."""
+    eliminations = []
+    eliminate = bounds._eliminate
+    monkeypatch.setattr(bounds, "_eliminate", lambda *arguments: eliminations.append(None) or eliminate(*arguments))
+    first, end = var("first"), minimum(T, 96 * var("b") + 96)
+    facts = SIZES.in_range("b", 0, T // 96 + 1).where("first", maximum(96 * var("b"), 1))
+    facts = facts.where("last", maximum(first, minimum(end, minimum(T - 1, T // 2)))).in_range("t", 96 * var("b"), first)
+    eliminations.clear()
+    bounds._proves.cache_clear()
+    assert facts.proves(1 - 2 * t)
+    assert 0 < len(eliminations) < 60

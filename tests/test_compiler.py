@@ -2,20 +2,18 @@
 
 import re
 import threading
-import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 import pytest
 from helpers import LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
 
-from conv1d_codegen import compiler, threads
+from conv1d_codegen import compiler
 from conv1d_codegen.compiler import STAGES, compile_problem
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.passes import PIPELINE
-from conv1d_codegen.plan import Plan, Tile
+from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.target import TARGETS, host, resolve, runs_here
 
@@ -30,15 +28,15 @@ def test_every_stage_can_be_seen():
     compilation = compiled(PROBLEM, "avx2")
     text = {stage: compilation.dump(stage) for stage in STAGES}
     assert text["problem"] == "c4_f8_k3_same_relu_f32\n"
-    assert text["plan"].startswith("direct lanes=filters 8x1 tiles=")
+    assert text["plan"].startswith("direct lanes=filters 8x1 rows=")
     for stage in ("loop", "scheduled"):
         assert text[stage].startswith(f"kernel direct_{PROBLEM}(\n")
     assert ":= relu(" in text["loop"]
     assert "relu(" not in text["scheduled"]
     assert f"define void @direct_{PROBLEM}(" in text["llvm"]
-    assert "alloca" in text["llvm"]
+    assert " = phi <8 x float> " in text["llvm"]
     assert "define" in text["optimized"]
-    assert "alloca" not in text["optimized"]
+    assert set(re.findall(r"%(\w+)\.\d+ = alloca", text["optimized"])) == {"acc_of_step"}  # the edges' sums are in memory, no tile is
     assert re.search(r"\tvfmadd\d+ps\t", text["asm"])
     assert text == {stage: compilation.dump(stage) for stage in STAGES}
 
@@ -88,20 +86,23 @@ def test_options_that_do_not_fit(problem, options, message):
 @pytest.mark.parametrize(
     "fields",
     [
-        ("fast", "filters", 8, 1, (Tile(1),), 1, 1),
-        ("direct", "rows", 8, 1, (Tile(1),), 1, 1),
+        ("fast", "filters", 8, 1, (1,), 1, 1),
+        ("direct", "rows", 8, 1, (1,), 1, 1),
         ("direct", "filters", 8, 1, (), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(4),), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(1), Tile(4)), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(4), Tile(4), Tile(1)), 1, 1),
-        ("direct", "filters", 0, 1, (Tile(1),), 1, 1),
-        ("direct", "filters", 8.0, 1, (Tile(1),), 1, 1),
-        ("direct", "filters", True, 1, (Tile(1),), 1, 1),
-        ("direct", "filters", 8, 1, (6, 1), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(1),), 10**30, 1),
-        ("generic", "time", 8, 1, (Tile(1),), 1, 1),
-        ("direct", "filters", 8, 1, (Tile(1),), 0, 1),
-        ("direct", "filters", 8, 1, (Tile(1),), 1, -1),
+        ("direct", "filters", 8, 1, (4,), 1, 1),
+        ("direct", "time", 8, 1, (4, 1), 1, 1),
+        ("direct", "filters", 8, 1, (4, 0), 1, 1),
+        ("direct", "filters", 8, 1, (4, None, 1), 1, 1),
+        ("direct", "filters", 8, 1, (1, 4), 1, 1),
+        ("direct", "filters", 8, 1, (4, 4, 1), 1, 1),
+        ("direct", "filters", 0, 1, (1,), 1, 1),
+        ("direct", "filters", 8.0, 1, (1,), 1, 1),
+        ("direct", "filters", True, 1, (1,), 1, 1),
+        ("direct", "filters", 8, 1, (6.0, 1), 1, 1),
+        ("direct", "filters", 8, 1, (1,), 10**30, 1),
+        ("generic", "time", 8, 1, (1,), 1, 1),
+        ("direct", "filters", 8, 1, (1,), 0, 1),
+        ("direct", "filters", 8, 1, (1,), 1, -1),
     ],
 )
 def test_plans_that_make_no_sense(fields):
@@ -109,14 +110,8 @@ def test_plans_that_make_no_sense(fields):
         Plan(*fields)
 
 
-@pytest.mark.parametrize("numbers", [(0,), (4, 0), (2.5,), (1, None)])
-def test_tiles_that_make_no_sense(numbers):
-    with pytest.raises(CompileError, match=r"Tile\..*Received"):
-        Tile(*numbers)
-
-
 def test_a_plan_that_does_not_fit_the_problem():
-    depthwise = Plan("depthwise", "channels", 8, 1, (Tile(1),), 64, 4)
+    depthwise = Plan("depthwise", "channels", 8, 1, (1,), 64, 4)
     with pytest.raises(CompileError, match="as many groups as channels"):
         compile_problem(PROBLEM, CompileOptions(plan=depthwise))
     with pytest.raises(ValueError, match="Received: algorithm='generic'"):
@@ -154,7 +149,7 @@ def test_the_same_problem_is_compiled_once():
         compile_problem(PROBLEM.with_(use_bias=False)),
         compile_problem(PROBLEM, CompileOptions(algorithm="generic")),
         compile_problem(PROBLEM, CompileOptions(target="sse2")),
-        compile_problem(PROBLEM, CompileOptions(plan=Plan("direct", "filters", 4, 1, (Tile(1),), 9, 1))),
+        compile_problem(PROBLEM, CompileOptions(plan=Plan("direct", "filters", 4, 1, (1,), 9, 1))),
     ]
     assert len({id(c.program) for c in [first, *others]}) == 5
 
@@ -381,67 +376,12 @@ def test_importing_the_package_does_not_load_llvm():
     assert (code, out) == (0, "False False\n")
 
 
-def test_a_pool_that_can_start_no_thread(monkeypatch):
-    """All ranges are done when `run` returns, also if the system gives no thread for some."""
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
-    for allowed in range(4):
-        pool = ThreadPoolExecutor(8)
-        monkeypatch.setattr(pool, "submit", refusing_after(allowed, pool.submit))
-        monkeypatch.setattr(threads, "_pool", pool)
-        done = []
-        threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 20, 6)
-        assert sorted(done) == list(range(20))
-        assert threads._pool is None
-
-
-def refusing_after(allowed, submit):
-    left = iter(range(allowed))
-
-    def refusing(task, *arguments):
-        if next(left, None) is None:
-            raise RuntimeError("can't start new thread")
-        return submit(task, *arguments)
-
-    return refusing
-
-
-def test_ranges_are_waited_for_when_one_fails(monkeypatch):
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 4)
-    done = []
-
-    def task(begin, end):
-        if begin == 0:
-            raise KeyError("the first")
-        time.sleep(0.05)
-        done.append(begin)
-
-    with pytest.raises(KeyError, match="the first"):
-        threads.run(task, 4, 4)
-    assert sorted(done) == [1, 2, 3]
-
-
-def test_many_callers_share_the_pool(monkeypatch):
-    monkeypatch.setattr(threads.os, "cpu_count", lambda: 8)
-    monkeypatch.setattr(threads, "_pool", None)
-    finished = []
-
-    def call(seed):
-        for count in range(1, 40):
-            done = []
-            threads.run(lambda begin, end, done=done: done.extend(range(begin, end)), 40, 1 + (count + seed) % 8)
-            finished.append(sorted(done) == list(range(40)))
-
-    callers = [threading.Thread(target=call, args=(seed,)) for seed in range(6)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert finished == [True] * (6 * 39)
-
-
-@pytest.mark.parametrize(("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc")])
+@pytest.mark.parametrize(
+    ("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc"), ("RUNTIME", "gpu")]
+)
 def test_a_switch_that_makes_no_sense_is_named(switch, value):
-    code = "import numpy as np\nfrom conv1d_codegen import Conv1D\nConv1D(2, 2)(np.ones((1, 4, 1), 'float32'))"
+    call = "Conv1D(2, 2, options={'num_threads': 2})" if switch == "RUNTIME" else "Conv1D(2, 2)"
+    code = f"import numpy as np\nfrom conv1d_codegen import Conv1D\n{call}(np.ones((1, 4, 1), 'float32'))"
     status, _, err = python(code, **{f"CONV1D_CODEGEN_{switch}": value})
     assert status == 1
     assert f"ValueError: CONV1D_CODEGEN_{switch}" in err

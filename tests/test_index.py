@@ -176,3 +176,9 @@ def test_what_an_expression_is():
 def test_a_missing_variable_is_named():
     with pytest.raises(KeyError, match="t"):
         (t + 1).evaluate({"j": 1})
+
+
+def test_what_a_substitution_does_not_change_is_the_same_object():
+    expression = (t + 1) // j
+    assert expression.substitute({"n": 3}) is expression
+    assert expression.substitute({"j": 1}) == t + 1

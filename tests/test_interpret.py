@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
 
-from conv1d_codegen.index import var
+from conv1d_codegen.index import index, var
 from conv1d_codegen.interpret import interpret
-from conv1d_codegen.ir import Alloc, Binary, Bind, Const, Fma, Kernel, Ref, Select, Unary, buffer, load, loop, store
+from conv1d_codegen.ir import Alloc, Binary, Bind, Const, Fma, Kernel, Prefetch, Ref, Select, Unary, buffer, load, loop, store
 from conv1d_codegen.lower import lower
 from conv1d_codegen.problem import Problem
 
@@ -66,6 +66,12 @@ def test_an_access_outside_a_buffer_raises(place):
         compute(store(Y, (0,), load(X, place)), x=[1, 2])
     with pytest.raises(IndexError, match=rf"y\[{place}\] is outside y"):
         compute(store(Y, (place,), Const(1.0)), x=[1, 2])
+    with pytest.raises(IndexError, match=rf"y\[{place}\] is outside y"):
+        compute(Prefetch(Y, (index(place),)), x=[1, 2])
+
+
+def test_a_prefetch_changes_nothing():
+    assert compute(Prefetch(Y, (index(1),)), x=[1, 2]) == [-7, -7]
 
 
 @pytest.mark.parametrize("space", ["register", "scratch"])

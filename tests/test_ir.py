@@ -17,6 +17,7 @@ from conv1d_codegen.ir import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Ref,
     Select,
     Unary,
@@ -53,6 +54,8 @@ ACC = buffer("acc", "f32", (2, 8), "register")
         (lambda: Binary("+", Const(1.0), Const(1.0)), "no such operation"),
         (lambda: Select("<", *[Const(1.0)] * 4), "no such comparison"),
         (lambda: Alloc(X), "only scratch and registers"),
+        (lambda: Prefetch(X, (index(0), index(0), index(0))), "only an output is fetched to be written"),
+        (lambda: Prefetch(Y, (index(0),)), "indexed with 1 indices"),
         (lambda: loop("t t", 0, 3, ()), "not a variable name"),
         (lambda: loop("t", 0, 3, (), "vectorised"), "no such kind"),
         (lambda: loop("l", 0, 8, (), "lanes"), "have a width"),
@@ -117,6 +120,7 @@ def test_a_kernel_prints():
         Alloc(acc),
         loop("t", 0, var("half"), (loop("i", 0, 2, (loop("l", 0, 3, (step,), "lanes", 8),), "unrolled"),), note="why"),
         Bind("s", load(acc, 0, 0) + 1),
+        Prefetch(Y, (var("n"), index(0))),
         store(Y, (var("n"), 0), Ref("s")),
     )
     kernel = Kernel("k", "f32", (("N", 1), ("T", 0)), (X, W, Y), (loop("n", 0, N, body, "parallel"),))
@@ -132,6 +136,7 @@ def test_a_kernel_prints():
         "    for t in 0..half  # why\n"
         "      unrolled i in 0..2, lanes l in 0..3 of 8: acc[i, l] += x[n, t, 0] * wp[l]\n"
         "    s := (acc[0, 0] + 1.0)\n"
+        "    prefetch y[n, 0]\n"
         "    y[n, 0] := s\n"
     )
 
@@ -160,10 +165,12 @@ def test_substitution_reaches_every_index():
     t = var("t")
     body = (
         Let("later", t + 1),
+        Prefetch(Y, (index(0), t + 2)),
         loop("j", t, t + 4, (Bind("v", load(X, 0, t, 0)), store(Y, (0, t), load(X, 0, 2 * t, 0) + load(X, t, 0, 0)))),
     )
     text = str(Kernel("k", "f32", (), (X, Y), rewrite.substitute(body, {"t": 5})))
     assert "let later := 6" in text
+    assert "prefetch y[0, 7]" in text
     assert "for j in 5..9" in text
     assert "v := x[0, 5, 0]" in text
     assert "y[0, 5] := (x[0, 10, 0] + x[5, 0, 0])" in text

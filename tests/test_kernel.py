@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from conv1d_codegen import reference
 from conv1d_codegen.index import index, var
 from conv1d_codegen.packing import Packing, aligned_zeros
-from conv1d_codegen.plan import Plan, Tile
+from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Activation, Problem
 
 #: All problems for one target, every second one for each of the others.
@@ -64,6 +64,7 @@ TELLING = (
     "c15_f9_k3_g3_causal_relu_f32",
     "c16_f16_k3_g16_same_relu_f32",
     "c7_f14_k3_s2_g7_same_linear_f32",
+    "c37_f37_k19_g37_same_linear_f32",
     "c5_f7_k4_same_relu_f32_first",
     "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",
     "c8_f12_k3_g4_same_linear_f32_first",
@@ -149,14 +150,15 @@ def test_real_numbers_are_within_the_a_priori_bound(text):
 def plans(problem, target_lanes):
     """Schedules that differ in everything."""
     if problem.groups == problem.channels > 1 and not problem.channels_first:
-        yield Plan("depthwise", "channels", 8, 1, (Tile(5), Tile(1)), 7, 3)
-        yield Plan("depthwise", "channels", 4, 1, (Tile(1),), 64, 1)
+        yield Plan("depthwise", "channels", 8, 1, (5, 1), 7, 3)
+        yield Plan("depthwise", "channels", 4, 1, (1,), 64, 1)
+        yield Plan("depthwise", "channels", 2, 1, (6, 3, 1), 33, 2)
     if problem.channels_first and problem.stride == 1:
-        yield Plan("direct", "time", 8, 1, (Tile(3),), 24, 2)
-        yield Plan("direct", "time", 4, 2, (Tile(2),), 64, 5)
-    yield Plan("direct", "filters", target_lanes, 1, (Tile(4), Tile(3, 2), Tile(1, 1)), 11, 1)
-    yield Plan("direct", "filters", 4, 3, (Tile(2), Tile(1, 2)), 4096, 7)
-    yield Plan("direct", "filters", 1, 1, (Tile(1),), 5, 2)
+        yield Plan("direct", "time", 8, 1, (3,), 24, 2)
+        yield Plan("direct", "time", 4, 2, (2,), 64, 5)
+    yield Plan("direct", "filters", target_lanes, 1, (4, 3, 1), 11, 1)
+    yield Plan("direct", "filters", 4, 3, (2, 1), 4096, 7)
+    yield Plan("direct", "filters", 1, 1, (1,), 5, 2)
 
 
 @pytest.mark.parametrize("text", REAL)

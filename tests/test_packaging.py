@@ -69,6 +69,19 @@ def test_importing_the_package_is_light():
     assert run(sys.executable, "-c", code, cwd=ROOT).strip() == "[]"
 
 
+def test_the_bench_extra_has_all_that_the_peers_need():
+    text = (ROOT / "pyproject.toml").read_text()
+    (extra,) = re.findall(r"^bench = \[(.*?)^\]$", text, re.DOTALL | re.MULTILINE)
+    listed = {re.match(r"[a-z]+", entry)[0] for entry in re.findall(r'"(.*?)"', extra)}
+    peers = re.findall(
+        r"^(?:import|from) (\w+)", "\n".join(path.read_text() for path in (ROOT / "bench" / "peers").glob("*.py")), re.MULTILINE
+    )
+    third_party = set(peers) - set(sys.stdlib_module_names) - {"bench", "conv1d_codegen", "numpy"}
+    assert third_party == {"torch", "onnxruntime", "onnx", "openvino", "jax"}
+    assert third_party | {"matplotlib", "rich"} == listed
+    assert '"torch==' in extra
+
+
 def test_the_readme_has_two_lines_to_set_up_with():
     lines = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(lines) == 2

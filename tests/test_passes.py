@@ -4,6 +4,8 @@ Data are exact integers, outputs start as NaN, and registers and scratch do too;
 written and a number that is read too early all show. That indices stay in range for all lengths is the verifier's to prove.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
@@ -12,12 +14,12 @@ from hypothesis import strategies as st
 
 from conv1d_codegen import plan as planning
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Activate, For
+from conv1d_codegen.ir import Activate, For, Prefetch, Store
 from conv1d_codegen.lower import lower
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
-from conv1d_codegen.plan import Plan, Tile
+from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.rewrite import operands, walk
+from conv1d_codegen.rewrite import loads, operands, walk
 from conv1d_codegen.target import TARGETS
 
 #: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
@@ -33,6 +35,8 @@ SMALL = (
     "c5_f5_k3_g5_same_relu_f32",
     "c3_f6_k2_d3_g3_causal_linear_f32",
     "c9_f9_k2_g9_valid_linear_f32",
+    "c9_f9_k9_s2_g9_same_linear_f32",
+    "c2_f10_k1_g2_pad2x7_linear_f32",
     "c2_f5_k3_same_linear_f32_first",
     "c1_f3_k2_s2_causal_linear_f32_first",
     "c4_f6_k3_g2_valid_linear_f32_first",
@@ -85,6 +89,9 @@ VERIFIED = [
     ("c4_f6_k2_g2_same_linear_f32", "neon", "direct"),
     ("c5_f5_k3_g5_same_relu_f32", "avx2", "depthwise"),
     ("c3_f6_k2_d3_g3_causal_linear_f32", "sse2", "depthwise"),
+    ("c9_f9_k2_g9_valid_linear_f32", "sse2", "depthwise"),
+    ("c9_f9_k9_g9_valid_linear_f32", "avx2", "depthwise"),
+    ("c2_f10_k1_g2_pad2x7_linear_f32", "sse2", "direct"),
     ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
     ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
     ("c2_f3_k2_causal_gelu_f32", "avx2", "direct"),
@@ -109,17 +116,10 @@ def any_plan(draw, problem):
     block = draw(st.sampled_from([1, 2, 5, 8, 64]))
     unroll = draw(st.integers(1, 6))
     if algorithm == "direct" and problem.channels_first and problem.stride == 1 and draw(st.booleans()):
-        return Plan("direct", "time", width, vectors, (Tile(draw(st.integers(1, 6))),), block, unroll)
-    if algorithm == "depthwise":
-        lanes, vectors, panels = "channels", 1, st.just(1)
-    elif algorithm == "generic":
-        lanes, panels = "filters", st.just(1)
-    else:
-        lanes, panels = "filters", st.integers(1, 3)
-    rows = sorted(draw(st.sets(st.integers(2, 7), max_size=2)), reverse=True)
-    # Only a tile after the first may take several panels, and the first defines what a panel is.
-    tiles = [Tile(height, 1 if at == 0 else draw(panels)) for at, height in enumerate([*rows, 1])]
-    return Plan(algorithm, lanes, width, vectors, tuple(tiles), block, unroll)
+        return Plan("direct", "time", width, vectors, (draw(st.integers(1, 6)),), block, unroll)
+    lanes = "channels" if algorithm == "depthwise" else "filters"
+    rows = sorted(draw(st.sets(st.integers(2, 7), max_size=3)), reverse=True)
+    return Plan(algorithm, lanes, width, vectors, (*rows, 1), block, unroll)
 
 
 @settings(max_examples=40, deadline=None)
@@ -193,8 +193,81 @@ def test_tile_uses_the_plans_tiles():
     problem, context = planned("c2_f64_k3_valid_linear_f32", "avx2", "direct")
     kernel = dict(stages(lower(problem, "direct"), context))["tile"]
     rows = {s.hi.constant for s in _loops(kernel) if s.var == "i"}
-    assert rows == {tile.rows for tile in context.plan.tiles}
+    assert rows == set(context.plan.rows)
     assert {s.width for s in _loops(kernel) if s.kind == "lanes"} == {context.plan.width}
+
+
+def _tile_of(kernel, rows):
+    """The statements of the register tile of so many rows."""
+    return next(s.body for s in _loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
+
+
+def _loads_of_x(body):
+    """How many vectors or numbers of x a block of loops with constant bounds loads."""
+    count = 0
+    for s in body:
+        if isinstance(s, For):
+            count += _loads_of_x(s.body) * (1 if s.kind == "lanes" else s.hi.constant)
+        elif isinstance(s, Store):
+            count += sum(operand.buffer.name == "x" for operand in loads(s.value))
+    return count
+
+
+def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
+    kernel = _after("c20_f20_k3_g20_same_linear_f32", "depthwise")["tile_channels"]
+    order = [(outer.var, inner.var) for outer in _loops(kernel) for inner in outer.body if isinstance(inner, For)]
+    assert {pair for pair in order if "panel" in pair and "i" not in pair} == {
+        ("tile", "panel"),
+        ("panel", "j"),
+        ("panel", "t_left"),  # the few steps at the edges go one by one, and share their weights
+        ("panel", "t_right"),
+        ("f", "panel"),
+    }
+    assert not [s for s in _loops(kernel) if s.kind == "lanes" and s.hi != s.width]  # the last vector is moved inward, not cut
+    assert "let first := min(8*panel, 12)" in str(kernel)
+
+
+def test_what_is_less_than_a_vector_is_cut():
+    kernel = _after("c5_f5_k3_g5_same_relu_f32", "depthwise")["tile_channels"]
+    assert {(s.hi.constant, s.width) for s in _loops(kernel) if s.kind == "lanes"} == {(5, 8)}
+
+
+@pytest.mark.parametrize(
+    ("text", "loaded"),
+    [
+        ("c16_f16_k4_g16_valid_linear_f32", 8 + 3),
+        ("c16_f16_k4_s2_g16_valid_linear_f32", 2 * 7 + 4),
+        ("c16_f16_k4_s3_g16_valid_linear_f32", 3 * 7 + 4),
+        ("c16_f16_k3_d2_g16_valid_linear_f32", 8 + 2 * 2),
+        ("c16_f16_k3_s5_g16_valid_linear_f32", 8 * 3),  # nothing is shared
+    ],
+)
+def test_a_tile_loads_its_window_once(text, loaded):
+    problem, context = planned(text, "avx2", "depthwise")
+    kernel = dict(stages(lower(problem, "depthwise"), context))["share_windows"]
+    assert context.plan.rows[0] == 8
+    assert _loads_of_x(_tile_of(kernel, 8)) == loaded
+
+
+@pytest.mark.parametrize(("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k12_g32_valid_linear_f32", True)])
+def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
+    """At its start where taps are few; else from step to step of its window."""
+    problem, context = planned(text, "avx2", "depthwise")
+    kernel = dict(stages(lower(problem, "depthwise"), context))["prefetch_output"]
+    asked = []
+    for steps in (s for s in _loops(kernel) if s.var == "tile"):
+        requests = 0
+        for s in steps.body[0].body:
+            times = 1
+            while isinstance(s, For) and s.kind == "unrolled":
+                times, s = times * s.hi.constant, s.body[0]
+            requests += times * isinstance(s, Prefetch)
+        asked.append(requests)
+    assert asked == [8, 8, 4]  # tiles of 8x1, 4x2 and 1x4
+    tall = _tile_of(kernel, context.plan.rows[0])
+    places = [at for at, s in enumerate(tall) if any(isinstance(inner, Prefetch) for inner in walk((s,)))]
+    assert len(places) == (context.plan.rows[0] if one_by_one else 1)
+    assert all(second - first > 1 for first, second in pairwise(places))
 
 
 @pytest.mark.parametrize("text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"])
@@ -241,3 +314,24 @@ def test_a_pass_that_is_wrong_would_be_noticed():
     x, w, b = exact_data(problem, 1, 19)
     wrong = run_interpreted(scheduled.with_body(shorten(scheduled.body)), problem, x, w, b)
     assert not np.array_equal(wrong, expected(problem, x, w, b))
+
+
+def test_edges_share_the_weights_of_a_tap():
+    """No loop over taps depends on a step any more: it stands outside, and the steps that have the tap inside."""
+    for text in ("c2_f9_k3_same_relu_f32", "c300_f4_k3_same_linear_f32", "c16_f8_k40_same_linear_f32"):
+        before, after = (_after(text, "direct")[name] for name in ("simplify", "interchange_edges"))
+        guards = [
+            [s for s in _loops(k) if s.var == "j" and {"t_left", "t_right"} & {*s.lo.variables(), *s.hi.variables()}]
+            for k in (before, after)
+        ]
+        assert guards[0]
+        assert not guards[1]
+        assert {inner.var for s in _loops(after) if s.var == "j" for inner in _loops(after.with_body(s.body))} >= {"t_left", "t_right", "c"}
+
+
+def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile():
+    kernel = _after("c4_f8_k3_same_linear_f32", "direct")["peel_edges"]
+    text = str(kernel)
+    height = planned("c4_f8_k3_same_linear_f32", "avx2", "direct")[1].plan.rows[0]
+    assert f"let before := min({height}, " in text
+    assert f"let after := min({height}, " in text

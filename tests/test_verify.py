@@ -4,7 +4,7 @@ import pytest
 from helpers import PROBLEMS, algorithms, compiled
 
 from conv1d_codegen.index import index, maximum, minimum, var
-from conv1d_codegen.ir import Activate, Alloc, Bind, Const, Fma, Kernel, Let, Ref, buffer, load, loop, store
+from conv1d_codegen.ir import Activate, Alloc, Bind, Const, Fma, Kernel, Let, Prefetch, Ref, buffer, load, loop, store
 from conv1d_codegen.lower import lower
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.verify import InvalidKernel, verify
@@ -47,6 +47,7 @@ GOOD = {
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
     "a number that is set again": kernel(steps(Bind("s", ONE), Bind("s", Ref("s") + 1))),
     "two parallel loops, one within the other": kernel(steps(store(Y, (n, t), ONE), kind="parallel")),
+    "a line that is fetched": kernel(steps(Prefetch(Y, (n, t)))),
     "an empty range": kernel(steps(store(Y, (n, t + 100), ONE), lo=T)),
 }
 
@@ -88,6 +89,7 @@ BAD = {
     "the first element of what may be empty": (kernel(store(Y, (0, 0), ONE)), "may be T or more"),
     "a load inside an expression": (kernel(steps(store(Y, (n, t), ONE + Fma(ONE, load(X, n, t + 1, 0), ONE)))), "may be T or more"),
     "a load in a bind": (kernel(steps(Bind("s", load(X, n, t - 1, 0)))), "may be negative"),
+    "a prefetch of what is not there": (kernel(steps(Prefetch(Y, (n, t + 1)))), r"prefetch y\[n, t \+ 1\]: index 1.*may be T or more"),
     "past the end of scratch": (kernel(steps(Alloc(TMP), loop("i", 0, 5, (store(TMP, (i,), ONE),)))), "may be 4 or more"),
     "past the end of packed weights": (kernel(steps(store(Y, (n, t), load(W, 8)))), "may be 8 or more"),
     # Lanes.

@@ -1,9 +1,9 @@
 """The emitter: a scheduled kernel → instructions → LLVM IR text, printed by the templates.
 
 It walks the loops once. Unrolled loops are written out, lanes loops become vectors, index expressions become addresses. All that is decided
-here; a template gets a flat list of instructions whose fields are strings and integers.
+here; what is printed is a flat list of instructions whose fields are strings and integers.
 
-Registers are `alloca`s, one for each constant index, which LLVM's SROA turns into values, loop-carried ones included.
+A register is a value of its own for each constant index, and a phi where a loop changes it. Scratch is an `alloca`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 import jinja2
 
 from ..index import Index, index
-from ..ir import Alloc, Bind, Block, For, Kernel, Let, Statement, Store
+from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
 from ..target import Target
-from .builder import Builder
+from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
@@ -28,18 +28,26 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
     writer.write(kernel.body)
     attributes = {"output": "noalias ", "input": "noalias readonly ", "packed": "noalias readonly align 64 "}
     slots = [{"name": b.name, "type": "ptr", "attributes": attributes[b.space]} for b in kernel.buffers]
-    slots += [{"name": name, "type": "i64", "attributes": ""} for name in (*(name for name, _ in kernel.sizes), "begin", "end")]
-    return _template().render(
+    slots += [{"name": name, "type": "i64", "attributes": ""} for name, _ in kernel.sizes]
+    template = _templates().get_template("kernel.ll.j2")
+    return template.render(
         title=title,
         plan=plan,
         target=str(target),
         name=kernel.name,
         slots=slots,
-        declarations=sorted(writer.builder.declarations),
-        allocas=writer.builder.allocas,
-        instructions=writer.builder.instructions,
+        team=[{"name": "iterations", "type": "i64"}, {"name": "shares", "type": "i64"}, {"name": "counter", "type": "ptr"}],
+        declarations=writer.builder.declarations,
+        allocas=_printed(writer.builder.allocas),
+        instructions=_printed(writer.builder.instructions),
         vector_bits=target.vector_bytes * 8,
     )
+
+
+def _printed(instructions: list[Instruction]) -> str:
+    """The lines of instructions. Jinja reads their forms; filled in by Python, an instruction takes 1 µs, as a macro's call 10."""
+    forms = vars(_templates().get_template("instructions.ll.j2").module)
+    return "".join(forms[instruction["kind"]].format_map(instruction) for instruction in instructions)
 
 
 def parallel_loops(kernel: Kernel) -> tuple[list[For], Block]:
@@ -53,14 +61,13 @@ def parallel_loops(kernel: Kernel) -> tuple[list[For], Block]:
 
 
 @cache
-def _template() -> jinja2.Template:
-    """The main template. In an installed package the templates lie inside it; in a checkout, at its top."""
+def _templates() -> jinja2.Environment:
+    """The templates. In an installed package they lie inside it; in a checkout, at its top."""
     package = Path(__file__).resolve().parent.parent
     folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
-    return environment.get_template("kernel.ll.j2")
 
 
 class _Writer:
@@ -71,7 +78,6 @@ class _Writer:
         self._integers = Integers(self.builder)
         self._memory = Memory(self.builder, self._integers, target)
         self._numbers = Numbers(self.builder, self._memory, target, kernel.compute)
-        self._depth = 0
         for name in (*(name for name, _ in kernel.sizes), "begin", "end"):
             self._integers.variable(name, f"%{name}", 0)
 
@@ -85,50 +91,47 @@ class _Writer:
                 self._parallel(statement)
             case For(kind="unrolled"):
                 for number in range(statement.lo.constant or 0, statement.hi.constant or 0):
-                    self._integers.define(statement.var, number)
+                    self._integers.number(statement.var, number)
                     self.write(statement.body)
             case For(kind="lanes"):
-                name = self.builder.name(statement.var)
-                self._integers.variable(statement.var, name, self._depth)
-                self.write(statement.body, Lanes(name.lstrip("%"), statement.width, self._integers.resolve(statement.hi)))
+                self.write(statement.body, Lanes(statement.var, statement.width, self._integers.resolve(statement.hi)))
             case For():
                 self._serial(statement)
             case Let(name, number):
                 resolved = self._integers.resolve(number)
                 if resolved.constant is None:
-                    self._integers.variable(name, self._integers.ssa(resolved), self._depth)
+                    self._integers.variable(name, self._integers.ssa(resolved), self._integers.depth_of(resolved))
                 else:
-                    self._integers.define(name, resolved)
+                    self._integers.number(name, resolved.constant)
             case Bind(name, value):
                 self._numbers.bind(name, value, lanes)
             case Alloc(buffer):
                 self._memory.allocate(buffer)
             case Store(buffer, place, value):
                 self._numbers.store(buffer, place, value, lanes)
+            case Prefetch(buffer, place):
+                self._memory.prefetch(buffer, place)
 
     def _serial(self, loop: For) -> None:
         lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)
         certain = ((hi - lo).constant or 0) > 0
-        with self.builder.loop(loop.var, self._integers.ssa(lo), self._integers.ssa(hi), certain) as variable:
-            self._depth += 1
-            self._integers.variable(loop.var, variable, self._depth)
+        changing = self._memory.changed_by(loop.body)
+        with self.builder.loop(loop.var, self._integers.ssa(lo), self._integers.ssa(hi), certain, changing) as variable:
+            self._integers.variable(loop.var, variable, self.builder.depth)
             self.write(loop.body)
-            self._depth -= 1
 
     def _parallel(self, outermost: For) -> None:
         """One loop over a range of the iterations of all parallel loops, numbered with the innermost running fastest."""
         loops, body = parallel_loops(Kernel("loops", "f32", (), (), (outermost,)))
         with self.builder.loop("iteration", "%begin", "%end", certain=False) as iteration:
-            self._depth += 1
             rest = iteration
             for loop in reversed(loops[1:]):
                 extent = self._integers.ssa(self._integers.resolve(loop.hi))
                 within = self.builder.define(loop.var, "binary", op_name="urem", type="i64", a=rest, b=extent)
                 rest = self.builder.define("rest", "binary", op_name="udiv", type="i64", a=rest, b=extent)
-                self._integers.variable(loop.var, within, self._depth)
-            self._integers.variable(outermost.var, rest, self._depth)
+                self._integers.variable(loop.var, within, self.builder.depth)
+            self._integers.variable(outermost.var, rest, self.builder.depth)
             self.write(body)
-            self._depth -= 1
 
 
 def iterations(kernel: Kernel) -> Index:

@@ -2,46 +2,116 @@
 
 from __future__ import annotations
 
-from ..index import Atom, Div, Extreme, Index, Indexable, Monomial, Var, parts, var
+from dataclasses import dataclass
+
+from ..index import Atom, Div, Extreme, Index, Monomial, Var, index, parts, var
 from .builder import Builder
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """An expression by how often its terms change."""
+
+    moving: Index  # in names of the function
+    unrolled: Index  # in variables of unrolled loops
+    mixed: Index | None  # in both: rarely anything
 
 
 class Integers:
     """Names of the IR in scope, and the instructions that compute expressions over them.
 
-    Each IR name stands for an integer (in an unrolled loop) or for a name that is unique in the function. Sums start with what changes
-    least often, so that LLVM can move the beginning of a sum out of the inner loops.
+    Each IR name stands for an integer (in an unrolled loop) or for an expression in names that are unique in the function. What is computed
+    goes before all loops in which it does not change, sums and products part by part.
     """
 
     def __init__(self, builder: Builder) -> None:
         self._builder = builder
-        self._meaning: dict[str, Indexable] = {}
+        self._numbers: dict[str, int] = {}
+        self._meaning: dict[str, Index] = {}
         self._depth: dict[str, int] = {}
+        self._splits: dict[Index, _Split] = {}
 
-    def define(self, name: str, meaning: Indexable) -> None:
-        """Let an IR name stand for a number or a resolved expression."""
-        self._meaning[name] = meaning
+    def number(self, name: str, value: int) -> None:
+        """Let an IR name stand for a number."""
+        if self._meaning.pop(name, None) is not None or name not in self._numbers:
+            self._splits.clear()
+        self._numbers[name] = value
+
+    def expression(self, name: str, meaning: Index) -> None:
+        """Let an IR name stand for a resolved expression."""
+        if self._meaning.get(name) != meaning:
+            self._splits.clear()
+            self._numbers.pop(name, None)
+            self._meaning[name] = meaning
 
     def variable(self, name: str, ssa: str, depth: int) -> None:
         """Let an IR name stand for a value of the function, made within `depth` loops."""
         unique = ssa.lstrip("%")
-        self._meaning[name] = var(unique)
         self._depth[unique] = depth
+        self.expression(name, var(unique))
 
     def resolve(self, expression: Index) -> Index:
         """The expression in names that are unique in the function, with unrolled variables as numbers."""
-        return expression.substitute(self._meaning)
+        if expression.constant is not None:
+            return expression
+        moving, constant = self.resolved(expression)
+        return moving + constant
+
+    def numbers(self, expressions: tuple[Index, ...]) -> tuple[int, ...]:
+        """The values of expressions in variables of unrolled loops only; KeyError names another."""
+        return tuple(expression.evaluate(self._numbers) for expression in expressions)
+
+    def resolved(self, expression: Index) -> tuple[Index, int]:
+        """What `resolve` gives, as the part that is not known now and the constant."""
+        split = self._splits.get(expression)
+        if split is None:
+            split = self._splits[expression] = self._split(expression)
+        constant = split.unrolled.evaluate(self._numbers)
+        if split.mixed is None:
+            return split.moving, constant
+        whole = split.moving + split.mixed.substitute({**self._meaning, **self._numbers})
+        return whole - whole.constant_term, constant + whole.constant_term
+
+    def _split(self, expression: Index) -> _Split:
+        moving, unrolled, mixed = index(0), index(0), index(0)
+        for monomial, coefficient in expression.terms:
+            term = Index({monomial: coefficient})
+            numbers = [name in self._numbers for name in term.variables()]
+            if all(numbers):
+                unrolled += term
+            elif any(numbers):
+                mixed += term
+            else:
+                moving += term.substitute(self._meaning)
+        constant = moving.constant_term
+        return _Split(moving - constant, unrolled + constant, None if mixed == 0 else mixed)
+
+    def by_depth(self, expression: Index) -> list[tuple[int, Index]]:
+        """The terms of a resolved expression, summed by how many loops they change in, those that change least often first."""
+        sums: dict[int, dict[Monomial, int]] = {}
+        for monomial, coefficient in expression.terms:
+            sums.setdefault(self._depth_of(monomial), {})[monomial] = coefficient
+        return [(depth, Index(sums[depth])) for depth in sorted(sums)]
+
+    def depth_of(self, expression: Index) -> int:
+        """How many loops a resolved expression changes in."""
+        return max((self._depth_of(monomial) for monomial, _ in expression.terms), default=0)
+
+    def _depth_of(self, monomial: Monomial) -> int:
+        return max((self._depth[name] for name in Index({monomial: 1}).variables()), default=0)
 
     def ssa(self, expression: Index) -> str:
         """The value of a resolved expression: a number or a name."""
         if expression.constant is not None:
             return str(expression.constant)
-        return str(self._builder.once(("integer", expression), lambda: self._sum(expression)))
+        depth = self.depth_of(expression)
+        return str(self._builder.once(("integer", expression), lambda: self._sum(expression), depth))
 
     def _sum(self, expression: Index) -> str:
-        terms = sorted(expression.terms, key=lambda term: self._depth_of(term[0]))
-        total = ""
-        for monomial, coefficient in terms:
+        """Ends with the terms that change most often; what is before them is a sum of its own."""
+        *before, (_, last) = self.by_depth(expression)
+        total = self.ssa(sum((part for _, part in before), index(0))) if before else ""
+        for monomial, coefficient in last.terms:
             if total and coefficient < 0:
                 total = self._binary("sub nsw", total, self._product(monomial, -coefficient))
             else:
@@ -49,19 +119,18 @@ class Integers:
                 total = self._binary("add nsw", total, term) if total else term
         return total
 
-    def _depth_of(self, monomial: Monomial) -> int:
-        names = [name for atom in monomial for name in Index({(atom,): 1}).variables()]
-        return max((self._depth[name] for name in names), default=0)
-
     def _product(self, monomial: Monomial, coefficient: int) -> str:
-        result = str(coefficient) if coefficient != 1 or not monomial else ""
-        for atom in monomial:
-            factor = self._atom(atom)
-            result = self._binary("mul nsw", factor, result) if result else factor
-        return result
+        if not monomial:
+            return str(coefficient)
+        at = max(range(len(monomial)), key=lambda i: self._depth_of(monomial[i : i + 1]))
+        factor = self._atom(monomial[at])
+        before = self.ssa(Index({monomial[:at] + monomial[at + 1 :]: coefficient}))
+        return factor if before == "1" else self._binary("mul nsw", factor, before)
 
     def _atom(self, atom: Atom) -> str:
-        return f"%{atom}" if isinstance(atom, Var) else str(self._builder.once(("atom", atom), lambda: self._compound(atom)))
+        if isinstance(atom, Var):
+            return f"%{atom}"
+        return str(self._builder.once(("atom", atom), lambda: self._compound(atom), self._depth_of((atom,))))
 
     def _compound(self, atom: Div | Extreme) -> str:
         a, b = (self.ssa(part) for part in parts(atom))

@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 
-from ..index import Index, index, var
-from ..ir import Buffer
+from ..index import Index, index
+from ..ir import Alloc, Block, Buffer, Store
+from ..rewrite import walk
 from ..target import Target
-from .builder import Builder
+from .builder import Builder, Register
 from .integers import Integers
 from .types import BYTES, SCALARS, mangled, vector
 
 
 @dataclass(frozen=True, slots=True)
 class Lanes:
-    """The lanes loop around: the unique name of its variable, its width, and how many lanes are in use."""
+    """The lanes loop around: its variable, its width, and how many lanes are in use."""
 
-    name: str
+    variable: str
     width: int
     active: Index
 
@@ -37,31 +38,41 @@ class Memory:
         self._builder = builder
         self._integers = integers
         self._target = target
-        self._registers: dict[Buffer, dict[tuple[int, ...], str]] = {}
-        self._scratch: dict[Buffer, str] = {}
+        self._registers: dict[str, dict[tuple[int, ...], Register]] = {}  # by the name of the buffer
+        self._scratch: dict[str, str] = {}
+        self._offsets: dict[tuple[str, tuple[Index, ...], str | None], tuple[Index, Index]] = {}
+        self._moved: dict[tuple[str, Index], str] = {}
 
     def allocate(self, buffer: Buffer) -> None:
         """Start the life of a register tile or of scratch."""
         if buffer.space == "register":
-            self._registers[buffer] = {}
+            self._registers[buffer.name] = {}
         else:
             count = reduce(lambda a, b: a * b, ((size.constant or 0) for size in buffer.shape), 1)
-            self._scratch[buffer] = self._builder.alloca(buffer.name, f"[{count} x {SCALARS[buffer.dtype]}]", 64)
+            self._scratch[buffer.name] = self._builder.alloca(buffer.name, f"[{count} x {SCALARS[buffer.dtype]}]", 64)
+
+    def changed_by(self, body: Block) -> list[Register]:
+        """The registers that statements write and that were allocated before them."""
+        statements = list(walk(body))
+        own = {s.buffer.name for s in statements if isinstance(s, Alloc)}
+        written = dict.fromkeys(s.buffer.name for s in statements if isinstance(s, Store) and s.buffer.space == "register")
+        return [register for name in written if name not in own for register in self._registers[name].values()]
 
     def load(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
         """The value, and how many lanes it has (0: a scalar, the same for every lane)."""
         scalar = SCALARS[buffer.dtype]
         if buffer.space == "register":
-            at, width = self._register(buffer, place, lanes)
-            return self._load(scalar, width, at, _alignment(scalar, width)), width
-        offset, stride = self._offset(buffer, place, lanes)
-        at = self._address(buffer, scalar, offset)
+            key, width = self._register(buffer, place, lanes)
+            return self._registers[buffer.name][key].value, width
+        first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
+        stride = self._integers.resolve(apart)
         if lanes is None or stride == 0:
-            return self._load(scalar, 0, at, BYTES[scalar]), 0
+            return self._read(buffer, scalar, 0, first), 0
+        if stride == 1 and (not lanes.partial or buffer.space == "packed"):
+            return self._read(buffer, scalar, lanes.width, first), lanes.width
+        at = self._address(buffer, scalar, first)
         if stride != 1:
             return self._gather(scalar, at, stride, lanes), lanes.width
-        if not lanes.partial or buffer.space == "packed":
-            return self._load(scalar, lanes.width, at, BYTES[scalar]), lanes.width
         active = lanes.active.constant
         if active is not None and (active == 1 or not self._target.masked):
             return self._resize(self._load(scalar, active, at, BYTES[scalar]), scalar, active, lanes.width), lanes.width
@@ -71,11 +82,12 @@ class Memory:
         """Store a scalar, or inside a lanes loop a vector."""
         scalar = SCALARS[buffer.dtype]
         if buffer.space == "register":
-            at, width = self._register(buffer, place, lanes)
-            self._store(scalar, width, value, at, _alignment(scalar, width))
+            key, width = self._register(buffer, place, lanes)
+            self._set(buffer.name, key, vector(scalar, width) if width else scalar, value)
             return
-        offset, stride = self._offset(buffer, place, lanes)
-        at = self._address(buffer, scalar, offset)
+        first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
+        stride = self._integers.resolve(apart)
+        at = self._address(buffer, scalar, first)
         if lanes is None:
             self._store(scalar, 0, value, at, BYTES[scalar])
         elif stride != 1:
@@ -91,41 +103,73 @@ class Memory:
             arguments = ((type_, value), ("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", self._mask(lanes)))
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
-    def _register(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
-        """The alloca of a register, made at its first use, and its width."""
-        is_vector = lanes is not None and bool(place) and self._integers.resolve(place[-1]) == var(lanes.name)
-        width = lanes.width if lanes is not None and is_vector else 0
-        constants = [self._integers.resolve(i).constant for i in (place[:-1] if is_vector else place)]
-        key = tuple(c for c in constants if c is not None)
-        assert len(key) == len(constants), f"register {buffer.name} at {place}"
-        slots = self._registers[buffer]
-        if key not in slots:
-            scalar = SCALARS[buffer.dtype]
-            stem = "_".join([buffer.name, *map(str, key)])
-            slots[key] = self._builder.alloca(stem, vector(scalar, width) if width else scalar, _alignment(scalar, width))
-        return slots[key], width
+    def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
+        """Ask for the cache line of an element, to be written (1), kept near (3), as data (1)."""
+        offset, _ = self._offset(buffer, place, None)
+        at = self._address(buffer, SCALARS[buffer.dtype], offset)
+        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", "1"), ("i32", "3"), ("i32", "1"))
 
-    def _offset(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[Index, Index]:
-        """Where the first lane lies, in elements from the start of the buffer, and how far the next one is."""
-        offset, size = index(0), index(1)
-        for at, extent in zip(reversed(place), reversed(buffer.shape), strict=True):
-            offset = offset + self._integers.resolve(at) * size
-            size = size * self._integers.resolve(extent)
-        if lanes is None:
-            return offset, index(0)
-        first = offset.substitute({lanes.name: 0})
-        return first, offset.substitute({lanes.name: 1}) - first
+    def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
+        registers = self._registers[name]
+        if key in registers:
+            registers[key].value = value
+        else:
+            registers[key] = Register("_".join([name, *map(str, key)]), type_, value)
+
+    def _register(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[tuple[int, ...], int]:
+        """Which register of a buffer, and its width."""
+        is_vector = lanes is not None and bool(place) and place[-1].single_atom == lanes.variable
+        width = lanes.width if lanes is not None and is_vector else 0
+        return self._integers.numbers(place[:-1] if is_vector else place), width
 
     def _address(self, buffer: Buffer, scalar: str, offset: Index) -> str:
-        """The address at an offset: the part that changes, shared with others like it, and then the constant part."""
-        constant = offset.constant_term
-        base = self._scratch.get(buffer, f"%{buffer.name}")
-        moving = offset - constant
-        if moving != 0:
-            base = str(
-                self._builder.once(("address", base, moving), lambda: self._at(buffer.name, base, scalar, self._integers.ssa(moving)))
-            )
-        return self._at(buffer.name, base, scalar, str(constant)) if constant else base
+        """The address at an offset from the start of a buffer, in elements and in names of the IR.
+
+        First come the parts of the offset that change in few loops, each shared with other addresses like it; the constant part is last.
+        """
+        moving, constant = self._integers.resolved(offset)
+        key = (self._base(buffer), moving)
+        if key not in self._moved:
+            self._moved[key] = self._move(buffer.name, scalar, *key)
+        at = self._moved[key]
+        return self._at(buffer.name, at, scalar, str(constant)) if constant else at
+
+    def _move(self, stem: str, scalar: str, at: str, offset: Index) -> str:
+        for depth, part in self._integers.by_depth(offset):
+
+            def step(at: str = at, part: Index = part) -> str:
+                return self._at(stem, at, scalar, self._integers.ssa(part))
+
+            at = str(self._builder.once(("address", at, part), step, depth))
+        return at
+
+    def _read(self, buffer: Buffer, scalar: str, width: int, offset: Index) -> str:
+        """Load what lies together. What nothing writes is loaded once, and before the loops in which it stays the same."""
+
+        def make() -> str:
+            return self._load(scalar, width, self._address(buffer, scalar, offset), BYTES[scalar])
+
+        if buffer.space == "scratch":
+            return make()
+        moving, constant = self._integers.resolved(offset)
+        key = ("load", buffer.name, width, moving, constant)
+        return str(self._builder.once_if_reached(key, make, self._integers.depth_of(moving)))
+
+    def _offset(self, buffer: Buffer, place: tuple[Index, ...], lane: str | None) -> tuple[Index, Index]:
+        """Where the first lane lies, in elements from the start of the buffer, and how far the next one is, in names of the IR."""
+        key = (self._base(buffer), place, lane)
+        if key not in self._offsets:
+            offset, size = index(0), index(1)
+            for at, extent in zip(reversed(place), reversed(buffer.shape), strict=True):
+                offset = offset + at * size
+                size = size * extent
+            first = offset.substitute({lane: 0}) if lane else offset
+            self._offsets[key] = first, offset.substitute({lane: 1}) - first if lane else index(0)
+        return self._offsets[key]
+
+    def _base(self, buffer: Buffer) -> str:
+        """Where a buffer starts: a value that no other has."""
+        return self._scratch.get(buffer.name) or f"%{buffer.name}"
 
     def _at(self, stem: str, base: str, scalar: str, offset: str) -> str:
         return self._builder.define(f"{stem}.at", "address", type=scalar, base=base, offset=offset)
@@ -180,7 +224,7 @@ class Memory:
             first = self._builder.define("lane", "insert", type=type_, scalar_type=scalar, a=value)
             return self._builder.define("all", "shuffle", type=type_, a=first, count=width, mask="zeroinitializer")
 
-        return str(self._builder.once(("splat", value, scalar, width), make))
+        return str(self._builder.once_here(("splat", value, scalar, width), make))
 
     def _mask(self, lanes: Lanes) -> str:
         active = lanes.active.constant
@@ -193,14 +237,9 @@ class Memory:
             all_ = self.splat(count, "i32", lanes.width)
             return self._builder.define("mask", "compare", op_name="icmp slt", type=vector("i32", lanes.width), a=steps, b=all_)
 
-        return str(self._builder.once(("mask", lanes.active, lanes.width), make))
+        return str(self._builder.once_here(("mask", lanes.active, lanes.width), make))
 
     def _resize(self, value: str, scalar: str, width: int, count: int) -> str:
         """The first lanes of a vector, or a longer vector whose further lanes hold nothing in particular."""
         mask = f"<{', '.join(f'i32 {lane}' if lane < width else 'i32 poison' for lane in range(count))}>"
         return self._builder.define("part", "shuffle", type=vector(scalar, width), a=value, count=count, mask=mask)
-
-
-def _alignment(scalar: str, width: int) -> int:
-    """Bytes that a register's stack slot is aligned to: its size, rounded up to a power of two."""
-    return 1 << (max(1, width) * BYTES[scalar] - 1).bit_length()

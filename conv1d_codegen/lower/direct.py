@@ -1,6 +1,6 @@
 """Direct: the formula with every size but batch and length a constant, outputs one after another.
 
-parallel n, for g, for t, for f: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g, f])
+parallel n, for g, for f, for t: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g, f])
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
 
 
 def lower(problem: Problem) -> Kernel:
-    """The loops of the formula, in the order of the output's memory (channels last)."""
+    """The loops of the formula: the weights of some filters go over all steps before the next ones are read."""
     sizes, named = constant_sizes(problem, grouped=problem.groups > 1)
     formula = Formula(problem, sizes)
     n, t, f = var("n"), var("t"), var("f")
     group = (var("g"),) if problem.groups > 1 else ()
-    nest: Block = (loop("t", 0, sizes.outputs, (loop("f", 0, sizes.filters, formula.output(n, t, group, f)),)),)
+    nest: Block = (loop("f", 0, sizes.filters, (loop("t", 0, sizes.outputs, formula.output(n, t, group, f)),)),)
     if group:
         nest = (loop("g", 0, problem.groups, nest),)
     body = (*named, loop("n", 0, var("N"), nest, "parallel"))

@@ -30,8 +30,8 @@ def lower(problem: Problem) -> Kernel:
     """
     formula = Formula(problem, SIZES_AS_NAMES)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
-    per_filter = loop("f", 0, var("F"), formula.output(n, t, (g,), f))
-    body = (loop("n", 0, var("N"), (loop("g", 0, var("G"), (loop("t", 0, var("U"), (per_filter,)),)),), "parallel"),)
+    per_filter = loop("f", 0, var("F"), (loop("t", 0, var("U"), formula.output(n, t, (g,), f)),))
+    body = (loop("n", 0, var("N"), (loop("g", 0, var("G"), (per_filter,)),), "parallel"),)
     layout = "first" if problem.channels_first else "last"
     bias = "" if problem.use_bias else "_nobias"
     name = identifier(f"generic_{problem.activation}_{problem.dtype}_{layout}{bias}")

@@ -6,10 +6,14 @@ The order, and why:
     peel_edges        before tiling: only rows whose taps all fall on the input can share a register tile
     chunk_reduction   before tiling, as the sums of the chunks are tiled like the accumulators
     simplify          now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist
+    interchange_edges once the edges that exist are known, and before tiling, as it makes loops over steps that are tiled
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
+    tile_channels     the same for depthwise kernels, whose loops are the other way round
     pack_weights      after tiling, as the panels are those that the tiles read
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
+    share_windows     after unrolling, as it is the unrolled taps that read the same input
+    prefetch_output   after that, as a tile asks for its output while it goes through the input
     expand_epilogue   activations become arithmetic; large ones get a loop of their own, for which the tiles must be there
     collapse_loops    last: the loops of one iteration that tiling and unrolling leave where a size is small
 """
@@ -25,11 +29,15 @@ from . import (
     chunk_reduction,
     collapse_loops,
     expand_epilogue,
+    interchange_edges,
     pack_weights,
     peel_edges,
+    prefetch_output,
+    share_windows,
     simplify,
     stage_operands,
     tile,
+    tile_channels,
     unroll_reduction,
 )
 from .context import Context
@@ -41,10 +49,14 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("peel_edges", peel_edges.run),
     ("chunk_reduction", chunk_reduction.run),
     ("simplify", simplify.run),
+    ("interchange_edges", interchange_edges.run),
     ("tile", tile.run),
+    ("tile_channels", tile_channels.run),
     ("pack_weights", pack_weights.run),
     ("stage_operands", stage_operands.run),
     ("unroll_reduction", unroll_reduction.run),
+    ("share_windows", share_windows.run),
+    ("prefetch_output", prefetch_output.run),
     ("expand_epilogue", expand_epilogue.run),
     ("collapse_loops", collapse_loops.run),
 )

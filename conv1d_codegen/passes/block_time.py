@@ -1,6 +1,7 @@
-"""block_time: cuts the output steps into blocks, and makes (sequence, block) the space of parallel iterations.
+"""block_time: cuts the output steps into blocks, and makes (sequence, block, group, filter) the space of parallel iterations.
 
-A block's input stays in L2 while panel after panel of weights goes over it, and blocks are what threads share among themselves.
+A block's input stays in the caches while panel after panel of weights goes over it. Threads share the iterations among themselves:
+blocks where there are many, and filters where the sequence is one block.
 """
 
 from __future__ import annotations
@@ -8,33 +9,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..index import Index, index, minimum, var
-from ..ir import Block, For, Kernel, loop
+from ..ir import Block, For, Kernel, Statement, loop
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     size = context.plan.block
-
-    def cut(body: Block, steps: Index) -> Block:
-        """The loops over `t`, each within one block."""
-        result: list[object] = []
-        for s in body:
-            if isinstance(s, For) and s.var == "t":
-                first = var("block") * size
-                s = replace(s, lo=first, hi=index(minimum(first + size, steps)))
-            elif isinstance(s, For):
-                s = replace(s, body=cut(s.body, steps))
-            result.append(s)
-        return tuple(result)  # type: ignore[arg-type]
-
     steps = _steps(kernel.body)
-    result = []
+    result: list[Statement] = []
     for s in kernel.body:
         if isinstance(s, For) and s.kind == "parallel":
             blocks = (steps + size - 1) // size
-            s = replace(s, body=(loop("block", 0, blocks, cut(s.body, steps), "parallel"),))
+            s = replace(s, body=(loop("block", 0, blocks, _parallel(_cut(s.body, size, steps)), "parallel"),))
         result.append(s)
     return kernel.with_body(tuple(result))
+
+
+def _cut(body: Block, size: int, steps: Index) -> Block:
+    """The loops over `t`, each within one block."""
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.var == "t":
+            first = var("block") * size
+            s = replace(s, lo=first, hi=index(minimum(first + size, steps)))
+        elif isinstance(s, For):
+            s = replace(s, body=_cut(s.body, size, steps))
+        result.append(s)
+    return tuple(result)
+
+
+def _parallel(body: Block) -> Block:
+    """The loops over groups and filters that stand around the steps, as parallel ones."""
+    match body:
+        case (For(var="g" | "f") as s,):
+            return (replace(s, kind="parallel", body=_parallel(s.body)),)
+    return body
 
 
 def _steps(body: Block) -> Index:

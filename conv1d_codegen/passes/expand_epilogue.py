@@ -30,7 +30,7 @@ def _block(body: Block, compute: str) -> Block:
         leaf = _activated(s)
         if isinstance(s, Store) and leaf:
             result += _expanded(s, compute)
-        elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(leaf):
+        elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
             result += _block(_through_scratch(s, leaf), compute)
         elif isinstance(s, For):
             result.append(replace(s, body=_block(s.body, compute)))
@@ -46,8 +46,8 @@ def _activated(s: Statement) -> Activate | None:
     return s.value if isinstance(s, Store) and isinstance(s.value, Activate) else None
 
 
-def _is_large(leaf: Activate) -> bool:
-    rows, vectors, _ = (size.constant or 1 for size in _tile_of(leaf).shape)
+def _is_large(rows_loop: For, leaf: Activate) -> bool:
+    rows, vectors = rows_loop.hi.constant or 1, _tile_of(leaf).shape[-2].constant or 1
     return rows > 1 and approximations.cost(leaf.activation) * rows * vectors > _MOST_WRITTEN_OUT
 
 

@@ -2,6 +2,9 @@
 
 The loops on both sides keep the guarded tap range. The one in the middle has no use for it: `simplify` proves
 that and drops the guard. Where the kernel is wider than the input, the middle is empty and the sides meet.
+
+A side that has steps at all gets at least as many as a tall tile, taken from the middle: most of its taps then have enough steps to
+keep the pipes busy.
 """
 
 from __future__ import annotations
@@ -15,20 +18,29 @@ from ..lower import sizes
 from ..rewrite import substitute
 from .context import Context
 
+#: The loops over output steps: within, before and after the range where every tap falls on the input.
+STEPS = ("t", "t_left", "t_right")
+
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     s = sizes(context.problem, context.plan.algorithm)
-    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.left, s.kernel_size, s.stride, s.dilation)))
+    height = context.plan.rows[0] if context.plan.algorithm == "direct" and context.plan.lanes == "filters" else 1
+    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.left, s.kernel_size, s.stride, s.dilation), height))
 
 
-def _peel(body: Block, interior: tuple[Indexable, Indexable]) -> Block:
+def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Block:
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.var == "t":
             first, last = var("inner_first"), var("inner_last")
+            begin, end = maximum(s.lo, interior[0]), minimum(s.hi, interior[1])
+            if height > 1:
+                edges = {"before": begin - s.lo, "after": s.hi - end}  # how many steps each side has, and how many more it gets:
+                result += [Let(name, index(maximum(minimum(height, count * height) - count, 0))) for name, count in edges.items()]
+                begin, end = begin + var("before"), end - var("after")
             result += [
-                Let("inner_first", index(maximum(s.lo, interior[0]))),
-                Let("inner_last", index(maximum(first, minimum(s.hi, interior[1])))),
+                Let("inner_first", index(begin)),
+                Let("inner_last", index(maximum(first, end))),
                 replace(
                     s,
                     var="t_left",
@@ -46,7 +58,7 @@ def _peel(body: Block, interior: tuple[Indexable, Indexable]) -> Block:
                 ),
             ]
         elif isinstance(s, For):
-            result.append(replace(s, body=_peel(s.body, interior)))
+            result.append(replace(s, body=_peel(s.body, interior, height)))
         else:
             result.append(s)
     return tuple(result)

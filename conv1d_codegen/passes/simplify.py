@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..bounds import Facts
 from ..index import Atom, Div, Extreme, Index, Var, parts, rebuild
-from ..ir import Bind, Block, For, Kernel, Let, Statement, Store
+from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
 from ..rewrite import loads, substitute
 from ..verify import facts_of
 from .context import Context
@@ -94,4 +94,6 @@ def _mentions(body: Block) -> set[str]:
             case Bind() | Store():
                 places = [load.index for load in loads(s.value)] + ([s.index] if isinstance(s, Store) else [])
                 names.update(name for place in places for i in place for name in i.variables())
+            case Prefetch(_, place):
+                names.update(name for i in place for name in i.variables())
     return names

@@ -1,13 +1,13 @@
 """tile: cuts the loops over steps and filters into register tiles, and puts neighbours in the lanes of vectors.
 
-    for t, for f:                              for panel, for tile:
+    for f, for t:                              for panel, for tile:
       acc := 0                                   for i, v, lanes l: acc[i, v, l] := 0
       for j, for c: acc += x * w        →        for j, for c, for i, v, lanes l: acc[i, v, l] += x * w
       y[t, f] := act(acc + b)                    for i, v, lanes l: y[...] := act(acc[i, v, l] + b[...])
 
-The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says. An output keeps
-one accumulator and takes its terms in the order of the formula, so that its bits do not depend on the tile that it falls in. What the
-tallest tile leaves over goes to the next one; steps whose taps are guarded go one by one, as each has a tap range of its own.
+The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says. Of the two loops,
+the one that stood outside stays outside. An output keeps one accumulator and takes its terms in the order of the formula, so that its
+bits do not depend on the tile that it falls in. Where the loops are cut is in `cut.py`.
 """
 
 from __future__ import annotations
@@ -15,204 +15,158 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ..index import Index, Indexable, index, minimum, var
-from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
+from ..index import Index, Indexable, index, var
+from ..ir import Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, buffer, loop
+from ..plan import Plan
 from ..rewrite import rewrite_values, substitute, walk
+from . import cut
 from .context import Context
-
-_STEPS = ("t", "t_left", "t_right")
+from .cut import Piece
+from .peel_edges import STEPS
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_tile(kernel.body, context, kernel.compute))
-
-
-def _tile(body: Block, context: Context, compute: str) -> Block:
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.var in _STEPS:
-            result += _nest(s, context, compute)
-        elif isinstance(s, For):
-            result.append(replace(s, body=_tile(s.body, context, compute)))
-        else:
-            result.append(s)
-    return tuple(result)
+    if context.plan.algorithm == "depthwise":  # see tile_channels.py
+        return kernel
+    return kernel.with_body(_Tiling(context.plan, kernel.compute).block(kernel.body))
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A loop over pieces of one axis: `count` pieces, the first at `start`, each of `size` numbers.
+class Axis:
+    """One of the two loops that tiles are cut from, and a piece of it."""
 
-    On the axis in the lanes, a piece is `panels` panels of `vectors` vectors, and `active` lanes of the last vector are in use.
-    """
-
-    name: str
-    count: Indexable
-    start: Indexable
-    size: int
-    panels: int = 1
-    vectors: int = 1
-    active: Indexable = 0
-    note: str = ""
-
-    @property
-    def base(self) -> Index:
-        return var(self.name) * self.size + self.start
-
-    def around(self, body: Block) -> Block:
-        return (loop(self.name, 0, self.count, body, note=self.note),)
-
-
-def _nest(steps: For, context: Context, compute: str) -> Block:
-    (other,) = steps.body
-    assert isinstance(other, For)
-    plan = context.plan
-    guarded = any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(other.body))
-    if plan.lanes == "time" and not guarded:
-        pieces = _cut_lanes("tile", steps.lo, steps.hi, plan.width, plan.vectors)
-        rows = _cut_constant("panel", other.hi, (plan.panel,))
-        tiles = [_Tile(row, lanes, plan.width, other, steps, compute) for row in rows for lanes in pieces]
-        return tuple(s for tile in tiles for s in tile.row.around(tile.lanes.around(tile.statements())))
-    width, vectors = (plan.panel, 1) if plan.lanes == "time" else (plan.width, plan.vectors)
-    lets: Block = ()
-    if guarded:
-        heights = [(_Piece("", 1, var(steps.var), 1), 1 if plan.lanes == "time" else plan.tiles[-1].panels)]
-    else:
-        lets, cut = _cut_steps(steps, tuple(tile.rows for tile in plan.tiles))
-        heights = list(zip(cut, (tile.panels for tile in plan.tiles), strict=True))
-    result: list[Statement] = list(lets)
-    for row, panels in heights:
-        for lanes in _cut_filters(other.hi, width, vectors, panels):
-            tile = _Tile(row, lanes, width, steps, other, compute)
-            inner = replace(steps, body=tile.statements()) if guarded else row.around(tile.statements())[0]
-            result += lanes.around((inner,))
-    return tuple(result)
-
-
-def _cut_steps(steps: For, heights: tuple[int, ...]) -> tuple[Block, list[_Piece]]:
-    """Pieces of descending height over a range known at run time, down to a height of 1."""
-    edge = steps.var.removeprefix("t")  # the edges are cut too where they read nothing
-    lets: list[Statement] = []
-    pieces = []
-    start = steps.lo
-    for height, after in zip(heights, (*heights[1:], 0), strict=True):
-        count = (steps.hi - start) // height
-        pieces.append(_Piece("tile", count, start, height))
-        if after:
-            lets.append(Let(f"rest{after}{edge}", start + count * height))
-            start = var(f"rest{after}{edge}")
-    return tuple(lets), pieces
-
-
-def _cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[_Piece]:
-    """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
-    pieces = []
-    start = lo
-    for count_vectors in sorted({vectors, 1}, reverse=True):
-        size = count_vectors * width
-        count = (hi - start) // size
-        pieces.append(_Piece(name, count, start, size, vectors=count_vectors, active=width))
-        start = start + count * size
-    left = hi - start
-    return [*pieces, _Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
-
-
-def _cut_constant(name: str, count: Index, sizes: tuple[int, ...]) -> list[_Piece]:
-    """Pieces over a range known now, the last as small as what is left."""
-    total, start = count.constant, 0
-    assert total is not None
-    pieces = []
-    for size in (*sizes, 0):
-        pieces_here = (total - start) // size if size else 1 if total > start else 0
-        if pieces_here:
-            pieces.append(_Piece(name, pieces_here, start, size or total - start))
-            start += pieces_here * (size or total - start)
-    return pieces
-
-
-def _cut_filters(count: Index, width: int, vectors: int, panels: int) -> list[_Piece]:
-    """The lanes axis where it holds filters or channels: whole panels, `panels` at a time, then a panel that is not full."""
-    if count.constant is None:
-        return _cut_lanes("panel", index(0), count, width, vectors)
-    size = width * vectors
-    pieces = []
-    for piece in _cut_constant("panel", count, (panels * size, size)):
-        whole = piece.size % size == 0
-        needed = -(-piece.size // width)
-        pieces.append(
-            replace(
-                piece,
-                panels=piece.size // size if whole else 1,
-                vectors=vectors if whole else needed,
-                active=piece.size - (needed - 1) * width,
-            )
-        )
-    return pieces
-
-
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    """One register tile: `row.size` rows of the loop `rows` by the vectors of the loop `lanes_loop`."""
-
-    row: _Piece
-    lanes: _Piece
+    var: str
+    piece: Piece
+    in_lanes: bool
     width: int
-    rows: For
-    lanes_loop: For
-    compute: str
 
-    def statements(self) -> Block:
+
+class _Tiling:
+    """The pass over one kernel."""
+
+    def __init__(self, plan: Plan, compute: str) -> None:
+        self._plan = plan
+        self._compute = compute
+        self._arrays: dict[Buffer, Buffer] = {}  # of what is kept for one filter: the array for all filters of a piece
+        self._count = 0
+
+    def block(self, body: Block, outer: Axis | None = None) -> Block:
+        result: list[Statement] = []
+        for s in body:
+            if isinstance(s, For) and (s.var in STEPS or s.var == "f"):
+                result += self._tiles(s, outer) if outer else self._pieces(s)
+            elif isinstance(s, For):
+                result.append(replace(s, body=self.block(s.body, outer)))
+            elif isinstance(s, Alloc) and outer:
+                result.append(Alloc(self._for_all(s.buffer, outer)))
+            else:
+                result.append(s)
+        return tuple(result)
+
+    def _pieces(self, s: For) -> Block:
+        """The outer of the two loops."""
+        in_lanes = (s.var in STEPS) == (self._plan.lanes == "time") and not is_guarded(s)
+        lets, pieces, width = self._cut(s, in_lanes)
+        kind = s.kind if len(pieces) == 1 else "serial"
+        parts = [piece.around(self.block(s.body, Axis(s.var, piece, in_lanes, width)), kind) for piece in pieces]
+        return (*lets, *(statement for part in parts for statement in part))
+
+    def _tiles(self, s: For, outer: Axis) -> Block:
+        """The inner of the two loops."""
+        lets, pieces, width = self._cut(s, not outer.in_lanes)
+        result: list[Statement] = list(lets)
+        for piece in pieces:
+            inner = Axis(s.var, piece, not outer.in_lanes, width)
+            rows, lanes = (inner, outer) if outer.in_lanes else (outer, inner)
+            result += piece.around(RegisterTile(rows, lanes, outer.in_lanes, self._compute, self._arrays).statements(s.body))
+        return tuple(result)
+
+    def _cut(self, s: For, in_lanes: bool) -> tuple[Block, list[Piece], int]:
+        """The pieces of a loop, the names they use, and the lanes of a vector."""
+        plan = self._plan
+        if s.var not in STEPS:
+            width, vectors = (plan.width, plan.vectors) if plan.lanes != "time" else (plan.panel, 1)
+            return (), cut.cut_filters(s.hi, width, vectors) if in_lanes else cut.cut_rows(s.hi, plan.panel), width
+        if in_lanes:
+            return (), cut.cut_lanes("tile", s.lo, s.hi, plan.width, plan.vectors), plan.width
+        reduces = any(isinstance(inner, For) for inner in s.body)
+        if is_guarded(s) or not reduces:
+            return (), cut.single(s), 0
+        self._count += 1
+        adds = any(isinstance(inner, Store) and inner.buffer in self._arrays for inner in walk(s.body))
+        return (*(cut.steps_once if adds else cut.repeatable_steps)(s, plan.rows, f"_{self._count}"), 0)
+
+    def _for_all(self, own: Buffer, outer: Axis) -> Buffer:
+        """The array that holds, for each filter of a piece, what `own` holds for one."""
+        filters = (outer.piece.vectors, outer.width) if outer.in_lanes else (outer.piece.size,)
+        shape = (*own.shape, *filters) if outer.in_lanes else (*filters, *own.shape)
+        self._arrays[own] = buffer(own.name, own.dtype, shape, own.space)
+        return self._arrays[own]
+
+
+def is_guarded(steps: For) -> bool:
+    """Whether each step has a range of taps of its own."""
+    return any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(steps.body))
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterTile:
+    """One register tile: a piece of the axis in the rows by a piece of the one in the lanes."""
+
+    rows: Axis
+    lanes: Axis
+    lanes_outside: bool
+    compute: str
+    arrays: Mapping[Buffer, Buffer]
+
+    def statements(self, nest: Block) -> Block:
         """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over the tile."""
-        nest = self.lanes_loop.body if self.lanes_loop.var not in _STEPS else self.rows.body
         tiles: dict[Buffer, Buffer] = {}
 
         def inside(body: Block) -> Iterator[Statement]:
             for s in body:
                 match s:
                     case Alloc(scalar):
-                        shape = (self.row.size, self.lanes.panels * self.lanes.vectors, self.width)
+                        shape = (self.rows.piece.size, self.lanes.piece.vectors, self.lanes.width)
                         tiles[scalar] = buffer(scalar.name, self.compute, shape, scalar.space)
                         yield Alloc(tiles[scalar])
                     case For():
                         yield replace(s, body=tuple(inside(s.body)))
                     case Store():
-                        yield from self._over_tile(s, tiles)
+                        yield self._over_tile(s, tiles)
                     case _:
                         raise TypeError(f"a nest of one output has no {s}")
 
         # In the bounds of the loops within, which guard taps of one row only.
-        return substitute(tuple(inside(nest)), {self.rows.var: self._base(self.row)})
+        return substitute(tuple(inside(nest)), {self.rows.var: self.rows.piece.base})
 
-    @staticmethod
-    def _base(piece: _Piece) -> Index:
-        return piece.base if piece.name else index(piece.start)
-
-    def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> Block:
-        """A store for one output, for the rows, panels, vectors and lanes of the tile."""
-        per_panel, last = self.lanes.vectors, self.lanes.vectors - 1
-        full = per_panel if self.lanes.active == self.width else last
-        p, v = var("p"), var("v")
+    def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> For:
+        """A store for one output, for the rows, vectors and lanes of the tile."""
+        piece = self.lanes.piece
+        last = piece.vectors - 1
+        full = piece.vectors if piece.active == self.lanes.width else last
         vectors: list[Statement] = []
         if full:
-            vectors.append(loop("v", 0, full, (self._vector(leaf, tiles, p, v, self.width),), "unrolled"))
-        if full < per_panel:
-            vectors.append(self._vector(leaf, tiles, p, index(last), self.lanes.active))
-        panels: Block = (loop("p", 0, self.lanes.panels, tuple(vectors), "unrolled"),)
-        if self.lanes.panels == 1:
-            panels = substitute(tuple(vectors), {"p": 0})
-        return (loop("i", 0, self.row.size, panels, "unrolled"),)
+            vectors.append(loop("v", 0, full, (self._vector(leaf, tiles, var("v"), self.lanes.width),), "unrolled"))
+        if full < piece.vectors:
+            vectors.append(self._vector(leaf, tiles, index(last), piece.active))
+        return loop("i", 0, self.rows.piece.size, tuple(vectors), "unrolled")
 
-    def _vector(self, leaf: Store, tiles: Mapping[Buffer, Buffer], panel: Index, vector: Index, active: Indexable) -> For:
+    def _vector(self, leaf: Store, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable) -> For:
         """The store in the lanes of one vector of row `i`."""
         i, lane = var("i"), var("l")
-        at = (i, panel * self.lanes.vectors + vector, lane)
-        size = self.lanes.vectors * self.width
-        place = self._base(self.lanes) + panel * size + vector * self.width + lane
+
+        def moved(buffer: Buffer, place: tuple[Index, ...]) -> tuple[Buffer, tuple[Index, ...]]:
+            if buffer in tiles:
+                return tiles[buffer], (i, vector, lane)
+            if buffer in self.arrays:
+                return self.arrays[buffer], (*place, vector, lane) if self.lanes_outside else (i, *place)
+            return buffer, place
 
         def in_tile(node: Value) -> Value:
-            return load(tiles[node.buffer], *at) if isinstance(node, Load) and node.buffer in tiles else node
+            return Load(*moved(node.buffer, node.index)) if isinstance(node, Load) else node
 
-        (moved,) = substitute(rewrite_values((leaf,), in_tile), {self.rows.var: self._base(self.row) + i, self.lanes_loop.var: place})
-        assert isinstance(moved, Store)
-        moved = store(tiles[leaf.buffer], at, moved.value) if leaf.buffer in tiles else moved
-        return loop("l", 0, active, (moved,), "lanes", self.width)
+        target, place = moved(leaf.buffer, leaf.index)
+        (here,) = rewrite_values((Store(target, place, leaf.value),), in_tile)
+        step = {self.rows.var: self.rows.piece.base + i, self.lanes.var: self.lanes.piece.base + vector * self.lanes.width + lane}
+        return loop("l", 0, active, substitute((here,), step), "lanes", self.lanes.width)

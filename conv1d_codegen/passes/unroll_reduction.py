@@ -35,7 +35,7 @@ def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
     inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
     if inner is not None:
         s = replace(s, body=_block(s.body, factor, sizes))
-        channels = inner.hi.constant or factor
+        channels = (inner.hi.constant if inner.var == "c" else None) or factor
         factor = factor // channels if channels < factor else 1
     if factor == 1 or s.lo != 0:
         return (s,)

@@ -1,0 +1,111 @@
+"""What a call costs beside its arithmetic: tiny layers, the parts of a call, and a fork and join of each thread runtime."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import time
+from collections.abc import Sequence
+from statistics import median
+
+from bench import shapes, timing
+from bench.peak import FmaPeak
+from bench.shapes import Case
+from conv1d_codegen import execution, kernel, openmp, pool, threads
+from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.target import resolve
+from conv1d_codegen.work import Work
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print. Gives the exit code, 0."""
+    parser = argparse.ArgumentParser(prog="python -m bench calls", description="Times what a call costs beside its arithmetic.")
+    parser.add_argument("--filter", default="", metavar="TEXT", help="only tiny cases whose name or problem contains it")
+    parser.add_argument("--rounds", type=int, default=21, help="times that each takes its turn; medians are kept (default: %(default)s)")
+    arguments = parser.parse_args(argv)
+    if arguments.rounds < 1:
+        parser.error(f"argument --rounds: 1 or more is needed, not {arguments.rounds}")
+    cases = [case for case in shapes.load() if case.kind == "tiny" and arguments.filter in f"{case.name} {case.problem}"]
+    if not cases:
+        parser.error(f"argument --filter: no tiny case contains {arguments.filter!r}")
+    processors, fork_joins = threads.processors(), fork_and_join(arguments.rounds)  # first: the others stay on one core
+    timing.pin()
+    print(f"{'layer(x, out=y), one thread':34} {'MFLOP':>7} {'at peak µs':>11} {'call µs':>8} {'over µs':>8}")
+    for case in cases:
+        at_peak, call = whole(case, arguments.rounds)
+        print(f"{case.name:34} {case.flops / 1e6:7.3f} {1e6 * at_peak:11.2f} {1e6 * call:8.2f} {1e6 * (call - at_peak):8.2f}")
+    smallest = min(cases, key=lambda case: case.flops)
+    _print(f"parts of a call of {smallest.name}", parts(smallest, arguments.rounds))
+    _print(f"fork and join of two threads, {processors} processors", fork_joins)
+    return 0
+
+
+def whole(case: Case, rounds: int) -> tuple[float, float]:
+    """Seconds of a case's arithmetic at the FMA peak, and of the call that does it."""
+    layer, x, peak = case.layer(), case.inputs(), FmaPeak(resolve(None))
+    y = layer(x)
+    seconds = timing.interleaved({"peak": peak, "call": lambda: layer(x, out=y)}, rounds)
+    return case.flops * seconds["peak"] / peak.flops, seconds["call"]
+
+
+def parts(case: Case, rounds: int) -> dict[str, float]:
+    """Seconds of what a call does; the parts leave out what joins them, and each adds a call of a Python function."""
+    layer, x = case.layer(), case.inputs()
+    y = layer(x)
+    compiled = compile_problem(layer.problem, layer.options).kernel
+    packed = compiled.pack(layer.kernel, layer.bias)
+    launch = compiled.launch(x.shape)
+    slots = (kernel._address(x), *packed.addresses, kernel._address(y), *launch.sizes)
+    block, nothing = compiled._block(*slots, 1, 0), _no_work(compiled, slots)
+    return timing.interleaved(
+        {
+            "layer(x, out=y)": lambda: layer(x, out=y),
+            "layer(x), which makes an array": lambda: layer(x),
+            "a call of a Python function": lambda: None,
+            "the input looked at": lambda: execution.is_ready(x, y.dtype),
+            "the output looked at": lambda: execution.check_out(y, launch.output_shape, x.dtype, x),
+            "what follows from the shape": lambda: compiled.launch(x.shape),
+            "an array's address": lambda: kernel._address(x),
+            "the argument block": lambda: compiled._block(*slots, 1, 0),
+            "the machine code called, no work": nothing,
+            "the machine code called": lambda: compiled._function(block),
+        },
+        rounds,
+    )
+
+
+def _no_work(compiled: kernel.CompiledKernel, slots: Sequence[int]) -> Work:
+    """Work of a team that has no share left."""
+    counter = ctypes.c_int64(1)
+    return Work(compiled._function, compiled._block(*slots, 1, ctypes.addressof(counter)), (compiled, counter))
+
+
+def fork_and_join(rounds: int) -> dict[str, float]:
+    """Seconds that a team of two takes for no work at all, in each runtime that there is.
+
+    By the clock on the wall, one after the other without rests. Where another program has a processor that the team wants, OpenMP waits
+    until it gets it, which takes milliseconds and shows here. The pool does not wait for a thread that has not begun; that its second
+    thread begins 20 to 50 µs after the call does not show here.
+    """
+    case = next(case for case in shapes.load() if case.kind == "tiny")
+    compiled = compile_problem(case.problem).kernel
+    work = _no_work(compiled, [0] * (len(compiled._kernel.buffers) + len(compiled._kernel.sizes) + 1))
+    runtimes = {"OpenMP": openmp.fork_join(), "the pool": pool.run}
+    seconds = {}
+    for name, run in runtimes.items():
+        if run is not None:
+            seconds[name] = median(_elapsed(lambda run=run: run(work, 2)) for _ in range(rounds))  # type: ignore[misc]
+    return seconds
+
+
+def _elapsed(call: timing.Call, repetitions: int = 20) -> float:
+    start = time.perf_counter()
+    for _ in range(repetitions):
+        call()
+    return (time.perf_counter() - start) / repetitions
+
+
+def _print(title: str, seconds: dict[str, float]) -> None:
+    print(f"\n{title:45} {'µs':>8}")
+    for name, spent in seconds.items():
+        print(f"{name:45} {1e6 * spent:8.2f}")

@@ -1,0 +1,30 @@
+"""`python -m bench.child SETTINGS`: measures in a process of its own, and prints what happens as JSON, a line an event.
+
+Numbers of threads are fixed as libraries are loaded: XLA counts the cores it may use, OpenMP reads its environment. So the process is
+pinned first, and what measures is imported then. Libraries print, too; what they print goes to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from bench import timing
+
+
+def main(argv: list[str]) -> int:
+    settings = json.loads(argv[0])
+    cores = timing.pin(settings["threads"])
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as lines:
+        os.dup2(2, 1)
+
+        from bench.measure import Settings, events
+
+        for event in events(Settings(**{**settings, "peers": tuple(settings["peers"])}), cores):
+            print(json.dumps(event), file=lines, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,146 @@
+"""How long compiling takes: every case of shapes.json, from the problem to a kernel that can be called, stage by stage.
+
+The process is warm (llvmlite, the templates and the machine's description are loaded, as from the second layer on), and what was kept of
+earlier problems is dropped before each. Importing the package is timed in processes of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+if __package__ in (None, ""):  # run as a file: Python looks for modules in this folder instead of the one above
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from bench import shapes, timing
+from bench.shapes import Case
+from conv1d_codegen import CompileOptions, jit
+from conv1d_codegen.compiler import compile_problem
+
+STAGES = ("passes", "emit", "parse", "optimise", "code", "link")
+_LLVM = {  # the calls of llvmlite that take the time of each stage
+    "parse": (jit.llvm, "parse_assembly"),
+    "optimise": (jit.llvm.ModulePassManager, "run"),
+    "code": (jit.llvm.TargetMachine, "emit_object"),
+    "link": (jit.llvm.JITLibraryBuilder, "link"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compile:
+    """One cold compile: seconds of processor time of each stage and of all, and how long the LLVM IR is."""
+
+    seconds: dict[str, float]
+    total: float
+    lines: int
+
+
+def forget() -> None:
+    """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is once in a process."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("conv1d_codegen."):
+            for function in vars(module).values():
+                if hasattr(function, "cache_parameters") and function.cache_parameters()["maxsize"] is not None:
+                    function.cache_clear()
+
+
+@contextmanager
+def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
+    """While it is open, adds the time of each LLVM stage to `seconds`."""
+
+    def timed(stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(*arguments: Any, **named: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return call(*arguments, **named)
+            finally:
+                seconds[stage] += time.thread_time() - start
+
+        return wrapper
+
+    patches = [mock.patch.object(owner, name, timed(stage, getattr(owner, name))) for stage, (owner, name) in _LLVM.items()]
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in patches:
+            patch.stop()
+
+
+def measure(case: Case, algorithm: str = "auto") -> Compile:
+    """Compile a case, cold."""
+    forget()
+    seconds = dict.fromkeys(STAGES, 0.0)
+    with _stopwatch(seconds):
+        begin = time.thread_time()
+        compilation = compile_problem(case.problem, CompileOptions(algorithm=algorithm, strided_dilation=True))
+        compilation.program.passes  # noqa: B018  made when they are first asked for
+        passes = time.thread_time()
+        ir = compilation.program.llvm
+        emitted = time.thread_time()
+        compilation.kernel  # noqa: B018
+        end = time.thread_time()
+    return Compile({**seconds, "passes": passes - begin, "emit": emitted - passes}, end - begin, ir.count("\n"))
+
+
+def import_seconds(rounds: int = 9) -> float:
+    """How long `import conv1d_codegen` takes in a new process, the start of Python left out; the median."""
+    code = "import time; begin = time.perf_counter(); import conv1d_codegen; print(time.perf_counter() - begin)"
+    folder = Path(__file__).resolve().parent.parent
+    runs = [subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True) for _ in range(rounds)]
+    return median(float(run.stdout) for run in runs)
+
+
+def _median(compiles: Sequence[Compile]) -> Compile:
+    """Stage by stage."""
+    stages = {stage: median(c.seconds[stage] for c in compiles) for stage in STAGES}
+    return Compile(stages, median(c.total for c in compiles), compiles[0].lines)
+
+
+def _row(name: str, compile_: Compile) -> str:
+    cells = [f"{1e3 * compile_.seconds[stage]:>8.1f}" for stage in STAGES]
+    return " ".join([f"{name:34}", f"{compile_.lines:>6}", *cells, f"{1e3 * compile_.total:>8.1f}"])
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.compile_time", description="Times cold compiles, stage by stage, in ms.")
+    parser.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name, class or problem contains it")
+    parser.add_argument("--rounds", type=int, default=3, help="compiles of each case; medians are kept (default: %(default)s)")
+    parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
+    arguments = parser.parse_args(argv)
+    if arguments.rounds < 1:
+        parser.error(f"argument --rounds: 1 or more is needed, not {arguments.rounds}")
+    return arguments
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it. Gives the exit code: 2 where no case fits."""
+    arguments = _arguments(argv)
+    cases = [c for c in shapes.load(arguments.layout == "channels_first") if arguments.filter in f"{c.name} {c.kind} {c.problem}"]
+    if not cases:
+        print(f"No case contains {arguments.filter!r}.", file=sys.stderr)
+        return 2
+    timing.pin()
+    measure(cases[0])  # what only the first layer of a process takes
+    print(" ".join([f"{'ms':34}", f"{'lines':>6}", *(f"{stage:>8}" for stage in STAGES), f"{'total':>8}"]))
+    results = []
+    for case in cases:
+        results.append(_median([measure(case) for _ in range(arguments.rounds)]))
+        print(_row(case.name, results[-1]), flush=True)
+    worst = max(results, key=lambda result: result.total)
+    print(f"\n{_row('median', _median(results))}\n{_row('worst', worst)}\n\nimport conv1d_codegen: {1e3 * import_seconds():.0f} ms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

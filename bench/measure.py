@@ -1,0 +1,135 @@
+"""Checks and times the cases, in the process that all of them share: what `child.py` runs for each number of threads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench import check, peers, shapes, timing
+from bench.peak import FmaPeak, copy_bandwidth, memory_limits
+from bench.record import Limits, Result
+from bench.shapes import Case
+from conv1d_codegen import Conv1D
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.target import resolve
+
+Array = np.ndarray[Any, Any]
+Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its output
+# Of the error bound. The four peers stay within all of it on all 59 cases, with the algorithms they choose today; the rest is for one with
+# transforms, such as Winograd's, which rounds two to five times as much. A forgotten tap is thousands of times off.
+_PEERS_ALLOWANCE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to measure, and how, in one process."""
+
+    filter: str = ""
+    rounds: int = 5
+    sweeps: int = 3
+    target: str | None = None
+    algorithm: str = "auto"
+    layout: str = "channels_last"
+    dtype: str = "f32"
+    peers: tuple[str, ...] = ()
+    threads: int = 1
+
+    def cases(self) -> list[Case]:
+        """Those whose name, class or problem contains the filter."""
+        every = shapes.load(self.layout == "channels_first", self.dtype)
+        return [case for case in every if self.filter in f"{case.name} {case.kind} {case.problem}"]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the sweeps so far found of one case: seconds of each round, and what is wrong with whom."""
+
+    samples: dict[str, list[float]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
+    """What happens, as data for JSON.
+
+    {"limits": …} comes first. Then, for each case of each sweep, {"begin": name}, and in the last sweep {"result": …} or
+    {"skipped": [name, why]}.
+    """
+    peak = FmaPeak(resolve(settings.target), settings.dtype)
+    speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]
+    yield {"limits": asdict(Limits(settings.threads, cores, speed, copy_bandwidth()))}
+    found: defaultdict[str, Findings] = defaultdict(Findings)
+    for sweep in range(settings.sweeps):
+        for case in settings.cases():
+            yield {"begin": case.name}
+            outcome: dict[str, Any]
+            try:
+                outcome = {"result": asdict(measure(case, peak, settings, found[case.name]))}
+            except CompileError as error:
+                outcome = {"skipped": [case.name, str(error)]}
+            if sweep == settings.sweeps - 1:
+                yield outcome
+
+
+def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> Result:
+    """Check all candidates of a case, then time those that are right by turns, and add that to what was found before.
+
+    Raises CompileError where the algorithm can't compute the case.
+    """
+    x = case.inputs()
+    layer = case.layer(settings.algorithm, settings.target, settings.threads)
+    y = case.output()
+    candidates = _candidates(case, settings, layer, x, y)
+    found.faults |= {name: fault for name, (_, fault) in candidates.items() if fault}
+    calls: dict[str, timing.Call] = {**memory_limits(x, y), "peak": peak}
+    calls |= {name: call for name, (call, _) in candidates.items() if name not in found.faults}
+    for name, seconds in timing.samples(calls, settings.rounds, settings.threads).items():
+        found.samples.setdefault(name, []).extend(seconds)
+    timings = {name: timing.Timing.of(seconds) for name, seconds in found.samples.items() if name not in found.faults}
+    return Result(
+        name=case.name,
+        kind=case.kind,
+        text=str(case),
+        threads=settings.threads,
+        flops=case.flops,
+        bytes=x.nbytes + layer.kernel.nbytes + (0 if layer.bias is None else layer.bias.nbytes) + y.nbytes,
+        plan=layer.dump("plan").strip(),
+        peak=peak.flops / timings["peak"].seconds,
+        timings=timings,
+        faults=found.faults,
+    )
+
+
+def _candidates(case: Case, settings: Settings, layer: Conv1D, x: Array, y: Array) -> dict[str, Candidate]:
+    """Ours and the peers', each checked."""
+    layers = {"compiled": layer, "generic": case.layer("generic", settings.target, settings.threads)}
+    if settings.threads > 1:
+        layers["single"] = case.layer(settings.algorithm, settings.target)
+    candidates: dict[str, Candidate] = {}
+    for name, each in layers.items():
+        y.fill(np.nan)
+        each(x, out=y)
+        candidates[name] = (partial(each, x, out=y), check.wrong(case, each, x, y))
+    for name in settings.peers:
+        candidates[name] = peer_candidate(name, case, layer, x, settings.threads)
+    return candidates
+
+
+def peer_candidate(name: str, case: Case, layer: Conv1D, x: Array, threads: int) -> Candidate:
+    """A peer's call, and what is wrong with its output."""
+    first = case.problem.channels_first
+    inputs = x if first else np.ascontiguousarray(x.transpose(0, 2, 1))
+    weights = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
+    assert layer.bias is not None
+    try:
+        prepared = peers.load(name).prepare(case.problem, inputs, weights, layer.bias.copy(), threads)
+        prepared.call()
+        output = prepared.result()
+    except Exception as error:  # whatever a library raises: it is marked, and the others are measured
+        return lambda: None, f"{case}: {type(error).__name__}: {error}"
+    y = output if first else output.transpose(0, 2, 1)
+    return prepared.call, check.wrong(case, layer, x, y, _PEERS_ALLOWANCE)

@@ -1,0 +1,46 @@
+"""Starts `child.py` for one number of threads, and reads what it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Settings
+
+_TOP = Path(__file__).resolve().parent.parent
+_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class ProcessFailed(Exception):
+    """The process that measures ended before its work did."""
+
+
+def events(settings: Settings) -> Iterator[dict[str, Any]]:
+    """What happens in a process of its own, pinned to `settings.threads` cores: see `measure.events`.
+
+    Raises ProcessFailed where the process ends with an error, after the events until then.
+    """
+    environment = {**os.environ, **dict.fromkeys(_COUNTS, str(settings.threads)), "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-m", "bench.child", json.dumps(asdict(settings))]
+    last = "the start"
+    with subprocess.Popen(command, cwd=_TOP, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
+        try:
+            assert child.stdout is not None
+            for line in child.stdout:
+                event = json.loads(line)
+                last = event.get("begin", last)
+                yield event
+        except BaseException:
+            child.kill()
+            raise
+    if child.returncode:
+        raise ProcessFailed(
+            f"The process that measures on {settings.threads} threads ended with code {child.returncode} at {last}. "
+            "What it printed is above; measure without some of the peers, or leave cases out with --filter, to find the cause."
+        )

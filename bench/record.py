@@ -1,0 +1,107 @@
+"""What a run found, as data: written as JSON, read back, compared, printed and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.timing import Timing
+from conv1d_codegen.problem import Problem, parse_case
+
+FORMAT = 1  # of the file; one more whenever a reader of the last would misunderstand it
+
+
+class RecordError(Exception):
+    """A file is not the record of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the machine can do, measured as a process of the run starts: FLOP/s of one core, bytes a second of a large `np.copyto`."""
+
+    threads: int
+    cores: list[int]
+    peak: float
+    bandwidth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One case on so many threads.
+
+    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, and, on several threads, "single": the
+    compiled layer on one of them. Who gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one core in these rounds,
+    `bytes` those of input, weights, bias and output.
+    """
+
+    name: str
+    kind: str
+    text: str
+    threads: int
+    flops: int
+    bytes: int
+    plan: str
+    peak: float
+    timings: dict[str, Timing]
+    faults: dict[str, str]
+
+    @property
+    def problem(self) -> Problem:
+        return parse_case(self.text)[0]
+
+    def seconds(self, name: str) -> float | None:
+        """Of one call; None where it was not timed."""
+        timing = self.timings.get(name)
+        return None if timing is None else timing.seconds
+
+    def ratio(self, slow: str, fast: str) -> float | None:
+        """How many times as fast as `slow` `fast` is; None where one of them was not timed."""
+        a, b = self.seconds(slow), self.seconds(fast)
+        return None if a is None or b is None else a / b
+
+    def best(self, peers: list[str]) -> str | None:
+        """The fastest of these peers; None where none was timed."""
+        timed = [peer for peer in peers if peer in self.timings]
+        return min(timed, key=lambda peer: self.timings[peer].seconds, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole run: when, where, of what, and all results."""
+
+    date: str
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    options: dict[str, Any]
+    limits: list[Limits]
+    results: list[Result]
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def result_from(fields: Mapping[str, Any]) -> Result:
+    """The inverse of `asdict`. Raises TypeError, KeyError or ValueError for anything else."""
+    timings = {name: Timing(float(timing["seconds"]), float(timing["noise"])) for name, timing in fields["timings"].items()}
+    if not all(timing.seconds > 0 for timing in timings.values()):
+        raise ValueError(f"{fields['name']} has times that are not positive")
+    result = Result(**{**fields, "timings": timings})
+    parse_case(result.text)
+    return result
+
+
+def read(path: Path) -> Run:
+    """The run that `write` wrote. Raises RecordError, with what is wrong, for another file, and OSError where none can be read."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("format") != FORMAT:
+            raise ValueError(f"its format is not {FORMAT}, the one that this bench reads")
+        limits = [Limits(**each) for each in fields["limits"]]
+        return Run(**{**fields, "limits": limits, "results": [result_from(each) for each in fields["results"]]})
+    except KeyError as error:
+        raise RecordError(f"{path} is not what `python -m bench --json` writes: it has no {error}.") from error
+    except (AttributeError, TypeError, ValueError) as error:  # ValueError: JSON's and Unicode's errors are some
+        raise RecordError(f"{path} is not what `python -m bench --json` writes: {error}.") from error

@@ -1,0 +1,92 @@
+"""Candidates: the plans worth measuring in a plan's place, which differ from it in one aspect. (In all at once, there would be too many.)
+
+    tile      what is in the lanes, and the height and width of the register tiles, from all registers down to a third of them
+    block     a sixteenth of the block to sixteen times the block
+    unroll    not at all to sixteen times
+
+Only the choice is made here; which of them is fast is for `tuning` to measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from .plan import Plan, heights
+from .problem import Problem
+from .target import Target
+
+ASPECTS = ("tile", "block", "unroll")
+_MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in
+_VECTORS_OF_STEPS = (1, 2, 3, 4, 8)  # many where there are few filters
+_SHARES = (1.0, 0.95, 0.75, 0.5, 0.33)  # of the rows that the registers have room for
+_LARGEST_BLOCK = 1 << 14
+
+
+def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> list[Plan]:
+    """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones first."""
+    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls}[aspect](plan, problem, target)
+    return sorted((other for other in dict.fromkeys(found) if other != plan), key=_loads)
+
+
+def _loads(plan: Plan) -> float:
+    """Loads for each multiply-add of a tile: what is tried first, as there may not be time for all."""
+    return 1 / plan.rows[0] + 1 / plan.vectors
+
+
+def _room(target: Target, vectors: int) -> int:
+    """Rows of a tile `vectors` wide that the registers hold, beside the vectors that are multiplied and one number."""
+    return max(1, (target.registers - 1 - vectors) // vectors)
+
+
+def _shares(most: int) -> list[int]:
+    return list(dict.fromkeys(max(2, round(share * most)) for share in _SHARES))
+
+
+def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    lanes = target.lanes("f64" if problem.dtype == "f64" else "f32")
+    if plan.algorithm == "depthwise":
+        yield from _lanes_of_filters(plan, "channels", problem.channels, lanes, target)
+        return
+    yield from _lanes_of_filters(plan, "filters", problem.group_filters, lanes, target)
+    # Steps lie side by side in channels_first only; gathering them can pay where the filters would leave lanes empty.
+    if problem.channels_first or problem.group_filters <= lanes // 2:
+        yield from _lanes_of_steps(plan, problem.group_filters, lanes, target)
+
+
+def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, target: Target) -> Iterator[Plan]:
+    for width in _widths(count, lanes):
+        panels = -(-count // width)
+        for vectors in range(1, min(_MOST_VECTORS, panels) + 1):
+            for rows in _shares(_room(target, vectors)):
+                block = max(1, round(plan.block / rows)) * rows
+                yield Plan(plan.algorithm, name, width, vectors, heights(rows, vectors), block, plan.unroll)
+
+
+def _widths(count: int, lanes: int) -> list[int]:
+    """Lanes of a vector: all, and half of them where that leaves a quarter fewer in all (24 = 3 x 8, not 2 x 16)."""
+    width = lanes
+    while width > 1 and width // 2 >= count:
+        width //= 2
+    in_halves = -(-2 * count // width) * width / 2
+    return [width, width // 2] if width > 1 and in_halves <= 0.75 * -(-count // width) * width else [width]
+
+
+def _lanes_of_steps(plan: Plan, filters: int, lanes: int, target: Target) -> Iterator[Plan]:
+    for vectors in _VECTORS_OF_STEPS:
+        for rows in _shares(_room(target, vectors)):
+            tall = -(-filters // -(-filters // rows))  # all tiles about as high
+            yield Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll)
+
+
+def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    for factor in (1 / 16, 1 / 4, 4, 16):
+        unit = plan.width * plan.vectors if plan.lanes == "time" else plan.rows[0]
+        block = max(1, round(plan.block * factor / unit)) * unit
+        if block <= _LARGEST_BLOCK:
+            yield replace(plan, block=block)
+
+
+def _unrolls(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    for unroll in (1, 2, 4, 8, 16):
+        yield replace(plan, unroll=unroll)

@@ -1,0 +1,139 @@
+"""How a loop is cut into pieces: the arithmetic of `tile`.
+
+Steps go into tiles of the plan's heights. With heights 13, 12, 4, 1, a range of `n` steps is cut into
+
+    tiles of 13 and 12     as many as have room, as even as can be: n // 12 of them, of which n % 12 (or all) are the taller ones
+    tiles of 4             over what is left; the last is moved back to end with the range, where it computes some steps a second time
+    single steps           where the whole range has fewer than 4
+
+A tile of one step has two chains of multiply-adds for two pipes of latency 4, and so takes as long as one of 4 steps: hence the overlap.
+Loops that add to memory must not do a step twice; there what is left goes to shorter and shorter tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..index import Index, Indexable, index, maximum, minimum, var
+from ..ir import Block, For, Let, loop
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A loop over pieces of one axis: `count` pieces, the first at `start`, each of `size` numbers, none beyond `end`.
+
+    On the axis in the lanes, a piece is `vectors` vectors, and `active` lanes of the last are in use. `condition`, if given, is 1 or 0.
+    """
+
+    name: str
+    count: Indexable
+    start: Indexable
+    size: int
+    vectors: int = 1
+    active: Indexable = 0
+    end: Index | None = None
+    condition: Index | None = None
+    note: str = ""
+
+    @property
+    def base(self) -> Index:
+        """Where a piece starts."""
+        if not self.name:
+            return index(self.start)
+        start = var(self.name) * self.size + self.start
+        return start if self.end is None else index(minimum(start, self.end - self.size))
+
+    def around(self, body: Block, kind: str = "serial") -> Block:
+        """The loop over the pieces."""
+        pieces = loop(self.name, 0, self.count, body, kind, note=self.note)
+        return (pieces,) if self.condition is None else (loop("enough", 0, self.condition, (pieces,)),)
+
+
+def single(steps: For) -> list[Piece]:
+    """One step after another."""
+    return [Piece("tile", steps.hi - steps.lo, steps.lo, 1)]
+
+
+def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block, list[Piece]]:
+    """Tiles of steps that may be computed twice, and the names they use."""
+    lo, hi = steps.lo, steps.hi
+    length = hi - lo
+    if heights[1:] and heights[1] == heights[0] - 1 > 1:
+        tall, flat, *heights_left = heights
+        count, more = var(f"tiles{suffix}"), var(f"tall{suffix}")
+        lets: Block = (
+            Let(f"tiles{suffix}", length // flat),
+            Let(f"tall{suffix}", index(minimum(count, length - count * flat))),
+        )
+        pieces = [Piece("tile", more, lo, tall), Piece("tile", count - more, lo + more * tall, flat)]
+        start = lo + count * flat + more
+    else:
+        tall, *heights_left = heights
+        count = var(f"tiles{suffix}")
+        lets = (Let(f"tiles{suffix}", length // tall),)
+        pieces = [Piece("tile", count, lo, tall)]
+        start = lo + count * tall
+    for at, height in enumerate(heights_left):
+        last = heights_left[at + 1 :] == [1]
+        if last:  # overlaps; and single steps only where there are too few
+            rest = (hi - start + (height - 1)) // height
+            enough = index(minimum(1, length // height))
+            pieces.append(Piece("tile", rest, start, height, end=hi, condition=enough))
+            few = index(minimum(1, maximum(height - length, 0)))
+            pieces.append(Piece("tile", hi - start, start, 1, condition=few))
+            break
+        name = f"rest{height}{suffix}"
+        lets = (*lets, Let(name, start))
+        rest = (hi - var(name)) // height if height > 1 else hi - var(name)
+        pieces.append(Piece("tile", rest, var(name), height))
+        start = var(name) + rest * height
+    return lets, pieces
+
+
+def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block, list[Piece]]:
+    """Tiles of descending height, none of which overlap, and the names they use. Two heights beside each other are as good as one."""
+    heights = tuple(height for height, above in zip(heights, (0, *heights), strict=False) if height + 1 != above or height == 1)
+    lets: Block = ()
+    pieces = []
+    start = steps.lo
+    for height in heights:
+        count = (steps.hi - start) // height
+        pieces.append(Piece("tile", count, start, height))
+        if height > 1:
+            name = f"rest{height}{suffix}"
+            lets = (*lets, Let(name, start + count * height))
+            start = var(name)
+    return lets, pieces
+
+
+def cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[Piece]:
+    """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
+    pieces = []
+    start = lo
+    for count_vectors in sorted({vectors, 1}, reverse=True):
+        size = count_vectors * width
+        count = (hi - start) // size
+        pieces.append(Piece(name, count, start, size, vectors=count_vectors, active=width))
+        start = start + count * size
+    left = hi - start
+    return [*pieces, Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
+
+
+def cut_rows(count: Index, size: int) -> list[Piece]:
+    """Filters in the rows: pieces of `size`, the last as small as what is left."""
+    total = count.constant
+    assert total is not None
+    whole, rest = divmod(total, size)
+    pieces = [Piece("panel", whole, 0, size)] if whole else []
+    return [*pieces, Piece("panel", 1, whole * size, rest)] if rest else pieces
+
+
+def cut_filters(count: Index, width: int, vectors: int) -> list[Piece]:
+    """Filters or channels in the lanes: whole panels, then one that is not full."""
+    if count.constant is None:
+        return cut_lanes("panel", index(0), count, width, vectors)
+    pieces = []
+    for piece in cut_rows(count, width * vectors):
+        needed = -(-piece.size // width)
+        pieces.append(replace(piece, vectors=needed, active=piece.size - (needed - 1) * width))
+    return pieces

@@ -1,0 +1,141 @@
+"""interchange_edges: steps that lack taps share the weights of each tap, instead of reading all weights once for every step.
+
+    for t                                             for edge: up to 64 steps
+      acc := 0                                          sum[64] := 0
+      for j in the taps of t: for c: acc += x * w  →    for j, for t in the steps of j: for c: sum[t] += x * w
+      y[t] := act(acc + b)                              for t: y[t] := act(sum[t] + b)
+
+A number that was one step's becomes an array over the steps of the block, a loop over steps goes around each statement, and where the
+taps depend on the step, the two loops change places (Wolfe, High Performance Compilers for Parallel Computing, 1996: scalar expansion,
+loop distribution and interchange). Every sum takes its terms in the same order as before.
+
+Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their arrays, and a
+depthwise kernel has no weights to share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from .. import padding as pad
+from ..index import Index, index, maximum, minimum, var
+from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
+from ..lower import Sizes, sizes
+from ..rewrite import loads, rewrite_values, walk
+from .context import Context
+from .tile import is_guarded
+
+#: Steps of one block. Their sums, of two vectors of filters, take 8 KiB of L1.
+EDGE = 64
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    if context.plan.algorithm != "direct":
+        return kernel
+    return kernel.with_body(_block(kernel.body, sizes(context.problem, context.plan.algorithm)))
+
+
+def _block(body: Block, sizes: Sizes) -> Block:
+    inner = next((s for s in body if isinstance(s, For) and s.var == "t" and not is_guarded(s)), None)
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.var in ("t_left", "t_right") and inner is not None and _alike(s.body, inner.body):
+            result.append(_in_blocks(s, inner, sizes))
+        elif isinstance(s, For):
+            result.append(replace(s, body=_block(s.body, sizes)))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+def _alike(edge: Block, inner: Block) -> bool:
+    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has no weights to share."""
+    loops = ([s.body for s in body if isinstance(s, For)] for body in (edge, inner))
+    return len(edge) == len(inner) and all(_alike(a, b) for a, b in zip(*loops, strict=True))
+
+
+def _in_blocks(steps: For, inner: For, sizes: Sizes) -> For:
+    first, last = var("first_step"), var("last_step")
+    blocks = (steps.hi - steps.lo + (EDGE - 1)) // EDGE
+    start = steps.lo + var("edge") * EDGE
+    ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + EDGE, steps.hi))))
+    edge = _Edge(steps.var, first, last, sizes)
+    return loop("edge", 0, blocks, (*ends, *edge.distributed(steps.body, inner.body)), note=steps.note)
+
+
+@dataclass
+class _Edge:
+    """One block of steps `t`, `first <= t < last`."""
+
+    t: str
+    first: Index
+    last: Index
+    sizes: Sizes
+    arrays: dict[Buffer, Buffer] = field(default_factory=dict)
+
+    def distributed(self, body: Block, inner: Block) -> Iterator[Statement]:
+        """The statements of one step, each for all steps of the block. `inner` are those of a step that has all taps."""
+        for s, full in zip(body, inner, strict=True):
+            match s:
+                case Alloc(scalar):
+                    self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, (EDGE,), "scratch")
+                    yield Alloc(self.arrays[scalar])
+                case For() if self.t in {*s.lo.variables(), *s.hi.variables()}:
+                    assert isinstance(full, For)
+                    yield self._interchanged(s, full)
+                case For():
+                    assert isinstance(full, For)
+                    yield replace(s, body=tuple(self.distributed(s.body, full.body)))
+                case _:
+                    yield self._around((s,), self.first, self.last)
+
+    def _interchanged(self, taps: For, all_taps: For) -> For:
+        """The loop over taps outside; inside, the steps whose tap falls on the input."""
+        s = self.sizes
+        values = [inner.value for inner in walk(taps.body) if isinstance(inner, Store)]
+        tap = next(load.index[0] for value in values for load in loads(value) if load.buffer.name == "w")
+        first, last = pad.steps_of_tap(tap, var("T"), s.left, s.stride, s.dilation)
+        begin, end = var("tap_first"), var("tap_last")
+        bounds: Block = (
+            Let("tap_first", index(maximum(self.first, first))),
+            Let("tap_last", index(maximum(begin, minimum(self.last, last)))),
+        )
+        return replace(all_taps, body=(*bounds, *self._rows(taps.body, begin, end)), note="")
+
+    def _rows(self, body: Block, first: Index, last: Index) -> Iterator[Statement]:
+        """Loops over steps around the sums of one tap, which are kept in registers."""
+        if isinstance(body[0], Alloc):
+            yield self._around(body, first, last)
+            return
+        for s in body:
+            if isinstance(s, For) and any(isinstance(inner, Alloc) for inner in walk(s.body)):
+                yield replace(s, body=tuple(self._rows(s.body, first, last)))
+            else:
+                yield self._around(self._in_register(s), first, last)
+
+    def _in_register(self, s: Statement) -> Block:
+        """A statement that adds to one sum, with the sum in a register while it does."""
+        target = next(inner.buffer for inner in walk((s,)) if isinstance(inner, Store))
+        array = load(self.arrays[target], var(self.t) - self.first)
+        return (Alloc(target), store(target, (), array), s, Store(array.buffer, array.index, load(target)))
+
+    def _around(self, body: Block, first: Index, last: Index) -> For:
+        """The steps in a loop around statements, in which what belongs to one step is found in its array."""
+        own = {s.buffer for s in body if isinstance(s, Alloc)}
+        arrays = {scalar: load(array, var(self.t) - self.first) for scalar, array in self.arrays.items() if scalar not in own}
+        return loop(self.t, first, last, _redirected(body, arrays))
+
+
+def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:
+    """Stores to and loads from buffers, made to others instead."""
+
+    def stores(s: Statement) -> Statement:
+        if isinstance(s, For):
+            return replace(s, body=tuple(stores(inner) for inner in s.body))
+        if isinstance(s, Store) and s.buffer in arrays:
+            return Store(arrays[s.buffer].buffer, arrays[s.buffer].index, s.value)
+        return s
+
+    change: Callable[[Value], Value] = lambda node: arrays.get(node.buffer, node) if isinstance(node, Load) else node  # noqa: E731
+    return rewrite_values(tuple(stores(s) for s in body), change)

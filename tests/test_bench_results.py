@@ -1,0 +1,183 @@
+"""What the bench makes of its measurements: tables, targets, files, comparisons."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))  # the bench is no part of the package
+
+from bench import compare, record, shapes, table, targets, timing
+
+CASES = {case.name: case for case in shapes.load()}
+
+
+def result(name: str = "seed/example", threads: int = 1, noise: float = 0.01, **seconds: float) -> record.Result:
+    """A result of a case, on a machine of 100 GFLOP/s, that writes every output in 1 µs and copies in 2 µs."""
+    this = CASES[name]
+    every = {"write": 1e-6, "copy": 2e-6, "peak": 1e-5, **seconds}
+    timings = {who: timing.Timing(value, noise) for who, value in every.items()}
+    return record.Result(name, this.kind, str(this), threads, this.flops, 1000, "direct", 100e9, timings, {})
+
+
+def a_run(*results: record.Result, peers: tuple[str, ...] = (), **machine: str) -> record.Run:
+    limits = [record.Limits(threads, [0], 100e9, 1e10) for threads in sorted({each.threads for each in results})]
+    options = {"peers": list(peers), "target": None, "dtype": "f32"}
+    return record.Run("2026-01-01", {"cpu": "a", "llvm_cpu": "a", **machine}, {"numpy": "2"}, options, limits, list(results))
+
+
+def test_the_table_lines_up_and_has_every_ratio() -> None:
+    this = result(compiled=1e-5, generic=3e-5, torch=4e-5, jax=2e-5)
+    row = table.row(this, ["torch", "jax"])
+    assert row.split()[-3:] == ["3.00", "2.00", "jax"]
+    for title, word in (("bound by", "arithmetic"), ("target", "met   "), ("best peer", "jax")):
+        assert table.header(1).index(title) == row.index(word)
+    assert row.split()[-6:-3] == ["arithmetic", "78.6", "met"]  # 0.786432 MFLOP at 100 GFLOP/s
+    other = result("tiny/realtime", compiled=1e-5, generic=12e-5, torch=0.5e-5)
+    titles, means = table.means([this, other], ["torch", "jax"]).splitlines()
+    assert titles.startswith("geometric means")
+    assert means.split() == ["tiny", "2", "28.0", "6.00", "1.00", "1"]
+    assert "torch" not in table.row(this, [])
+
+
+def test_the_table_of_two_threads_shows_them_against_one() -> None:
+    this = result("hifigan/c32_k3d1", threads=2, compiled=1e-3, generic=1e-3, single=1.8e-3)
+    assert "vs one" in table.header(2)
+    assert table.row(this, []).split()[-3:] == ["1.80", "missed", "1.00"]
+    assert table.means([this], []).splitlines()[1].split() == ["dense", "1", "1.80", "1.00"]
+
+
+def test_a_wrong_peer_is_marked_in_the_table() -> None:
+    this = result(compiled=1e-5, generic=3e-5)
+    this.faults["jax"] = "off by 7"
+    assert "WRONG: jax: off by 7" in table.row(this, ["jax"])
+    assert targets.verdicts([this], ["jax"])[-1].wanted.startswith("tiny")
+
+
+@pytest.mark.parametrize(
+    ("name", "bound", "limit", "goal"),  # seconds, on the machine of `result`
+    [
+        ("hifigan/c256_k3d1", "arithmetic", 2.70533e-3, 2.70533e-3 / 0.85),
+        ("onednn/1d/conv1d:11", "arithmetic", 1.425e-5, None),  # 1.4 MFLOP: too few for a target
+        ("tcn/add_d8", "arithmetic", 1.6128e-3, 1.6128e-3 / 0.75),
+        ("encodec/in", "arithmetic", 1.0752e-4, 1.0752e-4 / 0.6),
+        ("hifigan/msd3", "arithmetic", 5.502927e-2, 5.502927e-2 / 0.75),
+        ("convtasnet/dw_d16", "arithmetic", 9.827e-5, 1.25 * 2e-6),
+        ("conformer/dw512_k15_causal", "arithmetic", 1.57286e-4, 1.57286e-4 / 0.65),
+        ("tiny/realtime", "writing", 1e-6, 2.4576e-7 + 4e-6),
+    ],
+)
+def test_each_case_has_its_limit_and_its_target(name: str, bound: str, limit: float, goal: float | None) -> None:
+    this = result(name, compiled=1.0)
+    assert targets.limit(this).bound == bound
+    assert targets.limit(this).seconds == pytest.approx(limit, rel=1e-3)
+    assert targets.goal(this) == (None if goal is None else pytest.approx(goal, rel=1e-3))
+    assert targets.goal(result(name, threads=2, compiled=1.0)) is None
+
+
+def test_memory_bounds_what_does_little_arithmetic() -> None:
+    assert targets.limit(result("convtasnet/dw_d16", compiled=1.0, copy=1e-3)) == targets.Limit(1e-3, "copying")
+    assert targets.limit(result("conformer/dw512_k15_causal", compiled=1.0, copy=1e-3)).bound == "arithmetic"
+    assert targets.goal(result("encodec/in", compiled=1.0, write=1e-3)) == pytest.approx(1.3e-3)
+
+
+def test_every_case_but_the_smallest_has_a_target() -> None:
+    without = [this for this in CASES.values() if targets.goal(result(this.name, compiled=1.0)) is None]
+    assert all(this.flops < 30e6 and this.kind in ("dense", "dilated", "strided", "pointwise") for this in without)
+
+
+def test_targets_are_met_and_missed_with_numbers() -> None:
+    fast = result("hifigan/c256_k3d1", compiled=2.7053e-3, torch=3e-3)
+    slow = result("hifigan/c32_k3d1", compiled=2.7053e-3, torch=2e-3)
+    mean, each, none_slower, twice = targets.verdicts([fast, slow], ["torch"])
+    assert (each.met, each.missed, each.found) == (False, ["hifigan/c32_k3d1"], "worst takes 1.70 of that time")
+    assert (mean.met, mean.found) == (False, "70.7 %")
+    assert (none_slower.met, none_slower.missed, none_slower.found) == (False, ["hifigan/c32_k3d1"], "worst 0.74 times as fast")
+    assert (twice.met, twice.found) == (False, "0.91 times")
+    assert all(verdict.met for verdict in targets.verdicts([fast], []))
+    text = table.summary([fast, slow], ["torch"])
+    assert "MISSED  odd" not in text
+    assert "1 miss it: hifigan/c32_k3d1" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio", "met"),
+    [
+        ("hifigan/c32_k3d1", 1.85, True),  # 135 MFLOP
+        ("hifigan/c32_k3d1", 1.84, False),
+        ("hifigan/conv_post", 1.5, True),  # 9.9 MFLOP
+        ("hifigan/conv_post", 1.49, False),
+        ("tiny/realtime", 0.99, True),  # no slower, but for the noise of 1 % twice
+        ("tiny/realtime", 0.97, False),
+    ],
+)
+def test_two_threads_are_held_against_one(name: str, ratio: float, met: bool) -> None:
+    this = result(name, threads=2, compiled=1e-4, single=ratio * 1e-4)
+    assert not targets.scaling_met(replace(this, timings={**this.timings, "compiled": timing.Timing(2e-4, 3.0)}))
+    assert targets.scaling_met(this) is met
+    (verdict,) = targets.verdicts([this], [])
+    assert verdict.met is met
+    assert verdict.missed == ([] if met else [name])
+
+
+def test_a_run_survives_the_file(tmp_path: Path) -> None:
+    before = a_run(result(compiled=1e-5, torch=2e-5), result(threads=2, compiled=1e-5, single=2e-5), peers=("torch",))
+    before.results[0].faults["jax"] = "wrong"
+    before.write(tmp_path / "run.json")
+    after = record.read(tmp_path / "run.json")
+    assert after == before
+    assert after.results[0].best(["torch", "jax"]) == "torch"
+    assert after.results[0].problem == CASES["seed/example"].problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no JSON", "[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "limits": [{}]}', '{"format": 1, "limits": 3}', "\x00"],
+)
+def test_a_file_that_is_no_run_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(record.RecordError, match=r"run\.json is not what"):
+        record.read(path)
+    assert compare.main([str(path), str(path)]) == 2
+    assert compare.main([str(tmp_path / "none.json"), str(path)]) == 2
+    assert "none.json" in capsys.readouterr().err
+
+
+def test_a_result_with_no_time_is_refused(tmp_path: Path) -> None:
+    a_run(result(compiled=0.0)).write(tmp_path / "run.json")
+    with pytest.raises(record.RecordError, match="not positive"):
+        record.read(tmp_path / "run.json")
+
+
+def test_compare_says_what_moved_and_fails_for_what_got_slower() -> None:
+    old = a_run(result(compiled=1e-5, torch=1e-5), result("tiny/realtime", compiled=1e-5))
+    text, slower = compare.report(old, a_run(result(compiled=1.2e-5, torch=0.8e-5), result("tiny/realtime", compiled=1.04e-5)))
+    assert slower
+    moved = [line.split() for line in text.splitlines() if "by" in line and line.startswith(("seed", "tiny"))]
+    assert [(line[2], line[3], line[5]) for line in moved] == [("compiled", "slower", "20.0"), ("torch", "faster", "25.0")]
+    assert "2 of 3 times moved" in text
+    assert "warning" not in text
+    text, slower = compare.report(old, old)
+    assert not slower
+    assert "0 of 3 times moved" in text
+
+
+def test_compare_takes_the_noise_and_the_clock_into_account() -> None:
+    old, noisy = result(compiled=1e-5, noise=0.1), result(compiled=1.15e-5, noise=0.1)
+    assert not compare.report(a_run(old), a_run(noisy))[1]
+    slow_core = a_run(replace(result(compiled=1.2e-5), peak=100e9 / 1.2))
+    assert not compare.report(a_run(result(compiled=1e-5)), slow_core)[1]
+    text, slower = compare.report(a_run(result(compiled=1e-5)), replace(slow_core, machine={"llvm_cpu": "b"}))
+    assert slower  # of another processor, the peak says nothing about the clock
+    assert "llvm_cpu was 'a' and is 'b'" in text
+
+
+def test_compare_warns_of_cases_that_only_one_run_has() -> None:
+    text, slower = compare.report(a_run(result(compiled=1e-5)), a_run(result("tiny/realtime", compiled=1e-5)))
+    assert "only the old run has seed/example (1)" in text
+    assert "The runs have no time in common" in text
+    assert not slower
