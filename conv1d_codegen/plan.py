@@ -154,6 +154,11 @@ def heights(rows: int, vectors: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if height <= rows and (height <= shortest or height > 1)))
 
 
+def weights_are_large(problem: Problem, target: Target) -> bool:
+    """Whether the weights take more than half of L2, and so would come from further away for every block."""
+    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[_compute(problem)] > target.l2_bytes // 2
+
+
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     """Output steps of a block, a multiple of a tile's rows.
 
@@ -161,7 +166,7 @@ def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     half of L2 and would be fetched anew for each: then as many steps as have their input there.
     """
     steps = _STEPS_OF_A_BLOCK
-    if problem.kernel_size * problem.group_channels * problem.filters * item > target.l2_bytes // 2:
+    if weights_are_large(problem, target):
         steps = max(steps, (target.l2_bytes // 2) // (problem.stride * problem.channels * item))
     return max(rows, min(steps, 4096) // rows * rows)
 

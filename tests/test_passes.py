@@ -4,6 +4,7 @@ Data are exact integers, outputs start as NaN, and registers and scratch do too;
 written and a number that is read too early all show. That indices stay in range for all lengths is the verifier's to prove.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -335,3 +336,14 @@ def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile():
     height = planned("c4_f8_k3_same_linear_f32", "avx2", "direct")[1].plan.rows[0]
     assert f"let before := min({height}, " in text
     assert f"let after := min({height}, " in text
+
+
+def test_sequences_share_a_panel_of_weights_that_do_not_stay_in_the_cache():
+    problem = Problem.parse("c4_f8_k3_same_linear_f32")
+    for l2_bytes, gathered in ((1 << 20, False), (256, True)):
+        target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)
+        plan = planning.choose(problem, target, "direct")
+        kernel = [k for _, k in stages(lower(problem, "direct"), Context(problem, plan, target), check=True)][-1]
+        assert ("some" in {s.var for s in _loops(kernel)}) == gathered
+        x, w, b = exact_data(problem, 6, 9)
+        assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b))
