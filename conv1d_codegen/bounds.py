@@ -40,12 +40,19 @@ class Facts:
     It carries some integers that satisfy all of it, so that most of what does not follow is refuted by an example, which is quick.
     """
 
-    __slots__ = ("equalities", "examples", "known")
+    __slots__ = ("defined", "equalities", "examples", "known")
 
-    def __init__(self, known: tuple[Index, ...], equalities: tuple[Index, ...], examples: tuple[dict[str, int], ...]) -> None:
+    def __init__(
+        self,
+        known: tuple[Index, ...],
+        equalities: tuple[Index, ...] = (),
+        examples: tuple[dict[str, int], ...] = (),
+        defined: frozenset[str] = frozenset(),
+    ) -> None:
         self.known = known
         self.equalities = equalities
         self.examples = examples
+        self.defined = defined  # the names that stand for an expression
 
     @classmethod
     def of_sizes(cls, sizes: Iterable[tuple[str, int]]) -> Facts:
@@ -53,7 +60,7 @@ class Facts:
         sizes = tuple(sizes)
         chance = Random(0)
         examples = [{name: least + chance.choice(_SIZES) for name, least in sizes} for _ in range(_EXAMPLES)]
-        return cls(tuple(var(name) - least for name, least in sizes), (), tuple(examples))
+        return cls(tuple(var(name) - least for name, least in sizes), examples=tuple(examples))
 
     def in_range(self, name: str, lo: Indexable, hi: Indexable) -> Facts:
         """With `lo <= name < hi`."""
@@ -66,7 +73,7 @@ class Facts:
             first, last = index(lo).evaluate(example), index(hi).evaluate(example) - 1
             if first <= last:
                 examples.append({**example, name: chance.choice((first, last, chance.randint(first, last)))})
-        return Facts(known, self.equalities, tuple(examples))
+        return Facts(known, self.equalities, tuple(examples), self.defined)
 
     def where(self, name: str, value: Index) -> Facts:
         """With `name` standing for `value`."""
@@ -75,7 +82,7 @@ class Facts:
         halves += [itself] if self.proves(value) else []
         halves += [Index({(atom,): 1}) for atom in _atoms(value) if isinstance(atom, Div) and self.proves(atom.numerator)]
         examples = tuple({**example, name: value.evaluate(example)} for example in self.examples)
-        return Facts((*self.known, *halves), (*self.equalities, itself - value, value - itself), examples)
+        return Facts((*self.known, *halves), (*self.equalities, itself - value, value - itself), examples, self.defined | {name})
 
     def proves(self, expression: Indexable) -> bool:
         """Whether `expression >= 0` follows: first without looking behind names, which is quick and often enough."""

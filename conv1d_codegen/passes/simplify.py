@@ -51,19 +51,21 @@ def _index(expression: Index, facts: Facts) -> Index:
         first, second = (_index(part, facts) for part in parts(atom))
         if isinstance(atom, Extreme):
             above, below = (first, second) if atom.kind == "max" else (second, first)
-            if _worth_dropping(below, above) and facts.proves(first - second):
+            if _worth_dropping(below, above, facts) and facts.proves(first - second):
                 return above
-            if _worth_dropping(above, below) and facts.proves(second - first):
+            if _worth_dropping(above, below, facts) and facts.proves(second - first):
                 return below
         return rebuild(atom, first, second)
 
     return expression.map_atoms(resolve)
 
 
-def _worth_dropping(dropped: Index, kept: Index) -> bool:
-    """Not a mere name beside a division by a run-time size: it costs nothing, and what it bounds would be hard to prove again."""
-    hard = any(isinstance(a, Div) and a.divisor.constant is None for monomial, _ in kept.terms for a in monomial)
-    return not (hard and isinstance(dropped.single_atom, Var))
+def _worth_dropping(dropped: Index, kept: Index, facts: Facts) -> bool:
+    """Not where what is bounded would be hard to prove again: a mere name beside a division by a run-time size, or anything but a number
+    beside a name that stands for an expression, behind which a proof would have to look."""
+    division = any(isinstance(a, Div) and a.divisor.constant is None for monomial, _ in kept.terms for a in monomial)
+    behind_a_name = kept.single_atom in facts.defined and dropped.constant is None
+    return not behind_a_name and not (division and isinstance(dropped.single_atom, Var))
 
 
 def _used(body: Block) -> Block:
