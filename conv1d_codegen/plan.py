@@ -151,7 +151,7 @@ def _vectors(count: int, width: int, most: int) -> int:
 def heights(rows: int, vectors: int) -> tuple[int, ...]:
     """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy, for what is left."""
     shortest = -(-CHAINS // vectors)
-    return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if height <= rows and (height <= shortest or height > 1)))
+    return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if 1 <= height <= rows))
 
 
 def weights_are_large(problem: Problem, target: Target) -> bool:
