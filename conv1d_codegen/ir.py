@@ -16,7 +16,8 @@
 A `for` runs its body for every integer in `lo <= var < hi`, in order; `parallel` iterations may run in any order and at the same
 time, and the outermost loops of a kernel are parallel; `unrolled` loops are written out when code is printed; a `lanes` loop runs
 its body for all its iterations at once, in a vector of `width` numbers of which `hi` are in use. Registers are vectors if
-their last dimension is indexed by the lane, and all their other indices are constants once unrolled loops are written out.
+their last dimension is indexed by the lane, and all their other indices are constants once unrolled loops are written out. Where vectors
+lie in rows, a column of them can be read, with the lane in the first dimension.
 
 `packed` buffers hold weights laid out by `packing.py`, padded with zeros. Numbers are computed in the kernel's `compute` type; a load from
 and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden files hold.
@@ -230,7 +231,7 @@ class Prefetch:
 
     def __post_init__(self) -> None:
         _check_rank(self.buffer, self.index)
-        _require(self.buffer.space == "output", f"{self.buffer.name}: only an output is fetched to be written")
+        _require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
 
 
 @dataclass(frozen=True, slots=True)

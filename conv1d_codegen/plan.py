@@ -27,6 +27,7 @@ _ITEM = {"f32": 4, "f64": 8}  # bytes
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
 _STEPS_OF_A_BLOCK = 104
 _FEW_PRODUCTS, _FEW_ACCUMULATORS = 128, 14
+_PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
 # With so few products writing is all that counts, and it should go through memory in order: all filters of few steps. wav2vec2/1s_conv0,
 # with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
 _HARDLY_ANY_PRODUCTS = 16
@@ -120,7 +121,7 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
         check_fits(problem, algorithm)
         return _depthwise(problem, target)
     if algorithm == "direct":
-        return _direct_time(problem, target) if problem.channels_first and problem.stride == 1 else _direct_filters(problem, target)
+        return _direct_filters(problem, target) if _filters_in_lanes(problem, target) else _direct_time(problem, target)
     if algorithm == "generic":
         return _generic(problem, target)
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
@@ -179,6 +180,20 @@ def _width(count: int, lanes: int) -> int:
     return width
 
 
+def _filters_in_lanes(problem: Problem, target: Target) -> bool:
+    """Where steps lie side by side, they go into the lanes only if filters would leave lanes empty, or if turning tiles before they are
+    stored (`passes/transpose_output.py`) takes long beside few products; and a stride makes steps lie apart.
+
+    With 32 filters and more, filters in the lanes take 0.75 to 1.0 of the time of steps from 64 products on, and 1.4 times it with 21; with
+    30 filters both take about the same, with 16 and 15 steps 0.8 to 0.9 (channels_first, avx512).
+    """
+    if not problem.channels_first or problem.stride > 1:
+        return True
+    width, filters = target.lanes(_compute(problem)), problem.group_filters
+    full = filters >= 2 * width and filters / (-(-filters // width) * width) >= 0.9
+    return full and problem.kernel_size * problem.group_channels >= _PRODUCTS_TO_TURN
+
+
 def _direct_filters(problem: Problem, target: Target) -> Plan:
     """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile takes, and the less
     is left over. With few products, what comes before and after them takes time; it overlaps with the next tile's if tiles are small.
@@ -186,13 +201,19 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     Measured against the best of a menu of tiles on the 59 shapes of the bench (avx512): 6x4 gains 7 to 23 % over 13x2 on those of four
     vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where there are three; 7x2 gains 5 to 34 %
     with up to 128 products, and loses up to 9 % with more.
+
+    A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4 and of smaller ones
+    in channels_first, with few products too.
     """
     compute = _compute(problem)
     width = _width(problem.group_filters, target.lanes(compute))
-    vectors = _vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
+    turned = problem.channels_first
+    thirds = -(-problem.group_filters // width) % 3 == 0
+    most = 2 if target.registers <= 16 else 4 if not turned else 3 if thirds else 2
+    vectors = _vectors(problem.group_filters, width, most)
     rows = min(_most_rows(target, vectors), 13)
     products = problem.kernel_size * problem.group_channels
-    if products <= _FEW_PRODUCTS:
+    if products <= _FEW_PRODUCTS and not turned:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
     if products <= _HARDLY_ANY_PRODUCTS:
         block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)

@@ -41,10 +41,11 @@ class _Scope:
     names: dict[str, str]  # integer names, and the kind of loop (or "let", "size") that makes each
     scheduled: bool
     numbers: set[str] = field(default_factory=set)
+    lets: dict[str, Index] = field(default_factory=dict)
     width: int = 0  # of the lanes loop around, if there is one
 
     def inner(self) -> _Scope:
-        return _Scope(self.facts, dict(self.buffers), dict(self.names), self.scheduled, set(self.numbers), self.width)
+        return _Scope(self.facts, dict(self.buffers), dict(self.names), self.scheduled, set(self.numbers), dict(self.lets), self.width)
 
     def known(self, expression: Index, where: str) -> None:
         for name in expression.variables():
@@ -81,8 +82,10 @@ def _block(body: Block, scope: _Scope) -> None:
                 _loop(statement, scope)
             case Let(name, number):
                 scope.known(number, f"let {name}")
-                scope.define(name, "let")
-                scope.facts = scope.facts.where(name, number)
+                if scope.lets.get(name) != number:  # to say the same again does no harm
+                    scope.define(name, "let")
+                    scope.facts = scope.facts.where(name, number)
+                    scope.lets[name] = number
             case Bind(name, number):
                 _value(number, scope, statement)
                 if name in scope.names or name in scope.buffers:
@@ -117,7 +120,7 @@ def _loop(loop: For, scope: _Scope) -> None:
 def _value(number: Value, scope: _Scope, statement: Statement) -> None:
     match number:
         case Load(buffer, place):
-            _access(buffer, place, scope, statement)
+            _access(buffer, place, scope, statement, is_load=True)
         case Ref(name) if name not in scope.numbers:
             raise InvalidKernel(f"{_show(statement)}: `{name}` is not defined there")
         case Activate() if scope.scheduled:
@@ -126,7 +129,7 @@ def _value(number: Value, scope: _Scope, statement: Statement) -> None:
         _value(operand, scope, statement)
 
 
-def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement) -> None:
+def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement, is_load: bool = False) -> None:
     if scope.buffers.get(buffer.name) != buffer:
         raise InvalidKernel(f"{_show(statement)}: {buffer} is not defined there")
     for axis, (at, size) in enumerate(zip(place, buffer.shape, strict=True)):
@@ -135,16 +138,22 @@ def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: 
             if not scope.facts.proves(slack):
                 raise InvalidKernel(f"{_show(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
     if buffer.space == "register" and scope.scheduled:
-        _register(buffer, place, scope, statement)
+        _register(buffer, place, scope, statement, is_load)
 
 
-def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement) -> None:
-    """Registers have no addresses: constants once unrolled loops are written out, and the lane itself last."""
-    lanes = [name for name, kind in scope.names.items() if kind == "lanes"]
-    last = place[-1:] if lanes and place and place[-1] == var(lanes[0]) else ()
-    if last and buffer.shape[-1] != scope.width:
-        raise InvalidKernel(f"{_show(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
-    for at in place[: len(place) - len(last)]:
+def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement, is_load: bool) -> None:
+    """Registers have no addresses: constants once unrolled loops are written out, and the lane itself last; or, in a load, first."""
+    lane = next((name for name, kind in scope.names.items() if kind == "lanes"), None)
+    constants = place
+    if lane is not None and place and place[-1] == var(lane):
+        constants = place[:-1]
+        if buffer.shape[-1] != scope.width:
+            raise InvalidKernel(f"{_show(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
+    elif lane is not None and is_load and place and lane in place[0].variables():
+        constants = (place[0] - var(lane), *place[1:])
+        if scope.width & (scope.width - 1) or not scope.facts.proves(buffer.shape[-1] - scope.width):
+            raise InvalidKernel(f"{_show(statement)}: a column of vectors of {buffer.shape[-1]} in lanes of {scope.width}")
+    for at in constants:
         for name in at.variables():
             if scope.names[name] != "unrolled":
                 raise InvalidKernel(f"{_show(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")

@@ -147,7 +147,7 @@ def test_nothing_slow_is_called(text, target):
 
 def test_channels_first_with_a_stride_does_not_gather_its_filters():
     assembly = compiled(Problem.parse("c8_f16_k3_s2_same_linear_f32_first"), "avx2").dump("asm")
-    assert "gather" not in "\n".join(inner_loop(assembly))
+    assert not re.search(r"\tv?p?(?:gather|scatter)", assembly)
 
 
 @pytest.mark.parametrize("text", [DENSE, "c5_f7_k4_same_relu_f32_first", "c16_f16_k3_g16_same_relu_f32", "c8_f16_k3_causal_gelu_f32"])

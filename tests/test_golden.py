@@ -14,6 +14,7 @@ LOOPS = (
     "c8_f8_k3_g8_same_linear_f32",  # depthwise
     "c8_f16_k3_g2_causal_relu_f32",  # groups
     "c16_f8_k3_same_linear_f32_first",  # steps in the lanes
+    "c64_f16_k1_valid_relu_f32_first",  # filters in the lanes of tiles that are turned
     "c4_f8_k5_s3_d2_pad4x2_linear_f64_nobias",  # everything at once
 )
 GENERIC = "c16_f32_k3_causal_relu_f32"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from conv1d_codegen import plan as planning
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Activate, For, Let, Prefetch, Store
+from conv1d_codegen.ir import Activate, Alloc, For, Let, Prefetch, Store
 from conv1d_codegen.lower import lower
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.plan import Plan
@@ -41,6 +41,7 @@ SMALL = (
     "c2_f5_k3_same_linear_f32_first",
     "c1_f3_k2_s2_causal_linear_f32_first",
     "c4_f6_k3_g2_valid_linear_f32_first",
+    "c16_f8_k3_same_relu_f32_first",
     "c2_f3_k3_same_relu_f64",
     "c2_f5_k3_same_linear_f16",
     "c2_f3_k2_causal_gelu_f32",
@@ -95,6 +96,7 @@ VERIFIED = [
     ("c2_f10_k1_g2_pad2x7_linear_f32", "sse2", "direct"),
     ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
     ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
+    ("c16_f8_k3_same_relu_f32_first", "sse2", "direct"),
     ("c2_f3_k2_causal_gelu_f32", "avx2", "direct"),
     ("c2_f3_k3_same_relu_f64", "avx2", "generic"),
 ]
@@ -203,6 +205,11 @@ def _tile_of(kernel, rows):
     return next(s.body for s in _loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
 
 
+def _tile_in_registers(kernel, rows):
+    """The statements of the block that has accumulators of so many rows."""
+    return next(s.body for s in _loops(kernel) if any(isinstance(a, Alloc) and a.buffer.shape[0] == rows for a in s.body))
+
+
 def _loads_of_x(body):
     """How many vectors or numbers of x a block of loops with constant bounds loads."""
     count = 0
@@ -269,6 +276,31 @@ def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     places = [at for at, s in enumerate(tall) if any(isinstance(inner, Prefetch) for inner in walk((s,)))]
     assert len(places) == (context.plan.rows[0] if one_by_one else 1)
     assert all(second - first > 1 for first, second in pairwise(places))
+
+
+def test_a_tile_is_turned_where_steps_lie_side_by_side():
+    """Rows and lanes change places in the nest that stores, and only there; what is known only at run time stays as it was."""
+    problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "direct")
+    by_pass = dict(stages(lower(problem, "direct"), context))
+    rows = context.plan.rows[0]
+    before, after = (_tile_in_registers(by_pass[name], rows) for name in ("prefetch_input", "transpose_output"))
+    assert [str(s) for s in before[:-1]] == [str(s) for s in after[: len(before) - 1]]
+    (vectors,) = after[len(before) - 1 :]
+    (filters,) = vectors.body
+    (lanes,) = filters.body
+    assert (vectors.var, filters.var, filters.hi, lanes.kind, lanes.hi, lanes.width) == ("v", "i", 8, "lanes", rows, 8)
+    problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "generic")
+    by_pass = dict(stages(lower(problem, "generic"), context))
+    assert any(s.kind == "lanes" and s.hi.constant is None for s in _loops(by_pass["transpose_output"]))
+
+
+@pytest.mark.parametrize(("text", "asks"), [("c64_f32_k2_valid_relu_f32_first", True), ("c64_f32_k3_valid_relu_f32_first", False)])
+def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, asks):
+    problem, context = planned(text, "avx2", "direct")
+    kernel = dict(stages(lower(problem, "direct"), context))["prefetch_input"]
+    places = [s.index for s in walk(kernel.body) if isinstance(s, Prefetch)]
+    assert bool(places) == asks
+    assert all(str(place[-1]).startswith("min(") and str(place[-1]).endswith("T - 1)") for place in places)
 
 
 @pytest.mark.parametrize("text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"])

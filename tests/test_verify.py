@@ -43,9 +43,17 @@ GOOD = {
         )
     ),
     "a register that is read lane by lane where its index is a constant": kernel(steps(Alloc(ACC), store(Y, (n, t), load(ACC, 1, 3)))),
+    "a column of registers": kernel(
+        steps(
+            Alloc(ACC),
+            loop("i", 0, 8, (loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, i)),), "lanes", 2),), "unrolled"),
+        )
+    ),
     "scratch, indexed by a loop": kernel(steps(Alloc(TMP), loop("i", 0, 4, (store(TMP, (i,), ONE),)))),
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
+    "a let that says the same again": kernel(Let("a", T + 1), Let("a", T + 1)),
     "a number that is set again": kernel(steps(Bind("s", ONE), Bind("s", Ref("s") + 1))),
+    "a line of the input that is fetched": kernel(steps(Prefetch(X, (n, t, index(0))))),
     "two parallel loops, one within the other": kernel(steps(store(Y, (n, t), ONE), kind="parallel")),
     "a line that is fetched": kernel(steps(Prefetch(Y, (n, t)))),
     "an empty range": kernel(steps(store(Y, (n, t + 100), ONE), lo=T)),
@@ -71,7 +79,7 @@ BAD = {
         kernel(steps(loop("i", 0, 2, (Alloc(TMP),)), store(Y, (n, t), load(TMP, 0)))),
         "tmp.* is not defined",
     ),
-    "a let defined twice": (kernel(Let("a", T), Let("a", T)), "`a` is defined twice"),
+    "a let defined twice": (kernel(Let("a", T), Let("a", T + 1)), "`a` is defined twice"),
     "a loop over a variable in use": (kernel(steps(loop("t", 0, 2, ()))), "`t` is defined twice"),
     "a loop over a size": (kernel(loop("T", 0, 2, ())), "`T` is defined twice"),
     "a let with a buffer's name": (kernel(Let("x", T)), "`x` is defined twice"),
@@ -124,6 +132,18 @@ BAD_AS_CODE = {
     "a register's rows in the lanes": (
         kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(ACC, (lane, 0), ONE),), "lanes", 8))),
         "register acc is indexed by `l`",
+    ),
+    "a column that a loop counts": (
+        kernel(steps(Alloc(ACC), loop("i", 0, 8, (loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, i)),), "lanes", 2),)))),
+        "register acc is indexed by `i`",
+    ),
+    "a column in lanes that are no power of two": (
+        kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, 1)),), "lanes", 3))),
+        "a column of vectors of 8 in lanes of 3",
+    ),
+    "a column in more lanes than the vectors have": (
+        kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, 1)),), "lanes", 16))),
+        "a column of vectors of 8 in lanes of 16",
     ),
     "a vector of another width": (
         kernel(steps(Alloc(ACC), loop("l", 0, 4, (store(ACC, (0, lane), ONE),), "lanes", 4))),

@@ -2,10 +2,13 @@
 
 A vector is contiguous where the lane moves the address by one element. A part of one (`active` lanes of
 `width`) never touches the bytes of the other lanes, except in packed buffers, whose panels are padded to whole vectors.
+
+A register read with the lane in its first index, and not in its last, is a column of vectors that lie in rows: see `transposition.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,7 +18,10 @@ from ..rewrite import walk
 from ..target import Target
 from .builder import Builder, Register
 from .integers import Integers
+from .transposition import network
 from .types import BYTES, SCALARS, mangled, vector
+
+_BLOCK_BYTES = 16  # of a vector, within which the cheapest shuffles stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class Memory:
         """The value, and how many lanes it has (0: a scalar, the same for every lane)."""
         scalar = SCALARS[buffer.dtype]
         if buffer.space == "register":
+            if lanes is not None and len(place) > 1 and lanes.variable in place[0].variables():
+                return self._column(buffer, place, lanes), lanes.width
             key, width = self._register(buffer, place, lanes)
             return self._registers[buffer.name][key].value, width
         first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
@@ -104,10 +112,11 @@ class Memory:
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
     def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
-        """Ask for the cache line of an element, to be written (1), kept near (3), as data (1)."""
+        """Ask for the cache line of an element, to be read (0) or written (1), kept near (3), as data (1)."""
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, SCALARS[buffer.dtype], offset)
-        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", "1"), ("i32", "3"), ("i32", "1"))
+        write = str(int(buffer.space == "output"))
+        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", "3"), ("i32", "1"))
 
     def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
         registers = self._registers[name]
@@ -121,6 +130,30 @@ class Memory:
         is_vector = lanes is not None and bool(place) and place[-1].single_atom == lanes.variable
         width = lanes.width if lanes is not None and is_vector else 0
         return self._integers.numbers(place[:-1] if is_vector else place), width
+
+    def _column(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes) -> str:
+        """The number at one place of each of several vectors, `lanes.active` of them, in a vector."""
+        scalar, width = SCALARS[buffer.dtype], buffer.shape[-1].constant or 1
+        first, *middle, column = self._integers.numbers(tuple(i.substitute({lanes.variable: 0}) for i in place))
+        registers = self._registers[buffer.name]
+        rows = [registers[(first + row, *middle)].value for row in range(lanes.active.constant or 0)]
+        rows += ["poison"] * (lanes.width - len(rows))
+        way = network(lanes.width, width, min(width, _BLOCK_BYTES // BYTES[scalar]))
+
+        def transposed() -> list[str]:
+            vectors = list(rows)
+            for a, b, *masks in way.steps:
+                vectors[a], vectors[b] = (self._shuffle(scalar, width, vectors[a], vectors[b], mask) for mask in masks)
+            return vectors
+
+        vectors = self._builder.once_here(("transposed", *rows), transposed)
+        at, picked = way.columns[column]
+        return vectors[at] if lanes.width == width else self._shuffle(scalar, width, vectors[at], "poison", picked)
+
+    def _shuffle(self, scalar: str, width: int, a: str, b: str, lanes: Sequence[int]) -> str:
+        """Some lanes of two vectors, those of `b` numbered from `width` on."""
+        mask = f"<{', '.join(f'i32 {lane}' for lane in lanes)}>"
+        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=a, b=b, count=len(lanes), mask=mask)
 
     def _address(self, buffer: Buffer, scalar: str, offset: Index) -> str:
         """The address at an offset from the start of a buffer, in elements and in names of the IR.
@@ -222,7 +255,7 @@ class Memory:
         def make() -> str:
             type_ = vector(scalar, width)
             first = self._builder.define("lane", "insert", type=type_, scalar_type=scalar, a=value)
-            return self._builder.define("all", "shuffle", type=type_, a=first, count=width, mask="zeroinitializer")
+            return self._builder.define("all", "shuffle", type=type_, a=first, b="poison", count=width, mask="zeroinitializer")
 
         return str(self._builder.once_here(("splat", value, scalar, width), make))
 
@@ -242,4 +275,4 @@ class Memory:
     def _resize(self, value: str, scalar: str, width: int, count: int) -> str:
         """The first lanes of a vector, or a longer vector whose further lanes hold nothing in particular."""
         mask = f"<{', '.join(f'i32 {lane}' if lane < width else 'i32 poison' for lane in range(count))}>"
-        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=value, count=count, mask=mask)
+        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=value, b="poison", count=count, mask=mask)

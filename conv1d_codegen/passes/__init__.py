@@ -13,6 +13,8 @@ The order, and why:
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
     share_windows     after unrolling, as it is the unrolled taps that read the same input
+    prefetch_input    after staging too: the one load of a row's number is where its successors are asked for
+    transpose_output  before the activation is written out, as it is then in the lanes of steps
     prefetch_output   after that, as a tile asks for its output while it goes through the input
     expand_epilogue   activations become arithmetic; large ones get a loop of their own, for which the tiles must be there
     collapse_loops    last: the loops of one iteration that tiling and unrolling leave where a size is small
@@ -32,12 +34,14 @@ from . import (
     interchange_edges,
     pack_weights,
     peel_edges,
+    prefetch_input,
     prefetch_output,
     share_windows,
     simplify,
     stage_operands,
     tile,
     tile_channels,
+    transpose_output,
     unroll_reduction,
 )
 from .context import Context
@@ -56,6 +60,8 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("stage_operands", stage_operands.run),
     ("unroll_reduction", unroll_reduction.run),
     ("share_windows", share_windows.run),
+    ("prefetch_input", prefetch_input.run),
+    ("transpose_output", transpose_output.run),
     ("prefetch_output", prefetch_output.run),
     ("expand_epilogue", expand_epilogue.run),
     ("collapse_loops", collapse_loops.run),

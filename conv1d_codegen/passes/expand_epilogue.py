@@ -13,8 +13,9 @@ from dataclasses import replace
 from .. import approximations
 from ..index import Index, index, var
 from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, store
-from ..rewrite import loads, rewrite_values, substitute
+from ..rewrite import loads, rewrite_values, substitute, walk
 from .context import Context
+from .transpose_output import is_turned
 
 #: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
 _MOST_WRITTEN_OUT = 100
@@ -31,7 +32,8 @@ def _block(body: Block, compute: str) -> Block:
         if isinstance(s, Store) and leaf:
             result += _expanded(s, compute)
         elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
-            result += _block(_through_scratch(s, leaf), compute)
+            count = sum(isinstance(before, Alloc) and before.buffer.name.startswith("tile_out") for before in result)
+            result += _block(_through_scratch(s, leaf, f"tile_out{count or ''}"), compute)
         elif isinstance(s, For):
             result.append(replace(s, body=_block(s.body, compute)))
         else:
@@ -68,12 +70,15 @@ def _expanded(s: Store, compute: str) -> Block:
     return (*binds, replace(s, value=result))
 
 
-def _through_scratch(rows: For, leaf: Activate) -> Block:
+def _through_scratch(rows: For, leaf: Activate, name: str) -> Block:
     of_tile = _tile_of(leaf)
-    tile = Buffer("tile_out", of_tile.dtype, of_tile.shape, "scratch")
+    lanes = next(s for s in walk(rows.body) if isinstance(s, For) and s.kind == "lanes")
+    turned = is_turned(leaf, lanes)
+    tile = Buffer(name, of_tile.dtype, (rows.hi, *of_tile.shape[1:-1], index(lanes.width)), "scratch")
 
     def at(value: Value) -> tuple[Index, ...]:
-        return next(load.index for load in loads(value) if load.buffer == of_tile)
+        place = next(load.index for load in loads(value) if load.buffer == of_tile)
+        return (var(rows.var), *place[1:-1], var(lanes.var)) if turned else place
 
     def save(body: Block) -> Iterator[Statement]:
         for s in body:

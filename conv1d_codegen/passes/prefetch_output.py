@@ -10,6 +10,9 @@ copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
 With many taps, a tile asks for one row at each step of its last window (`share_windows`): all at once, the requests take the places that
 the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312 us so where it is aligned, and 261 one by one. With few taps it asks
 at its start, as memory is what takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
+
+A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line: c32_f32_k2@1x84350 in
+channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the first may lie where the tile before stored.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from dataclasses import replace
 from ..ir import Alloc, Block, For, Kernel, Let, Load, Prefetch, Statement, Store
 from ..rewrite import substitute, walk
 from .context import Context
+from .transpose_output import is_turned
 
 #: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do. encodec/in, of 7, takes
 #: 139 us instead of 189; from 20 on nothing changes (avx512).
@@ -28,26 +32,30 @@ _FEW_PRODUCTS = 16
 def run(kernel: Kernel, context: Context) -> Kernel:
     problem, plan = context.problem, context.plan
     few = problem.kernel_size * problem.group_channels <= _FEW_PRODUCTS
-    if plan.algorithm == "depthwise" or (plan.algorithm == "direct" and plan.lanes == "filters" and few):
+    if plan.algorithm == "depthwise" or (plan.algorithm == "direct" and plan.lanes == "filters" and (few or problem.channels_first)):
         one_by_one = plan.algorithm == "depthwise" and problem.kernel_size > plan.unroll
         return kernel.with_body(_block(kernel.body, one_by_one))
     return kernel
 
 
 def _block(body: Block, one_by_one: bool) -> Block:
-    last = body[-1] if body else None
-    tile = isinstance(last, For) and last.var == "i" and any(isinstance(s, Alloc) for s in body)
-    if isinstance(last, For) and tile and any(isinstance(s, Store) and s.buffer.space == "output" for s in walk((last,))):
-        return _with_requests(body, last, one_by_one)
+    stores = tuple(s for s in body if isinstance(s, For) and s.kind == "unrolled" and _stores_output(s))
+    if stores and any(isinstance(s, Alloc) for s in body):
+        return _with_requests(body, stores, one_by_one)
     return tuple(replace(s, body=_block(s.body, one_by_one)) if isinstance(s, For) else s for s in body)
 
 
-def _with_requests(body: Block, rows: For, one_by_one: bool) -> Block:
-    """The statements of a tile with requests for what its last nest, over `rows`, stores to."""
+def _stores_output(nest: For) -> bool:
+    return any(isinstance(s, Store) and s.buffer.space == "output" for s in walk((nest,)))
+
+
+def _with_requests(body: Block, stores: tuple[For, ...], one_by_one: bool) -> Block:
+    """The statements of a tile with requests for what its last nests store to."""
     steps = [at for at, s in enumerate(body) if one_by_one and _reads_a_step(s)]
     if not steps:
         lets = sum(isinstance(s, Let) for s in body)
-        return (*body[:lets], *_requests((rows,)), *body[lets:])
+        return (*body[:lets], *_requests(stores), *body[lets:])
+    (rows,) = stores
     result: list[Statement] = []
     for at, s in enumerate(body):
         if at in steps and (i := steps.index(at)) < (rows.hi.constant or 0):
@@ -64,14 +72,14 @@ def _reads_a_step(s: Statement) -> bool:
 
 
 def _requests(body: Block) -> Block:
-    """A nest of stores as one of prefetches, of the first lane of each vector."""
+    """A nest of stores as one of prefetches, of the first lane of each vector; of a tile that is turned, the last."""
     result: list[Statement] = []
     for s in body:
-        assert isinstance(s, For)
-        if s.kind == "lanes":
+        if isinstance(s, For) and s.kind == "lanes":
             (leaf,) = s.body
-            assert isinstance(leaf, Store)
-            result.append(Prefetch(leaf.buffer, tuple(i.substitute({s.var: 0}) for i in leaf.index)))
-        else:
+            if isinstance(leaf, Store) and leaf.buffer.space == "output":
+                lane = s.hi - 1 if is_turned(leaf.value, s) else 0
+                result.append(Prefetch(leaf.buffer, tuple(i.substitute({s.var: lane}) for i in leaf.index)))
+        elif isinstance(s, For) and _stores_output(s):
             result.append(replace(s, body=_requests(s.body)))
     return tuple(result)

@@ -1,0 +1,44 @@
+"""prefetch_input: in channels_first, a tile asks for the steps that a later one will read.
+
+    unrolled i: xv := x[c, t + i] ...        →        prefetch x[c, t + 2 tiles]
+                                                      unrolled i: xv := x[c, t + i] ...
+
+A tile reads a few steps of every channel, each from another line of the cache, and the next tile the steps that follow: the processor sees
+no stream in that. Where little is computed with what is read, it waits. In channels_first on avx512, c32_f32_k2@256x329 is 1.36 times as
+fast as with steps in the lanes, and without requests 0.85 times; c128_f128_k1@64x512 1.20 and 0.97. With many products or filters all is in
+the caches, and a request is one more load: c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..index import index, minimum
+from ..ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
+from .context import Context
+
+#: Products of an output, and vectors of filters, up to which a tile asks.
+_FEW_PRODUCTS, _FEW_VECTORS = 128, 8
+_TILES_AHEAD = 2
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    problem, plan = context.problem, context.plan
+    few = problem.kernel_size * problem.group_channels <= _FEW_PRODUCTS and problem.group_filters <= _FEW_VECTORS * plan.width
+    if problem.channels_first and plan.algorithm == "direct" and plan.lanes == "filters" and few:
+        return kernel.with_body(tuple(_block(kernel.body)))
+    return kernel
+
+
+def _block(body: Block) -> Iterator[Statement]:
+    for s in body:
+        match s:
+            case For(kind="unrolled", body=(Bind(value=Load() as read), *_)):
+                ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_AHEAD) - 1})
+                yield Prefetch(read.buffer, (*read.index[:-1], index(minimum(ahead, read.buffer.shape[-1] - 1))))
+                yield s
+            case For():
+                yield replace(s, body=tuple(_block(s.body)))
+            case _:
+                yield s
