@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from .bounds import Facts
 from .errors import CompileError
 from .index import Index, var
-from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Ref, Statement, Store, Value
-from .rewrite import operands
+from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Ref, Statement, Store, Value, first_line
+from .rewrite import operands, walk
 
 
 class InvalidKernel(CompileError):
@@ -66,12 +66,8 @@ def _parallel_outside(body: Block) -> None:
     for statement in body:
         if isinstance(statement, For) and statement.kind == "parallel":
             _parallel_outside(statement.body)
-        elif isinstance(statement, For) and any(isinstance(s, For) and s.kind == "parallel" for s in _walk(statement.body)):
+        elif isinstance(statement, For) and any(isinstance(s, For) and s.kind == "parallel" for s in walk(statement.body)):
             raise InvalidKernel(f"a parallel loop stands within the {statement.kind} loop {statement.var}")
-
-
-def _walk(body: Block) -> Block:
-    return tuple(s for outer in body for s in (outer, *(_walk(outer.body) if isinstance(outer, For) else ())))
 
 
 def _block(body: Block, scope: _Scope) -> None:
@@ -119,21 +115,21 @@ def _value(number: Value, scope: _Scope, statement: Statement) -> None:
         case Load(buffer, place):
             _access(buffer, place, scope, statement)
         case Ref(name) if name not in scope.numbers:
-            raise InvalidKernel(f"{_show(statement)}: `{name}` is not defined there")
+            raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
         case Activate() if scope.scheduled:
-            raise InvalidKernel(f"{_show(statement)}: the activation was not expanded")
+            raise InvalidKernel(f"{first_line(statement)}: the activation was not expanded")
     for operand in operands(number):
         _value(operand, scope, statement)
 
 
 def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement) -> None:
     if scope.buffers.get(buffer.name) != buffer:
-        raise InvalidKernel(f"{_show(statement)}: {buffer} is not defined there")
+        raise InvalidKernel(f"{first_line(statement)}: {buffer} is not defined there")
     for axis, (at, size) in enumerate(zip(place, buffer.shape, strict=True)):
-        scope.known(at, _show(statement))
+        scope.known(at, first_line(statement))
         for what, slack in (("negative", at), (f"{size} or more", size - 1 - at)):
             if not scope.facts.proves(slack):
-                raise InvalidKernel(f"{_show(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
+                raise InvalidKernel(f"{first_line(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
     if buffer.space == "register" and scope.scheduled:
         _register(buffer, place, scope, statement)
 
@@ -143,19 +139,8 @@ def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement
     lanes = [name for name, kind in scope.names.items() if kind == "lanes"]
     last = place[-1:] if lanes and place and place[-1] == var(lanes[0]) else ()
     if last and buffer.shape[-1] != scope.width:
-        raise InvalidKernel(f"{_show(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
+        raise InvalidKernel(f"{first_line(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
     for at in place[: len(place) - len(last)]:
         for name in at.variables():
             if scope.names[name] != "unrolled":
-                raise InvalidKernel(f"{_show(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")
-
-
-def _show(statement: Statement) -> str:
-    match statement:
-        case Store(buffer, place, number):
-            return f"{buffer.name}[{', '.join(map(str, place))}] := {number}"
-        case Bind(name, number):
-            return f"{name} := {number}"
-        case Prefetch(buffer, place):
-            return f"prefetch {buffer.name}[{', '.join(map(str, place))}]"
-    return str(statement)
+                raise InvalidKernel(f"{first_line(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")
