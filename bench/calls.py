@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from bench import shapes, timing
+from bench.arguments import add_filter, count
 from bench.peak import FmaPeak
 from bench.shapes import Case
 from conv1d_codegen import execution, kernel, openmp, pool, threads
@@ -20,12 +21,10 @@ from conv1d_codegen.work import Work
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Gives the exit code, 0."""
     parser = argparse.ArgumentParser(prog="python -m bench calls", description="Times what a call costs beside its arithmetic.")
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only tiny cases whose name or problem contains it")
-    parser.add_argument("--rounds", type=int, default=21, help="times that each takes its turn; medians are kept (default: %(default)s)")
+    add_filter(parser, "tiny cases")
+    parser.add_argument("--rounds", type=count, default=21, help="times that each takes its turn; medians are kept (default: %(default)s)")
     arguments = parser.parse_args(argv)
-    if arguments.rounds < 1:
-        parser.error(f"argument --rounds: 1 or more is needed, not {arguments.rounds}")
-    cases = [case for case in shapes.load() if case.kind == "tiny" and arguments.filter in f"{case.name} {case.problem}"]
+    cases = [case for case in shapes.load(text=arguments.filter) if case.kind == "tiny"]
     if not cases:
         parser.error(f"argument --filter: no tiny case contains {arguments.filter!r}")
     processors, fork_joins = threads.processors(), fork_and_join(arguments.rounds)  # first: the others stay on one core

@@ -18,12 +18,10 @@ from statistics import median
 from typing import Any
 from unittest import mock
 
-if __package__ in (None, ""):  # run as a file: Python looks for modules in this folder instead of the one above
-    sys.path[0] = str(Path(__file__).resolve().parent.parent)
-
 from bench import shapes, timing
+from bench.arguments import add_filter, add_layout, count, no_case
 from bench.shapes import Case
-from conv1d_codegen import CompileOptions, jit
+from conv1d_codegen import jit
 from conv1d_codegen.compiler import compile_problem
 
 STAGES = ("passes", "emit", "parse", "optimise", "code", "link")
@@ -77,13 +75,13 @@ def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
             patch.stop()
 
 
-def measure(case: Case, algorithm: str = "auto") -> Compile:
+def measure(case: Case) -> Compile:
     """Compile a case, cold."""
     forget()
     seconds = dict.fromkeys(STAGES, 0.0)
     with _stopwatch(seconds):
         begin = time.thread_time()
-        compilation = compile_problem(case.problem, CompileOptions(algorithm=algorithm, strided_dilation=True))
+        compilation = compile_problem(case.problem)
         compilation.program.passes  # noqa: B018  made when they are first asked for
         passes = time.thread_time()
         ir = compilation.program.llvm
@@ -113,23 +111,19 @@ def _row(name: str, compile_: Compile) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench.compile_time", description="Times cold compiles, stage by stage, in ms.")
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name, class or problem contains it")
-    parser.add_argument("--rounds", type=int, default=3, help="compiles of each case; medians are kept (default: %(default)s)")
-    parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
-    arguments = parser.parse_args(argv)
-    if arguments.rounds < 1:
-        parser.error(f"argument --rounds: 1 or more is needed, not {arguments.rounds}")
-    return arguments
+    parser = argparse.ArgumentParser(prog="python -m bench compile", description="Times cold compiles, stage by stage, in ms.")
+    add_filter(parser)
+    parser.add_argument("--rounds", type=count, default=3, help="compiles of each case; medians are kept (default: %(default)s)")
+    add_layout(parser)
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it. Gives the exit code: 2 where no case fits."""
     arguments = _arguments(argv)
-    cases = [c for c in shapes.load(arguments.layout == "channels_first") if arguments.filter in f"{c.name} {c.kind} {c.problem}"]
+    cases = shapes.load(arguments.layout == "channels_first", text=arguments.filter)
     if not cases:
-        print(f"No case contains {arguments.filter!r}.", file=sys.stderr)
-        return 2
+        return no_case(arguments.filter)
     timing.pin()
     measure(cases[0])  # what only the first layer of a process takes
     print(" ".join([f"{'ms':34}", f"{'lines':>6}", *(f"{stage:>8}" for stage in STAGES), f"{'total':>8}"]))
@@ -140,7 +134,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     worst = max(results, key=lambda result: result.total)
     print(f"\n{_row('median', _median(results))}\n{_row('worst', worst)}\n\nimport conv1d_codegen: {1e3 * import_seconds():.0f} ms")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

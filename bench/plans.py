@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import geometric_mean
 
 from bench import shapes, timing
+from bench.arguments import add_filter, add_layout, add_target, no_case
 from bench.shapes import Case
 from conv1d_codegen.plan import Plan
-from conv1d_codegen.target import TARGETS, Target, resolve, runs_here
+from conv1d_codegen.target import Target, resolve
 from conv1d_codegen.tuning import Trial, Workbench, compare, search
 
 CLOSE = 1.05  # times the best plan's time: what still counts as well chosen
@@ -64,28 +64,25 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench plans", description="Holds the plans that the cost model chooses against a search."
     )
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name, class or problem contains it")
+    add_filter(parser)
     parser.add_argument("--seconds", type=float, default=20.0, help="of the search for each case (default: %(default)s)")
     parser.add_argument(
         "--final", type=float, default=1.0, help="seconds in which the two plans take turns in the end (default: %(default)s)"
     )
-    parser.add_argument("--target", choices=list(TARGETS), help="compile for a row of the target table (default: this machine)")
-    parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
+    add_target(parser)
+    add_layout(parser)
     arguments = parser.parse_args(argv)
     if not (arguments.seconds > 0 and arguments.final > 0):
         parser.error(f"--seconds and --final must be above 0. Received: {arguments.seconds} and {arguments.final}")
-    if arguments.target and not runs_here(TARGETS[arguments.target]):
-        parser.error(f"argument --target: code for {arguments.target} does not run on this machine")
     return arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Search a plan for each case. Gives the exit code: 1 where fewer plans than wanted are well chosen, 2 where no case fits."""
     arguments = _arguments(argv)
-    cases = [c for c in shapes.load(arguments.layout == "channels_first") if arguments.filter in f"{c.name} {c.kind} {c.problem}"]
+    cases = shapes.load(arguments.layout == "channels_first", text=arguments.filter)
     if not cases:
-        print(f"No case contains {arguments.filter!r}.", file=sys.stderr)
-        return 2
+        return no_case(arguments.filter)
     target = resolve(arguments.target)
     timing.pin()
     print(f"{target}, {arguments.layout}, float32, bias and relu; the kernel alone\n\n{header()}", flush=True)

@@ -18,11 +18,12 @@ if __package__ in (None, ""):  # run as a file: Python looks for modules in this
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench import machine, peers, process, table, timing
+from bench.arguments import add_filter, add_layout, add_target, count, no_case
 from bench.measure import Settings
 from bench.progress import Progress, progress
 from bench.record import Limits, Result, Run, result_from
 from conv1d_codegen.plan import ALGORITHMS
-from conv1d_codegen.target import TARGETS, resolve, runs_here
+from conv1d_codegen.target import resolve
 
 _EXTRA = 'run `python -m pip install "conv1d-codegen[bench]"`, or `python -m pip install ".[bench]"` in a checkout'
 
@@ -33,17 +34,17 @@ def _parser() -> argparse.ArgumentParser:
         description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
         epilog="Other commands: python -m bench compare | compile | calls | plans, each with --help.",
     )
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only cases whose name, class or problem contains it")
+    add_filter(parser)
     parser.add_argument(
         "--peers", type=_peers, default=(), metavar="NAMES", help=f"all, none (default), or some of {','.join(peers.NEEDS)}"
     )
     parser.add_argument("--threads", type=_threads, default=(1,), metavar="COUNTS", help="numbers of threads, such as 1,2 (default: 1)")
-    parser.add_argument("--sweeps", type=int, default=3, help="times that all cases are gone through (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="times in a sweep that each takes its turn (default: %(default)s)")
+    parser.add_argument("--sweeps", type=count, default=3, help="times that all cases are gone through (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=5, help="times in a sweep that each takes its turn (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="one sweep of 3 rounds")
-    parser.add_argument("--target", choices=list(TARGETS), help="compile for a row of the target table (default: this machine)")
+    add_target(parser)
     parser.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="of the compiled layers (default: %(default)s)")
-    parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
+    add_layout(parser)
     parser.add_argument("--dtype", choices=("f32", "f64"), default="f32", help="default: %(default)s; the peers are measured in f32 only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them under the machine's roofline, as .png, .svg or .pdf")
@@ -70,13 +71,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line, with all that can be known to go wrong refused before the first measurement."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    for name in ("sweeps", "rounds"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"argument --{name}: 1 or more is needed, not {getattr(arguments, name)}")
     if arguments.quick:
         arguments.sweeps, arguments.rounds = 1, 3
-    if arguments.target and not runs_here(TARGETS[arguments.target]):
-        parser.error(f"argument --target: code for {arguments.target} does not run on this machine")
     if max(arguments.threads) > len(timing.cores()):
         parser.error(
             f"argument --threads: {max(arguments.threads)} threads want as many cores, and this process may use {len(timing.cores())}"
@@ -102,8 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = Settings(**{name: getattr(arguments, name) for name in fields})
     cases = len(settings.cases())
     if not cases:
-        print(f"No case contains {arguments.filter!r}.", file=sys.stderr)
-        return 2
+        return no_case(arguments.filter)
     begin, date = time.perf_counter(), datetime.now(timezone.utc).isoformat(timespec="seconds")
     options = {**asdict(settings), "threads": list(arguments.threads)}
     run = Run(date, machine.describe(), machine.versions(settings.peers), options, [], [])

@@ -86,8 +86,8 @@ def placed(shape: tuple[int, ...], dtype: str) -> Array:
     return memory[begin : begin + size].view(dtype).reshape(shape)
 
 
-def load(channels_first: bool = False, dtype: str = "f32") -> list[Case]:
-    """All cases, in the file's order, in float32 ("f32") or float64 ("f64")."""
+def load(channels_first: bool = False, dtype: str = "f32", text: str = "") -> list[Case]:
+    """The cases whose name, class or problem contains a text, in the file's order, in float32 ("f32") or float64 ("f64")."""
     cases = []
     for shape in json.loads(_FILE.read_text(encoding="utf-8")):
         left, right = shape["padding"]
@@ -104,4 +104,4 @@ def load(channels_first: bool = False, dtype: str = "f32") -> list[Case]:
             channels_first=channels_first,
         )
         cases.append(Case(shape["name"], shape["class"], shape["batch"], shape["length"], problem))
-    return cases
+    return [case for case in cases if text in f"{case.name} {case.kind} {case.problem}"]

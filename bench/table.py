@@ -31,11 +31,11 @@ def header(threads: int) -> str:
 
 
 def row(result: Result, peers: list[str]) -> str:
-    """One case. Where an output was wrong, the names of those that gave it stand in the columns of their times."""
-    if "compiled" not in result.timings:
-        return f"{result.name:34} WRONG: {'; '.join(f'{name}: {fault}' for name, fault in result.faults.items())}"
-    compiled, best = result.timings["compiled"], result.best(peers)
+    """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing else stands in the row."""
     wrong = [f"{name}: {fault}" for name, fault in result.faults.items()]
+    if "compiled" not in result.timings:
+        return f"{result.name:34} WRONG: {'; '.join(wrong)}"
+    compiled, best = result.timings["compiled"], result.best(peers)
     line = _line(
         [
             result.name,

@@ -43,19 +43,19 @@ class DTypePolicy:
 
         Raises ValueError for anything else, also for a dtype that a Conv1D can't have.
         """
-        name = identifier
+        if identifier is None:
+            return cls()
         if isinstance(identifier, Mapping):
-            name = identifier.get("config", {}).get("name")
+            config = identifier.get("config")
+            name = config.get("name") if isinstance(config, Mapping) else None
         elif isinstance(identifier, type):
             name = np.dtype(identifier).name
-        elif identifier is not None and not isinstance(identifier, str):
-            name = getattr(identifier, "name", None)
-            if not isinstance(name, str):
-                raise ValueError(
-                    f"Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={identifier}"
-                )
-        if name is None:
-            return cls()
+        else:
+            name = identifier if isinstance(identifier, str) else getattr(identifier, "name", None)
+        if not isinstance(name, str):
+            raise ValueError(
+                f"Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={identifier}"
+            )
         if name.startswith(_QUANTIZED):
             raise ValueError(
                 "Cannot convert `policy` into a valid pair (`mode`, `source_name`) to instantiate `QuantizedDTypePolicy`. "

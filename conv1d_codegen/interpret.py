@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import arithmetic
+from .activations import evaluate
 from .index import Index
 from .ir import Activate, Alloc, Binary, Bind, Block, Buffer, Const, Fma, For, Kernel, Let, Load, Prefetch, Ref, Select, Store, Unary, Value
 from .problem import DTYPES
@@ -86,7 +87,5 @@ class _Machine:
             case Select(compare, a, b, then, other):
                 return arithmetic.select(compare, *(self.number(v) for v in (a, b, then, other)))
             case Activate(activation, a):
-                from .activations import evaluate
-
                 return self.dtype.type(evaluate(activation, self.number(a)))
         raise TypeError(f"not a value: {value!r}")

@@ -48,6 +48,11 @@ def _is_name(name: str) -> bool:
     return name.isascii() and name.isidentifier()
 
 
+def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
+    if len(place) != len(buffer.shape):  # not `_require`: a message for every access would take time
+        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
     """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers)."""
@@ -322,9 +327,9 @@ def value(number: Value | float) -> Value:
 # --- printing ------------------------------------------------------------------------------------------------------------------
 
 
-def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
-    if len(place) != len(buffer.shape):
-        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
+def first_line(statement: Statement) -> str:
+    """The first line of a statement's text form; all of it, unless it is a loop."""
+    return next(_lines((statement,), 0))
 
 
 def _element(buffer: Buffer, place: tuple[Index, ...]) -> str:

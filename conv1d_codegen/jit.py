@@ -12,6 +12,7 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
 from __future__ import annotations
 
 import platform
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -134,12 +135,11 @@ def assembly(ir: str, target: Target) -> str:
 class Code:
     """Machine code in memory, alive as long as this object is."""
 
-    __slots__ = ("_tracker", "address", "size")
+    __slots__ = ("_tracker", "address")
 
-    def __init__(self, tracker: Any, address: int, size: int) -> None:
+    def __init__(self, tracker: Any, address: int) -> None:
         self._tracker = tracker
         self.address = address
-        self.size = size
 
 
 def load(ir: str, symbol: str, target: Target) -> Code:
@@ -152,7 +152,7 @@ def load(ir: str, symbol: str, target: Target) -> Code:
     with COMPILING:
         library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
         tracker = library.link(_jit(), f"conv1d_codegen.{next(_SERIAL)}")
-        return Code(tracker, tracker[symbol], len(image))
+        return Code(tracker, tracker[symbol])
 
 
 @cache
@@ -170,16 +170,13 @@ def _jit() -> Any:
 
 
 def _refuse_undefined_symbols(image: bytes, symbol: str) -> None:
-    with COMPILING:
-        undefined = _undefined_symbols(image)
+    undefined = _undefined_symbols(image)
     if undefined:
         raise CompileError(f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler.")
 
 
 def _undefined_symbols(image: bytes) -> list[str]:
     """The symbols an ELF object wants from outside (System V ABI, Object Files, Symbol Table). Other formats: not looked at."""
-    import struct
-
     if image[:5] != b"\x7fELF\x02":
         return []
     (sections_at,) = struct.unpack_from("<Q", image, 0x28)

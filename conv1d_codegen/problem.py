@@ -105,7 +105,7 @@ class Problem:
                 f"the largest of which makes {largest}."
             )
         if self.kernel_bytes >= 2**63:
-            raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes, which no address space holds.")
+            raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes in float64, which no address space holds.")
 
     @property
     def group_channels(self) -> int:
@@ -124,6 +124,7 @@ class Problem:
 
     @property
     def kernel_bytes(self) -> int:
+        """Bytes of the weights as the widest numbers, float64."""
         return self.kernel_size * self.group_channels * self.filters * 8
 
     @property

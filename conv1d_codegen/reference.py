@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import activations
 from .dtypes import numpy_dtype
-from .padding import ceildiv
+from .padding import steps_of_tap
 from .problem import DTYPES, Activation, Problem
 
 # Bits of the significand, hidden one included, and the exponent of the smallest subnormal, of the dtypes that are stored
@@ -36,7 +36,8 @@ def conv1d(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None, problem: Pro
     if weights.shape != problem.kernel_shape:
         raise ValueError(f"{problem} has a kernel of shape {problem.kernel_shape}. Received: {weights.shape}.")
     if (bias is not None) != problem.use_bias or (bias is not None and np.shape(bias) != (problem.filters,)):
-        raise ValueError(f"{problem} has {'a' if problem.use_bias else 'no'} bias. Received: {None if bias is None else np.shape(bias)}.")
+        wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
+        raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else np.shape(bias)}.")
     if problem.channels_first:
         inputs = inputs.transpose(0, 2, 1)
 
@@ -52,8 +53,8 @@ def conv1d(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None, problem: Pro
     with np.errstate(all="ignore"):
         for tap in range(problem.kernel_size):
             offset = tap * problem.dilation - left
-            # Output steps t for which 0 <= t·stride + offset < length.
-            first, last = max(0, ceildiv(-offset, stride)), min(steps, ceildiv(length - offset, stride))
+            begin, end = steps_of_tap(tap, length, left, stride, problem.dilation)
+            first, last = max(0, begin), min(steps, end)
             if first < last:
                 rows = inputs[:, :, first * stride + offset : (last - 1) * stride + offset + 1 : stride]
                 sums[:, :, first:last] += rows @ by_group[tap][:, None]

@@ -2,8 +2,8 @@
 
 A row is a family of machines; `host()` is the row that fits the machine at hand, with its exact CPU name, features and L2.
 Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a common server part, and only steer the
-choice of blocks: Zen 3 and Golden Cove have 512 KiB and 2 MiB of L2; the smaller is assumed where a row covers both, and the system
-asked for that of the machine at hand.
+choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed, and the
+system asked for that of the machine at hand.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def host() -> Target:
     machine = jit.host_machine()
     for name in ("avx512", "avx2", "sse2", "neon"):
         row = TARGETS[name]
-        wanted = [feature[1:] for feature in row.features.split(",")]
-        if row.triple.split("-")[0] == machine.architecture and all(machine.features.get(feature, False) for feature in wanted):
+        if runs_here(row):
             l2_bytes = _l2_bytes() or row.l2_bytes
             return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features, l2_bytes=l2_bytes)
     raise CompileError(
@@ -80,10 +79,7 @@ def _l2_bytes() -> int:
 
 
 def resolve(target: Target | str | None) -> Target:
-    """A target by name; None, or "host", is the machine at hand.
-
-    A named row of the host's own architecture keeps the host's triple. Raises CompileError for an unknown name.
-    """
+    """A target by name; None, or "host", is the machine at hand. Raises CompileError for an unknown name."""
     if isinstance(target, Target):
         return target
     if target is None or target == "host":

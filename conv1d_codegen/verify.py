@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from .bounds import Facts
 from .errors import CompileError
 from .index import Index, var
-from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Ref, Statement, Store, Value
-from .rewrite import operands
+from .ir import Activate, Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Ref, Statement, Store, Value, first_line
+from .rewrite import operands, walk
 
 
 class InvalidKernel(CompileError):
@@ -47,10 +47,11 @@ class _Scope:
     def inner(self) -> _Scope:
         return _Scope(self.facts, dict(self.buffers), dict(self.names), self.scheduled, set(self.numbers), dict(self.lets), self.width)
 
-    def known(self, expression: Index, where: str) -> None:
+    def known(self, expression: Index, where: str | Statement) -> None:
         for name in expression.variables():
             if name not in self.names:
-                raise InvalidKernel(f"{where}: `{name}` is not defined there")
+                text = where if isinstance(where, str) else first_line(where)
+                raise InvalidKernel(f"{text}: `{name}` is not defined there")
 
     def define(self, name: str, kind: str) -> None:
         if name in self.names or name in self.buffers or name in self.numbers:
@@ -67,12 +68,8 @@ def _parallel_outside(body: Block) -> None:
     for statement in body:
         if isinstance(statement, For) and statement.kind == "parallel":
             _parallel_outside(statement.body)
-        elif isinstance(statement, For) and any(isinstance(s, For) and s.kind == "parallel" for s in _walk(statement.body)):
+        elif isinstance(statement, For) and any(isinstance(s, For) and s.kind == "parallel" for s in walk(statement.body)):
             raise InvalidKernel(f"a parallel loop stands within the {statement.kind} loop {statement.var}")
-
-
-def _walk(body: Block) -> Block:
-    return tuple(s for outer in body for s in (outer, *(_walk(outer.body) if isinstance(outer, For) else ())))
 
 
 def _block(body: Block, scope: _Scope) -> None:
@@ -122,21 +119,21 @@ def _value(number: Value, scope: _Scope, statement: Statement) -> None:
         case Load(buffer, place):
             _access(buffer, place, scope, statement, is_load=True)
         case Ref(name) if name not in scope.numbers:
-            raise InvalidKernel(f"{_show(statement)}: `{name}` is not defined there")
+            raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
         case Activate() if scope.scheduled:
-            raise InvalidKernel(f"{_show(statement)}: the activation was not expanded")
+            raise InvalidKernel(f"{first_line(statement)}: the activation was not expanded")
     for operand in operands(number):
         _value(operand, scope, statement)
 
 
 def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement, is_load: bool = False) -> None:
     if scope.buffers.get(buffer.name) != buffer:
-        raise InvalidKernel(f"{_show(statement)}: {buffer} is not defined there")
+        raise InvalidKernel(f"{first_line(statement)}: {buffer} is not defined there")
     for axis, (at, size) in enumerate(zip(place, buffer.shape, strict=True)):
-        scope.known(at, _show(statement))
+        scope.known(at, statement)
         for what, slack in (("negative", at), (f"{size} or more", size - 1 - at)):
             if not scope.facts.proves(slack):
-                raise InvalidKernel(f"{_show(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
+                raise InvalidKernel(f"{first_line(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
     if buffer.space == "register" and scope.scheduled:
         _register(buffer, place, scope, statement, is_load)
 
@@ -148,23 +145,12 @@ def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement
     if lane is not None and place and place[-1] == var(lane):
         constants = place[:-1]
         if buffer.shape[-1] != scope.width:
-            raise InvalidKernel(f"{_show(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
+            raise InvalidKernel(f"{first_line(statement)}: a vector of {buffer.shape[-1]} in lanes of {scope.width}")
     elif lane is not None and is_load and place and lane in place[0].variables():
         constants = (place[0] - var(lane), *place[1:])
         if scope.width & (scope.width - 1) or not scope.facts.proves(buffer.shape[-1] - scope.width):
-            raise InvalidKernel(f"{_show(statement)}: a column of vectors of {buffer.shape[-1]} in lanes of {scope.width}")
+            raise InvalidKernel(f"{first_line(statement)}: a column of vectors of {buffer.shape[-1]} in lanes of {scope.width}")
     for at in constants:
         for name in at.variables():
             if scope.names[name] != "unrolled":
-                raise InvalidKernel(f"{_show(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")
-
-
-def _show(statement: Statement) -> str:
-    match statement:
-        case Store(buffer, place, number):
-            return f"{buffer.name}[{', '.join(map(str, place))}] := {number}"
-        case Bind(name, number):
-            return f"{name} := {number}"
-        case Prefetch(buffer, place):
-            return f"prefetch {buffer.name}[{', '.join(map(str, place))}]"
-    return str(statement)
+                raise InvalidKernel(f"{first_line(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")

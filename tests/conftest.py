@@ -1,8 +1,11 @@
-"""Options, and the fixture that compares with golden files."""
+"""Options, the fixture that compares with golden files, and that of a process that has not tuned anything."""
 
 from pathlib import Path
 
 import pytest
+from tuning_helpers import forget
+
+from conv1d_codegen import winners
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -24,3 +27,12 @@ def golden(request):
         assert text == path.read_text(), f"{path.name} differs; if the change is meant, `pytest --update-golden` writes it anew"
 
     return check
+
+
+@pytest.fixture
+def nothing_is_remembered(monkeypatch):
+    """Each test starts like a new process without a directory, and leaves nothing behind."""
+    monkeypatch.delenv("CONV1D_CODEGEN_CACHE_DIR", raising=False)
+    forget(monkeypatch)
+    yield
+    winners._read.cache_clear()

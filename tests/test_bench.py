@@ -48,6 +48,13 @@ def test_there_are_59_cases_of_known_sizes() -> None:
     assert str(case("tiny/realtime", channels_first=True)) == "c8_f8_k3_d2_pad4x0_relu_f32_first@1x64"
 
 
+def test_the_filter_looks_at_name_class_and_problem() -> None:
+    assert [case.name for case in shapes.load(text="tiny/realtime")] == ["tiny/realtime"]
+    assert {case.kind for case in shapes.load(text="depthwise")} == {"depthwise"}
+    assert {case.problem.kernel_size for case in shapes.load(text="_k128_")} == {128}
+    assert shapes.load(text="no such case") == []
+
+
 def test_arrays_lie_where_large_ones_of_numpy_do() -> None:
     for dtype in ("f32", "f64"):
         this = next(case for case in shapes.load(dtype=dtype) if case.name == "m5/b1_conv1")
@@ -217,6 +224,8 @@ def test_the_commands_are_found_by_name(monkeypatch: pytest.MonkeyPatch, capsys:
         (["--json", "/no/such/folder/x.json"], "there is no folder"),
         (["--peers", "all", "--dtype", "f64"], "f32 only"),
         (["--sweeps", "0"], "1 or more is needed"),
+        (["--rounds", "few"], "1 or more is needed, not 'few'"),
+        (["--target", "z80"], "is needed, not 'z80'"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_measuring(

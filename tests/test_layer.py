@@ -1,12 +1,8 @@
-"""The layer: what it computes, its weights, losses, configs and copies. Integers in floats make most comparisons exact."""
+"""The layer: what it computes, of which inputs. Integers in floats make most comparisons exact."""
 
-import copy
 import functools
 import itertools
-import json
 import math
-import pickle
-import subprocess
 import sys
 import threading
 
@@ -14,25 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_helpers import built, expected, integers
 
-from conv1d_codegen import CompileOptions, Conv1D, activations, initializers, reference, regularizers
-
-
-def integers(shape, seed=0, dtype=np.float32):
-    return np.random.default_rng(seed).integers(-8, 9, shape).astype(dtype)
-
-
-def built(shape, *args, **arguments):
-    """A layer with small integers as weights."""
-    layer = Conv1D(*args, **arguments)
-    layer.build(shape)
-    layer.set_weights([integers(weight.shape, seed) for seed, weight in enumerate(layer.weights)])
-    return layer
-
-
-def expected(layer, x):
-    """What the reference gives for rank 3."""
-    return reference.conv1d(x, layer.kernel, layer.bias, layer.problem)
+from conv1d_codegen import CompileOptions, Conv1D, activations, reference
 
 
 def test_seed_document_examples():
@@ -130,6 +110,24 @@ def test_compute_output_shape_keeps_unknown_sizes():
         Conv1D(3, 3, activation="glu").compute_output_shape((3, 10, 4))
 
 
+def test_many_threads_share_a_layer():
+    layer = Conv1D(8, 3, padding="same", kernel_initializer=lambda shape, dtype: integers(shape, 3))
+    x = [integers((2, length, 4), length) for length in range(1, 9)]
+    results = [None] * len(x)
+
+    def work(index):
+        for _ in range(20):
+            results[index] = layer(x[index])
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(x))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for given_x, y in zip(x, results, strict=True):
+        np.testing.assert_array_equal(y, expected(layer, given_x))
+
+
 # Inputs
 
 
@@ -218,6 +216,13 @@ def test_rows_are_the_last_axis_in_channels_first_too():
     np.testing.assert_allclose(layer(integers((2, 4, 9))).sum(-1), 1.0, rtol=1e-6)
 
 
+@pytest.mark.parametrize("wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0])
+def test_an_activation_that_makes_something_else(wrong):
+    layer = Conv1D(8, 3, activation=wrong, name="odd")
+    with pytest.raises(ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"):
+        layer(np.ones((2, 10, 4), np.float32))
+
+
 # dtypes
 
 
@@ -248,116 +253,6 @@ def test_bfloat16_without_ml_dtypes(monkeypatch):
 def test_large_values_become_infinite_silently():
     layer = Conv1D(1, 1, kernel_initializer="ones")
     assert layer(np.full((1, 1, 1), 1e300)).item() == math.inf
-
-
-# Weights
-
-
-def test_weights():
-    layer = built((None, 8, 4), 6, 3, groups=2, name="c")
-    assert layer.count_params() == 42
-    assert [weight.shape for weight in layer.weights] == [(3, 2, 6), (6,)]
-    assert len(layer.trainable_weights) == 2
-    assert layer.non_trainable_weights == []
-    x = integers((2, 8, 4))
-    before = layer(x)
-    layer.kernel = 2 * layer.kernel
-    np.testing.assert_array_equal(layer(x) - layer.bias, 2 * (before - layer.bias))
-    layer.bias = np.arange(6)
-    np.testing.assert_array_equal(layer.bias, np.arange(6, dtype=np.float32))
-    np.testing.assert_array_equal(layer(x), expected(layer, x))
-    mine = layer.get_weights()
-    mine[0][...] = 0
-    assert layer.kernel.any()
-    layer.set_weights([weight.tolist() for weight in mine])
-    np.testing.assert_array_equal(layer(x), np.broadcast_to(layer.bias, (2, 6, 6)))
-    source = np.ones((3, 2, 6), np.float32)
-    layer.kernel = source
-    source[...] = 5
-    assert layer.kernel.max() == 1
-    layer.trainable = False
-    assert layer.trainable_weights == []
-    assert len(layer.non_trainable_weights) == len(layer.weights) == 2
-
-
-def test_weight_errors():
-    layer = built((None, 8, 4), 4, 3, name="c")
-    kernel, bias = layer.get_weights()
-    with pytest.raises(ValueError, match=r"on layer 'c' with a weight list of length 1, but the layer was expecting 2 weights."):
-        layer.set_weights([kernel])
-    message = r"Layer c weight shape \(4,\) is not compatible with provided weight shape \(5,\)."
-    with pytest.raises(ValueError, match=message):
-        layer.set_weights([np.zeros_like(kernel), np.zeros(5)])
-    np.testing.assert_array_equal(layer.kernel, kernel)  # all or none
-    with pytest.raises(ValueError, match=r"Layer c weight shape \(3, 4, 4\) is not compatible with provided weight shape \(3, 4, 5\)."):
-        layer.kernel = np.zeros((3, 4, 5))
-    for wrong in (np.zeros((3, 4, 4), complex), np.full((3, 4, 4), None), np.full((3, 4, 4), "a")):
-        with pytest.raises(TypeError, match=r"The weight `kernel` of layer c takes real numbers. Received an array of dtype"):
-            layer.kernel = wrong
-    with pytest.raises(ValueError, match="read-only"):
-        layer.kernel[0] = 1
-    with pytest.raises(ValueError, match="cannot set WRITEABLE"):
-        layer.bias.flags.writeable = True
-    with pytest.raises(ValueError, match="You cannot add new elements of state"):
-        layer.build((None, 8, 4))
-    for name in ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation", "use_bias"):
-        with pytest.raises(AttributeError, match=r"no setter|can't set"):
-            setattr(layer, name, 1)
-    layer = built((None, 8, 4), 4, 3, use_bias=False, name="c")
-    assert layer.bias is None
-    assert len(layer.weights) == 1
-    with pytest.raises(AttributeError, match="Layer 'c' has use_bias=False"):
-        layer.bias = bias
-
-
-def test_initial_weights():
-    kernel, bias = integers((3, 4, 6)), integers((6,))
-    layer = Conv1D(6, 3, weights=[kernel, bias])
-    layer(np.zeros((1, 8, 4), np.float32))
-    np.testing.assert_array_equal(layer.kernel, kernel)
-    layer = Conv1D(6, 3, weights=[bias, kernel])
-    with pytest.raises(ValueError, match="not compatible with provided weight shape"):
-        layer(np.zeros((1, 8, 4), np.float32))
-    assert not layer.built
-    layer = Conv1D(6, 3, kernel_initializer=kernel, bias_initializer=lambda shape, dtype: np.zeros(3), name="c")
-    with pytest.raises(ValueError, match=r"The initializer of `bias` must give an array of shape \(6,\). Received one of shape \(3,\)"):
-        layer.build((None, 8, 4))
-    layer = Conv1D(6, 3, kernel_initializer=None, bias_initializer=None)
-    layer.build((None, 8, 4))
-    assert layer.get_config()["kernel_initializer"] is None
-    assert layer.bias.any()
-    assert layer.kernel.any()
-
-
-# Losses
-
-
-def test_losses():
-    layer = Conv1D(
-        2, 3, kernel_initializer="ones", kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer=regularizers.L1(1.0)
-    )
-    x = np.ones((2, 5, 3), np.float32)
-    layer.build(x.shape)
-    assert layer.losses == pytest.approx([0.18, 0.0])
-    for _ in range(2):
-        assert layer(x).shape == (2, 3, 2)
-        assert layer.losses == pytest.approx([9 * 2 * 3 * 2 / 2, 0.18, 0.0])
-    layer.bias = [1.0, -3.0]
-    assert layer.losses[2] == pytest.approx(0.04)
-    layer.add_loss([1.5, np.float32(2.5)])
-    assert layer.losses == pytest.approx([54.0, 1.5, 2.5, 0.18, 0.04])
-    layer(np.zeros((0, 5, 3), np.float32))
-    assert layer.losses == pytest.approx([0.0, 0.18, 0.04])
-    layer.trainable = False
-    assert layer.losses == [0.0]
-    with pytest.raises(ValueError, match=r"`add_loss\(\)` .* Received invalid value: abc"):
-        layer.add_loss("abc")
-
-
-def test_activity_loss_sees_the_activation():
-    layer = Conv1D(1, 1, kernel_initializer="ones", activation="relu", activity_regularizer=lambda y: y.sum())
-    layer(np.array([[[-3.0], [2.0]]]))
-    assert layer.losses == [2.0]
 
 
 # convolution_op
@@ -412,151 +307,3 @@ def test_convolution_op_directly():
         layer.convolution_op(x[:, :4], layer.kernel)
     with pytest.raises(ValueError, match="expected min_ndim=3"):
         layer.convolution_op(x[0], layer.kernel)
-
-
-# Configs and copies
-
-
-def own_activation(x):
-    return x * x
-
-
-CONFIGS = [
-    {},
-    {"strides": 2, "padding": "SAME", "groups": 2, "activation": "gelu", "use_bias": False, "name": "mine", "trainable": False},
-    {"dilation_rate": [3], "padding": "causal", "data_format": "channels_first", "dtype": "mixed_float16"},
-    {"kernel_initializer": initializers.HeNormal(seed=3), "bias_initializer": initializers.Constant(0.5)},
-    {"kernel_regularizer": "l2", "bias_regularizer": regularizers.L1L2(0.1, 0.2), "activity_regularizer": "l1"},
-    {"kernel_constraint": "max_norm", "bias_constraint": "non_neg"},
-    {"activation": functools.partial(activations.relu, max_value=6.0)},
-    {"options": CompileOptions(strided_dilation=True, explicit_padding=(1, 2)), "strides": 2, "dilation_rate": 2},
-]
-
-
-@pytest.mark.parametrize("arguments", CONFIGS, ids=str)
-def test_config_round_trip(arguments):
-    layer = Conv1D(4, 3, **arguments)
-    text = json.dumps(layer.get_config())
-    again = Conv1D.from_config(json.loads(text))
-    assert json.dumps(again.get_config()) == text
-    assert set(dir(again)) == set(dir(layer))
-    layer(np.ones((2, 12, 12), np.float32))
-    assert json.dumps(layer.get_config()) == text
-    assert set(dir(again)) == set(dir(layer))
-
-
-def test_config_keys_are_those_of_keras_3():
-    assert " ".join(Conv1D(4, 3).get_config()) == (
-        "name trainable dtype filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
-        "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
-    )
-
-
-def test_custom_objects():
-    layer = Conv1D(4, 3, activation=own_activation)
-    config = json.loads(json.dumps(layer.get_config()))
-    assert Conv1D.from_config(config, {"own_activation": own_activation}).activation is own_activation
-    with pytest.raises(TypeError, match="Could not locate function 'own_activation'"):
-        Conv1D.from_config(config)
-
-
-def test_config_of_keras_2_9():
-    config = {
-        "name": "conv1d_3",
-        "trainable": True,
-        "batch_input_shape": [None, 10, 128],
-        "dtype": "float32",
-        "filters": 32,
-        "kernel_size": [3],
-        "strides": [1],
-        "padding": "causal",
-        "data_format": "channels_last",
-        "dilation_rate": [2],
-        "groups": 1,
-        "activation": "swish",
-        "use_bias": True,
-        "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
-        "bias_initializer": {"class_name": "Zeros", "config": {}},
-        "kernel_regularizer": {"class_name": "L2", "config": {"l2": 0.009999999776482582}},
-        "bias_regularizer": None,
-        "activity_regularizer": None,
-        "kernel_constraint": {"class_name": "MaxNorm", "config": {"max_value": 2, "axis": 0}},
-        "bias_constraint": None,
-    }
-    layer = Conv1D.from_config(config)
-    assert (layer.name, layer.padding, layer.dilation_rate, layer.batch_input_shape) == ("conv1d_3", "causal", (2,), (None, 10, 128))
-    assert layer.activation is activations.silu
-    assert layer(np.zeros((2, 10, 128), np.float32)).shape == (2, 10, 32)
-    del config["groups"], config["batch_input_shape"]
-    config["dtype"] = {"class_name": "Policy", "config": {"name": "mixed_float16"}}
-    assert Conv1D.from_config(config).compute_dtype == "float16"
-
-
-def test_names():
-    class HalfConv1D(Conv1D):
-        pass
-
-    first, second = HalfConv1D(4, 3), HalfConv1D(4, 3)
-    assert (first.name, second.name) == ("half_conv1d", "half_conv1d_1")
-    number = int(Conv1D(4, 3).name.removeprefix("conv1d").removeprefix("_") or 0)
-    assert Conv1D(4, 3).name == f"conv1d_{number + 1}"
-    assert repr(Conv1D(4, 3, name="c")) == "<Conv1D name=c, built=False>"
-    layer = Conv1D(4, 3, name="c")
-    layer.build((None, None, 2))
-    assert repr(layer) == "<Conv1D name=c, built=True, c2_f4_k3_valid_linear_f32>"
-    assert not layer.supports_masking
-
-
-@pytest.mark.parametrize(
-    "make", [copy.deepcopy, copy.copy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["deepcopy", "copy", "pickle"]
-)
-def test_copies(make):
-    layer = built((None, 8, 4), 6, 3, activation=own_activation, kernel_regularizer="l2")
-    x = integers((2, 8, 4))
-    y = layer(x)
-    other = make(layer)
-    np.testing.assert_array_equal(other(x), y)
-    assert other.get_config() == layer.get_config()
-    assert not other.kernel.flags.writeable
-    other.kernel = np.zeros_like(other.kernel)
-    np.testing.assert_array_equal(layer(x), y)
-    assert make(Conv1D(4, 3, name="c")).name == "c"
-
-
-def test_many_threads_share_a_layer():
-    layer = Conv1D(8, 3, padding="same", kernel_initializer=lambda shape, dtype: integers(shape, 3))
-    x = [integers((2, length, 4), length) for length in range(1, 9)]
-    results = [None] * len(x)
-
-    def work(index):
-        for _ in range(20):
-            results[index] = layer(x[index])
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(x))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for given_x, y in zip(x, results, strict=True):
-        np.testing.assert_array_equal(y, expected(layer, given_x))
-
-
-def test_dump():
-    layer = Conv1D(4, 3)
-    layer.build((None, None, 2))
-    assert "c2_f4_k3_valid_linear_f32" in layer.dump("problem")
-    assert "kernel" in layer.dump()
-    with pytest.raises(ValueError, match="asm"):
-        layer.dump("foo")
-
-
-def test_the_package_imports_no_compiler():
-    code = "import sys, conv1d_codegen; conv1d_codegen.Conv1D(4, 3); print([m for m in ('llvmlite', 'jinja2') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0])
-def test_an_activation_that_makes_something_else(wrong):
-    layer = Conv1D(8, 3, activation=wrong, name="odd")
-    with pytest.raises(ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"):
-        layer(np.ones((2, 10, 4), np.float32))

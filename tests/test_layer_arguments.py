@@ -76,6 +76,9 @@ CONSTRUCTOR = [
         "Cannot convert `policy` into a valid pair (`mode`, `source_name`) to instantiate `QuantizedDTypePolicy`. Received: policy=int8",
     ),
     ({"dtype": 5}, "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype=5"),
+    ({"dtype": {}}, "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={}"),
+    ({"dtype": {"config": {"name": 3}}}, "Cannot interpret `dtype` argument."),
+    ({"dtype": {"config": None}}, "Cannot interpret `dtype` argument."),
     ({"input_shape": (10, -1)}, "Cannot convert '(10, -1)' to a shape. Found invalid dimension '-1' of type '<class 'int'>'."),
     (
         {"options": {"algorithm": "winograd"}},

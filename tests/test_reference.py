@@ -100,8 +100,8 @@ def test_error_bound(dtype):
         ((2, 5), (3, 2, 4), (4,), r"takes inputs of shape \(-1, -1, 2\)"),
         ((2, 5, 3), (3, 2, 4), (4,), r"Received: \(2, 5, 3\)"),
         ((2, 5, 2), (3, 2, 5), (4,), r"has a kernel of shape \(3, 2, 4\). Received: \(3, 2, 5\)"),
-        ((2, 5, 2), (3, 2, 4), (5,), r"has a bias. Received: \(5,\)"),
-        ((2, 5, 2), (3, 2, 4), None, "has a bias. Received: None"),
+        ((2, 5, 2), (3, 2, 4), (5,), r"has a bias of shape \(4,\). Received: \(5,\)"),
+        ((2, 5, 2), (3, 2, 4), None, r"has a bias of shape \(4,\). Received: None"),
     ],
 )
 def test_errors(x, kernel, bias, message):

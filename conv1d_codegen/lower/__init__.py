@@ -20,9 +20,9 @@ def sizes(problem: Problem, algorithm: str) -> Sizes:
     return generic.SIZES_AS_NAMES if algorithm == "generic" else direct.constant_sizes(problem, grouped=False)[0]
 
 
-__all__ = ["Sizes", "lower", "representative", "sizes"]
-
-
 def representative(problem: Problem, algorithm: str) -> Problem:
     """The problem that stands for all those that one kernel of `algorithm` computes: itself, but for generic."""
     return generic.representative(problem) if algorithm == "generic" else problem
+
+
+__all__ = ["Sizes", "lower", "representative", "sizes"]
