@@ -4,7 +4,7 @@
     block     a sixteenth of the block to sixteen times the block
     unroll    not at all to sixteen times
 
-Only the choice is made here; which of them is fast is for `tuning` to measure.
+All give the same bits. Only the choice is made here; which of them is fast is for `tuning` to measure.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ def _shares(most: int) -> list[int]:
 
 def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     lanes = target.lanes("f64" if problem.dtype == "f64" else "f32")
+    if plan.sums_in_lanes:
+        yield from _lanes_of_sums(plan, problem, target)
+        return
     if plan.algorithm == "depthwise":
         yield from _lanes_of_filters(plan, "channels", problem.channels, lanes, target)
         return
@@ -77,6 +80,13 @@ def _lanes_of_steps(plan: Plan, filters: int, lanes: int, target: Target) -> Ite
         for rows in _shares(_room(target, vectors)):
             tall = -(-filters // -(-filters // rows))  # all tiles about as high
             yield Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll)
+
+
+def _lanes_of_sums(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    """Tiles of as many lanes: another number would add up products in another order, and tuning changes no bit of a result."""
+    for vectors in range(1, min(_MOST_VECTORS, problem.group_filters) + 1):
+        for rows in _shares(min(plan.width, _room(target, vectors))):
+            yield replace(plan, vectors=vectors, rows=(rows, 1))
 
 
 def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:

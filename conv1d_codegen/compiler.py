@@ -152,5 +152,5 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None) -> 
         target = resolve(options.target or knobs.target(TARGETS))
         found = winners.recall(problem, target) if options.algorithm == "auto" else None
         plan = options.plan or found or planning.choose(problem, target, options.algorithm)
-        planning.check_fits(problem, plan.algorithm)
+        planning.check_fits(problem, plan)
         return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

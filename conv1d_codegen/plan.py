@@ -8,11 +8,13 @@ panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by o
 where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4.
 
 Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6
-filters by 2 vectors of 8 steps.
+filters by 2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1` is 12
+steps by 2 filters, each with a vector of 16 sums.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -21,7 +23,7 @@ from .problem import Problem
 from .target import Target
 
 #: What each algorithm can have in the lanes of its vectors.
-LANES = {"direct": ("filters", "time"), "depthwise": ("channels",), "generic": ("filters",)}
+LANES = {"direct": ("filters", "time", "channels"), "depthwise": ("channels",), "generic": ("filters",)}
 ALGORITHMS = tuple(LANES)
 _ITEM = {"f32": 4, "f64": 8}  # bytes
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
@@ -33,6 +35,11 @@ _PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
 _HARDLY_ANY_PRODUCTS = 16
 #: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
 CHAINS = 8
+#: Products that are added up in one chain. The largest error as a share of `reference.error_bound`, in one chain and in chunks of 256, for
+#: 6144 products (c768_f768_k128_g16@1x49): normal data 0.49 and 0.10, data of one sign 6.5 and 0.85. One chunk (c85_f64_k3@1x4000): 0.54
+#: and 2.3, of 256 000 outputs.
+LONGEST_CHAIN = 256
+_PRODUCTS_TO_ADD_LANES = 130  # take as long as adding up the lanes of an output, by the measurements at `_channels_in_lanes`
 _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 _LARGEST = 1 << 16
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4"
@@ -75,6 +82,13 @@ class Plan:
                 "The tiles of a plan have fewer rows each than the one before, and the last has 1; with time in the lanes there is one "
                 f"height. Received: {self}"
             )
+        if self.sums_in_lanes and self.rows[0] > self.width:
+            raise CompileError(f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}")
+
+    @property
+    def sums_in_lanes(self) -> bool:
+        """Whether each lane adds up products of its own, of the same output (`passes/tile_sums.py`)."""
+        return self.algorithm == "direct" and self.lanes == "channels"
 
     @property
     def panel(self) -> int:
@@ -84,6 +98,8 @@ class Plan:
         """
         if self.lanes == "time":
             return self.rows[0]
+        if self.sums_in_lanes:
+            return self.vectors
         return self.width if self.algorithm == "generic" else self.width * self.vectors
 
     def __str__(self) -> str:
@@ -101,12 +117,20 @@ class Plan:
         return cls(part["algorithm"], part["lanes"], rows=tuple(map(int, part["rows"].split(","))), **numbers)
 
 
-def check_fits(problem: Problem, algorithm: str) -> None:
-    """Raises CompileError where `algorithm` can't compute `problem`."""
-    if algorithm == "depthwise" and (problem.groups != problem.channels or problem.channels_first):
+def check_fits(problem: Problem, plan: Plan) -> None:
+    """Raises CompileError where `plan` can't compute `problem`."""
+    if plan.algorithm == "depthwise" and (problem.groups != problem.channels or problem.channels_first):
         raise CompileError(
             f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
             'use algorithm="direct" or "auto".'
+        )
+    products = problem.kernel_size * problem.group_channels
+    fills = problem.group_channels > 1 and problem.group_channels % plan.width == 0 and products <= LONGEST_CHAIN * plan.width
+    if plan.sums_in_lanes and (problem.channels_first or not fills):
+        raise CompileError(
+            f"A direct plan with channels in the lanes computes channels-last problems with a multiple of its {plan.width} lanes as "
+            f"channels of a group, and up to {LONGEST_CHAIN} products a lane. Received: {problem}, with {problem.group_channels} "
+            f"channels of a group and {products} products; leave the plan away, or put filters in the lanes."
         )
 
 
@@ -118,9 +142,12 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
     if algorithm == "auto":
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":
-        check_fits(problem, algorithm)
-        return _depthwise(problem, target)
+        plan = _depthwise(problem, target)
+        check_fits(problem, plan)
+        return plan
     if algorithm == "direct":
+        if _channels_in_lanes(problem, target):
+            return _direct_channels(problem, target)
         return _direct_filters(problem, target) if _filters_in_lanes(problem, target) else _direct_time(problem, target)
     if algorithm == "generic":
         return _generic(problem, target)
@@ -178,6 +205,36 @@ def _width(count: int, lanes: int) -> int:
     while width > 1 and width // 2 >= count:
         width //= 2
     return width
+
+
+def _channels_in_lanes(problem: Problem, target: Target) -> bool:
+    """Whether filters would leave so many lanes empty that adding up lanes at the end costs less.
+
+    Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and 16, c64_f3_k3 18
+    and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
+    """
+    lanes = target.lanes(_compute(problem))
+    width = math.gcd(problem.group_channels, lanes)
+    products = problem.kernel_size * problem.group_channels
+    if problem.channels_first or width == 1 or products > LONGEST_CHAIN * width:
+        return False
+    used = width / lanes
+    return _width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
+
+
+def _direct_channels(problem: Problem, target: Target) -> Plan:
+    """Two filters, or one, by as many steps as their accumulators leave registers for the weights of a few taps.
+
+    c64_f6_k7@1x8000 reaches 75 % of the peak with 12x2 and 3 taps, 70 with 16x1 and 7, 65 with 8x3 and 1, 57 with 6x4; c32_f1_k7 57 with
+    16x1 and 7 taps, 46 with one tap (avx512).
+    """
+    many = target.registers >= 32
+    width = math.gcd(problem.group_channels, target.lanes(_compute(problem)))
+    vectors = min(problem.group_filters, 2 if many else 1)
+    rows = min(width, 12 if vectors == 2 else 16 if many else 8)
+    most, taps = (3 if vectors == 2 else 8 if many else 5), problem.kernel_size
+    unroll = taps if taps <= most else max(1, min(most, taps // 2))
+    return Plan("direct", "channels", width, vectors, tuple(dict.fromkeys((rows, min(rows, 4), 1))), _DEPTHWISE_BLOCK, unroll)
 
 
 def _filters_in_lanes(problem: Problem, target: Target) -> bool:

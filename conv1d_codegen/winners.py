@@ -87,7 +87,7 @@ def _read(directory: Path, problem: Problem, target: Target) -> Plan | None:
         if not isinstance(record, dict) or any(record.get(name) != value for name, value in _identity(problem, target).items()):
             return None
         plan = Plan.parse(str(record.get("plan")))
-        check_fits(problem, plan.algorithm)
+        check_fits(problem, plan)
         return plan
     except (OSError, ValueError, RuntimeError):  # CompileError, or RecursionError from json
         return None

@@ -47,6 +47,8 @@ PROBLEMS = (
     "c1_f5_k80_same_relu_f32",
     "c2_f64_k3_same_linear_f32_nobias",
     "c64_f3_k2_causal_linear_f32",
+    "c32_f1_k9_same_linear_f32",
+    "c32_f6_k5_s2_g2_pad3x1_relu_f64",
     # Strides and dilations, and both.
     "c8_f16_k3_s2_same_linear_f32",
     "c5_f12_k4_s3_same_relu_f32",

@@ -101,6 +101,8 @@ def test_options_that_do_not_fit(problem, options, message):
         ("direct", "filters", 8, 1, (6.0, 1), 1, 1),
         ("direct", "filters", 8, 1, (1,), 10**30, 1),
         ("generic", "time", 8, 1, (1,), 1, 1),
+        ("generic", "channels", 8, 1, (1,), 1, 1),
+        ("direct", "channels", 8, 1, (9, 1), 1, 1),
         ("direct", "filters", 8, 1, (1,), 0, 1),
         ("direct", "filters", 8, 1, (1,), 1, -1),
     ],
@@ -114,6 +116,10 @@ def test_a_plan_that_does_not_fit_the_problem():
     depthwise = Plan("depthwise", "channels", 8, 1, (1,), 64, 4)
     with pytest.raises(CompileError, match="as many groups as channels"):
         compile_problem(PROBLEM, CompileOptions(plan=depthwise))
+    sums = Plan("direct", "channels", 16, 1, (4, 1), 64, 4)
+    for text in ("c24_f2_k3_same_relu_f32", "c16_f2_k257_same_relu_f32", "c16_f2_k3_same_relu_f32_first", "c1_f2_k3_same_relu_f32"):
+        with pytest.raises(CompileError, match=r"a multiple of its 16 lanes.*up to 256 products a lane.*put filters in the lanes"):
+            compile_problem(Problem.parse(text), CompileOptions(plan=sums))
     with pytest.raises(ValueError, match="Received: algorithm='generic'"):
         CompileOptions(plan=depthwise, algorithm="generic")
 

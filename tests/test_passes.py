@@ -42,6 +42,8 @@ SMALL = (
     "c1_f3_k2_s2_causal_linear_f32_first",
     "c4_f6_k3_g2_valid_linear_f32_first",
     "c16_f8_k3_same_relu_f32_first",
+    "c16_f3_k7_s2_same_relu_f32",
+    "c8_f1_k5_d2_causal_gelu_f32",
     "c2_f3_k3_same_relu_f64",
     "c2_f5_k3_same_linear_f16",
     "c2_f3_k2_causal_gelu_f32",
@@ -97,6 +99,8 @@ VERIFIED = [
     ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
     ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
     ("c16_f8_k3_same_relu_f32_first", "sse2", "direct"),
+    ("c16_f3_k7_s2_same_relu_f32", "avx512", "direct"),
+    ("c8_f1_k5_d2_causal_gelu_f32", "avx2", "direct"),
     ("c2_f3_k2_causal_gelu_f32", "avx2", "direct"),
     ("c2_f3_k3_same_relu_f64", "avx2", "generic"),
 ]
@@ -120,6 +124,8 @@ def any_plan(draw, problem):
     unroll = draw(st.integers(1, 6))
     if algorithm == "direct" and problem.channels_first and problem.stride == 1 and draw(st.booleans()):
         return Plan("direct", "time", width, vectors, (draw(st.integers(1, 6)),), block, unroll)
+    if algorithm == "direct" and problem.group_channels % width == 0 and not problem.channels_first and width > 1 and draw(st.booleans()):
+        return Plan("direct", "channels", width, vectors, tuple(dict.fromkeys((draw(st.integers(1, width)), 1))), block, unroll)
     lanes = "channels" if algorithm == "depthwise" else "filters"
     rows = sorted(draw(st.sets(st.integers(2, 7), max_size=3)), reverse=True)
     return Plan(algorithm, lanes, width, vectors, (*rows, 1), block, unroll)
@@ -276,6 +282,24 @@ def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     places = [at for at, s in enumerate(tall) if any(isinstance(inner, Prefetch) for inner in walk((s,)))]
     assert len(places) == (context.plan.rows[0] if one_by_one else 1)
     assert all(second - first > 1 for first, second in pairwise(places))
+
+
+def test_few_filters_put_channels_into_the_lanes():
+    """Two filters a panel, each row a vector of sums for each; windows that taps share; one store for the rows of a filter."""
+    problem, context = planned("c32_f3_k3_valid_linear_f32", "avx512", "direct")
+    assert context.plan.sums_in_lanes
+    by_pass = dict(stages(lower(problem, "direct"), context))
+    tile = _tile_in_registers(by_pass["tile_sums"], 12)
+    assert tile[0].buffer.shape == (12, 2, 16)
+    (turned,) = tile[-1].body
+    assert (tile[-1].var, turned.kind, turned.hi, turned.width) == ("v", "lanes", 12, 16)
+    assert len(list(loads(turned.body[0].value))) == 16 + 1
+    shared = _tile_in_registers(by_pass["share_windows"], 12)
+    assert _loads_of_x(next(s.body for s in shared if isinstance(s, For) and s.var == "vector")) == 14 * 2
+    assert {packing.source: str(packing) for packing in by_pass["pack_weights"].packings} == {
+        "w": "w[j, c, f] as [f, c//16, j, c%16]",
+        "b": "b[f] as [f//2, f%2]",
+    }
 
 
 def test_a_tile_is_turned_where_steps_lie_side_by_side():

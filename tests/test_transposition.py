@@ -8,6 +8,7 @@ from helpers import RUNNABLE, assert_exact, compiled, exact_data, expected, run_
 from conv1d_codegen.emit.transposition import network
 from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.target import TARGETS
 
 
 @pytest.mark.parametrize("block", [1, 2, 4, 8])
@@ -42,7 +43,7 @@ def test_tiles_of_any_height_are_turned(text, rows):
     problem = Problem.parse(text)
     x, w, b = exact_data(problem, 2, 71)
     for target in RUNNABLE:
-        width = {"sse2": 4, "avx2": 8, "avx512": 16}[target] // (2 if problem.dtype == "f64" else 1)
+        width = TARGETS[target].lanes(problem.dtype)
         plan = Plan("direct", "filters", width, 2, tuple(dict.fromkeys((rows, 1))), 4 * rows, 2)
         assert_exact(problem, run_compiled(problem, x, w, b, target, plan=plan), expected(problem, x, w, b), f"@2x71 {target} {plan}")
 

@@ -75,7 +75,8 @@ def test_both_kinds_of_lanes_are_tried_where_they_can_pay():
         return {other.lanes for other in candidates("tile", plan.choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
 
     assert lanes("c8_f32_k3_same_relu_f32_first") == {"filters", "time"}
-    assert lanes("c8_f1_k3_same_relu_f32") == {"filters", "time"}
+    assert lanes("c5_f1_k3_same_relu_f32") == {"filters", "time"}
+    assert lanes("c8_f1_k9_same_relu_f32") == {"channels"}
     assert lanes("c8_f32_k3_same_relu_f32") == {"filters"}
     assert lanes("c8_f8_k3_g8_same_relu_f32") == {"channels"}
 

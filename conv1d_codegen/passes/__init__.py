@@ -9,6 +9,7 @@ The order, and why:
     interchange_edges once the edges that exist are known, and before tiling, as it makes loops over steps that are tiled
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
     tile_channels     the same for depthwise kernels, whose loops are the other way round
+    tile_sums         the same where filters are few, and the lanes hold channels
     pack_weights      after tiling, as the panels are those that the tiles read
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
@@ -41,6 +42,7 @@ from . import (
     stage_operands,
     tile,
     tile_channels,
+    tile_sums,
     transpose_output,
     unroll_reduction,
 )
@@ -56,6 +58,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("interchange_edges", interchange_edges.run),
     ("tile", tile.run),
     ("tile_channels", tile_channels.run),
+    ("tile_sums", tile_sums.run),
     ("pack_weights", pack_weights.run),
     ("stage_operands", stage_operands.run),
     ("unroll_reduction", unroll_reduction.run),

@@ -9,6 +9,7 @@
 
 The rounding error of a chain grows with the partial sums that it goes through. `chunk_shape` says what a chunk is; that depends
 neither on where the output lies nor on the algorithm, so that the bits do not either. Totals wait in scratch memory, which stays in L1.
+Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short enough.
 """
 
 from __future__ import annotations
@@ -19,23 +20,20 @@ from functools import partial
 
 from ..index import Index, Indexable, index, maximum, minimum, var
 from ..ir import Alloc, Block, For, Kernel, Load, Store, Value, buffer, load, loop, store
+from ..plan import LONGEST_CHAIN
 from ..rewrite import rewrite_values, substitute
 from .context import Context
-
-# The largest error as a share of `reference.error_bound`, in one chain and in chunks of 256, for 6144 products (c768_f768_k128_g16@1x49):
-# normal data 0.49 and 0.10, data of one sign 6.5 and 0.85. One chunk (c85_f64_k3@1x4000): 0.54 and 2.3, of 256 000 outputs.
-CHUNK = 256
 
 _Chunk = Callable[[Block], Block]  # terms → the terms summed from zero, and the sum added to the total
 _Split = Callable[[For, _Chunk], Block]  # the loop over taps → its chunks
 
 
 def chunk_shape(taps: int, channels: int) -> tuple[int, int]:
-    """Taps and channels of one chunk, of up to CHUNK products: whole taps, about as many in each, or an even part of one tap's channels."""
-    if channels > CHUNK:
-        parts = (size for size in range(CHUNK, CHUNK // 4, -1) if channels % size == 0)
-        return 1, next(parts, CHUNK)
-    most = CHUNK // channels
+    """Taps and channels of a chunk, of up to LONGEST_CHAIN products: whole taps, evenly many, or an even part of one tap's channels."""
+    if channels > LONGEST_CHAIN:
+        parts = (size for size in range(LONGEST_CHAIN, LONGEST_CHAIN // 4, -1) if channels % size == 0)
+        return 1, next(parts, LONGEST_CHAIN)
+    most = LONGEST_CHAIN // channels
     return -(-taps // -(-taps // most)), channels
 
 
@@ -43,6 +41,8 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     problem = context.problem
     taps, channels = problem.kernel_size, problem.group_channels
     some_taps, some_channels = chunk_shape(taps, channels)
+    if context.plan.sums_in_lanes:
+        return kernel
     if context.plan.algorithm == "generic":
         split = _at_run_time
     elif some_channels < channels:

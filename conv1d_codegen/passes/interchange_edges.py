@@ -10,7 +10,7 @@ taps depend on the step, the two loops change places (Wolfe, High Performance Co
 loop distribution and interchange). Every sum takes its terms in the same order as before.
 
 Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their arrays, and a
-depthwise kernel has no weights to share.
+depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weights to share.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EDGE = 64
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "direct":
+    if context.plan.algorithm != "direct" or context.plan.sums_in_lanes:
         return kernel
     return kernel.with_body(_block(kernel.body, sizes(context.problem, context.plan.algorithm)))
 

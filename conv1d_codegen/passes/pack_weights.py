@@ -1,7 +1,8 @@
 """pack_weights: weights and bias are read in panels, as `packing.py` lays them out, instead of in the order of the layer's arrays.
 
 `w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to
-back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel.
+back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel. Where
+channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         if name == "b" and not problem.use_bias:
             continue
         packings[name] = Packing(name, name + "p", kernel.buffer(name).shape, axes, outer, axis, panel)
+    if plan.sums_in_lanes:
+        packings["w"] = replace(packings["w"], outer=(*group, "f"), axis="c", panel=plan.width)
 
     def packed(buffer: Buffer) -> Buffer:
         packing = packings.get(buffer.name)

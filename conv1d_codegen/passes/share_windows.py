@@ -21,7 +21,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "depthwise":
+    if context.plan.lanes != "channels":
         return kernel
     return kernel.with_body(_block(kernel.body, context.problem.stride, context.problem.dilation))
 

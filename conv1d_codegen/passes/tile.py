@@ -26,7 +26,7 @@ from .peel_edges import STEPS
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm == "depthwise":  # see tile_channels.py
+    if context.plan.lanes == "channels":  # see tile_channels.py and tile_sums.py
         return kernel
     return kernel.with_body(_Tiling(context.plan, kernel.compute).block(kernel.body))
 

@@ -1,0 +1,113 @@
+"""tile_sums: register tiles for few filters. The lanes are input channels: each adds up its own products, and the lanes are added last.
+
+    for f, for t:                                  for panel of filters, for tile of steps:
+      acc := 0                                       for i, v, lanes l: part[i, v, l] := 0
+      for j, for c: acc += x * w            →        for vector of channels, for j, for i, v, lanes l:
+      y[t, f] := act(acc + b)                          part[i, v, l] += x[t + i, c + l] * w[c + l, v]
+                                                     for v, lanes l: y[t + l, v] := act(Σ_q part[l, v, q] + b)
+
+With filters in the lanes, a layer of one filter would leave all lanes but one empty. To add the lanes of a tile up, its rows are turned
+(`emit/transposition.py`): 4 shuffles and an addition for each output (avx512).
+
+An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the lanes in pairs. The
+order is the same for all tiles and at the edges, so that an output does not depend on where it lies; but other plans give other bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..index import var
+from ..ir import Alloc, Block, Buffer, Const, Fma, For, Kernel, Load, Statement, Store, Value, buffer, load, loop
+from ..plan import Plan
+from ..rewrite import rewrite_value, substitute
+from . import cut
+from .context import Context
+from .cut import Piece
+from .peel_edges import STEPS
+from .tile import is_guarded
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    plan = context.plan
+    if plan.algorithm == "direct" and plan.lanes == "channels":
+        return kernel.with_body(_filters(kernel.body, plan, kernel.compute))
+    return kernel
+
+
+def _filters(body: Block, plan: Plan, compute: str) -> Block:
+    """The loops over filters, in panels."""
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.var == "f":
+            panels = cut.cut_rows(s.hi, plan.vectors)
+            kind = s.kind if len(panels) == 1 else "serial"
+            for panel in panels:
+                result += panel.around(_steps(s.body, panel, plan, compute), kind)
+        elif isinstance(s, For):
+            result.append(replace(s, body=_filters(s.body, plan, compute)))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
+    """The loops over steps, in tiles."""
+    result: list[Statement] = []
+    for s in body:
+        if isinstance(s, For) and s.var in STEPS:
+            lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, "")
+            result += lets
+            for rows in tiles:
+                result += rows.around(_tile(s, rows, panel, plan.width, compute))
+        else:
+            result.append(s)
+    return tuple(result)
+
+
+def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
+    _, _, taps, finish = steps.body
+    assert isinstance(taps, For)
+    (channels,) = taps.body
+    assert isinstance(channels, For)
+    (term,) = channels.body
+    assert isinstance(term, Store)
+    assert isinstance(term.value, Fma)
+    assert isinstance(finish, Store)
+    part = buffer("part", compute, (rows.size, panel.size, width), "register")
+    place = (var("i"), var("v"), var("l"))
+    of_filter = {"f": panel.base + var("v")}
+
+    def over_tile(leaf: Statement) -> For:
+        lanes = loop("l", 0, width, (leaf,), "lanes", width)
+        return loop("i", 0, rows.size, (loop("v", 0, panel.size, (lanes,), "unrolled"),), "unrolled")
+
+    product = Store(part, place, replace(term.value, c=Load(part, place)))
+    (of_tile,) = substitute((product,), {**of_filter, steps.var: rows.base + var("i"), "c": var("vector") * width + var("l")})
+    taps = replace(taps, body=(over_tile(of_tile),))
+    sums = substitute((taps,), {steps.var: rows.base})  # in the bounds of the taps, which guard one step only
+    of_rows = loop("l", 0, rows.size, (_finished(finish, part),), "lanes", 1 << (rows.size - 1).bit_length())
+    outputs = substitute((of_rows,), {**of_filter, steps.var: rows.base + var("l")})
+    return (
+        Alloc(part),
+        over_tile(Store(part, place, Const(0.0))),
+        loop("vector", 0, channels.hi // width, sums),
+        loop("v", 0, panel.size, outputs, "unrolled"),
+    )
+
+
+def _finished(finish: Store, part: Buffer) -> Store:
+    """The store of one output, of the sum of the lanes of row `l`."""
+    total = _sum([load(part, var("l"), var("v"), q) for q in range(part.shape[-1].constant or 0)])
+    return replace(finish, value=rewrite_value(finish.value, lambda node: total if _is_accumulator(node) else node))
+
+
+def _is_accumulator(node: Value) -> bool:
+    return isinstance(node, Load) and node.buffer.space == "register" and not node.index
+
+
+def _sum(terms: list[Value]) -> Value:
+    """Neighbours first, then the sums of neighbours."""
+    while len(terms) > 1:
+        terms = [a + b for a, b in zip(terms[::2], terms[1::2], strict=True)]
+    return terms[0]
