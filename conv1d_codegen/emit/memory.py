@@ -104,10 +104,11 @@ class Memory:
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
     def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
-        """Ask for the cache line of an element, to be written (1), kept near (3), as data (1)."""
+        """Ask for the cache line of an element: of an output, to write it (1), into L1 (3); of weights, to read them (0), into L2 (2)."""
+        access, near = ("1", "3") if buffer.space == "output" else ("0", "2")
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, SCALARS[buffer.dtype], offset)
-        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", "1"), ("i32", "3"), ("i32", "1"))
+        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", access), ("i32", near), ("i32", "1"))
 
     def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
         registers = self._registers[name]
