@@ -497,6 +497,13 @@ def test_packing(panel):
     assert np.count_nonzero(packed) == source.size  # the rest are zeros
 
 
+def test_packed_weights_that_fill_a_large_page_begin_one():
+    for size, alignment in ((1 << 10, 64), ((2 << 20) - 64, 64), (2 << 20, 2 << 20), (7 << 20, 2 << 20)):
+        array = aligned_zeros((size // 4,), np.dtype(np.float32))
+        assert array.ctypes.data % alignment == 0
+        assert not array.any()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["c4096_f1_k2_s1000_valid_linear_f32_nobias", "c1_f1_k3_s262144_valid_linear_f32"])
 def test_more_than_two_to_the_31_elements(text):
