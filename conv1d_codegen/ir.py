@@ -7,7 +7,7 @@
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
-               | Prefetch(buffer, index...)                         a hint: what lies there will be written soon
+               | Prefetch(buffer, index...)                         a hint: what lies there is read soon or, in an output, written
     value     := Const(number) | Load(buffer, index...) | Ref(name)
                | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
                | Activate(activation, a)                            expanded to arithmetic before code is printed
@@ -68,6 +68,21 @@ class Buffer:
         _require(self.space in SPACES, f"buffer {self.name}: no such space: {self.space!r}")
         local = self.space in ("scratch", "register")
         _require(not local or all(s.constant is not None for s in self.shape), f"buffer {self.name}: {self.space} has constant sizes")
+
+    def offset(self, place: tuple[Index, ...]) -> Index:
+        """How many elements lie before the one at `place`."""
+        before = index(0)
+        for at, size in zip(place, self.shape, strict=True):
+            before = before * size + at
+        return before
+
+    @property
+    def size(self) -> Index:
+        """How many elements there are."""
+        count = index(1)
+        for size in self.shape:
+            count = count * size
+        return count
 
     def __str__(self) -> str:
         space = "" if self.space in ("input", "output") else {"register": "reg "}.get(self.space, f"{self.space} ")

@@ -182,9 +182,14 @@ def heights(rows: int, vectors: int) -> tuple[int, ...]:
     return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if 1 <= height <= rows))
 
 
+def weight_bytes(problem: Problem) -> int:
+    """Bytes of the weights, as numbers of the compute type."""
+    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[_compute(problem)]
+
+
 def weights_are_large(problem: Problem, target: Target) -> bool:
     """Whether the weights take more than half of L2, and so would come from further away for every block."""
-    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[_compute(problem)] > target.l2_bytes // 2
+    return weight_bytes(problem) > target.l2_bytes // 2
 
 
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:

@@ -1,14 +1,12 @@
 """Target: what the compiler knows of a machine. The only file with vector widths, registers and cache sizes.
 
-A row is a family of machines; `host()` is the row that fits the machine at hand, with its exact CPU name, features and L2.
+A row is a family of machines; `host()` is the row that fits the machine at hand, with its exact CPU name and features.
 Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a common server part, and only steer the
-choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed, and the
-system asked for that of the machine at hand.
+choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -62,20 +60,11 @@ def host() -> Target:
     for name in ("avx512", "avx2", "sse2", "neon"):
         row = TARGETS[name]
         if runs_here(row):
-            l2_bytes = _l2_bytes() or row.l2_bytes
-            return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features, l2_bytes=l2_bytes)
+            return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features)
     raise CompileError(
         f"No target fits this machine ({machine.triple}, {machine.cpu}): x86-64 and aarch64 with NEON are supported. "
         f"Name one of {', '.join(TARGETS)} with CompileOptions(target=...) to look at its code."
     )
-
-
-def _l2_bytes() -> int:
-    """The size of a core's L2, or zero where the system does not say."""
-    try:
-        return max(0, os.sysconf("SC_LEVEL2_CACHE_SIZE"))
-    except (AttributeError, OSError, ValueError):  # no such function, or no such name: it is glibc's
-        return 0
 
 
 def resolve(target: Target | str | None) -> Target:

@@ -95,6 +95,9 @@ def _block(body: Block, scope: _Scope) -> None:
             case Store(buffer, place, number):
                 _value(number, scope, statement)
                 _access(buffer, place, scope, statement)
+            case Prefetch(buffer, place) if buffer.space == "packed":  # in the order of memory, past the ends of rows
+                _known_buffer(buffer, scope, statement)
+                _in_range("its offset in", buffer, buffer.offset(place), buffer.size, scope, statement)
             case Prefetch(buffer, place):
                 _access(buffer, place, scope, statement)
 
@@ -127,15 +130,23 @@ def _value(number: Value, scope: _Scope, statement: Statement) -> None:
 
 
 def _access(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement, is_load: bool = False) -> None:
-    if scope.buffers.get(buffer.name) != buffer:
-        raise InvalidKernel(f"{first_line(statement)}: {buffer} is not defined there")
+    _known_buffer(buffer, scope, statement)
     for axis, (at, size) in enumerate(zip(place, buffer.shape, strict=True)):
-        scope.known(at, statement)
-        for what, slack in (("negative", at), (f"{size} or more", size - 1 - at)):
-            if not scope.facts.proves(slack):
-                raise InvalidKernel(f"{first_line(statement)}: index {axis} of {buffer}, `{at}`, may be {what}, as far as can be proved")
+        _in_range(f"index {axis} of", buffer, at, size, scope, statement)
     if buffer.space == "register" and scope.scheduled:
         _register(buffer, place, scope, statement, is_load)
+
+
+def _known_buffer(buffer: Buffer, scope: _Scope, statement: Statement) -> None:
+    if scope.buffers.get(buffer.name) != buffer:
+        raise InvalidKernel(f"{first_line(statement)}: {buffer} is not defined there")
+
+
+def _in_range(which: str, buffer: Buffer, at: Index, size: Index, scope: _Scope, statement: Statement) -> None:
+    scope.known(at, statement)
+    for what, slack in (("negative", at), (f"{size} or more", size - 1 - at)):
+        if not scope.facts.proves(slack):
+            raise InvalidKernel(f"{first_line(statement)}: {which} {buffer}, `{at}`, may be {what}, as far as can be proved")
 
 
 def _register(buffer: Buffer, place: tuple[Index, ...], scope: _Scope, statement: Statement, is_load: bool) -> None:

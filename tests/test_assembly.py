@@ -123,6 +123,21 @@ def test_depthwise_kernels_ask_for_their_output(target):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
+def test_large_weights_are_asked_for_ahead(target):
+    """By a loop of its own around one request, into L2, within the loop over channels, where nothing is divided or spilled."""
+    compilation = compiled(Problem.parse("c512_f1024_k3_d6_pad6x6_relu_f32"), target)
+    assembly = compilation.dump("asm")
+    requests = [block for block in blocks(assembly) if any(line.startswith("prefetch") for line in block)]
+    assert [line.split()[0] for block in requests for line in block if line.startswith("prefetch")] == ["prefetcht1"]
+    assert all(is_loop(assembly, block) and len(block) <= 6 for block in requests), requests
+    tall = compilation.plan.rows[0] * compilation.plan.vectors
+    work = [block for block in blocks(assembly) if sum(bool(FMA.search(f" {line} ")) for line in block) == 4 * tall]
+    assert work
+    for block in work:
+        assert not [line for line in block if re.search(r"div|%[xyz]mm\d+, -?\d*\(%rsp\)|^vmov\S+ -?\d*\(%rsp\)", line)], "\n".join(block)
+
+
+@pytest.mark.parametrize("target", ["avx2", "avx512"])
 def test_the_tile_is_the_plans(target):
     compilation = compiled(Problem.parse(DENSE), target)
     rows, vectors = compilation.plan.rows[0], compilation.plan.vectors

@@ -70,6 +70,19 @@ def test_an_access_outside_a_buffer_raises(place):
         compute(Prefetch(Y, (index(place),)), x=[1, 2])
 
 
+def test_weights_may_be_fetched_past_the_end_of_a_row():
+    rows = buffer("wp", "f32", (2, 3), "packed")
+    arrays = {"x": np.zeros(1, np.float32), "wp": np.zeros((2, 3), np.float32), "y": np.zeros(1, np.float32)}
+    for place, inside in (((0, 5), True), ((1, 2), True), ((1, 3), False), ((0, -1), False)):
+        body = (Prefetch(rows, (index(place[0]), index(place[1]))),)
+        kernel = Kernel("k", "f32", (("N", 0),), (X, rows, Y), body)
+        if inside:
+            interpret(kernel, arrays, {"N": 1})
+        else:
+            with pytest.raises(IndexError, match="is outside wp"):
+                interpret(kernel, arrays, {"N": 1})
+
+
 def test_a_prefetch_changes_nothing():
     assert compute(Prefetch(Y, (index(1),)), x=[1, 2]) == [-7, -7]
 

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from conv1d_codegen.index import index, var
 from conv1d_codegen.packing import Packing, aligned_zeros
 from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Activation, Problem
+from conv1d_codegen.target import TARGETS, resolve
 
 #: All problems for one target, every second one for each of the others.
 CASES = [
@@ -340,6 +342,20 @@ def test_output_of_an_empty_input():
     np.testing.assert_array_equal(run_compiled(problem, x, w, b), np.broadcast_to(b, (2, 3, 6)))
 
 
+@pytest.mark.parametrize("text", ["c130_f40_k4_same_linear_f32", "c300_f70_k3_s2_pad3x1_relu_f64", "c600_f20_k1_valid_linear_f32"])
+def test_streamed_weights_keep_the_bits(text):
+    """Weights that do not stay in L2 are gone through in another order, and each sum takes its terms in the same one."""
+    problem = Problem.parse(text)
+    x, w, b = real_data(problem, 6, 45)
+    for name in (target for target in RUNNABLE if TARGETS[target].fma):
+        small = replace(TARGETS[name], triple=resolve(name).triple, l2_bytes=1 << 12)
+        kernel = compiled(problem, small).kernel
+        assert "part" in compiled(problem, small).dump("scheduled")
+        packed = kernel.pack(w, b)
+        for threads in (1, 3):
+            assert bits(call(kernel, packed, x, threads)) == bits(run_compiled(problem, x, w, b, name, "generic")), f"{problem} {name}"
+
+
 # --- packing and large arrays ---------------------------------------------------------------------------------------------------
 
 
@@ -356,6 +372,13 @@ def test_packing(panel):
     for j, c, g, f in np.ndindex(w.shape):
         assert packed[g, f // panel, j, c, f % panel] == w[j, c, g, f]
     assert np.count_nonzero(packed) == source.size  # the rest are zeros
+
+
+def test_packed_weights_that_fill_a_large_page_begin_one():
+    for size, alignment in ((1 << 10, 64), ((2 << 20) - 64, 64), (2 << 20, 2 << 20), (7 << 20, 2 << 20)):
+        array = aligned_zeros((size // 4,), np.dtype(np.float32))
+        assert array.ctypes.data % alignment == 0
+        assert not array.any()
 
 
 @pytest.mark.slow

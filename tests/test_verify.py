@@ -13,6 +13,7 @@ N, T, n, t, i, v, lane = (var(name) for name in ("N", "T", "n", "t", "i", "v", "
 X = buffer("x", "f32", (N, T, 4), "input")
 Y = buffer("y", "f32", (N, T), "output")
 W = buffer("wp", "f32", (8,), "packed")
+ROWS = buffer("wp", "f32", (2, 8), "packed")
 ACC = buffer("acc", "f32", (2, 8), "register")
 TMP = buffer("tmp", "f32", (4,), "scratch")
 ONE = Const(1.0)
@@ -56,6 +57,7 @@ GOOD = {
     "a line of the input that is fetched": kernel(steps(Prefetch(X, (n, t, index(0))))),
     "two parallel loops, one within the other": kernel(steps(store(Y, (n, t), ONE), kind="parallel")),
     "a line that is fetched": kernel(steps(Prefetch(Y, (n, t)))),
+    "weights that are fetched past the end of a row": kernel(steps(Prefetch(ROWS, (index(0), index(9)))), buffers=(X, ROWS, Y)),
     "an empty range": kernel(steps(store(Y, (n, t + 100), ONE), lo=T)),
 }
 
@@ -98,6 +100,10 @@ BAD = {
     "a load inside an expression": (kernel(steps(store(Y, (n, t), ONE + Fma(ONE, load(X, n, t + 1, 0), ONE)))), "may be T or more"),
     "a load in a bind": (kernel(steps(Bind("s", load(X, n, t - 1, 0)))), "may be negative"),
     "a prefetch of what is not there": (kernel(steps(Prefetch(Y, (n, t + 1)))), r"prefetch y\[n, t \+ 1\]: index 1.*may be T or more"),
+    "a prefetch past all weights": (
+        kernel(steps(Prefetch(ROWS, (index(1), index(8)))), buffers=(X, ROWS, Y)),
+        r"its offset in wp: packed f32\[2, 8\], `16`, may be 16 or more",
+    ),
     "past the end of scratch": (kernel(steps(Alloc(TMP), loop("i", 0, 5, (store(TMP, (i,), ONE),)))), "may be 4 or more"),
     "past the end of packed weights": (kernel(steps(store(Y, (n, t), load(W, 8)))), "may be 8 or more"),
     # Lanes.

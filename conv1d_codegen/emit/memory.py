@@ -112,11 +112,11 @@ class Memory:
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
     def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
-        """Ask for the cache line of an element, to be read (0) or written (1), kept near (3), as data (1)."""
+        """Ask for the cache line of an element: an output's to write it (1), else to read it (0); weights into L2 (2), else into L1 (3)."""
+        write, near = str(int(buffer.space == "output")), "2" if buffer.space == "packed" else "3"
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, SCALARS[buffer.dtype], offset)
-        write = str(int(buffer.space == "output"))
-        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", "3"), ("i32", "1"))
+        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", near), ("i32", "1"))
 
     def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
         registers = self._registers[name]

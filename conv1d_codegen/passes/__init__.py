@@ -5,6 +5,7 @@ The order, and why:
     block_time        first, as it decides what the parallel iterations are, and everything else happens inside one of them
     peel_edges        before tiling: only rows whose taps all fall on the input can share a register tile
     chunk_reduction   before tiling, as the sums of the chunks are tiled like the accumulators
+    stream_weights    after that, as the chunks are what all steps go over by turns; in place of peeling and interchanging edges
     simplify          now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist
     interchange_edges once the edges that exist are known, and before tiling, as it makes loops over steps that are tiled
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
@@ -14,9 +15,10 @@ The order, and why:
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
     share_windows     after unrolling, as it is the unrolled taps that read the same input
-    prefetch_input    after staging too: the one load of a row's number is where its successors are asked for
+    prefetch_weights  after unrolling too, as each round of the unrolled loop asks for some lines
+    prefetch_input    after staging: the one load of a row's number is where its successors are asked for
     transpose_output  before the activation is written out, as it is then in the lanes of steps
-    prefetch_output   after that, as a tile asks for its output while it goes through the input
+    prefetch_output   after that and sharing, as a tile asks for its output while it goes through the input
     expand_epilogue   activations become arithmetic; large ones get a loop of their own, for which the tiles must be there
     collapse_loops    last: the loops of one iteration that tiling and unrolling leave where a size is small
 """
@@ -37,9 +39,11 @@ from . import (
     peel_edges,
     prefetch_input,
     prefetch_output,
+    prefetch_weights,
     share_windows,
     simplify,
     stage_operands,
+    stream_weights,
     tile,
     tile_channels,
     tile_sums,
@@ -54,6 +58,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("block_time", block_time.run),
     ("peel_edges", peel_edges.run),
     ("chunk_reduction", chunk_reduction.run),
+    ("stream_weights", stream_weights.run),
     ("simplify", simplify.run),
     ("interchange_edges", interchange_edges.run),
     ("tile", tile.run),
@@ -63,6 +68,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("stage_operands", stage_operands.run),
     ("unroll_reduction", unroll_reduction.run),
     ("share_windows", share_windows.run),
+    ("prefetch_weights", prefetch_weights.run),
     ("prefetch_input", prefetch_input.run),
     ("transpose_output", transpose_output.run),
     ("prefetch_output", prefetch_output.run),

@@ -23,6 +23,7 @@ from ..index import Index, index, maximum, minimum, var
 from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
 from ..lower import Sizes, sizes
 from ..rewrite import loads, rewrite_values, walk
+from .block_time import SEQUENCES
 from .context import Context
 from .tile import is_guarded
 
@@ -41,7 +42,7 @@ def _block(body: Block, sizes: Sizes) -> Block:
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.var in ("t_left", "t_right") and inner is not None and _alike(s.body, inner.body):
-            result.append(_in_blocks(s, inner, sizes))
+            result.append(in_blocks("edge", EDGE, s, inner, sizes))
         elif isinstance(s, For):
             result.append(replace(s, body=_block(s.body, sizes)))
         else:
@@ -55,23 +56,29 @@ def _alike(edge: Block, inner: Block) -> bool:
     return len(edge) == len(inner) and all(_alike(a, b) for a, b in zip(*loops, strict=True))
 
 
-def _in_blocks(steps: For, inner: For, sizes: Sizes) -> For:
+def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None) -> For:
+    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these do.
+
+    The loop `inner` has the same body as `steps`, for a step that has all taps.
+    """
     first, last = var("first_step"), var("last_step")
-    blocks = (steps.hi - steps.lo + (EDGE - 1)) // EDGE
-    start = steps.lo + var("edge") * EDGE
-    ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + EDGE, steps.hi))))
-    edge = _Edge(steps.var, first, last, sizes)
-    return loop("edge", 0, blocks, (*ends, *edge.distributed(steps.body, inner.body)), note=steps.note)
+    blocks = (steps.hi - steps.lo + (size - 1)) // size
+    start = steps.lo + var(name) * size
+    ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + size, steps.hi))))
+    block = _Block(steps.var, first, last, size, sizes, sequences)
+    return loop(name, 0, blocks, (*ends, *block.distributed(steps.body, inner.body)), note=steps.note)
 
 
 @dataclass
-class _Edge:
-    """One block of steps `t`, `first <= t < last`."""
+class _Block:
+    """One block of at most `most` steps `t`, `first <= t < last`, of one sequence or of several."""
 
     t: str
     first: Index
     last: Index
+    most: int
     sizes: Sizes
+    sequences: For | None
     arrays: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def distributed(self, body: Block, inner: Block) -> Iterator[Statement]:
@@ -79,7 +86,8 @@ class _Edge:
         for s, full in zip(body, inner, strict=True):
             match s:
                 case Alloc(scalar):
-                    self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, (EDGE,), "scratch")
+                    shape = (self.most,) if self.sequences is None else (SEQUENCES, self.most)
+                    self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, shape, "scratch")
                     yield Alloc(self.arrays[scalar])
                 case For() if self.t in {*s.lo.variables(), *s.hi.variables()}:
                     assert isinstance(full, For)
@@ -117,14 +125,20 @@ class _Edge:
     def _in_register(self, s: Statement) -> Block:
         """A statement that adds to one sum, with the sum in a register while it does."""
         target = next(inner.buffer for inner in walk((s,)) if isinstance(inner, Store))
-        array = load(self.arrays[target], var(self.t) - self.first)
+        array = self._own(self.arrays[target])
         return (Alloc(target), store(target, (), array), s, Store(array.buffer, array.index, load(target)))
 
     def _around(self, body: Block, first: Index, last: Index) -> For:
         """The steps in a loop around statements, in which what belongs to one step is found in its array."""
         own = {s.buffer for s in body if isinstance(s, Alloc)}
-        arrays = {scalar: load(array, var(self.t) - self.first) for scalar, array in self.arrays.items() if scalar not in own}
-        return loop(self.t, first, last, _redirected(body, arrays))
+        arrays = {scalar: self._own(array) for scalar, array in self.arrays.items() if scalar not in own}
+        steps = loop(self.t, first, last, _redirected(body, arrays))
+        return steps if self.sequences is None else replace(self.sequences, body=(steps,))
+
+    def _own(self, array: Buffer) -> Load:
+        """What belongs to this step, of this sequence."""
+        step = var(self.t) - self.first
+        return load(array, step) if self.sequences is None else load(array, var(self.sequences.var) - self.sequences.lo, step)
 
 
 def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:

@@ -5,6 +5,8 @@ that and drops the guard. Where the kernel is wider than the input, the middle i
 
 A side that has steps at all gets at least as many as a tall tile, taken from the middle: most of its taps then have enough steps to
 keep the pipes busy.
+
+Where all steps of a block share the weights of each tap anyway (`stream_weights`), there is nothing to peel.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ..index import Indexable, index, maximum, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement
 from ..lower import sizes
 from ..rewrite import substitute
+from .block_time import streams_weights
 from .context import Context
 
 #: The loops over output steps: within, before and after the range where every tap falls on the input.
@@ -23,6 +26,8 @@ STEPS = ("t", "t_left", "t_right")
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
+    if streams_weights(context):
+        return kernel
     s = sizes(context.problem, context.plan.algorithm)
     height = context.plan.rows[0] if context.plan.algorithm == "direct" and context.plan.lanes == "filters" else 1
     return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.left, s.kernel_size, s.stride, s.dilation), height))
