@@ -49,6 +49,7 @@ PROBLEMS = (
     "c64_f3_k2_causal_linear_f32",
     "c32_f1_k9_same_linear_f32",
     "c32_f6_k5_s2_g2_pad3x1_relu_f64",
+    "c16_f2_k2_s2_pad2x0_linear_f32_nobias",
     # Strides and dilations, and both.
     "c8_f16_k3_s2_same_linear_f32",
     "c5_f12_k4_s3_same_relu_f32",

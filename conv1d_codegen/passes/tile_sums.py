@@ -56,7 +56,7 @@ def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.var in STEPS:
-            lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, "")
+            lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, s.var.removeprefix("t"))
             result += lets
             for rows in tiles:
                 result += rows.around(_tile(s, rows, panel, plan.width, compute))
@@ -66,13 +66,8 @@ def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
 
 
 def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
-    _, _, taps, finish = steps.body
-    assert isinstance(taps, For)
-    (channels,) = taps.body
-    assert isinstance(channels, For)
-    (term,) = channels.body
-    assert isinstance(term, Store)
-    assert isinstance(term.value, Fma)
+    """The statements of one output, `Alloc, Store, For, Store`, for a tile of them. Where all taps fall on padding, there is no loop."""
+    *nest, finish = steps.body
     assert isinstance(finish, Store)
     part = buffer("part", compute, (rows.size, panel.size, width), "register")
     place = (var("i"), var("v"), var("l"))
@@ -82,16 +77,24 @@ def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Bl
         lanes = loop("l", 0, width, (leaf,), "lanes", width)
         return loop("i", 0, rows.size, (loop("v", 0, panel.size, (lanes,), "unrolled"),), "unrolled")
 
-    product = Store(part, place, replace(term.value, c=Load(part, place)))
-    (of_tile,) = substitute((product,), {**of_filter, steps.var: rows.base + var("i"), "c": var("vector") * width + var("l")})
-    taps = replace(taps, body=(over_tile(of_tile),))
-    sums = substitute((taps,), {steps.var: rows.base})  # in the bounds of the taps, which guard one step only
+    def sums(taps: For) -> For:
+        (channels,) = taps.body
+        assert isinstance(channels, For)
+        (term,) = channels.body
+        assert isinstance(term, Store)
+        assert isinstance(term.value, Fma)
+        product = Store(part, place, replace(term.value, c=Load(part, place)))
+        at = {**of_filter, steps.var: rows.base + var("i"), channels.var: var("vector") * width + var("l")}
+        (of_tile,) = substitute((product,), at)
+        bounds = {steps.var: rows.base}  # of taps, which guard one step only
+        return loop("vector", 0, channels.hi // width, substitute((replace(taps, body=(over_tile(of_tile),)),), bounds))
+
     of_rows = loop("l", 0, rows.size, (_finished(finish, part),), "lanes", 1 << (rows.size - 1).bit_length())
     outputs = substitute((of_rows,), {**of_filter, steps.var: rows.base + var("l")})
     return (
         Alloc(part),
         over_tile(Store(part, place, Const(0.0))),
-        loop("vector", 0, channels.hi // width, sums),
+        *(sums(s) for s in nest if isinstance(s, For)),
         loop("v", 0, panel.size, outputs, "unrolled"),
     )
 
