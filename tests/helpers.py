@@ -70,6 +70,7 @@ PROBLEMS = (
     "c33_f33_k9_g33_causal_linear_f32",
     "c7_f14_k3_s2_g7_same_linear_f32",
     "c5_f15_k4_d2_g5_valid_linear_f32_nobias",
+    "c9_f9_k2_s3_g9_pad4x0_linear_f32",
     # Channels first.
     "c16_f32_k3_valid_linear_f32_first",
     "c5_f7_k4_same_relu_f32_first",

@@ -57,7 +57,7 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
         # The taps of each step have a range of their own, so the steps go one by one: for each panel in turn, as few rows share a weight.
         one = Piece("", 1, var(steps.var), 1)
         return _panels(count, width, 1, lambda panel: (replace(steps, body=tile(one, panel)),))
-    lets, rows = cut.repeatable_steps(steps, plan.rows, "")
+    lets, rows = cut.repeatable_steps(steps, plan.rows, steps.var.removeprefix("t"))
     nests = [row.around(_panels(count, width, row.size, lambda panel, row=row: tile(row, panel))) for row in rows]  # type: ignore[misc]
     return (*lets, *(s for nest in nests for s in nest))
 
