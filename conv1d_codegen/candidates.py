@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .plan import Plan, heights
+from .cost_model import heights
+from .plan import Plan
 from .problem import Problem
 from .target import Target
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from . import knobs, winners
-from . import plan as planning
+from .cost_model import choose
 from .emit import emit
 from .errors import CompileError
 from .ir import Kernel
@@ -19,7 +19,7 @@ from .locks import COMPILING, kept
 from .lower import lower, representative
 from .options import CompileOptions
 from .passes import Context, stages
-from .plan import Plan
+from .plan import Plan, check_fits
 from .problem import Problem
 from .target import TARGETS, Target, resolve, runs_here
 from .verify import verify
@@ -151,6 +151,6 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None) -> 
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
         found = winners.recall(problem, target) if options.algorithm == "auto" else None
-        plan = options.plan or found or planning.choose(problem, target, options.algorithm)
-        planning.check_fits(problem, plan)
+        plan = options.plan or found or choose(problem, target, options.algorithm)
+        check_fits(problem, plan)
         return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

@@ -23,8 +23,8 @@ from statistics import median
 import numpy as np
 
 from . import knobs, winners
-from . import plan as planning
 from .candidates import ASPECTS, candidates
+from .cost_model import choose
 from .dtypes import numpy_dtype
 from .errors import CompileError
 from .layer import Conv1D
@@ -119,7 +119,7 @@ def search(bench: Workbench, seconds: float) -> Result:
     if not seconds > 0:
         raise ValueError(f"The search takes some seconds, more than 0. Received: seconds={seconds}.")
     deadline = time.perf_counter() + seconds
-    chosen = Trial(planning.choose(bench.problem, bench.target), bench)
+    chosen = Trial(choose(bench.problem, bench.target), bench)
     expected = chosen.output()
     best, tried = chosen, {chosen.plan}
     improved = True

@@ -13,7 +13,7 @@ from helpers import algorithms, assert_exact, exact_data, expected, run_interpre
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv1d_codegen import plan as planning
+from conv1d_codegen.cost_model import choose
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.ir import Activate, Alloc, For, Let, Load, Prefetch, Store
 from conv1d_codegen.lower import lower
@@ -55,7 +55,7 @@ LENGTHS = (1, 3, 19)
 def planned(text, target, algorithm):
     problem = Problem.parse(text)
     try:
-        plan = planning.choose(problem, TARGETS[target], algorithm)
+        plan = choose(problem, TARGETS[target], algorithm)
     except CompileError:
         pytest.skip(f"{target} has no float16")
     return problem, Context(problem, plan, TARGETS[target])
@@ -401,7 +401,7 @@ def test_sequences_share_a_panel_of_weights_that_do_not_stay_in_the_cache():
     problem = Problem.parse("c4_f8_k3_same_linear_f32")
     for l2_bytes, gathered in ((1 << 20, False), (256, True)):
         target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)
-        plan = planning.choose(problem, target, "direct")
+        plan = choose(problem, target, "direct")
         kernel = [k for _, k in stages(lower(problem, "direct"), Context(problem, plan, target), check=True)][-1]
         assert ("some" in {s.var for s in _loops(kernel)}) == gathered
         x, w, b = exact_data(problem, 6, 9)
@@ -412,7 +412,7 @@ def streaming(text, l2_bytes=1 << 10):
     """A problem, and the context of a machine whose L2 holds less than the weights."""
     problem = Problem.parse(text)
     target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)
-    return problem, Context(problem, planning.choose(problem, target, "direct"), target)
+    return problem, Context(problem, choose(problem, target, "direct"), target)
 
 
 #: A chunk that is a part of one tap, one tap, two taps; with steps that lack taps, and without.

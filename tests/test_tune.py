@@ -8,10 +8,11 @@ import pytest
 from helpers import RUNNABLE, bits, exact_data, expected, options, python, run_compiled
 from tuning_helpers import PROBLEM, WINNER, recall
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, plan, tune, tuning, winners
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, tune, tuning, winners
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.candidates import ASPECTS, candidates
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.cost_model import choose
 from conv1d_codegen.target import TARGETS, host
 from conv1d_codegen.tuning import Trial, Workbench, search
 
@@ -49,7 +50,7 @@ def without_unrolling(plan):
 @pytest.mark.parametrize("text", KINDS)
 def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text, target):
     problem = Problem.parse(text)
-    chosen = plan.choose(problem, target)
+    chosen = choose(problem, target)
     for aspect in ASPECTS:
         found = candidates(aspect, chosen, problem, target)
         assert found
@@ -64,7 +65,7 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text, target):
 
 def test_candidates_have_tiles_that_the_registers_hold():
     for target in TARGETS.values():
-        chosen = plan.choose(PROBLEM.with_(filters=64), target)
+        chosen = choose(PROBLEM.with_(filters=64), target)
         for other in candidates("tile", chosen, PROBLEM.with_(filters=64), target):
             assert other.rows[0] * other.vectors + other.vectors < target.registers
 
@@ -72,7 +73,7 @@ def test_candidates_have_tiles_that_the_registers_hold():
 def test_both_kinds_of_lanes_are_tried_where_they_can_pay():
     def lanes(text):
         problem = Problem.parse(text)
-        return {other.lanes for other in candidates("tile", plan.choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
+        return {other.lanes for other in candidates("tile", choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
 
     assert lanes("c8_f32_k3_same_relu_f32_first") == {"filters", "time"}
     assert lanes("c5_f1_k3_same_relu_f32") == {"filters", "time"}
@@ -84,7 +85,7 @@ def test_both_kinds_of_lanes_are_tried_where_they_can_pay():
 def test_half_vectors_are_tried_where_they_leave_fewer_lanes_empty():
     def widths(filters):
         problem = PROBLEM.with_(filters=filters)
-        return {other.width for other in candidates("tile", plan.choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
+        return {other.width for other in candidates("tile", choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
 
     assert widths(12) == {8, 4}
     assert widths(15) == widths(600) == {8}
@@ -95,7 +96,7 @@ def test_every_candidate_computes_the_problem(text):
     problem = Problem.parse(text)
     x, w, b = exact_data(problem, 2, 70)
     for target in RUNNABLE:
-        chosen = plan.choose(problem, TARGETS[target])
+        chosen = choose(problem, TARGETS[target])
         tiles = candidates("tile", chosen, problem, TARGETS[target])
         for other in tiles[:: max(1, len(tiles) // 3)]:
             y = run_compiled(problem, x, w, b, target, plan=other)
@@ -107,7 +108,7 @@ def test_every_candidate_computes_the_problem(text):
 
 def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatch):
     bench = Workbench(PROBLEM, host(), 1, 40, threads=1)
-    chosen = plan.choose(PROBLEM, host())
+    chosen = choose(PROBLEM, host())
 
     def seconds(plan):
         return 1.5 - 0.1 * ((plan.rows != chosen.rows) + (plan.unroll == 1) + (plan.block > chosen.block))
@@ -135,12 +136,12 @@ def test_a_plan_must_be_faster_by_more_than_measuring_is_off(monkeypatch, gain):
 def test_the_search_ends_when_its_time_is_up():
     found = search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=1e-9)
     assert found.tried == 1
-    assert found.best == found.chosen == plan.choose(PROBLEM, host())
+    assert found.best == found.chosen == choose(PROBLEM, host())
     assert found.seconds > 0
 
 
 def test_a_plan_with_other_bits_is_a_fault(monkeypatch):
-    chosen = plan.choose(PROBLEM, host())
+    chosen = choose(PROBLEM, host())
     monkeypatch.setattr(Trial, "output", lambda trial: b"these" if trial.plan == chosen else b"those")
     with pytest.raises(CompileError, match=r"c4_f8_k3_same_relu_f32 has other bits with the plan `direct .*fault of the compiler"):
         search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=600)
@@ -149,7 +150,7 @@ def test_a_plan_with_other_bits_is_a_fault(monkeypatch):
 def test_a_trial_measures_what_it_runs():
     bench = Workbench(PROBLEM, host(), 2, 40, threads=2)
     trial = Trial(WINNER, bench)
-    assert trial.output() == Trial(plan.choose(PROBLEM, host()), bench).output()
+    assert trial.output() == Trial(choose(PROBLEM, host()), bench).output()
     assert np.isfinite(bench.y).all()
     assert 0 < trial.sample() == trial.times[-1]
 
@@ -184,12 +185,12 @@ def test_layers_take_a_plan_that_was_found_in_this_process(monkeypatch):
 def test_a_found_plan_counts_only_where_nothing_else_was_asked_for(monkeypatch):
     pretend(monkeypatch, without_unrolling)
     found = tune(PROBLEM, 2, 40, seconds=600)
-    default = plan.choose(PROBLEM, host())
+    default = choose(PROBLEM, host())
     assert compile_problem(PROBLEM).plan == found
     assert compile_problem(PROBLEM, CompileOptions(plan=WINNER)).plan == WINNER
     assert compile_problem(PROBLEM, CompileOptions(algorithm="direct")).plan == default
     assert compile_problem(PROBLEM.with_(filters=9)).plan.unroll != 1
-    assert compile_problem(PROBLEM, options("sse2")).plan == plan.choose(PROBLEM, TARGETS["sse2"])
+    assert compile_problem(PROBLEM, options("sse2")).plan == choose(PROBLEM, TARGETS["sse2"])
 
 
 def test_no_file_is_written_unless_a_directory_is_named(monkeypatch, tmp_path):
@@ -215,7 +216,7 @@ def test_a_plan_is_kept_in_a_private_file_for_other_processes(named, monkeypatch
     assert record["measured"] == {"case": f"{PROBLEM}@2x40", "threads": 1, "seconds": 1.0, "speedup": 2.0}
     code = "from conv1d_codegen.compiler import *; print(compile_problem(Problem.parse('c4_f8_k3_same_relu_f32')).plan)"
     assert python(code, CONV1D_CODEGEN_CACHE_DIR=str(directory)) == (0, f"{found}\n", "")
-    assert python(code) == (0, f"{plan.choose(PROBLEM, host())}\n", "")
+    assert python(code) == (0, f"{choose(PROBLEM, host())}\n", "")
 
 
 def test_a_directory_that_is_not_private_is_warned_of_and_not_used(tmp_path):
@@ -264,7 +265,7 @@ def test_a_plan_is_read_as_it_is_printed():
     for text in KINDS:
         for target in TARGETS.values():
             for algorithm in ("auto", "generic"):
-                chosen = plan.choose(Problem.parse(text), target, algorithm)
+                chosen = choose(Problem.parse(text), target, algorithm)
                 assert Plan.parse(str(chosen)) == chosen
     assert Plan.parse("direct lanes=filters 4x2 rows=5,1 block=35 unroll=2") == WINNER
 
@@ -283,7 +284,7 @@ def test_the_command_line_tunes(monkeypatch, tmp_path, capsys):
     out, err = capsys.readouterr()
     (file,) = tmp_path.iterdir()
     assert f"{PROBLEM}@2x40" in out
-    assert f"2000000.0 µs  {plan.choose(PROBLEM, host())}\n" in out
+    assert f"2000000.0 µs  {choose(PROBLEM, host())}\n" in out
     assert f"1000000.0 µs  {recall(tmp_path, monkeypatch)}\n" in out
     assert out.endswith(f"kept in {file}\n")
     assert err == ""

@@ -7,8 +7,9 @@ import pytest
 from tuning_helpers import PROBLEM, WINNER, recall
 
 import conv1d_codegen
-from conv1d_codegen import jit, knobs, plan, winners
+from conv1d_codegen import jit, knobs, winners
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.cost_model import choose
 from conv1d_codegen.target import TARGETS, host
 
 pytestmark = pytest.mark.usefixtures("nothing_is_remembered")
@@ -27,7 +28,7 @@ def test_a_file_is_read_once(monkeypatch, tmp_path):
 
 
 def test_a_later_plan_replaces_an_earlier_one(monkeypatch, tmp_path):
-    assert remember(tmp_path, found=plan.choose(PROBLEM, host())) == remember(tmp_path)
+    assert remember(tmp_path, found=choose(PROBLEM, host())) == remember(tmp_path)
     assert len(list(tmp_path.iterdir())) == 1
     assert recall(tmp_path, monkeypatch) == WINNER
 
@@ -92,7 +93,7 @@ def test_a_defect_of_a_file_is_a_miss_and_is_written_over(defect, monkeypatch, t
     file = remember(tmp_path)
     defect(file)
     assert recall(tmp_path, monkeypatch) is None
-    assert compile_problem(PROBLEM).plan == plan.choose(PROBLEM, host())
+    assert compile_problem(PROBLEM).plan == choose(PROBLEM, host())
     if file.is_dir():
         return
     assert remember(tmp_path) == file

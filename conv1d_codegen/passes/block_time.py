@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .. import plan as planning
+from ..cost_model import weight_bytes, weights_are_large
 from ..index import Index, index, minimum, var
 from ..ir import Block, For, Kernel, Statement, loop
 from .context import Context
@@ -41,7 +41,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def fetches_panels(context: Context) -> bool:
     """Whether a panel of weights comes from beyond L2 each time that a block, or several sequences, have it read."""
-    return context.plan.algorithm == "direct" and planning.weights_are_large(context.problem, context.target)
+    return context.plan.algorithm == "direct" and weights_are_large(context.problem, context.target)
 
 
 def streams_weights(context: Context) -> bool:
@@ -53,7 +53,7 @@ def streams_weights(context: Context) -> bool:
     c96_f1024_k16 9.1 instead of 8.2.
     """
     problem = context.problem
-    large = 2 * planning.weight_bytes(problem) > 3 * context.target.l2_bytes
+    large = 2 * weight_bytes(problem) > 3 * context.target.l2_bytes
     return fetches_panels(context) and large and context.plan.lanes == "filters" and problem.group_channels >= _CHANNELS
 
 

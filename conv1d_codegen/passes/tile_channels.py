@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from ..cost_model import CHAINS
 from ..index import index, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement, loop
-from ..plan import CHAINS
 from . import cut
 from .context import Context
 from .cut import Piece

@@ -1,0 +1,221 @@
+"""The cost model: which plan suits a problem on a machine, without measuring.
+
+    channels lie side by side     filters in the lanes (`_direct_filters`); with very few of them channels (`_direct_channels`)
+    steps lie side by side        filters, in tiles that are turned, or steps (`_direct_time`)
+    a group for each channel      channels (`_depthwise`)
+
+Each has its tile, its blocks and how far it is unrolled, with the measurements they come from. `python -m bench plans` holds the choice
+against a search.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .errors import CompileError
+from .plan import ALGORITHMS, LONGEST_CHAIN, Plan, check_fits
+from .problem import Problem
+from .target import Target
+
+_ITEM = {"f32": 4, "f64": 8}  # bytes
+# Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
+_STEPS_OF_A_BLOCK = 104
+_FEW_PRODUCTS, _FEW_ACCUMULATORS = 128, 14
+_PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
+# With so few products writing is all that counts, and it should go through memory in order: all filters of few steps. wav2vec2/1s_conv0,
+# with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
+_HARDLY_ANY_PRODUCTS = 16
+#: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
+CHAINS = 8
+_PRODUCTS_TO_ADD_LANES = 130  # take as long as adding up the lanes of an output, by the measurements at `_channels_in_lanes`
+_DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
+
+
+def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
+    """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`."""
+    if problem.dtype == "f16" and not target.half:
+        raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
+    depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
+    if algorithm == "auto":
+        algorithm = "depthwise" if depthwise else "direct"
+    if algorithm == "depthwise":
+        plan = _depthwise(problem, target)
+        check_fits(problem, plan)
+        return plan
+    if algorithm == "direct":
+        if _channels_in_lanes(problem, target):
+            return _direct_channels(problem, target)
+        return _direct_filters(problem, target) if _filters_in_lanes(problem, target) else _direct_time(problem, target)
+    if algorithm == "generic":
+        return _generic(problem, target)
+    raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
+
+
+def _compute(problem: Problem) -> str:
+    return "f64" if problem.dtype == "f64" else "f32"
+
+
+def _most_rows(target: Target, vectors: int) -> int:
+    """Most rows of a tile `vectors` wide that LLVM keeps in registers.
+
+    A step needs the tile, the vectors it multiplies and one more number. Loads are scheduled early, which needs registers to spare, more so
+    when the loop is unrolled. Found by counting spills in the inner loop, unrolled by 4: of 16 registers 6x2 spills nothing and 4x3 four
+    accumulators; of 32, 13x2 and 8x3 nothing, 14x2 and 9x3 eight.
+    """
+    spare = 1 if target.registers <= 16 else 3
+    return max(1, (target.registers - spare - 1 - vectors) // vectors)
+
+
+def _vectors(count: int, width: int, most: int) -> int:
+    """Vectors a panel, at most `most`: as few panels as can be, all of about the same width (5 = 3 + 2, not 4 + 1)."""
+    vectors = -(-count // width)
+    panels = -(-vectors // most)
+    return -(-vectors // panels)
+
+
+def heights(rows: int, vectors: int) -> tuple[int, ...]:
+    """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy, for what is left."""
+    shortest = -(-CHAINS // vectors)
+    return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if 1 <= height <= rows))
+
+
+def weight_bytes(problem: Problem) -> int:
+    """Bytes of the weights, as numbers of the compute type."""
+    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[_compute(problem)]
+
+
+def weights_are_large(problem: Problem, target: Target) -> bool:
+    """Whether the weights take more than half of L2, and so would come from further away for every block."""
+    return weight_bytes(problem) > target.l2_bytes // 2
+
+
+def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
+    """Output steps of a block, a multiple of a tile's rows.
+
+    Blocks are short, so that their input and output stay in L1 or L2 while all filters go over them, unless the weights don't fit in
+    half of L2 and would be fetched anew for each: then as many steps as have their input there.
+    """
+    steps = _STEPS_OF_A_BLOCK
+    if weights_are_large(problem, target):
+        steps = max(steps, (target.l2_bytes // 2) // (problem.stride * problem.channels * item))
+    return max(rows, min(steps, 4096) // rows * rows)
+
+
+def _width(count: int, lanes: int) -> int:
+    """Lanes for `count` numbers: a full vector, or the shorter one that is enough."""
+    width = lanes
+    while width > 1 and width // 2 >= count:
+        width //= 2
+    return width
+
+
+def _channels_in_lanes(problem: Problem, target: Target) -> bool:
+    """Whether filters would leave so many lanes empty that adding up lanes at the end costs less.
+
+    Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and 16, c64_f3_k3 18
+    and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
+    """
+    lanes = target.lanes(_compute(problem))
+    width = math.gcd(problem.group_channels, lanes)
+    products = problem.kernel_size * problem.group_channels
+    if problem.channels_first or width == 1 or products > LONGEST_CHAIN * width:
+        return False
+    used = width / lanes
+    return _width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
+
+
+def _direct_channels(problem: Problem, target: Target) -> Plan:
+    """Two filters, or one, by as many steps as their accumulators leave registers for the weights of a few taps.
+
+    c64_f6_k7@1x8000 reaches 75 % of the peak with 12x2 and 3 taps, 70 with 16x1 and 7, 65 with 8x3 and 1, 57 with 6x4; c32_f1_k7 57 with
+    16x1 and 7 taps, 46 with one tap (avx512).
+    """
+    many = target.registers >= 32
+    width = math.gcd(problem.group_channels, target.lanes(_compute(problem)))
+    vectors = min(problem.group_filters, 2 if many else 1)
+    rows = min(width, 12 if vectors == 2 else 16 if many else 8)
+    most, taps = (3 if vectors == 2 else 8 if many else 5), problem.kernel_size
+    unroll = taps if taps <= most else max(1, min(most, taps // 2))
+    return Plan("direct", "channels", width, vectors, tuple(dict.fromkeys((rows, min(rows, 4), 1))), _DEPTHWISE_BLOCK, unroll)
+
+
+def _filters_in_lanes(problem: Problem, target: Target) -> bool:
+    """Where steps lie side by side, they go into the lanes only if filters would leave lanes empty, or if turning tiles before they are
+    stored (`passes/transpose_output.py`) takes long beside few products; and a stride makes steps lie apart.
+
+    With 32 filters and more, filters in the lanes take 0.75 to 1.0 of the time of steps from 64 products on, and 1.4 times it with 21; with
+    30 filters both take about the same, with 16 and 15 steps 0.8 to 0.9 (channels_first, avx512).
+    """
+    if not problem.channels_first or problem.stride > 1:
+        return True
+    width, filters = target.lanes(_compute(problem)), problem.group_filters
+    full = filters >= 2 * width and filters / (-(-filters // width) * width) >= 0.9
+    return full and problem.kernel_size * problem.group_channels >= _PRODUCTS_TO_TURN
+
+
+def _direct_filters(problem: Problem, target: Target) -> Plan:
+    """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile takes, and the less
+    is left over. With few products, what comes before and after them takes time; it overlaps with the next tile's if tiles are small.
+
+    Measured against the best of a menu of tiles on the 59 shapes of the bench (avx512): 6x4 gains 7 to 23 % over 13x2 on those of four
+    vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where there are three; 7x2 gains 5 to 34 %
+    with up to 128 products, and loses up to 9 % with more.
+
+    A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4 and of smaller ones
+    in channels_first, with few products too.
+    """
+    compute = _compute(problem)
+    width = _width(problem.group_filters, target.lanes(compute))
+    turned = problem.channels_first
+    thirds = -(-problem.group_filters // width) % 3 == 0
+    most = 2 if target.registers <= 16 else 4 if not turned else 3 if thirds else 2
+    vectors = _vectors(problem.group_filters, width, most)
+    rows = min(_most_rows(target, vectors), 13)
+    products = problem.kernel_size * problem.group_channels
+    if products <= _FEW_PRODUCTS and not turned:
+        rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
+    if products <= _HARDLY_ANY_PRODUCTS:
+        block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)
+    else:
+        block = _block(problem, target, rows, _ITEM[compute])
+    return Plan("direct", "filters", width, vectors, heights(rows, vectors), block, unroll=4)
+
+
+def _direct_time(problem: Problem, target: Target) -> Plan:
+    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have chains to work on.
+
+    Vectors of steps mostly cross cache lines, so few vectors and many rows are best: of eleven shapes of 30 MFLOP and more in
+    channels_first, 12x2 reached 81.1 % of the peak (geometric mean), 8x3 80.0 % (avx512); blocks of 3, 6 and 24 tiles 80.3 to 80.8 %.
+    """
+    compute = _compute(problem)
+    width = target.lanes(compute)
+    most_rows = _most_rows(target, 2) // 6 * 6
+    rows = -(-problem.group_filters // -(-problem.group_filters // most_rows))
+    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= _most_rows(target, v))
+    block = 12 * width * vectors
+    return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
+
+
+def _depthwise(problem: Problem, target: Target) -> Plan:
+    """Tiles of steps by one vector; where few steps are left over, `tile_channels` takes more vectors.
+
+    With few taps memory is what takes time, and each row of a tile is a stream of its own. c512_f512_k3_d16_g512@1x3199, whose rows read
+    nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays lie; c1536_f1536_k4_g1536@1x2048: 1.02 ms with 8, 1.02 to 1.36 with
+    16. With many taps it is loads: c256_f256_k31_g256@1x250 takes 28 us with 8 rows and 25 with 16. (avx512)
+    """
+    width, taps = _width(problem.channels, target.lanes(_compute(problem))), problem.kernel_size
+    many = target.registers >= 32
+    rows = 16 if many and taps >= 8 else 8 if problem.dilation < 8 else 4
+    heights = tuple(height for height in (16, 8, 4, 1) if height in (rows, 4, 1))
+    most = 8 if many else 5
+    # A loop of at least two rounds, as LLVM would join the windows of two groups in a row, and spill; with many taps left over after it,
+    # as the output is asked for while these are summed up.
+    unroll = taps if taps <= most else max(range(min(most, taps // 2), 1, -1), key=lambda count: taps % count)
+    return Plan("depthwise", "channels", width, 1, heights, _DEPTHWISE_BLOCK, unroll)
+
+
+def _generic(problem: Problem, target: Target) -> Plan:
+    width = target.lanes(_compute(problem))
+    rows = min(_most_rows(target, 2), 8)
+    # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158 (c64_f64_k3@1x5000, avx512).
+    return Plan("generic", "filters", width, 2, (rows, 1), 256, unroll=2)
