@@ -213,9 +213,11 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
     many = target.registers >= 32
     rows = 16 if many and taps >= 8 else 8 if problem.dilation < 8 else 4
     heights = tuple(height for height in (16, 8, 4, 1) if height in (rows, 4, 1))
-    # Whose weights wait in registers. c512_f512_k15_g512@1x1024 reaches 43 % of the peak with 8 of its 15 taps at a time, and 40 with 6;
-    # with 9 taps 27 and 23 with 4. Of 16 registers 4 taps leave more to spare than 5: 58 and 53 % of avx2's peak with 15 taps.
-    unroll = taps if taps <= (8 if many else 5) else 8 if many else 4
+    # Whose weights wait in registers. c512_f512_k15_g512@1x1024 reaches 43 % of the peak with 8 of its 15 taps at a time, 40 with 6 and 32
+    # with 7, which leave one; with 9 taps 27, and 23 with 4. From 17 on 7 are as good (56 and 50 % with 21, 67 and 67 with 31), and take
+    # less code. Of 16 registers 4 taps leave more to spare than 5: 58 and 53 % of avx2's peak with 15.
+    at_a_time = (8 if taps < 17 else 7) if many else 4
+    unroll = taps if taps <= (8 if many else 5) else at_a_time
     return Plan("depthwise", "channels", width, 1, heights, _DEPTHWISE_BLOCK, unroll)
 
 

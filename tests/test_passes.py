@@ -95,6 +95,8 @@ VERIFIED = [
     ("c3_f6_k2_d3_g3_causal_linear_f32", "sse2", "depthwise"),
     ("c9_f9_k2_g9_valid_linear_f32", "sse2", "depthwise"),
     ("c9_f9_k9_g9_valid_linear_f32", "avx2", "depthwise"),
+    ("c9_f9_k9_s2_g9_same_linear_f32", "avx2", "depthwise"),
+    ("c16_f16_k15_g16_causal_linear_f32", "avx512", "depthwise"),
     ("c2_f10_k1_g2_pad2x7_linear_f32", "sse2", "direct"),
     ("c2_f5_k3_same_linear_f32_first", "avx2", "direct"),
     ("c1_f3_k2_s2_causal_linear_f32_first", "avx2", "direct"),
@@ -206,6 +208,11 @@ def test_tile_uses_the_plans_tiles():
     assert {s.width for s in _loops(kernel) if s.kind == "lanes"} == {context.plan.width}
 
 
+def _lowered(text):
+    problem, context = planned(text, "avx2", "depthwise")
+    return lower(problem, "depthwise"), context
+
+
 def _tile_of(kernel, rows):
     """The statements of the register tile of so many rows."""
     return next(s.body for s in _loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
@@ -263,7 +270,22 @@ def test_a_tile_loads_its_window_once(text, loaded):
     assert _loads_of_x(_tile_of(kernel, 8)) == loaded
 
 
-@pytest.mark.parametrize(("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k12_g32_valid_linear_f32", True)])
+def test_edges_of_many_taps_are_tiles_with_guards():
+    """Each step of the input that rows and taps share is read once, if it is there; a tap alone is not unrolled."""
+    problem, context = planned("c16_f16_k15_g16_same_linear_f32", "avx2", "depthwise")
+    by_pass = dict(stages(lower(problem, "depthwise"), context))
+    tile = next(s for s in _loops(by_pass["tile_channels"]) if s.var == "on_input")
+    assert str(tile.hi).startswith("min(min(1, ")
+    guards = [s for s in _loops(by_pass["share_windows"]) if s.var == "on_input"]
+    whole, rest = 8 + 4 - 1, 8 + 3 - 1  # steps that eight rows read for four taps, and for the last three
+    assert len(guards) == 2 * (whole + rest)
+    assert all(_loads_of_x(s.body) == 1 for s in guards)
+    assert "tap" in {s.var for s in _loops(by_pass["collapse_loops"])}
+    few = dict(stages(*_lowered("c16_f16_k7_g16_same_linear_f32")))["share_windows"]
+    assert "on_input" not in {s.var for s in _loops(few)}
+
+
+@pytest.mark.parametrize(("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k14_g32_valid_linear_f32", True)])
 def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     """At its start where taps are few; else from step to step of its window."""
     problem, context = planned(text, "avx2", "depthwise")
@@ -351,8 +373,19 @@ def test_no_activation_is_left():
 
 def test_collapse_leaves_no_loop_of_one():
     for text in SMALL:
-        kernel = _after(text)["collapse_loops"]
-        assert not [str(s.var) for s in _loops(kernel) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")]
+        once = [s for s in _loops(_after(text)["collapse_loops"]) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")]
+        assert not [s.var for s in once if not any(isinstance(inner, Alloc) for inner in s.body)], text
+
+
+def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name():
+    """Nine taps, eight at a time: one round of the loop over eight, and a rest of one, each with weights of its own."""
+    problem = Problem.parse("c16_f16_k9_g16_valid_linear_f32")
+    context = Context(problem, choose(problem, TARGETS["avx512"]), TARGETS["avx512"])
+    assert context.plan.unroll == 8
+    kernel = dict(stages(lower(problem, "depthwise"), context))["collapse_loops"]
+    assert any(s.hi - s.lo == 1 for s in _loops(kernel))
+    arrays = [s.buffer.name for s in next(s.body for s in _loops(kernel) if s.var == "tile") if isinstance(s, Alloc)]
+    assert len(arrays) == len(set(arrays))
 
 
 def test_a_pass_that_is_wrong_would_be_noticed():

@@ -1,11 +1,12 @@
-"""collapse_loops: a loop that runs exactly once, as its bounds say, becomes its body."""
+"""collapse_loops: a loop that runs exactly once, as its bounds say, becomes its body; unless that has an array of a neighbour's name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement
-from ..rewrite import substitute
+from ..ir import Alloc, Block, For, Kernel, Statement
+from ..rewrite import substitute, walk
 from .context import Context
 
 
@@ -14,12 +15,21 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block) -> Block:
+    body = tuple(replace(s, body=_block(s.body)) if isinstance(s, For) else s for s in body)
     result: list[Statement] = []
     for s in body:
-        if isinstance(s, For) and s.hi - s.lo == 1 and s.kind in ("serial", "unrolled"):
-            result += _block(substitute(s.body, {s.var: s.lo}))
-        elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body)))
+        if isinstance(s, For) and s.hi - s.lo == 1 and s.kind in ("serial", "unrolled") and not _clash(s, body):
+            result += substitute(s.body, {s.var: s.lo})
         else:
             result.append(s)
     return tuple(result)
+
+
+def _clash(s: For, neighbours: Block) -> bool:
+    """Whether what this loop allocates is allocated beside it too."""
+    own = _arrays(s.body)
+    return bool(own) and bool(own & _arrays(walk(tuple(other for other in neighbours if other is not s))))
+
+
+def _arrays(statements: Iterable[Statement]) -> set[str]:
+    return {s.buffer.name for s in statements if isinstance(s, Alloc)}

@@ -75,12 +75,8 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
         start = lo + count * tall
     for at, height in enumerate(heights_left):
         last = heights_left[at + 1 :] == [1]
-        if last:  # overlaps; and single steps only where there are too few
-            rest = (hi - start + (height - 1)) // height
-            enough = index(minimum(1, length // height))
-            pieces.append(Piece("tile", rest, start, height, end=hi, condition=enough))
-            few = index(minimum(1, maximum(height - length, 0)))
-            pieces.append(Piece("tile", hi - start, start, 1, condition=few))
+        if last:
+            pieces += overlapping(start, steps, height)
             break
         name = f"rest{height}{suffix}"
         lets = (*lets, Let(name, start))
@@ -88,6 +84,16 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
         pieces.append(Piece("tile", rest, var(name), height))
         start = var(name) + rest * height
     return lets, pieces
+
+
+def overlapping(start: Index, steps: For, height: int) -> list[Piece]:
+    """Tiles for the steps from `start` on, the last of which ends with them; and single steps only where the whole range has too few."""
+    length = steps.hi - steps.lo
+    enough, few = minimum(1, length // height), minimum(1, maximum(height - length, 0))
+    return [
+        Piece("tile", (steps.hi - start + (height - 1)) // height, start, height, end=steps.hi, condition=index(enough)),
+        Piece("tile", steps.hi - start, start, 1, condition=index(few)),
+    ]
 
 
 def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block, list[Piece]]:

@@ -6,7 +6,7 @@
         acc[i, l] += x[t + i + j, l] * wv[l]          acc[i, l] += xv[l] * wv[j, l]
 
 A tile of 16 rows and 8 taps loads 23 vectors instead of 128. Each accumulator still takes its taps in order. Where the rows
-read nothing in common, as with a dilation of more than the rows, all stays as it is.
+read nothing in common, as with a dilation of more than the rows, all stays as it is. A guard around a product becomes one around the step.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..index import Index, var
 from ..ir import Alloc, Block, Buffer, Fma, For, Kernel, Load, Statement, Store, load, loop, store
 from ..rewrite import substitute
 from .context import Context
+from .stage_operands import guard_of
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -49,15 +50,22 @@ def _shared(taps: For, weights: Buffer, fill: Block, rows: For, stride: int, dil
         return (taps,)
     everything = replace(weights, shape=(taps.hi, *weights.shape))
     window = replace(weights, name="xv")
-    result: list[Statement] = [Alloc(everything), replace(taps, body=_in_leaves(fill, lambda s: _widened(s, everything))), Alloc(window)]
+    guard = guard_of(rows)
+    nest = rows.body if guard is None else guard.body
+    result: list[Statement] = [Alloc(everything), replace(taps, body=_in_leaves(fill, lambda s: _widened(s, everything)))]
+    result += [Alloc(window)] if guard is None else []
     for step in sorted(pairs):
         (i, j), *others = pairs[step]
-        result += substitute(_in_leaves(rows.body, lambda s: _filled(s, window)), {"i": i, "j": j})
+        read = substitute(_in_leaves(nest, lambda s: _filled(s, window)), {"i": i, "j": j})
         # The pairs lie apart evenly: from one to the next, the row goes back by as many strides as the tap goes on by dilations.
         back, on = (i - others[0][0], others[0][1] - j) if others else (0, 0)
-        multiply = _in_leaves(rows.body, lambda s: _multiplied(s, window, everything))
+        multiply = _in_leaves(nest, lambda s: _multiplied(s, window, everything))
         each = substitute(multiply, {"i": i - back * var("q"), "j": j + on * var("q")})
-        result.append(loop("q", 0, 1 + len(others), each, "unrolled"))
+        shared = (*read, loop("q", 0, 1 + len(others), each, "unrolled"))
+        if guard is None:
+            result += shared
+        else:
+            result.append(replace(guard, hi=guard.hi.substitute({"i": i, "j": j}), body=(Alloc(window), *shared)))
     return tuple(result)
 
 

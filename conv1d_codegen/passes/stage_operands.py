@@ -37,6 +37,12 @@ def _block(body: Block, compute: str) -> Block:
     return tuple(result)
 
 
+def guard_of(rows: For) -> For | None:
+    """The loop around a row's products that leaves them out where they lie beside the input, if there is one."""
+    first = rows.body[0]
+    return first if isinstance(first, For) and first.kind == "serial" else None
+
+
 def _multiplies(body: Block) -> bool:
     return all(_multiplies(s.body) if isinstance(s, For) else isinstance(s, Store) and isinstance(s.value, Fma) for s in body)
 
@@ -54,18 +60,20 @@ def _stage(rows: For, compute: str) -> Block:
     target, product = _leaf(rows.body)
     before: list[Statement] = []
     each_row: list[Statement] = []
-    inner = rows.body
+    guard = guard_of(rows)
+    nest = inner = rows.body if guard is None else guard.body
     for operand, name in ((product.a, "xv"), (product.b, "wv")):
         assert isinstance(operand, Load)
         variables = {name for i in operand.index for name in i.variables()}
         if "l" in variables and "i" not in variables:
             staged = Buffer(name, compute, target.buffer.shape[1:], "register")
-            before += [Alloc(staged), *_to_registers(rows.body, operand.buffer, staged)]
+            before += [Alloc(staged), *_to_registers(nest, operand.buffer, staged)]
             inner = _from_registers(inner, operand.buffer, staged)
         elif not variables & {"l", "v", "p"}:
             (each_row if "i" in variables else before).append(Bind(name, operand))
             inner = rewrite_values(inner, _put(operand, Ref(name)))
-    return (*before, replace(rows, body=(*each_row, *inner)))
+    inner = (*each_row, *inner)
+    return (*before, replace(rows, body=inner if guard is None else (replace(guard, body=inner),)))
 
 
 def _put(operand: Load, instead: Value) -> Callable[[Value], Value]:

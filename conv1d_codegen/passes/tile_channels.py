@@ -9,6 +9,9 @@ What a tile reads is read again only by the steps that follow. So the channels r
 output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199, avx512, with the output asked for
 ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The last panel is moved inward until it is whole: a channel that
 two panels hold is computed twice, with the same bits.
+
+Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`). So with many
+taps there are tiles at the edges too, where what lies beside the input is left out by guards: loops that run once or not at all.
 """
 
 from __future__ import annotations
@@ -18,12 +21,17 @@ from dataclasses import replace
 
 from ..cost_model import CHAINS
 from ..index import index, minimum, var
-from ..ir import Block, For, Kernel, Let, Statement, loop
+from ..ir import Block, For, Kernel, Let, Statement, Store, loop
+from ..rewrite import loads, substitute, walk
 from . import cut
 from .context import Context
 from .cut import Piece
 from .peel_edges import STEPS
 from .tile import Axis, RegisterTile, is_guarded
+
+#: Guards are dear to compile. So there are tiles at the edges from so many taps on only, and of so many rows at most: conformer/dw256_L250,
+#: of 31 taps, takes 36.5 us instead of 40, and 330 ms to compile instead of 190; with tiles of 16 and 4 rows 36.6 us and 650 ms.
+_MANY_TAPS, _EDGE_ROWS = 9, 8
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -53,13 +61,47 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
         rows, lanes = Axis(steps.var, row, False, 0), Axis(channels.var, panel, True, width)
         return RegisterTile(rows, lanes, False, compute, {}).statements(channels.body)
 
-    if is_guarded(steps):
-        # The taps of each step have a range of their own, so the steps go one by one: for each panel in turn, as few rows share a weight.
+    def guarded(row: Piece, panel: Piece) -> Block:
+        return _counted(tile(row, panel)) if row.size == 1 else _guarded(tile(row, panel), taps)
+
+    suffix, taps = steps.var.removeprefix("t"), context.problem.kernel_size
+    if is_guarded(steps) and taps < _MANY_TAPS:
+        # One by one, and for each panel in turn, as few rows share a weight.
         one = Piece("", 1, var(steps.var), 1)
         return _panels(count, width, 1, lambda panel: (replace(steps, body=tile(one, panel)),))
-    lets, rows = cut.repeatable_steps(steps, plan.rows, steps.var.removeprefix("t"))
-    nests = [row.around(_panels(count, width, row.size, lambda panel, row=row: tile(row, panel))) for row in rows]  # type: ignore[misc]
+    if is_guarded(steps):
+        first, last = f"first{suffix}", f"last{suffix}"
+        lets: Block = (Let(first, steps.lo), Let(last, steps.hi))  # names, of which more can be proved
+        rows = cut.overlapping(var(first), replace(steps, lo=var(first), hi=var(last)), min(plan.rows[0], _EDGE_ROWS))
+        make = guarded
+    else:
+        lets, rows = cut.repeatable_steps(steps, plan.rows, suffix)
+        make = tile
+    nests = [row.around(_panels(count, width, row.size, lambda panel, row=row: make(row, panel))) for row in rows]  # type: ignore[misc]
     return (*lets, *(s for nest in nests for s in nest))
+
+
+def _guarded(tile: Block, count: int) -> Block:
+    """A tile whose rows lack different taps: all `count` taps, with a guard around what a row and a tap read beside the input."""
+    result: list[Statement] = []
+    for s in tile:
+        match s:
+            case For(var="j", body=(For(var="i") as rows,)):
+                x = next(
+                    load for leaf in walk(rows.body) if isinstance(leaf, Store) for load in loads(leaf.value) if load.buffer.name == "x"
+                )
+                step, length = x.index[1], x.buffer.shape[1]
+                guard = loop("on_input", 0, minimum(minimum(1, step + 1), length - step), rows.body)
+                result.append(replace(s, lo=index(0), hi=index(count), body=(replace(rows, body=(guard,)),), note=""))
+            case _:
+                result.append(s)
+    return tuple(result)
+
+
+def _counted(tile: Block) -> Block:
+    """A tile of one row: its taps in a loop that goes by another name, as it is not worth unrolling."""
+    named = substitute(tile, {"j": var("tap")})
+    return tuple(replace(s, var="tap") if isinstance(s, For) and s.var == "j" else s for s in named)
 
 
 def _panels(count: int, width: int, rows: int, body: Callable[[Piece], Block]) -> Block:
