@@ -54,7 +54,7 @@ ACC = buffer("acc", "f32", (2, 8), "register")
         (lambda: Binary("+", Const(1.0), Const(1.0)), "no such operation"),
         (lambda: Select("<", *[Const(1.0)] * 4), "no such comparison"),
         (lambda: Alloc(X), "only scratch and registers"),
-        (lambda: Prefetch(X, (index(0), index(0), index(0))), "only an output or packed weights are fetched ahead"),
+        (lambda: Prefetch(ACC, (index(0), index(0))), "only what the caller passes is far away"),
         (lambda: Prefetch(Y, (index(0),)), "indexed with 1 indices"),
         (lambda: loop("t t", 0, 3, ()), "not a variable name"),
         (lambda: loop("t", 0, 3, (), "vectorised"), "no such kind"),
