@@ -1,4 +1,4 @@
-"""Compiled kernels: right, exact, the same bits however they are cut, and closed to arguments that do not fit."""
+"""Compiled kernels: right, exact, within the bound, and blind to what they must not see."""
 
 import mmap
 import os
@@ -14,7 +14,6 @@ from helpers import (
     assert_exact,
     bits,
     compiled,
-    empty_output,
     exact_data,
     expected,
     real_data,
@@ -23,11 +22,11 @@ from helpers import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_helpers import REAL, TELLING, call
 
 from conv1d_codegen import reference
 from conv1d_codegen.index import index, var
 from conv1d_codegen.packing import Packing, aligned_zeros
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.target import TARGETS, resolve
 
@@ -40,12 +39,6 @@ CASES = [
 ]
 
 
-def call(kernel, packed, x, num_threads=1):
-    y = empty_output(kernel.problem, x.shape[0], x.shape[2 if kernel.problem.channels_first else 1])
-    kernel(x, packed, y, num_threads)
-    return y
-
-
 @pytest.mark.parametrize(("text", "target"), CASES)
 def test_exact(text, target):
     """Every length, from nothing over shorter than the kernel to several tiles; the output starts as NaN."""
@@ -56,26 +49,6 @@ def test_exact(text, target):
     for length in (*LENGTHS, problem.extent - 1, problem.extent, problem.extent + 1):
         x, _, _ = exact_data(problem, 2, length, seed=length)
         assert_exact(problem, call(kernel, packed, x), expected(problem, x, w, b), f"@2x{length} {target}")
-
-
-#: One of each structure for what is tested with more than one algorithm.
-TELLING = (
-    "c16_f65_k3_causal_relu_f32",
-    "c1_f5_k80_same_relu_f32",
-    "c7_f16_k3_s2_d3_same_linear_f32",
-    "c15_f9_k3_g3_causal_relu_f32",
-    "c16_f16_k3_g16_same_relu_f32",
-    "c7_f14_k3_s2_g7_same_linear_f32",
-    "c37_f37_k19_g37_same_linear_f32",
-    "c5_f7_k4_same_relu_f32_first",
-    "c6_f8_k5_s3_d2_pad4x2_linear_f32_first",
-    "c8_f12_k3_g4_same_linear_f32_first",
-    "c16_f20_k3_same_relu_f64",
-    "c16_f33_k3_same_relu_f16",
-    "c16_f17_k3_same_linear_bf16",
-    "c32_f3_k5_causal_relu_f32",
-    "c16_f32_k4_same_relu_f32_first",
-)
 
 
 @pytest.mark.parametrize(
@@ -133,9 +106,6 @@ def test_any_configuration(data):
     assert_exact(problem, actual, expected(problem, x, w, b), f"@{batch}x{length} {target} {algorithm}")
 
 
-REAL = tuple(text.replace("relu", "linear") for text in TELLING)
-
-
 @pytest.mark.parametrize("text", REAL)
 def test_real_numbers_are_within_the_a_priori_bound(text):
     problem = Problem.parse(text)
@@ -146,122 +116,6 @@ def test_real_numbers_are_within_the_a_priori_bound(text):
         for algorithm in algorithms(problem):
             error = np.abs(run_compiled(problem, x, w, b, target, algorithm).astype(np.float64) - exact)
             assert (error <= bound).all(), f"{problem} {target} {algorithm}: {(error / bound).max()} of the bound"
-
-
-# --- one summation order -------------------------------------------------------------------------------------------------------
-
-
-def plans(problem, target_lanes):
-    """Schedules that differ in everything."""
-    if problem.groups == problem.channels > 1 and not problem.channels_first:
-        yield Plan("depthwise", "channels", 8, 1, (5, 1), 7, 3)
-        yield Plan("depthwise", "channels", 4, 1, (1,), 64, 1)
-        yield Plan("depthwise", "channels", 2, 1, (6, 3, 1), 33, 2)
-    if problem.channels_first and problem.stride == 1:
-        yield Plan("direct", "time", 8, 1, (3,), 24, 2)
-        yield Plan("direct", "time", 4, 2, (2,), 64, 5)
-    yield Plan("direct", "filters", target_lanes, 1, (4, 3, 1), 11, 1)
-    yield Plan("direct", "filters", 4, 3, (2, 1), 4096, 7)
-    yield Plan("direct", "filters", 1, 1, (1,), 5, 2)
-
-
-@pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_for_every_algorithm_and_plan(text):
-    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other bits.
-
-    But where lanes add up products of their own: there it is the same for all plans of as many lanes.
-    """
-    problem = Problem.parse(text)
-    x, w, b = real_data(problem, 2, 45)
-    for family in ([t for t in RUNNABLE if t != "sse2"], [t for t in RUNNABLE if t == "sse2"]):
-        results = {}
-        for target in (target for target in family if supports(target, problem)):
-            for algorithm in algorithms(problem):
-                if not compiled(problem, target, algorithm).plan.sums_in_lanes:
-                    results[target, algorithm] = bits(run_compiled(problem, x, w, b, target, algorithm))
-        if results:
-            for plan in plans(problem, 8):
-                results[target, str(plan)] = bits(run_compiled(problem, x, w, b, target, plan=plan))
-        first = next(iter(results), None)
-        for key, result in results.items():
-            assert result == results[first], f"{problem}: {key} and {first} differ"
-
-
-@pytest.mark.parametrize("text", ["c32_f1_k9_same_linear_f32", "c64_f3_k3_s2_causal_linear_f32", "c16_f5_k4_d3_pad3x7_linear_f64"])
-def test_the_same_bits_for_every_plan_that_adds_up_lanes(text):
-    problem = Problem.parse(text)
-    x, w, b = real_data(problem, 2, 45)
-    for width in (2, 4, 8):
-        results = [
-            bits(run_compiled(problem, x, w, b, RUNNABLE[-1], plan=Plan("direct", "channels", width, *rest)))
-            for rest in ((1, (1,), 64, 1), (3, (2, 1), 16, 2), (2, (width, 1), 33, 5))
-        ]
-        assert len(set(results)) == 1, f"{problem} {width}"
-
-
-@pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_for_every_batch_and_thread_count(text):
-    problem = Problem.parse(text)
-    kernel = compiled(problem).kernel
-    x, w, b = real_data(problem, 5, 61)
-    packed = kernel.pack(w, b)
-    together = call(kernel, packed, x)
-    for n in range(5):
-        assert bits(call(kernel, packed, x[n : n + 1])) == bits(together[n]), f"{problem}: sequence {n} alone"
-    for threads in (1, 2, 3, 64):
-        assert bits(call(kernel, packed, x, threads)) == bits(together), f"{problem}: {threads} threads"
-
-
-@pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_at_every_position(text):
-    """A sequence moved by whole strides gives the output moved, wherever the tiles, the blocks and the remainders fall."""
-    problem = Problem.parse(text).with_(padding="valid")
-    kernel = compiled(problem).kernel
-    x, w, b = real_data(problem, 1, 160)
-    packed = kernel.pack(w, b)
-    time = 2 if problem.channels_first else 1
-    whole = np.moveaxis(call(kernel, packed, x), time, 0)
-    for first, last in ((1, 160), (2, 159), (7, 100), (13, 30), (5, 130)):
-        part = np.ascontiguousarray(np.take(x, range(first * problem.stride, last), time))
-        if first * problem.stride >= last:
-            continue
-        y = np.moveaxis(call(kernel, packed, part), time, 0)
-        assert bits(y) == bits(whole[first : first + len(y)]), f"{problem}: {first}..{last}"
-
-
-@pytest.mark.parametrize("text", [text for text in REAL if "causal" in text] + ["c5_f7_k4_d3_causal_linear_f32_first"])
-def test_causal_results_do_not_depend_on_the_future(text):
-    problem = Problem.parse(text)
-    kernel = compiled(problem).kernel
-    x, w, b = real_data(problem, 1, 50)
-    packed = kernel.pack(w, b)
-    time = 2 if problem.channels_first else 1
-    whole = np.moveaxis(call(kernel, packed, x), time, 0)
-    for length in range(51):
-        prefix = np.moveaxis(call(kernel, packed, np.ascontiguousarray(np.take(x, range(length), time))), time, 0)
-        assert bits(prefix) == bits(whole[: len(prefix)]), f"{problem}@1x{length}"
-
-
-@pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_again_and_at_every_alignment(text):
-    problem = Problem.parse(text)
-    kernel = compiled(problem).kernel
-    x, w, b = real_data(problem, 1, 40)
-    packed = kernel.pack(w, b)
-    right = bits(call(kernel, packed, x))
-    assert bits(call(kernel, packed, x)) == right
-    assert bits(call(kernel, kernel.pack(w.copy(), b if b is None else b.copy()), x)) == right
-    y = empty_output(problem, 1, 40)
-    for offset in range(16):
-        room_x, room_y = (aligned_zeros((array.size + 16,), array.dtype) for array in (x, y))
-        moved_x = room_x[offset : offset + x.size].reshape(x.shape)
-        moved_y = room_y[15 - offset : 15 - offset + y.size].reshape(y.shape)
-        moved_x[...] = x
-        room_y[...] = np.nan
-        kernel(moved_x, packed, moved_y)
-        assert bits(moved_y) == right, f"{problem}: {offset} elements from a 64-byte boundary"
-        assert np.isnan(room_y[: 15 - offset]).all(), problem
-        assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
 
 
 # --- what the kernel must not see ----------------------------------------------------------------------------------------------

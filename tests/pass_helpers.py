@@ -1,0 +1,83 @@
+"""What the tests of passes share: a problem with its context, the kernel after each pass, and what is found in it."""
+
+import pytest
+
+from conv1d_codegen.cost_model import choose
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.ir import Alloc, For, Store
+from conv1d_codegen.lower import lower
+from conv1d_codegen.passes import Context, stages
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.rewrite import loads, walk
+from conv1d_codegen.target import TARGETS
+
+#: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
+SMALL = (
+    "c1_f1_k1_valid_linear_f32",
+    "c2_f9_k3_same_relu_f32",
+    "c3_f5_k2_d2_causal_linear_f32",
+    "c2_f4_k3_s2_same_linear_f32",
+    "c1_f17_k4_pad5x2_linear_f32_nobias",
+    "c2_f3_k3_s3_d2_causal_linear_f32",
+    "c2_f9_k2_s2_pad2x9_linear_f32",
+    "c4_f6_k2_g2_same_linear_f32",
+    "c5_f5_k3_g5_same_relu_f32",
+    "c3_f6_k2_d3_g3_causal_linear_f32",
+    "c9_f9_k2_g9_valid_linear_f32",
+    "c9_f9_k9_s2_g9_same_linear_f32",
+    "c2_f10_k1_g2_pad2x7_linear_f32",
+    "c2_f5_k3_same_linear_f32_first",
+    "c1_f3_k2_s2_causal_linear_f32_first",
+    "c4_f6_k3_g2_valid_linear_f32_first",
+    "c16_f8_k3_same_relu_f32_first",
+    "c16_f3_k7_s2_same_relu_f32",
+    "c8_f1_k5_d2_causal_gelu_f32",
+    "c2_f3_k3_same_relu_f64",
+    "c2_f5_k3_same_linear_f16",
+    "c2_f3_k2_causal_gelu_f32",
+    "c2_f5_k2_valid_tanh_f32_first",
+)
+
+
+def planned(text, target, algorithm):
+    problem = Problem.parse(text)
+    try:
+        plan = choose(problem, TARGETS[target], algorithm)
+    except CompileError:
+        pytest.skip(f"{target} has no float16")
+    return problem, Context(problem, plan, TARGETS[target])
+
+
+def passes_of(text, algorithm="direct", target="avx2"):
+    problem, context = planned(text, target, algorithm)
+    return dict(stages(lower(problem, algorithm), context))
+
+
+def loops(kernel):
+    return [s for s in walk(kernel.body) if isinstance(s, For)]
+
+
+def lowered(text):
+    problem, context = planned(text, "avx2", "depthwise")
+    return lower(problem, "depthwise"), context
+
+
+def tile_of(kernel, rows):
+    """The statements of the register tile of so many rows."""
+    return next(s.body for s in loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
+
+
+def tile_in_registers(kernel, rows):
+    """The statements of the block that has accumulators of so many rows."""
+    return next(s.body for s in loops(kernel) if any(isinstance(a, Alloc) and a.buffer.shape[0] == rows for a in s.body))
+
+
+def loads_of_x(body):
+    """How many vectors or numbers of x a block of loops with constant bounds loads."""
+    count = 0
+    for s in body:
+        if isinstance(s, For):
+            count += loads_of_x(s.body) * (1 if s.kind == "lanes" else s.hi.constant)
+        elif isinstance(s, Store):
+            count += sum(operand.buffer.name == "x" for operand in loads(s.value))
+    return count
