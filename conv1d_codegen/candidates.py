@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .cost_model import heights
+from .cost_model import fitting_width, heights
+from .lower.formula import compute_type
 from .plan import Plan
 from .problem import Problem
 from .target import Target
@@ -45,7 +46,7 @@ def _shares(most: int) -> list[int]:
 
 
 def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
-    lanes = target.lanes("f64" if problem.dtype == "f64" else "f32")
+    lanes = target.lanes(compute_type(problem))
     if plan.sums_in_lanes:
         yield from _lanes_of_sums(plan, problem, target)
         return
@@ -69,9 +70,7 @@ def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, target: Tar
 
 def _widths(count: int, lanes: int) -> list[int]:
     """Lanes of a vector: all, and half of them where that leaves a quarter fewer in all (24 = 3 x 8, not 2 x 16)."""
-    width = lanes
-    while width > 1 and width // 2 >= count:
-        width //= 2
+    width = fitting_width(count, lanes)
     in_halves = -(-2 * count // width) * width / 2
     return [width, width // 2] if width > 1 and in_halves <= 0.75 * -(-count // width) * width else [width]
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 
 from .errors import CompileError
+from .lower.formula import compute_type
 from .plan import ALGORITHMS, LONGEST_CHAIN, Plan, check_fits
 from .problem import Problem
 from .target import Target
@@ -52,10 +53,6 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
 
 
-def _compute(problem: Problem) -> str:
-    return "f64" if problem.dtype == "f64" else "f32"
-
-
 def _most_rows(target: Target, vectors: int) -> int:
     """Most rows of a tile `vectors` wide that LLVM keeps in registers.
 
@@ -82,7 +79,7 @@ def heights(rows: int, vectors: int) -> tuple[int, ...]:
 
 def weight_bytes(problem: Problem) -> int:
     """Bytes of the weights, as numbers of the compute type."""
-    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[_compute(problem)]
+    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[compute_type(problem)]
 
 
 def weights_are_large(problem: Problem, target: Target) -> bool:
@@ -107,7 +104,7 @@ def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     return max(rows, min(steps, 4096) // rows * rows)
 
 
-def _width(count: int, lanes: int) -> int:
+def fitting_width(count: int, lanes: int) -> int:
     """Lanes for `count` numbers: a full vector, or the shorter one that is enough."""
     width = lanes
     while width > 1 and width // 2 >= count:
@@ -121,13 +118,13 @@ def _channels_in_lanes(problem: Problem, target: Target) -> bool:
     Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and 16, c64_f3_k3 18
     and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
     """
-    lanes = target.lanes(_compute(problem))
+    lanes = target.lanes(compute_type(problem))
     width = math.gcd(problem.group_channels, lanes)
     products = problem.kernel_size * problem.group_channels
     if problem.channels_first or width == 1 or products > LONGEST_CHAIN * width:
         return False
     used = width / lanes
-    return _width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
+    return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
 
 
 def _direct_channels(problem: Problem, target: Target) -> Plan:
@@ -137,7 +134,7 @@ def _direct_channels(problem: Problem, target: Target) -> Plan:
     16x1 and 7 taps, 46 with one tap (avx512).
     """
     many = target.registers >= 32
-    width = math.gcd(problem.group_channels, target.lanes(_compute(problem)))
+    width = math.gcd(problem.group_channels, target.lanes(compute_type(problem)))
     vectors = min(problem.group_filters, 2 if many else 1)
     rows = min(width, 12 if vectors == 2 else 16 if many else 8)
     most, taps = (3 if vectors == 2 else 8 if many else 5), problem.kernel_size
@@ -154,7 +151,7 @@ def _filters_in_lanes(problem: Problem, target: Target) -> bool:
     """
     if not problem.channels_first or problem.stride > 1:
         return True
-    width, filters = target.lanes(_compute(problem)), problem.group_filters
+    width, filters = target.lanes(compute_type(problem)), problem.group_filters
     full = filters >= 2 * width and filters / (-(-filters // width) * width) >= 0.9
     return full and problem.kernel_size * problem.group_channels >= _PRODUCTS_TO_TURN
 
@@ -170,8 +167,8 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4 and of smaller ones
     in channels_first, with few products too.
     """
-    compute = _compute(problem)
-    width = _width(problem.group_filters, target.lanes(compute))
+    compute = compute_type(problem)
+    width = fitting_width(problem.group_filters, target.lanes(compute))
     turned = problem.channels_first
     thirds = -(-problem.group_filters // width) % 3 == 0
     most = 2 if target.registers <= 16 else 4 if not turned else 3 if thirds else 2
@@ -193,7 +190,7 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
     Vectors of steps mostly cross cache lines, so few vectors and many rows are best: of eleven shapes of 30 MFLOP and more in
     channels_first, 12x2 reached 81.1 % of the peak (geometric mean), 8x3 80.0 % (avx512); blocks of 3, 6 and 24 tiles 80.3 to 80.8 %.
     """
-    compute = _compute(problem)
+    compute = compute_type(problem)
     width = target.lanes(compute)
     most_rows = _most_rows(target, 2) // 6 * 6
     rows = -(-problem.group_filters // -(-problem.group_filters // most_rows))
@@ -209,20 +206,19 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
     nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays lie; c1536_f1536_k4_g1536@1x2048: 1.02 ms with 8, 1.02 to 1.36 with
     16. With many taps it is loads: c256_f256_k31_g256@1x250 takes 28 us with 8 rows and 25 with 16. (avx512)
     """
-    width, taps = _width(problem.channels, target.lanes(_compute(problem))), problem.kernel_size
+    width, taps = fitting_width(problem.channels, target.lanes(compute_type(problem))), problem.kernel_size
     many = target.registers >= 32
     rows = 16 if many and taps >= 8 else 8 if problem.dilation < 8 else 4
-    heights = tuple(height for height in (16, 8, 4, 1) if height in (rows, 4, 1))
     # Whose weights wait in registers. c512_f512_k15_g512@1x1024 reaches 43 % of the peak with 8 of its 15 taps at a time, 40 with 6 and 32
     # with 7, which leave one; with 9 taps 27, and 23 with 4. From 17 on 7 are as good (56 and 50 % with 21, 67 and 67 with 31), and take
     # less code. Of 16 registers 4 taps leave more to spare than 5: 58 and 53 % of avx2's peak with 15.
     at_a_time = (8 if taps < 17 else 7) if many else 4
     unroll = taps if taps <= (8 if many else 5) else at_a_time
-    return Plan("depthwise", "channels", width, 1, heights, _DEPTHWISE_BLOCK, unroll)
+    return Plan("depthwise", "channels", width, 1, tuple(dict.fromkeys((rows, 4, 1))), _DEPTHWISE_BLOCK, unroll)
 
 
 def _generic(problem: Problem, target: Target) -> Plan:
-    width = target.lanes(_compute(problem))
+    width = target.lanes(compute_type(problem))
     rows = min(_most_rows(target, 2), 8)
     # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158 (c64_f64_k3@1x5000, avx512).
     return Plan("generic", "filters", width, 2, (rows, 1), 256, unroll=2)

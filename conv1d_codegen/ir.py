@@ -71,9 +71,10 @@ class Buffer:
 
     def offset(self, place: tuple[Index, ...]) -> Index:
         """How many elements lie before the one at `place`."""
-        before = index(0)
-        for at, size in zip(place, self.shape, strict=True):
-            before = before * size + at
+        before, step = index(0), index(1)
+        for at, size in zip(reversed(place), reversed(self.shape), strict=True):
+            before = before + at * step
+            step = step * size
         return before
 
     @property

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 from ..index import Index, index
 from ..ir import Alloc, Block, Buffer, Store
@@ -54,8 +53,7 @@ class Memory:
         if buffer.space == "register":
             self._registers[buffer.name] = {}
         else:
-            count = reduce(lambda a, b: a * b, ((size.constant or 0) for size in buffer.shape), 1)
-            self._scratch[buffer.name] = self._builder.alloca(buffer.name, f"[{count} x {SCALARS[buffer.dtype]}]", 64)
+            self._scratch[buffer.name] = self._builder.alloca(buffer.name, f"[{buffer.size} x {SCALARS[buffer.dtype]}]", 64)
 
     def changed_by(self, body: Block) -> list[Register]:
         """The registers that statements write and that were allocated before them."""
@@ -192,10 +190,7 @@ class Memory:
         """Where the first lane lies, in elements from the start of the buffer, and how far the next one is, in names of the IR."""
         key = (self._base(buffer), place, lane)
         if key not in self._offsets:
-            offset, size = index(0), index(1)
-            for at, extent in zip(reversed(place), reversed(buffer.shape), strict=True):
-                offset = offset + at * size
-                size = size * extent
+            offset = buffer.offset(place)
             first = offset.substitute({lane: 0}) if lane else offset
             self._offsets[key] = first, offset.substitute({lane: 1}) - first if lane else index(0)
         return self._offsets[key]
