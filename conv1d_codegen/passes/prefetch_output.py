@@ -9,7 +9,8 @@ copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
 
 With many taps, a tile asks for one row at each step of its last window (`share_windows`), if the loop over taps leaves one: all at once,
 the requests take the places that the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312 us so where it is aligned, and 261
-one by one. With few taps it asks at its start, as memory is what takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
+one by one. With few taps it asks at its start, as memory is what takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to
+421 one by one.
 
 A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line: c32_f32_k2@1x84350 in
 channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the first may lie where the tile before stored.
