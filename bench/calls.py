@@ -12,7 +12,7 @@ from bench import shapes, timing
 from bench.arguments import add_filter, count
 from bench.peak import FmaPeak
 from bench.shapes import Case
-from conv1d_codegen import execution, kernel, openmp, pool, threads
+from conv1d_codegen import execution, kernel, openmp, pool, scratch, threads
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.target import resolve
 from conv1d_codegen.work import Work
@@ -54,7 +54,8 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
     compiled = compile_problem(layer.problem, layer.options).kernel
     packed = compiled.pack(layer.kernel, layer.bias)
     launch = compiled.launch(x.shape)
-    slots = (kernel._address(x), *packed.addresses, kernel._address(y), *launch.sizes)
+    room = scratch.take(compiled._scratch_bytes)
+    slots = (kernel._address(x), *packed.addresses, kernel._address(y), *launch.sizes, room.address)
     block, nothing = compiled._block(*slots, 1, 0), _no_work(compiled, slots)
     return timing.interleaved(
         {
@@ -75,7 +76,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
 
 def _no_work(compiled: kernel.CompiledKernel, slots: Sequence[int]) -> Work:
     """Work of a team that has no share left."""
-    counter = ctypes.c_int64(1)
+    counter = (ctypes.c_int64 * 2)(1)
     return Work(compiled._function, compiled._block(*slots, 1, ctypes.addressof(counter)), (compiled, counter))
 
 
@@ -88,7 +89,7 @@ def fork_and_join(rounds: int) -> dict[str, float]:
     """
     case = next(case for case in shapes.load() if case.kind == "tiny")
     compiled = compile_problem(case.problem).kernel
-    work = _no_work(compiled, [0] * (len(compiled._kernel.buffers) + len(compiled._kernel.sizes) + 1))
+    work = _no_work(compiled, [0] * (len(compiled._kernel.buffers) + len(compiled._kernel.sizes) + 2))
     runtimes = {"OpenMP": openmp.fork_join(), "the pool": pool.run}
     seconds = {}
     for name, run in runtimes.items():

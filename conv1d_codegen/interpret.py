@@ -15,6 +15,7 @@ from . import arithmetic
 from .activations import evaluate
 from .index import Index
 from .ir import Activate, Alloc, Binary, Bind, Block, Buffer, Const, Fma, For, Kernel, Let, Load, Prefetch, Ref, Select, Store, Unary, Value
+from .packing import laid_out
 from .problem import DTYPES
 
 Array = np.ndarray[Any, Any]
@@ -26,9 +27,7 @@ def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, i
     Packed buffers are laid out from their sources, which are among `arrays`. Raises IndexError on an access outside a buffer.
     """
     machine = _Machine(np.dtype(DTYPES[kernel.compute]), dict(sizes))
-    sources = dict(arrays)
-    for packing in kernel.packings:
-        sources[packing.target] = packing(sources[packing.source], machine.dtype, sizes)
+    sources = laid_out(kernel.packings, arrays, machine.dtype, sizes)
     for buffer in kernel.buffers:
         shape = tuple(size.evaluate(sizes) for size in buffer.shape)
         machine.arrays[buffer.name] = sources[buffer.name].reshape(shape)

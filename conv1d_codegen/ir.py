@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .index import Index, Indexable, index
-from .packing import Packing
+from .packing import Mixing, Packing
 from .problem import DTYPES, Activation
 
 SPACES = ("input", "output", "packed", "scratch", "register")
@@ -312,7 +312,7 @@ class Kernel:
     sizes: tuple[tuple[str, int], ...]
     buffers: tuple[Buffer, ...]
     body: Block
-    packings: tuple[Packing, ...] = ()
+    packings: tuple[Packing | Mixing, ...] = ()
 
     def __post_init__(self) -> None:
         _require(_is_name(self.name), f"not a kernel name: {self.name!r}")

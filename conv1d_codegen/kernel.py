@@ -5,6 +5,7 @@ The kernel's contract, which its code relies on and this file ensures, on every 
 - `x` and `y` are C-contiguous arrays of the problem's dtype, in native byte order, aligned to their elements, of matching shapes;
 - `y` is writeable and overlaps neither `x` nor the packed weights;
 - the packed weights were packed by this kernel: 64-byte aligned, panels padded with zeros;
+- each thread that computes has scratch memory of its own, 64-byte aligned, as much as the kernel wants (`scratch.py`);
 - all arrays stay alive during the call, which releases the GIL. Who changes them from another thread meanwhile gets what they asked for.
 """
 
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import threads
+from . import scratch, threads
 from .dtypes import numpy_dtype
 from .emit import iterations
+from .emit.scratch import scratch_bytes
 from .ir import Kernel
+from .packing import laid_out
 from .passes.chunk_reduction import chunk_shape
 from .problem import DTYPES, Problem
 from .work import Work
@@ -35,6 +38,7 @@ Array = np.ndarray[Any, Any]
 #: Shares for each thread of a team: one that starts late or is held up leaves some to the others. Two threads ÷ one, 16 sequences of 5000
 #: steps: OpenMP 1.96 with one share a thread, 1.99 with four; pool 1.88 and 1.92. Empty shares of small calls cost nothing that shows.
 _SHARES = 4
+_Counter = ctypes.c_int64 * 2  # shares taken, threads begun
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer  # looked up once, not at each call
 
 
@@ -60,7 +64,7 @@ class CompiledKernel:
     """One compiled problem. Immutable; calls may come from any thread.
 
     What the machine code takes is one block of 8-byte slots, made for each call: an immutable `bytes`, whose contents CPython aligns to 8,
-    so that no call can change another's.
+    so that no call can change another's. Arrays are the caller's, scratch memory is the calling thread's, and the kernel keeps neither.
     """
 
     def __init__(self, problem: Problem, kernel: Kernel, code: Code) -> None:
@@ -70,8 +74,9 @@ class CompiledKernel:
         self._code = code  # keeps the machine code mapped
         # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python thread.
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
-        # Addresses, sizes, the iterations, then the shares and the counter of a team.
-        self._block = struct.Struct(f"{len(kernel.buffers)}P{len(kernel.sizes)}qqqP").pack
+        self._scratch_bytes = scratch_bytes(kernel)  # of each thread
+        # Addresses, sizes, the iterations, scratch memory, then the shares and the counter of a team.
+        self._block = struct.Struct(f"{len(kernel.buffers)}P{len(kernel.sizes)}qqPqP").pack
         self.launch = lru_cache(64)(_Launches(problem, kernel))  # 0.2 µs for a shape that was seen before, several µs for a new one
 
     def pack(self, kernel: Array, bias: Array | None) -> PackedWeights:
@@ -85,16 +90,11 @@ class CompiledKernel:
         if (bias is not None) != problem.use_bias or (bias is not None and bias.shape != (problem.filters,)):
             wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
             raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
-        sources = {"w": kernel, "b": bias}
-        packings = {packing.target: packing for packing in self._kernel.packings}
+        sources = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
         compute = numpy_dtype(DTYPES[self._kernel.compute])
         sizes = dict(zip((name for name, _ in self._kernel.sizes), _sizes(self._kernel, problem, batch=1, length=0), strict=True))
-        arrays = []
-        for buffer in self._kernel.buffers[1:-1]:
-            packing = packings[buffer.name]
-            source = sources[packing.source]
-            assert source is not None
-            arrays.append(packing(source, compute, sizes))
+        made = laid_out(self._kernel.packings, sources, compute, sizes)
+        arrays = [made[buffer.name] for buffer in self._kernel.buffers[1:-1]]
         return PackedWeights(self._kernel, problem, tuple(arrays), tuple(array.ctypes.data for array in arrays))
 
     def __call__(self, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
@@ -132,13 +132,16 @@ class CompiledKernel:
         `launch` is what `launch(x.shape)` gives, whose first axes may be several: arrays of one size in memory are one batch.
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
-        counter = None if count == 1 else ctypes.c_int64()
+        room = scratch.take(count * self._scratch_bytes) if self._scratch_bytes else None
+        counter = None if count == 1 else _Counter()
         team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
-        block = self._block(_address(x), *weights.addresses, _address(y), *launch.sizes, *team)
+        block = self._block(_address(x), *weights.addresses, _address(y), *launch.sizes, room.address if room is not None else 0, *team)
         if counter is None:
             self._function(block)
         else:
-            threads.runtime().run(Work(self._function, block, (self, x, weights, y, counter)), count)
+            threads.runtime().run(Work(self._function, block, (self, x, weights, y, counter, room)), count)
+        if room is not None:  # not where an exception leaves other threads at work: they keep it alive, and nobody else gets it
+            scratch.give_back(room)
 
 
 class _Launches:

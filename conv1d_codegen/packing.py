@@ -1,12 +1,13 @@
 """How weights are laid out for the kernel: in panels, so that the inner loop reads them one after another.
 
 A packing moves one axis of an array into panels of `panel` numbers, padded with zeros at the end, behind the axes that the inner
-loops run over: with panel 16, `w[j, c, f]` becomes `wp[f//16, j, c, f%16]`. It is done once for each change of the weights.
+loops run over: with panel 16, `w[j, c, f]` becomes `wp[f//16, j, c, f%16]`. A mixing makes sums of the taps, the transformed weights of
+Cook–Toom, for a packing to lay out. Both are done once for each change of the weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,34 @@ class Packing:
     def __str__(self) -> str:
         place = [*self.outer, f"{self.axis}//{self.panel}", *self.inner, f"{self.axis}%{self.panel}"]
         return f"{self.source}[{', '.join(self.axes)}] as [{', '.join(place)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Mixing:
+    """`target[p, q, ...] = Σ_j matrix[p*terms + q][j] * source[j, ...]`, computed in float64 and rounded once."""
+
+    source: str
+    target: str
+    shape: tuple[Index, ...]  # of the target
+    matrix: tuple[tuple[float, ...], ...]
+
+    def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
+        """The sums over the first axis of `array`, in `dtype`."""
+        taps = array.reshape(len(array), -1).astype(np.float64)
+        return (np.array(self.matrix) @ taps).astype(dtype).reshape([size.evaluate(sizes) for size in self.shape])
+
+    def __str__(self) -> str:
+        return f"{self.source} by the matrix of {len(self.matrix)} rows"
+
+
+def laid_out(
+    packings: Iterable[Packing | Mixing], sources: Mapping[str, np.ndarray[Any, Any]], dtype: np.dtype[Any], sizes: Mapping[str, int]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """The sources and what the packings make of them, by name; one may take what another before it made."""
+    arrays = dict(sources)
+    for packing in packings:
+        arrays[packing.target] = packing(arrays[packing.source], dtype, sizes)
+    return arrays
 
 
 def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:

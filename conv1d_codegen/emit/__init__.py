@@ -3,7 +3,8 @@
 It walks the loops once. Unrolled loops are written out, lanes loops become vectors, index expressions become addresses. All that is decided
 here; what is printed is a flat list of instructions whose fields are strings and integers.
 
-A register is a value of its own for each constant index, and a phi where a loop changes it. Scratch is an `alloca`.
+A register is a value of its own for each constant index, and a phi where a loop changes it. Scratch is an `alloca`, or memory of the
+caller's: see `scratch.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
+from .scratch import scratch_bytes
+
+_CALL = (("iterations", "i64"), ("scratch", "ptr"), ("shares", "i64"), ("counter", "ptr"))  # slots of every kernel, after its own
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
@@ -36,9 +40,10 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
         target=str(target),
         name=kernel.name,
         slots=slots,
-        team=[{"name": "iterations", "type": "i64"}, {"name": "shares", "type": "i64"}, {"name": "counter", "type": "ptr"}],
+        call=[{"name": name, "type": type_} for name, type_ in _CALL],
+        scratch_bytes=scratch_bytes(kernel),
         declarations=writer.builder.declarations,
-        allocas=_printed(writer.builder.allocas),
+        arrays=_printed(writer.builder.arrays),
         instructions=_printed(writer.builder.instructions),
         vector_bits=target.vector_bytes * 8,
     )
@@ -82,8 +87,10 @@ class _Writer:
             self._integers.variable(name, f"%{name}", 0)
 
     def write(self, body: Block, lanes: Lanes | None = None) -> None:
+        provided = self._memory.provided
         for statement in body:
             self._statement(statement, lanes)
+        self._memory.provided = provided  # what the block allocated ends with it
 
     def _statement(self, statement: Statement, lanes: Lanes | None) -> None:
         match statement:
@@ -139,4 +146,6 @@ def iterations(kernel: Kernel) -> Index:
     total = index(1)
     for loop in parallel_loops(kernel)[0]:
         total = total * loop.hi
+    for named in reversed([s for s in kernel.body if isinstance(s, Let)]):
+        total = total.substitute({named.name: named.value})
     return total

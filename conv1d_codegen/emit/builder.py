@@ -41,7 +41,7 @@ class Builder:
     """Instructions are dicts with a `kind` that names a form of `instructions.ll.j2` and the strings and integers it prints."""
 
     def __init__(self) -> None:
-        self.allocas: list[Instruction] = []
+        self.arrays: list[Instruction] = []
         self._declarations: dict[str, str] = {}
         self._block = "start"
         self._count = 0
@@ -79,9 +79,10 @@ class Builder:
         self.add(kind, to=to, **fields)
         return to
 
-    def alloca(self, stem: str, type_: str, align: int) -> str:
+    def array(self, kind: str, stem: str, **fields: Any) -> str:
+        """Add the address of an array at the start of the function; its name."""
         to = self.name(stem)
-        self.allocas.append({"kind": "alloca", "to": to, "type": type_, "align": align})
+        self.arrays.append({"kind": kind, "to": to, **fields})
         return to
 
     def call(self, stem: str, type_: str, function: str, *arguments: tuple[str, str]) -> str:

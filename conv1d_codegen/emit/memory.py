@@ -17,6 +17,7 @@ from ..rewrite import walk
 from ..target import Target
 from .builder import Builder, Register
 from .integers import Integers
+from .scratch import bytes_provided
 from .transposition import network
 from .types import BYTES, SCALARS, mangled, vector
 
@@ -45,6 +46,7 @@ class Memory:
         self._target = target
         self._registers: dict[str, dict[tuple[int, ...], Register]] = {}  # by the name of the buffer
         self._scratch: dict[str, str] = {}
+        self.provided = 0  # bytes of the caller's memory that arrays alive here have
         self._offsets: dict[tuple[str, tuple[Index, ...], str | None], tuple[Index, Index]] = {}
         self._moved: dict[tuple[str, Index], str] = {}
 
@@ -53,7 +55,13 @@ class Memory:
         if buffer.space == "register":
             self._registers[buffer.name] = {}
         else:
-            self._scratch[buffer.name] = self._builder.alloca(buffer.name, f"[{buffer.size} x {SCALARS[buffer.dtype]}]", 64)
+            size = bytes_provided(buffer)
+            if size:
+                self._scratch[buffer.name] = self._builder.array("address", buffer.name, type="i8", base="%scratch", offset=self.provided)
+                self.provided += size
+            else:
+                type_ = f"[{buffer.size} x {SCALARS[buffer.dtype]}]"
+                self._scratch[buffer.name] = self._builder.array("alloca", buffer.name, type=type_, align=64)
 
     def changed_by(self, body: Block) -> list[Register]:
         """The registers that statements write and that were allocated before them."""
