@@ -6,7 +6,14 @@ import sys
 from importlib import import_module
 
 #: Commands beside the run, and the module of each, which has `main(argv)`.
-COMMANDS = {"compare": "compare", "compile": "compile_time", "calls": "calls", "plans": "plans"}
+COMMANDS = {
+    "compare": "compare",
+    "compile": "compile_time",
+    "calls": "calls",
+    "plans": "plans",
+    "accuracy": "accuracy",
+    "random": "random_problems",
+}
 
 
 def main(argv: list[str]) -> int:

@@ -6,11 +6,17 @@ import argparse
 import sys
 
 from conv1d_codegen.target import TARGETS, runs_here
+from conv1d_codegen.window_model import ACCURACIES
 
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:
     """`--filter`: the text that `shapes.load` takes."""
     parser.add_argument("--filter", default="", metavar="TEXT", help=f"only {which} whose name, class or problem contains it")
+
+
+def add_accuracy(parser: argparse.ArgumentParser) -> None:
+    """`--accuracy`: how large an error the compiled layers may have."""
+    parser.add_argument("--accuracy", choices=ACCURACIES, default=ACCURACIES[0], help="of the compiled layers (default: %(default)s)")
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:

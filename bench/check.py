@@ -6,15 +6,25 @@ as _FLOPS allow. Of the others it is only seen that they were written.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from bench.shapes import Case
-from conv1d_codegen import Conv1D, Problem, reference
+from conv1d_codegen import Conv1D, Plan, Problem, reference
 
 Array = np.ndarray[Any, Any]
 _FLOPS = 60e6  # of all that is checked: some 20 ms of the reference
+# Of the error bound. "fast" takes Cook–Toom where its error is predicted to be up to 8 times the bound, and errors were found up to 2.2
+# times what is predicted (`python -m bench accuracy`). A forgotten tap is thousands of times off.
+_WIDE_ALLOWANCE = 20.0
+
+
+def allowance(plan: Plan, algorithm: str, accuracy: str) -> float:
+    """How many times the error bound a layer of ours may be off: once, as it promises, unless it was asked for a Cook–Toom plan that need
+    not keep it."""
+    return _WIDE_ALLOWANCE if plan.algorithm == "cook_toom" and (algorithm == "cook_toom" or accuracy == "fast") else 1.0
 
 
 def wrong(case: Case, layer: Conv1D, x: Array, y: Array, allowance: float = 1.0) -> str | None:
@@ -24,13 +34,24 @@ def wrong(case: Case, layer: Conv1D, x: Array, y: Array, allowance: float = 1.0)
     """
     if not np.isfinite(y).all():
         return f"{case}: {np.count_nonzero(~np.isfinite(y))} of {y.size} outputs are not finite, or were never written"
+    for where, share in _shares(case, layer, x, y):
+        if not share <= allowance:
+            return f"{case}: {where} are off by {share:.3g} times the error bound"
+    return None
+
+
+def largest_share(case: Case, layer: Conv1D, x: Array, y: Array) -> float:
+    """The largest error of what is checked, as a share of the bound; infinite where an output is not finite."""
+    return max(share for _, share in _shares(case, layer, x, y)) if np.isfinite(y).all() else float("inf")
+
+
+def _shares(case: Case, layer: Conv1D, x: Array, y: Array) -> Iterator[tuple[str, float]]:
+    """The outputs that are checked, in words, and their largest error as a share of the bound."""
     steps = case.problem.output_length(case.length)
     for n in sorted({0, case.batch - 1}):
         for first, last in _ranges(case, steps):
-            ratio = _share_of_bound(case.problem, layer, x[n : n + 1], y[n : n + 1], first, last)
-            if not ratio <= allowance:
-                return f"{case}: outputs {first} to {last} of recording {n} are off by {ratio:.3g} times the error bound"
-    return None
+            share = _share_of_bound(case.problem, layer, x[n : n + 1], y[n : n + 1], first, last)
+            yield f"outputs {first} to {last} of recording {n}", share
 
 
 def _ranges(case: Case, steps: int) -> list[tuple[int, int]]:

@@ -14,7 +14,8 @@ from bench import check, peers, shapes, timing
 from bench.peak import FmaPeak, copy_bandwidth, memory_limits
 from bench.record import Limits, Result
 from bench.shapes import Case
-from conv1d_codegen import Conv1D
+from conv1d_codegen import Conv1D, Plan
+from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.target import resolve
 
@@ -34,6 +35,7 @@ class Settings:
     sweeps: int = 3
     target: str | None = None
     algorithm: str = "auto"
+    accuracy: str = "standard"
     layout: str = "channels_last"
     dtype: str = "f32"
     peers: tuple[str, ...] = ()
@@ -42,6 +44,11 @@ class Settings:
     def cases(self) -> list[Case]:
         """Those whose name, class or problem contains the filter."""
         return shapes.load(self.layout == "channels_first", self.dtype, self.filter)
+
+    @property
+    def transforms(self) -> bool:
+        """Whether the compiled layers may be computed with fewer multiplications, which sets other targets."""
+        return self.algorithm in ("auto", "cook_toom") and self.accuracy != "strict"
 
 
 @dataclass(slots=True)
@@ -80,9 +87,10 @@ def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> R
     Raises CompileError where the algorithm can't compute the case.
     """
     x = case.inputs()
-    layer = case.layer(settings.algorithm, settings.target, settings.threads)
+    layer = case.layer(settings.algorithm, settings.target, settings.threads, settings.accuracy)
+    plan = compile_problem(layer.problem, layer.options).plan
     y = case.output()
-    candidates = _candidates(case, settings, layer, x, y)
+    candidates = _candidates(case, settings, layer, plan, x, y)
     found.faults |= {name: fault for name, (_, fault) in candidates.items() if fault}
     calls: dict[str, timing.Call] = {**memory_limits(x, y), "peak": peak}
     calls |= {name: call for name, (call, _) in candidates.items() if name not in found.faults}
@@ -96,23 +104,26 @@ def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> R
         threads=settings.threads,
         flops=case.flops,
         bytes=x.nbytes + layer.kernel.nbytes + (0 if layer.bias is None else layer.bias.nbytes) + y.nbytes,
-        plan=layer.dump("plan").strip(),
+        plan=str(plan),
         peak=peak.flops / timings["peak"].seconds,
         timings=timings,
         faults=found.faults,
     )
 
 
-def _candidates(case: Case, settings: Settings, layer: Conv1D, x: Array, y: Array) -> dict[str, Candidate]:
+def _candidates(case: Case, settings: Settings, layer: Conv1D, plan: Plan, x: Array, y: Array) -> dict[str, Candidate]:
     """Ours and the peers', each checked."""
     layers = {"compiled": layer, "generic": case.layer("generic", settings.target, settings.threads)}
+    if plan.algorithm == "cook_toom":
+        layers["direct"] = case.layer("direct", settings.target, settings.threads)
     if settings.threads > 1:
-        layers["single"] = case.layer(settings.algorithm, settings.target)
+        layers["single"] = case.layer(settings.algorithm, settings.target, accuracy=settings.accuracy)
+    allowances = dict.fromkeys(("compiled", "single"), check.allowance(plan, settings.algorithm, settings.accuracy))
     candidates: dict[str, Candidate] = {}
     for name, each in layers.items():
         y.fill(np.nan)
         each(x, out=y)
-        candidates[name] = (partial(each, x, out=y), check.wrong(case, each, x, y))
+        candidates[name] = (partial(each, x, out=y), check.wrong(case, each, x, y, allowances.get(name, 1.0)))
     for name in settings.peers:
         candidates[name] = peer_candidate(name, case, layer, x, settings.threads)
     return candidates

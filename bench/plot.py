@@ -1,7 +1,8 @@
-"""The picture of a run: every case under the machine's roofline, and the best peer at each.
+"""The picture of a run: every case beside the machine's roofline, the direct algorithm where another was chosen, and the best peer at each.
 
 A point stands at its arithmetic intensity (FLOP of the direct formula ÷ bytes of input, weights, bias and output) and its speed. Above the
-FMA peak gets only an algorithm with fewer multiplications, and above the slope only what stays in the caches.
+FMA peak gets only an algorithm with fewer multiplications, and above the slope only what stays in the caches. Left of a point is the direct
+algorithm, and right of it the best peer, for the same case: they have its intensity, where they would cover each other.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _COLOURS = {
     "tiny": "#5d6d7e",
 }
 _FAR = 1 / 3  # of the roof
+_ABOVE = 2.5  # times the peak: how far the picture goes
+_ASIDE = 1.02  # times the intensity: how far right of its point the best peer is, and how far left the direct algorithm
 _FAINT, _ROOF = "#8a96a3", "#2b2b2b"
 
 
@@ -79,12 +82,16 @@ def _range(values: map[float]) -> tuple[float, float]:
 
 
 def _case(axes: Axes, result: Result, best: str | None) -> None:
-    """Our point, and the best peer's as a ring, joined."""
+    """Our point, and joined to it the direct algorithm's as a diamond, where ours is another, and the best peer's as a ring."""
     colour, x, y = _COLOURS.get(result.kind, _ROOF), _intensity(result), _gigaflops(result, "compiled")
-    if best is not None:
-        peer = _gigaflops(result, best)
-        axes.plot([x, x], [peer, y], color=colour, linewidth=0.9, alpha=0.6, zorder=2)
-        axes.plot(x, peer, "o", markersize=5.5, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.1, zorder=3)
+    others = [("D", 4.5, x / _ASIDE, "direct"), ("o", 5.5, x * _ASIDE, best)]
+    for marker, size, beside, name in others:
+        if name in result.timings:
+            other = _gigaflops(result, name)
+            axes.plot([beside, x], [other, y], color=colour, linewidth=0.9, alpha=0.6, zorder=2)
+            axes.plot(
+                beside, other, marker, markersize=size, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.1, zorder=3
+            )
     axes.plot(x, y, "o", markersize=7, color=colour, markeredgecolor="white", markeredgewidth=0.6, zorder=4)
 
 
@@ -92,13 +99,13 @@ def _roofs(axes: Axes, roof: Roof) -> None:
     """The FMA peak of all cores, and the bandwidth of a copy, up to where they meet."""
     peak, bandwidth = roof.peak, roof.bandwidth
     low, high = axes.get_xlim()
-    bottom, top = min(axes.get_ylim()[0], 0.5 * peak), max(axes.get_ylim()[1], 1.7 * peak)
+    bottom, top = min(axes.get_ylim()[0], 0.5 * peak), max(axes.get_ylim()[1], _ABOVE * peak)
     ridge = min(max(low, peak / bandwidth), high)
     heights = [min(peak, bandwidth * x) for x in (low, ridge, high)]
     axes.plot([low, ridge, high], heights, color=_ROOF, linewidth=1.6, zorder=1)
     axes.fill_between([low, ridge, high], heights, top, color="#f3f4f6", zorder=0)
     axes.set(xlim=(low, high), ylim=(bottom, top))
-    axes.text(high / 1.05, 1.05 * peak, f"FMA peak, {peak:.0f} GFLOP/s", ha="right", va="bottom", color=_ROOF)
+    axes.text(1.005, peak, f"FMA peak\n{peak:.0f}\nGFLOP/s", transform=axes.get_yaxis_transform(), va="center", color=_ROOF)
 
 
 def _slope(axes: Axes, roof: Roof) -> None:
@@ -147,8 +154,16 @@ def _words(axes: Axes, run: Run, limits: Limits, results: list[Result], peers: l
     axes.set_title(f"{len(results)} convolutions on {threads} of {run.machine['cpu']} ({run.machine['llvm_cpu']})", loc="left", fontsize=13)
     kinds = dict.fromkeys(result.kind for result in results)
     handles = [Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(kind, _ROOF), label=kind) for kind in kinds]
+    if any("direct" in result.timings for result in results):
+        handles.append(_hollow("D", "direct, beside Cook–Toom"))
+        why = "beyond the peak: Cook–Toom, with fewer multiplications than are counted; beyond the slope: in the caches"
+        axes.text(0.008, 0.985, why, transform=axes.transAxes, va="top", color=_FAINT, fontsize=9)
     if peers:
-        ring = Line2D([], [], marker="o", linestyle="", markerfacecolor="white", markeredgecolor=_FAINT, label="best peer")
-        handles.append(ring)
+        handles.append(_hollow("o", "best peer"))
         axes.text(1, -0.09, f"best peer: of {', '.join(peers)}", transform=axes.transAxes, ha="right", va="top", color=_FAINT, fontsize=9)
     axes.legend(handles=handles, loc="lower right", ncols=2, frameon=True, framealpha=0.9, edgecolor="#e1e5e9")
+
+
+def _hollow(marker: str, label: str) -> Line2D:
+    """What the legend shows for something beside the points."""
+    return Line2D([], [], marker=marker, linestyle="", markerfacecolor="white", markeredgecolor=_FAINT, label=label)

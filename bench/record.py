@@ -32,9 +32,10 @@ class Limits:
 class Result:
     """One case on so many threads.
 
-    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, and, on several threads, "single": the
-    compiled layer on one of them. Who gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one core in these rounds,
-    `bytes` those of input, weights, bias and output.
+    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, "direct" where the compiled layer is
+    computed by Cook–Toom, the same layer by the direct algorithm, and, on several threads, "single": the compiled layer on one of them. Who
+    gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one core in these rounds, `bytes` those of input, weights,
+    bias and output.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Result:
     @property
     def problem(self) -> Problem:
         return parse_case(self.text)[0]
+
+    @property
+    def toom(self) -> str:
+        """The F(m, r) of the compiled layer's plan; nothing where that is not Cook–Toom's."""
+        algorithm, _, rest = self.plan.partition(" ")
+        return rest.split()[0] if algorithm == "cook_toom" else ""
 
     def seconds(self, name: str) -> float | None:
         """Of one call; None where it was not timed."""

@@ -18,7 +18,7 @@ if __package__ in (None, ""):  # run as a file: Python looks for modules in this
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from bench import machine, peers, process, table, timing
-from bench.arguments import add_filter, add_layout, add_target, count, no_case
+from bench.arguments import add_accuracy, add_filter, add_layout, add_target, count, no_case
 from bench.measure import Settings
 from bench.progress import Progress, progress
 from bench.record import Limits, Result, Run, result_from
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
-        epilog="Other commands: python -m bench compare | compile | calls | plans, each with --help.",
+        epilog="Other commands: python -m bench compare | compile | calls | plans | accuracy | random, each with --help.",
     )
     add_filter(parser)
     parser.add_argument(
@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="one sweep of 3 rounds")
     add_target(parser)
     parser.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="of the compiled layers (default: %(default)s)")
+    add_accuracy(parser)
     add_layout(parser)
     parser.add_argument("--dtype", choices=("f32", "f64"), default="f32", help="default: %(default)s; the peers are measured in f32 only")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`")
@@ -77,6 +78,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(
             f"argument --threads: {max(arguments.threads)} threads want as many cores, and this process may use {len(timing.cores())}"
         )
+    if arguments.accuracy == "strict" and arguments.algorithm == "cook_toom":
+        parser.error("argument --accuracy: strict excludes --algorithm cook_toom; leave one of them out")
     if arguments.peers and arguments.dtype != "f32":
         parser.error("argument --peers: the peers are measured in f32 only; leave --peers or --dtype out")
     lacking = peers.missing(arguments.peers)
@@ -94,7 +97,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the bench. Gives the exit code: 1 where one of our results was wrong or the measuring failed, 2 where no case fits."""
     arguments = _arguments(argv)
-    fields = ("filter", "sweeps", "rounds", "target", "algorithm", "layout", "dtype", "peers")
+    fields = ("filter", "sweeps", "rounds", "target", "algorithm", "accuracy", "layout", "dtype", "peers")
     settings = Settings(**{name: getattr(arguments, name) for name in fields})
     cases = len(settings.cases())
     if not cases:
@@ -107,13 +110,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         for threads in arguments.threads:
             failed |= not _follow(replace(settings, threads=threads), run, shown)
     if run.results and settings.dtype == "f32":
-        print(f"{table.summary(run.results, list(settings.peers))}")
+        print(f"{table.summary(run.results, list(settings.peers), settings.transforms)}")
     print()
     for path, write in ((arguments.json, run.write), (arguments.plot, lambda path: _draw(path, run))):
         if path and run.results:
             write(path)
             print(f"written: {path}")
-    wrong = [result.name for result in run.results if {"compiled", "generic", "single"} & set(result.faults)]
+    wrong = [result.name for result in run.results if {"compiled", "generic", "direct", "single"} & set(result.faults)]
     said = f", {len(wrong)} WRONG: {', '.join(wrong)}" if wrong else ""
     print(f"{len(run.results)} cases in {time.perf_counter() - begin:.0f} s{said}")
     return 1 if wrong or failed else 0
@@ -134,7 +137,7 @@ def _follow(settings: Settings, run: Run, shown: Progress) -> bool:
                 shown.show(f"{name:34} skipped: {why}")
             else:
                 results.append(result_from(event["result"]))
-                shown.show(table.row(results[-1], list(settings.peers)))
+                shown.show(table.row(results[-1], list(settings.peers), settings.transforms))
     except process.ProcessFailed as error:
         print(error, file=sys.stderr)
         return False
@@ -149,9 +152,10 @@ def _follow(settings: Settings, run: Run, shown: Progress) -> bool:
 def _heading(settings: Settings, limits: Limits) -> str:
     cores = f"core {', '.join(map(str, limits.cores))}" if limits.cores else f"{limits.threads} cores"
     kind = {"f32": "float32", "f64": "float64"}[settings.dtype]
+    accuracy = "" if settings.accuracy == "standard" else f", accuracy {settings.accuracy}"
     sweeps = f"\n{settings.sweeps} sweeps; the rows come with the last" if settings.sweeps > 1 else ""
     return (
-        f"{resolve(settings.target)}, {cores}, {settings.layout}, {kind}, bias and relu, algorithm {settings.algorithm}\n"
+        f"{resolve(settings.target)}, {cores}, {settings.layout}, {kind}, bias and relu, algorithm {settings.algorithm}{accuracy}\n"
         f"FMA peak of one core {limits.peak / 1e9:.1f} GFLOP/s, np.copyto {limits.bandwidth / 1e9:.1f} GB/s{sweeps}"
     )
 

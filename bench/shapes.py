@@ -34,13 +34,14 @@ class Case:
     def __str__(self) -> str:
         return f"{self.problem}@{self.batch}x{self.length}"
 
-    def layer(self, algorithm: str = "auto", target: str | None = None, threads: int = 1) -> Conv1D:
+    def layer(self, algorithm: str = "auto", target: str | None = None, threads: int = 1, accuracy: str = "standard") -> Conv1D:
         """A built layer for it. Its weights are random, and the same for all layers of a case."""
         problem = self.problem
         layer = Conv1D(
             problem.filters,
             problem.kernel_size,
             strides=problem.stride,
+            padding=problem.padding if isinstance(problem.padding, str) else "valid",
             data_format="channels_first" if problem.channels_first else "channels_last",
             dilation_rate=problem.dilation,
             groups=problem.groups,
@@ -48,6 +49,7 @@ class Case:
             dtype=DTYPES[problem.dtype],
             options=CompileOptions(
                 algorithm=algorithm,
+                accuracy=accuracy,
                 num_threads=threads,
                 target=target,
                 strided_dilation=True,

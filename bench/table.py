@@ -10,14 +10,16 @@ from bench.record import Result
 
 _COLUMNS = (
     ("name", "<34"),
-    ("class", "<10"),
-    ("MFLOP", ">9"),
-    ("µs", ">10"),
+    ("class", "<9"),
+    ("MFLOP", ">8"),
+    ("µs", ">8"),
     ("± %", ">5"),
-    ("GFLOP/s", ">8"),
+    ("GFLOP/s", ">7"),
     ("bound by", "<10"),
-    ("% of it", ">8"),
+    ("% of it", ">7"),
     ("target", "<6"),
+    ("F(m,r)", "<6"),
+    ("vs direct", ">9"),
     ("vs generic", ">10"),
     ("vs peer", ">7"),
     ("best peer", "<11"),
@@ -30,7 +32,7 @@ def header(threads: int) -> str:
     return _line([several.get(title, title) if threads > 1 else title for title, _ in _COLUMNS])
 
 
-def row(result: Result, peers: list[str]) -> str:
+def row(result: Result, peers: list[str], transforms: bool = True) -> str:
     """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing else stands in the row."""
     wrong = [f"{name}: {fault}" for name, fault in result.faults.items()]
     if "compiled" not in result.timings:
@@ -44,7 +46,9 @@ def row(result: Result, peers: list[str]) -> str:
             f"{1e6 * compiled.seconds:.1f}",
             f"{100 * compiled.noise:.1f}",
             f"{result.flops / compiled.seconds / 1e9:.1f}",
-            *(_bound(result) if result.threads == 1 else _scaling(result)),
+            *(_bound(result, transforms) if result.threads == 1 else _scaling(result, transforms)),
+            result.toom,
+            _times(result.ratio("direct", "compiled")),
             _times(result.ratio("generic", "compiled")),
             _times(None if best is None else result.ratio(best, "compiled")),
             best or "",
@@ -55,26 +59,29 @@ def row(result: Result, peers: list[str]) -> str:
 
 def means(results: Sequence[Result], peers: list[str]) -> str:
     """Of each class and of all: geometric means of the share of the bound (on several threads, of the ratio to one) and of the other
-    ratios, and the number of cases where a peer is faster."""
+    ratios, each over the cases that have it, and the number of cases where a peer is faster."""
     kinds = list(dict.fromkeys(result.kind for result in results))
     groups = {kind: [result for result in results if result.kind == kind] for kind in kinds}
     if len(kinds) > 1:
         groups["all"] = list(results)
     first = "vs one" if results[0].threads > 1 else "% of bound"
-    lines = [f"{'geometric means':<16} {'cases':>5} {first:>10} {'vs generic':>10} {'vs best peer':>12} {'peer faster':>12}"]
+    lines = [
+        f"{'geometric means':<16} {'cases':>5} {first:>10} {'vs direct':>9} {'vs generic':>10} {'vs best peer':>12} {'peer faster':>12}"
+    ]
     for kind, members in groups.items():
         ratios = [ratio for ratio in (_against_best(result, peers) for result in members) if ratio is not None]
         lines.append(
-            f"{kind:<16} {len(members):>5} {_mean_of_first(members):>10} {_mean(r.ratio('generic', 'compiled') for r in members):>10} "
+            f"{kind:<16} {len(members):>5} {_mean_of_first(members):>10} {_mean(r.ratio('direct', 'compiled') for r in members):>9} "
+            f"{_mean(r.ratio('generic', 'compiled') for r in members):>10} "
             f"{_mean(ratios):>12} {sum(ratio < 1 for ratio in ratios) if ratios else '':>12}".rstrip()
         )
     return "\n".join(lines)
 
 
-def summary(results: Sequence[Result], peers: list[str]) -> str:
+def summary(results: Sequence[Result], peers: list[str], transforms: bool = True) -> str:
     """The targets, met and missed, with the numbers, and up to six of the cases that miss each."""
     lines = ["targets, float32"]
-    for verdict in targets.verdicts(results, peers):
+    for verdict in targets.verdicts(results, peers, transforms):
         lines.append(f"  {'met   ' if verdict.met else 'MISSED'}  {verdict.wanted} ({verdict.cases} cases): {verdict.found}")
         if verdict.missed:
             more = f" and {len(verdict.missed) - 6} more" if len(verdict.missed) > 6 else ""
@@ -82,13 +89,13 @@ def summary(results: Sequence[Result], peers: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _bound(result: Result) -> list[str]:
-    limit, goal, seconds = targets.limit(result), targets.goal(result), result.timings["compiled"].seconds
+def _bound(result: Result, transforms: bool) -> list[str]:
+    limit, goal, seconds = targets.limit(result), targets.goal(result, transforms), result.timings["compiled"].seconds
     return [limit.bound, f"{100 * limit.seconds / seconds:.1f}", "" if goal is None else "met" if seconds <= goal else "missed"]
 
 
-def _scaling(result: Result) -> list[str]:
-    met = targets.scaling_met(result)
+def _scaling(result: Result, transforms: bool) -> list[str]:
+    met = targets.scaling_met(result, transforms)
     return ["", _times(result.ratio("single", "compiled")), "" if met is None else "met" if met else "missed"]
 
 

@@ -19,6 +19,7 @@ from .options import CompileOptions
 from .plan import ALGORITHMS
 from .problem import Problem, parse_case
 from .target import TARGETS, host, resolve, runs_here
+from .window_model import ACCURACIES
 
 # The names of `compiler.STAGES`; the compiler itself is imported when something is compiled.
 _STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
@@ -47,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         "descriptor",
         metavar="DESCRIPTOR",
         help=f"the problem's text form, such as {_EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
-        "1; padding (valid, same, causal or pad2x1); activation; dtype (f32, f64, f16 or bf16); `first` and `nobias` where they hold",
+        "1; padding (valid, same, causal or pad2x1); activation; dtype (f32, f64, f16 or bf16); `first` and `nobias` where they hold; with "
+        "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
     dump.add_argument(
         "--stage", action="append", choices=[*_STAGES, "all"], help="which stage (default: scheduled); may be given several times"
@@ -55,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument("--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)")
     dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
     dump.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks")
+    dump.add_argument(
+        "--accuracy", choices=ACCURACIES, default="standard", help="how exact Cook–Toom must be to be picked (default: %(default)s)"
+    )
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
 
@@ -112,8 +117,9 @@ def _dump(arguments: argparse.Namespace) -> int:
         stages = list(_STAGES)
     if arguments.passes and "scheduled" not in stages:
         raise ValueError("--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out.")
-    options = CompileOptions(algorithm=arguments.algorithm, target=arguments.target)
-    compilation = compile_problem(_problem(arguments.descriptor), options)
+    options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
+    length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
+    compilation = compile_problem(_problem(arguments.descriptor), options, length)
     texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
     text = next(iter(texts.values())) if len(texts) == 1 else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
     if arguments.output is None:

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from .cost_model import fitting_width, heights
 from .lower.formula import compute_type
 from .plan import Plan
 from .problem import Problem
 from .target import Target
+from .tiles import fitting_width, heights
 
 ASPECTS = ("tile", "block", "unroll")
 _MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in

@@ -23,6 +23,7 @@ from .plan import Plan, check_fits
 from .problem import Problem
 from .target import TARGETS, Target, resolve, runs_here
 from .verify import verify
+from .window_model import allows, switch_length
 
 if TYPE_CHECKING:
     from .jit import Code
@@ -44,7 +45,7 @@ class Program:
     @kept
     def loop(self) -> Kernel:
         """The formula, as loops."""
-        kernel = lower(self.problem, self.plan.algorithm)
+        kernel = lower(self.problem, self.plan)
         if knobs.verify():
             verify(kernel)
         return kernel
@@ -110,11 +111,12 @@ class Program:
 
 
 class Compilation:
-    """One problem, and the program that computes it."""
+    """One problem, and the program that computes it. Inputs of less than `switch_length` steps have another than longer ones."""
 
-    def __init__(self, problem: Problem, program: Program) -> None:
+    def __init__(self, problem: Problem, program: Program, switch_length: int = 0) -> None:
         self.problem = problem
         self.program = program
+        self.switch_length = switch_length
 
     @property
     def plan(self) -> Plan:
@@ -141,16 +143,21 @@ _compilation = lru_cache(_MOST_KEPT)(Compilation)
 _program = lru_cache(_MOST_KEPT)(Program)
 
 
-def compile_problem(problem: Problem, options: CompileOptions | None = None) -> Compilation:
+def compile_problem(problem: Problem, options: CompileOptions | None = None, length: int | None = None) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and target.
 
-    The plan is the options', or else the one that `tune` found for the problem, or else the cost model's.
+    The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of `length` steps, or
+    for long ones. Any of them computes inputs of all lengths.
     Raises CompileError for an algorithm, plan or target that does not fit.
     """
     options = options or CompileOptions()
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
-        found = winners.recall(problem, target) if options.algorithm == "auto" else None
-        plan = options.plan or found or choose(problem, target, options.algorithm)
+        plan, switch = options.plan, 0
+        if plan is None and options.algorithm == "auto":
+            found = winners.recall(problem, target)
+            plan = found if found is not None and allows(problem, found, options.accuracy) else None
+            switch = switch_length(problem, target, options.accuracy) if plan is None else 0
+        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
         check_fits(problem, plan)
-        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))
+        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target), switch)

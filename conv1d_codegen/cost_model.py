@@ -4,6 +4,8 @@
     steps lie side by side        filters, in tiles that are turned, or steps (`_direct_time`)
     a group for each channel      channels (`_depthwise`)
 
+Where windows of several outputs from fewer products pay, they come first: see `window_model.py`.
+
 Each has its tile, its blocks and how far it is unrolled, with the measurements they come from. `python -m bench plans` holds the choice
 against a search.
 """
@@ -14,11 +16,12 @@ import math
 
 from .errors import CompileError
 from .lower.formula import compute_type
-from .plan import ALGORITHMS, LONGEST_CHAIN, Plan, check_fits
+from .plan import ALGORITHMS, Plan, check_fits
 from .problem import Problem
 from .target import Target
+from .tiles import CHAINS, ITEM, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
+from .window_model import best_windows, plan_of_windows, switch_length
 
-_ITEM = {"f32": 4, "f64": 8}  # bytes
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
 _STEPS_OF_A_BLOCK = 104
 _PAGES_OF_A_BLOCK = 16  # where each group reads a part of each, besides those that its taps reach into
@@ -27,64 +30,36 @@ _PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
 # With so few products writing is all that counts, and it should go through memory in order: all filters of few steps. wav2vec2/1s_conv0,
 # with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
 _HARDLY_ANY_PRODUCTS = 16
-#: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
-CHAINS = 8
-_PRODUCTS_TO_ADD_LANES = 130  # take as long as adding up the lanes of an output, by the measurements at `_channels_in_lanes`
 _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 
 
-def choose(problem: Problem, target: Target, algorithm: str = "auto") -> Plan:
-    """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`."""
+def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None) -> Plan:
+    """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
+
+    `accuracy` is one of `window_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That is for long inputs; those
+    of a `length` below `window_model.switch_length` have another plan.
+    """
     if problem.dtype == "f16" and not target.half:
         raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
+        windows = plan_of_windows(problem, target, accuracy)
+        if windows is not None and (length is None or length >= switch_length(problem, target, accuracy)):
+            return windows
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":
         plan = _depthwise(problem, target)
         check_fits(problem, plan)
         return plan
     if algorithm == "direct":
-        if _channels_in_lanes(problem, target):
+        if channels_in_lanes(problem, target):
             return _direct_channels(problem, target)
         return _direct_filters(problem, target) if _filters_in_lanes(problem, target) else _direct_time(problem, target)
+    if algorithm == "cook_toom":
+        return best_windows(problem, target, accuracy)
     if algorithm == "generic":
         return _generic(problem, target)
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
-
-
-def _most_rows(target: Target, vectors: int) -> int:
-    """Most rows of a tile `vectors` wide that LLVM keeps in registers.
-
-    A step needs the tile, the vectors it multiplies and one more number. Loads are scheduled early, which needs registers to spare, more so
-    when the loop is unrolled. Found by counting spills in the inner loop, unrolled by 4: of 16 registers 6x2 spills nothing and 4x3 four
-    accumulators; of 32, 13x2 and 8x3 nothing, 14x2 and 9x3 eight.
-    """
-    spare = 1 if target.registers <= 16 else 3
-    return max(1, (target.registers - spare - 1 - vectors) // vectors)
-
-
-def _vectors(count: int, width: int, most: int) -> int:
-    """Vectors a panel, at most `most`: as few panels as can be, all of about the same width (5 = 3 + 2, not 4 + 1)."""
-    vectors = -(-count // width)
-    panels = -(-vectors // most)
-    return -(-vectors // panels)
-
-
-def heights(rows: int, vectors: int) -> tuple[int, ...]:
-    """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy, for what is left."""
-    shortest = -(-CHAINS // vectors)
-    return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if 1 <= height <= rows))
-
-
-def weight_bytes(problem: Problem) -> int:
-    """Bytes of the weights, as numbers of the compute type."""
-    return problem.kernel_size * problem.group_channels * problem.filters * _ITEM[compute_type(problem)]
-
-
-def weights_are_large(problem: Problem, target: Target) -> bool:
-    """Whether the weights take more than half of L2, and so would come from further away for every block."""
-    return weight_bytes(problem) > target.l2_bytes // 2
 
 
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
@@ -102,29 +77,6 @@ def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     elif problem.groups > 1 and not problem.channels_first:
         steps = min(steps, _PAGES_OF_A_BLOCK * 4096 // bytes_a_step)
     return max(rows, min(steps, 4096) // rows * rows)
-
-
-def fitting_width(count: int, lanes: int) -> int:
-    """Lanes for `count` numbers: a full vector, or the shorter one that is enough."""
-    width = lanes
-    while width > 1 and width // 2 >= count:
-        width //= 2
-    return width
-
-
-def _channels_in_lanes(problem: Problem, target: Target) -> bool:
-    """Whether filters would leave so many lanes empty that adding up lanes at the end costs less.
-
-    Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and 16, c64_f3_k3 18
-    and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
-    """
-    lanes = target.lanes(compute_type(problem))
-    width = math.gcd(problem.group_channels, lanes)
-    products = problem.kernel_size * problem.group_channels
-    if problem.channels_first or width == 1 or products > LONGEST_CHAIN * width:
-        return False
-    used = width / lanes
-    return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
 
 
 def _direct_channels(problem: Problem, target: Target) -> Plan:
@@ -172,15 +124,15 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     turned = problem.channels_first
     thirds = -(-problem.group_filters // width) % 3 == 0
     most = 2 if target.registers <= 16 else 4 if not turned else 3 if thirds else 2
-    vectors = _vectors(problem.group_filters, width, most)
-    rows = min(_most_rows(target, vectors), 13)
+    vectors = panel_vectors(problem.group_filters, width, most)
+    rows = min(most_rows(target, vectors), 13)
     products = problem.kernel_size * problem.group_channels
     if products <= _FEW_PRODUCTS and not turned:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
     if products <= _HARDLY_ANY_PRODUCTS:
         block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)
     else:
-        block = _block(problem, target, rows, _ITEM[compute])
+        block = _block(problem, target, rows, ITEM[compute])
     return Plan("direct", "filters", width, vectors, heights(rows, vectors), block, unroll=4)
 
 
@@ -192,9 +144,9 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
     """
     compute = compute_type(problem)
     width = target.lanes(compute)
-    most_rows = _most_rows(target, 2) // 6 * 6
-    rows = -(-problem.group_filters // -(-problem.group_filters // most_rows))
-    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= _most_rows(target, v))
+    most = most_rows(target, 2) // 6 * 6
+    rows = -(-problem.group_filters // -(-problem.group_filters // most))
+    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= most_rows(target, v))
     block = 12 * width * vectors
     return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
 
@@ -219,6 +171,6 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
 
 def _generic(problem: Problem, target: Target) -> Plan:
     width = target.lanes(compute_type(problem))
-    rows = min(_most_rows(target, 2), 8)
+    rows = min(most_rows(target, 2), 8)
     # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158 (c64_f64_k3@1x5000, avx512).
     return Plan("generic", "filters", width, 2, (rows, 1), 256, unroll=2)

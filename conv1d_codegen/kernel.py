@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import scratch, threads
+from .chunks import chunk_shape
 from .dtypes import numpy_dtype
 from .emit import iterations
 from .emit.scratch import scratch_bytes
 from .ir import Kernel
 from .packing import laid_out
-from .passes.chunk_reduction import chunk_shape
 from .problem import DTYPES, Problem
 from .work import Work
 

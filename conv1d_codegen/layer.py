@@ -30,10 +30,8 @@ Array = NDArray[Any]
 class _Prepared(NamedTuple):
     """What a call needs and a change of the weights makes stale."""
 
-    problem: Problem
     kernel: CompiledKernel
     packed: Any
-    dtype: np.dtype[Any]
     after: Callable[..., Any] | None  # the activation, where the kernel doesn't compute it
 
 
@@ -106,7 +104,8 @@ class Conv1D(Layer):
         self._fused: Activation | None = activations.fusable(self._activation)
         self._channel_axis = -2 if self._data_format == "channels_first" else -1
         self._problem: Problem | None = None
-        self._prepared: _Prepared | None = None
+        self._prepared: dict[bool, _Prepared] = {}  # whether for inputs of less than so many steps, which may have a kernel of their own:
+        self._switch_length = 0
 
     filters = property(attrgetter("_filters"), doc="Output channels.")
     kernel_size = property(attrgetter("_kernel_size"), doc="Taps, a tuple of one integer.")
@@ -234,11 +233,11 @@ class Conv1D(Layer):
         if type(self).convolution_op is not Conv1D.convolution_op:
             x = self._accepted(inputs)
             return self._delivered(self._through_convolution_op(x), out, x)
-        prepared = self._prepared or self._prepare()
-        problem, kernel, packed, dtype, after = prepared
-        x = inputs
-        if not is_ready(x, dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
+        problem, x = self._problem or self.problem, inputs
+        if not is_ready(x, self._compute_dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
             x = self._accepted(x)
+        prepared = self._prepared.get(x.shape[-3 - self._channel_axis] < self._switch_length)
+        kernel, packed, after = prepared or self._prepare(x.shape[-3 - self._channel_axis])
         threads = self._options.num_threads or get_num_threads()
         if after is None:
             return convolve(problem, kernel, packed, x, out, threads)
@@ -265,17 +264,19 @@ class Conv1D(Layer):
         out[...] = y
         return out
 
-    def _prepare(self) -> _Prepared:
-        """Compiles the kernel, or finds it compiled, and packs the weights for it."""
+    def _prepare(self, length: int) -> _Prepared:
+        """Compiles the kernel for sequences of a length, or finds it compiled, and packs the weights for it."""
         from .compiler import compile_problem
 
         with self._lock:
-            if self._prepared is None:
-                problem = self.problem
-                kernel = compile_problem(problem, self._options).kernel
+            compilation = compile_problem(self.problem, self._options, length)
+            short = length < compilation.switch_length
+            if short not in self._prepared:
+                kernel = compilation.kernel
                 packed = kernel.pack(self._computed("kernel"), self._computed("bias") if self._use_bias else None)
-                self._prepared = _Prepared(problem, kernel, packed, self._compute_dtype, None if self._fused else self._activation)
-            return self._prepared
+                made = _Prepared(kernel, packed, None if self._fused else self._activation)
+                self._switch_length, self._prepared = compilation.switch_length, {**self._prepared, short: made}
+            return self._prepared[short]
 
     def _computed(self, name: str) -> Array:
         """A weight in the compute dtype."""
@@ -283,7 +284,7 @@ class Conv1D(Layer):
             return self._variables[name].astype(self._compute_dtype, copy=False)
 
     def _weights_changed(self) -> None:
-        self._prepared = None
+        self._prepared = {}
 
     def _weight_regularizers(self) -> Mapping[str, Any]:
         return {"kernel": self.kernel_regularizer, **({"bias": self.bias_regularizer} if self._use_bias else {})}
@@ -318,7 +319,7 @@ class Conv1D(Layer):
             use_bias=False,
         )
         # A plan is made for the layer's own problem.
-        compiled = compile_problem(problem, replace(self._options, plan=None)).kernel
+        compiled = compile_problem(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis]).kernel
         return convolve(problem, compiled, compiled.pack(weights, None), x, None, self._options.num_threads or get_num_threads())
 
     def _through_convolution_op(self, x: Array) -> Array:
@@ -335,14 +336,15 @@ class Conv1D(Layer):
 
     # Seeing it, saving it, copying it
 
-    def dump(self, stage: str = "scheduled") -> str:
+    def dump(self, stage: str = "scheduled", length: int | None = None) -> str:
         """A stage of the compilation as text: "problem", "plan", "loop", "scheduled", "llvm", "optimized" or "asm".
 
-        Raises ValueError for another stage, and before the layer is built.
+        It is that for inputs of `length` steps, or else for long ones, as short ones may have a plan of their own. Raises ValueError for
+        another stage, and before the layer is built.
         """
         from .compiler import compile_problem
 
-        return compile_problem(self.problem, self._options).dump(stage)
+        return compile_problem(self.problem, self._options, length).dump(stage)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as Keras 3 writes them, with `options` where they differ from the defaults."""
@@ -383,7 +385,7 @@ class Conv1D(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         # Machine code and packed weights belong to this process and this object.
-        return {**super().__getstate__(), "_prepared": None}
+        return {**super().__getstate__(), "_prepared": {}}
 
     def __repr__(self) -> str:
         known = "" if self._problem is None else f", {self._problem}"

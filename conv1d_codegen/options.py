@@ -10,13 +10,16 @@ import numpy as np
 
 from .plan import ALGORITHMS, Plan
 from .target import Target
+from .window_model import ACCURACIES
 
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
     """How to compile one layer. Frozen and hashable, so that compiled kernels are cached by it.
 
-    algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only) or "generic"
+    algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only), "cook_toom" or "generic"
+    accuracy          of "auto" and "cook_toom": "standard" picks Cook–Toom where its error stays inside the bound that direct promises,
+                      "fast" where it is up to 8 times that, and "strict" never
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand
     plan              the schedule, a `Plan`; None takes the one that `tune` found, or else lets the cost model choose
@@ -27,6 +30,7 @@ class CompileOptions:
     """
 
     algorithm: str = "auto"
+    accuracy: str = "standard"
     num_threads: int | None = None
     target: Target | str | None = None
     plan: Plan | None = None
@@ -36,6 +40,10 @@ class CompileOptions:
     def __post_init__(self) -> None:
         if self.algorithm not in ("auto", *ALGORITHMS):
             raise ValueError(f"CompileOptions.algorithm must be one of auto, {', '.join(ALGORITHMS)}. Received: {self.algorithm!r}.")
+        if self.accuracy not in ACCURACIES:
+            raise ValueError(f"CompileOptions.accuracy must be one of {', '.join(ACCURACIES)}. Received: {self.accuracy!r}.")
+        if self.accuracy == "strict" and "cook_toom" in (self.algorithm, self.plan and self.plan.algorithm):
+            raise ValueError('CompileOptions.accuracy="strict" excludes the algorithm "cook_toom": leave one of them out.')
         if self.num_threads is not None:
             object.__setattr__(self, "num_threads", _integer("num_threads", self.num_threads, 1))
         if not isinstance(self.strided_dilation, bool):

@@ -7,6 +7,10 @@ A plan says which algorithm computes the problem and how its loops are cut. It p
 panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over, and single steps
 where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4.
 
+    cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4
+
+the algorithm F(4, 3), 4 outputs of 3 taps (see `toom/`); tiles of 6 windows by one panel, and so on; blocks of 96 output steps, 24 windows.
+
 Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6
 filters by 2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1` is 12
 steps by 2 filters, each with a vector of 16 sums.
@@ -17,20 +21,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .chunks import LONGEST_CHAIN
 from .errors import CompileError
 from .problem import Problem
+from .toom.algorithm import algorithm as cook_toom
 
 #: What each algorithm can have in the lanes of its vectors.
-LANES = {"direct": ("filters", "time", "channels"), "depthwise": ("channels",), "generic": ("filters",)}
+LANES = {"direct": ("filters", "time", "channels"), "depthwise": ("channels",), "cook_toom": ("filters",), "generic": ("filters",)}
 ALGORITHMS = tuple(LANES)
-#: Products that are added up in one chain. The largest error as a share of `reference.error_bound`, in one chain and in chunks of 256, for
-#: 6144 products (c768_f768_k128_g16@1x49): normal data 0.49 and 0.10, data of one sign 6.5 and 0.85. One chunk (c85_f64_k3@1x4000): 0.54
-#: and 2.3, of 256 000 outputs.
-LONGEST_CHAIN = 256
 _LARGEST = 1 << 16
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4"
 _TEXT = re.compile(
-    r"(?P<algorithm>[a-z]+) lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
+    r"(?P<algorithm>[a-z_]+)(?: F\((?P<outputs>\d{1,2}),(?P<taps>\d{1,2})\))?"
+    r" lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
     r" rows=(?P<rows>\d{1,5}(?:,\d{1,5})*) block=(?P<block>\d{1,5}) unroll=(?P<unroll>\d{1,5})",
     re.ASCII,
 )
@@ -53,6 +56,8 @@ class Plan:
     rows: tuple[int, ...]
     block: int
     unroll: int
+    outputs: int = 0  # of a window, and taps of a term: F(m, r) of a Cook–Toom plan
+    taps: int = 0
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -68,8 +73,19 @@ class Plan:
                 "The tiles of a plan have fewer rows each than the one before, and the last has 1; with time in the lanes there is one "
                 f"height. Received: {self}"
             )
+        if self.algorithm == "cook_toom":
+            cook_toom(self.outputs, self.taps)
+            if self.block % self.outputs:
+                raise CompileError(f"A block of a Cook–Toom plan is a multiple of the {self.outputs} outputs of a window. Received: {self}")
+        elif self.outputs or self.taps:
+            raise CompileError(f"F({self.outputs},{self.taps}) is for cook_toom plans. Received one of algorithm={self.algorithm!r}.")
         if self.sums_in_lanes and self.rows[0] > self.width:
             raise CompileError(f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}")
+
+    @property
+    def computes_steps(self) -> bool:
+        """Whether steps are computed one by one from all their taps: all of them, or those that Cook–Toom's windows leave over."""
+        return self.algorithm in ("direct", "cook_toom")
 
     @property
     def sums_in_lanes(self) -> bool:
@@ -90,7 +106,8 @@ class Plan:
 
     def __str__(self) -> str:
         rows = ",".join(map(str, self.rows))
-        return f"{self.algorithm} lanes={self.lanes} {self.width}x{self.vectors} rows={rows} block={self.block} unroll={self.unroll}"
+        name = self.algorithm + (f" F({self.outputs},{self.taps})" if self.outputs else "")
+        return f"{name} lanes={self.lanes} {self.width}x{self.vectors} rows={rows} block={self.block} unroll={self.unroll}"
 
     @classmethod
     def parse(cls, text: str) -> Plan:
@@ -100,6 +117,7 @@ class Plan:
             raise CompileError(f"Not a plan's text form: {text!r}. Expected something like `{_EXAMPLE}`.")
         part = match.groupdict()
         numbers = {name: int(part[name]) for name in ("width", "vectors", "block", "unroll")}
+        numbers |= {name: int(part[name] or 0) for name in ("outputs", "taps")}
         return cls(part["algorithm"], part["lanes"], rows=tuple(map(int, part["rows"].split(","))), **numbers)
 
 

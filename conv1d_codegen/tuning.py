@@ -59,7 +59,7 @@ class Workbench:
     Raises TypeError or ValueError for sizes without an output, and less than one thread.
     """
 
-    def __init__(self, problem: Problem, target: Target, batch: int, length: int, threads: int) -> None:
+    def __init__(self, problem: Problem, target: Target, batch: int, length: int, threads: int, accuracy: str = "standard") -> None:
         for name, number in (("batch", batch), ("length", length), ("num_threads", threads)):
             if operator.index(number) < 1:
                 raise ValueError(f"{name} must be 1 or more, so that there is something to measure. Received: {name}={number}.")
@@ -69,6 +69,7 @@ class Workbench:
         rng = np.random.default_rng(1)
         spread = (problem.kernel_size * problem.group_channels) ** -0.5
         self.problem, self.target, self.threads = problem, target, threads
+        self.chosen = choose(problem, target, "auto", accuracy, length)
         self.case = f"{problem}@{batch}x{length}"
         self.x = rng.standard_normal(problem.input_shape(batch, length), np.float32).astype(dtype)
         self.weights = (spread * rng.standard_normal(problem.kernel_shape, np.float32)).astype(dtype)
@@ -119,7 +120,7 @@ def search(bench: Workbench, seconds: float) -> Result:
     if not seconds > 0:
         raise ValueError(f"The search takes some seconds, more than 0. Received: seconds={seconds}.")
     deadline = time.perf_counter() + seconds
-    chosen = Trial(choose(bench.problem, bench.target), bench)
+    chosen = Trial(bench.chosen, bench)
     expected = chosen.output()
     best, tried = chosen, {chosen.plan}
     improved = True
@@ -221,7 +222,8 @@ def tune(
     CompileError for a machine that is not this one.
     """
     problem, target, threads = _subject(what)
-    bench = Workbench(problem, target, batch, length, threads if num_threads is None else num_threads)
+    accuracy = what.options.accuracy if isinstance(what, Conv1D) else "standard"
+    bench = Workbench(problem, target, batch, length, threads if num_threads is None else num_threads, accuracy)
     result = search(bench, seconds)
     try:
         keep(bench, result, directory)

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from conv1d_codegen import reference
+from conv1d_codegen.chunks import chunk_shape
 from conv1d_codegen.compiler import Compilation, compile_problem
+from conv1d_codegen.cost_model import choose
 from conv1d_codegen.dtypes import numpy_dtype
 from conv1d_codegen.interpret import interpret
+from conv1d_codegen.lower import lower
 from conv1d_codegen.lower.generic import SIZES
 from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.passes.chunk_reduction import chunk_shape
 from conv1d_codegen.problem import DTYPES, Problem
 from conv1d_codegen.target import TARGETS, runs_here
 
@@ -48,6 +50,7 @@ PROBLEMS = (
     "c2_f64_k3_same_linear_f32_nobias",
     "c64_f3_k2_causal_linear_f32",
     "c32_f1_k9_same_linear_f32",
+    "c257_f5_k3_same_linear_f32",
     "c32_f6_k5_s2_g2_pad3x1_relu_f64",
     "c16_f2_k2_s2_pad2x0_linear_f32_nobias",
     # Strides and dilations, and both.
@@ -104,13 +107,19 @@ _EXACT = ("linear", "relu", "relu6", "leaky_relu", "hard_tanh", "threshold", "ha
 
 
 def options(target=None, algorithm="auto", plan=None):
-    return CompileOptions(target=target, algorithm=algorithm, plan=plan)
+    """Options whose algorithms all keep the order of the formula's sum; `test_cook_toom.py` is about those that don't."""
+    return CompileOptions(target=target, algorithm=algorithm, plan=plan, accuracy="standard" if algorithm == "cook_toom" else "strict")
 
 
 def algorithms(problem):
     """The algorithms that can compute a problem, the chosen one first."""
     depthwise = problem.groups == problem.channels > 1 and not problem.channels_first
     return (["depthwise"] if depthwise else []) + ["direct", "generic"]
+
+
+def lowered(problem, algorithm, target="avx2"):
+    """The loops of an algorithm, with the plan of the cost model."""
+    return lower(problem, choose(problem, TARGETS[target], algorithm))
 
 
 def dtype_of(problem):
@@ -177,7 +186,7 @@ def run_interpreted(kernel, problem, x, w, b):
 
 def run_compiled(problem, x, w, b, target=None, algorithm="auto", plan=None, num_threads=1):
     """What machine code computes."""
-    kernel = compile_problem(problem, options(target, algorithm, plan)).kernel
+    kernel = compile_problem(problem, options(target, algorithm, plan), x.shape[2 if problem.channels_first else 1]).kernel
     y = empty_output(problem, x.shape[0], x.shape[2 if problem.channels_first else 1])
     kernel(x, kernel.pack(w, b), y, num_threads)
     return y

@@ -50,7 +50,7 @@ def planned(text, target, algorithm):
 
 def passes_of(text, algorithm="direct", target="avx2"):
     problem, context = planned(text, target, algorithm)
-    return dict(stages(lower(problem, algorithm), context))
+    return dict(stages(lower(problem, context.plan), context))
 
 
 def loops(kernel):
@@ -59,7 +59,7 @@ def loops(kernel):
 
 def lowered(text):
     problem, context = planned(text, "avx2", "depthwise")
-    return lower(problem, "depthwise"), context
+    return lower(problem, context.plan), context
 
 
 def tile_of(kernel, rows):

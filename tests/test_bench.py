@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conv1d_codegen import Problem, jit
+from conv1d_codegen import Plan, Problem, jit
 from conv1d_codegen.target import TARGETS, host
 
 TOP = Path(__file__).resolve().parent.parent
@@ -113,6 +113,47 @@ def test_a_wrong_result_is_not_timed_and_makes_the_run_fail(monkeypatch: pytest.
 def test_an_algorithm_that_does_not_fit_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["--filter", "tiny/realtime", "--algorithm", "depthwise"]) == 0
     assert "skipped: The depthwise algorithm" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_cook_toom_is_measured_beside_direct(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--filter", "tcresnet8/b48_conv1", "--quick", "--algorithm", "cook_toom", "--json", str(tmp_path / "run.json")]
+    assert run.main(arguments) == 0
+    (this,) = record.read(tmp_path / "run.json").results
+    assert set(this.timings) == {"write", "copy", "peak", "compiled", "generic", "direct"}
+    assert this.plan.startswith(f"cook_toom {this.toom} ")
+    assert f" {this.toom} " in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_wrong_direct_kernel_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "wrong", lambda case, layer, *_: "wrong" if layer.options.algorithm == "direct" else None)
+    assert run.main(["--filter", "tcresnet8/b48_conv1", "--rounds", "1", "--sweeps", "1", "--algorithm", "cook_toom"]) == 1
+
+
+def test_only_who_asked_for_larger_errors_may_have_them() -> None:
+    toom = Plan.parse("cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4")
+    direct = Plan.parse("direct lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4")
+    assert check.allowance(toom, "auto", "standard") == check.allowance(direct, "auto", "fast") == 1
+    assert check.allowance(toom, "auto", "fast") == check.allowance(toom, "cook_toom", "standard") > 1
+    this = case("tiny/realtime")
+    layer, x = this.layer(), this.inputs()
+    y = layer(x)
+    assert check.largest_share(this, layer, x, y) <= 1
+    y[0, 0, 0] += 1e-3
+    share = check.largest_share(this, layer, x, y)
+    assert f"off by {share:.3g} times" in (check.wrong(this, layer, x, y) or "")
+    assert check.wrong(this, layer, x, y, allowance=share) is None
+    y[0, 0, 0] = np.nan
+    assert check.largest_share(this, layer, x, y) == np.inf
+
+
+def test_strict_layers_are_direct() -> None:
+    assert case("hifigan/c256_k3d1").layer(accuracy="strict").dump("plan").startswith("direct ")
+    assert measure.Settings().transforms
+    assert measure.Settings(algorithm="cook_toom", accuracy="fast").transforms
+    assert not measure.Settings(accuracy="strict").transforms
+    assert not measure.Settings(algorithm="direct").transforms
 
 
 def test_arguments_that_fit_nothing_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -226,6 +267,8 @@ def test_the_commands_are_found_by_name(monkeypatch: pytest.MonkeyPatch, capsys:
         (["--sweeps", "0"], "1 or more is needed"),
         (["--rounds", "few"], "1 or more is needed, not 'few'"),
         (["--target", "z80"], "is needed, not 'z80'"),
+        (["--accuracy", "exact"], "invalid choice: 'exact'"),
+        (["--accuracy", "strict", "--algorithm", "cook_toom"], "strict excludes --algorithm cook_toom"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_measuring(
@@ -309,6 +352,7 @@ def test_everything_is_written_that_was_measured(tmp_path: Path, capsys: pytest.
     assert this.text == "c8_f8_k3_d2_pad4x0_relu_f64@1x64"
     assert this.bytes == 8 * (8 * 64 + 3 * 8 * 8 + 8 + 8 * 64)
     assert set(this.timings) == {"write", "copy", "peak", "compiled", "generic"}
+    assert written.options["accuracy"] == "standard"
     assert this.plan.startswith("direct lanes=")
     assert written.machine["cores"] == os.cpu_count()
     assert written.options["threads"] == [1]

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
+from helpers import algorithms, assert_exact, exact_data, expected, lowered, run_interpreted
 
 from conv1d_codegen.index import index, var
 from conv1d_codegen.interpret import interpret
 from conv1d_codegen.ir import Alloc, Binary, Bind, Const, Fma, Kernel, Prefetch, Ref, Select, Unary, buffer, load, loop, store
-from conv1d_codegen.lower import lower
 from conv1d_codegen.problem import Problem
 
 LOWERED = (
@@ -32,7 +31,7 @@ LOWERED = (
 def test_the_lowered_formula_is_the_reference(text):
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
-        kernel = lower(problem, algorithm)
+        kernel = lowered(problem, algorithm)
         for batch, length in ((2, 0), (1, 1), (2, 2), (1, 9), (0, 4)):
             x, w, b = exact_data(problem, batch, length)
             assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b), f"{algorithm}@{batch}x{length}")
@@ -44,7 +43,7 @@ def test_padding_contributes_nothing(algorithm):
     problem = Problem.parse("c2_f3_k3_causal_linear_f32")
     x, w, b = exact_data(problem, 1, 1)
     w[:2] = np.nan
-    y = run_interpreted(lower(problem, algorithm), problem, x, w, b)
+    y = run_interpreted(lowered(problem, algorithm), problem, x, w, b)
     np.testing.assert_array_equal(y, (x[:, :, :, None] * w[2]).sum(2) + b)
 
 

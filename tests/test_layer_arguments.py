@@ -82,7 +82,7 @@ CONSTRUCTOR = [
     ({"input_shape": (10, -1)}, "Cannot convert '(10, -1)' to a shape. Found invalid dimension '-1' of type '<class 'int'>'."),
     (
         {"options": {"algorithm": "winograd"}},
-        "CompileOptions.algorithm must be one of auto, direct, depthwise, generic. Received: 'winograd'.",
+        "CompileOptions.algorithm must be one of auto, direct, depthwise, cook_toom, generic. Received: 'winograd'.",
     ),
     ({"options": {"num_threads": 0}}, "CompileOptions.num_threads takes integers of 1 or more. Received: 0."),
     ({"options": {"explicit_padding": (1, -1)}}, "CompileOptions.explicit_padding takes integers of 0 or more. Received: -1."),

@@ -39,7 +39,7 @@ def test_simplify_leaves_no_guard_in_the_middle():
 
 def test_tile_uses_the_plans_tiles():
     problem, context = planned("c2_f64_k3_valid_linear_f32", "avx2", "direct")
-    kernel = dict(stages(lower(problem, "direct"), context))["tile"]
+    kernel = dict(stages(lower(problem, context.plan), context))["tile"]
     rows = {s.hi.constant for s in loops(kernel) if s.var == "i"}
     assert rows == set(context.plan.rows)
     assert {s.width for s in loops(kernel) if s.kind == "lanes"} == {context.plan.width}
@@ -76,7 +76,7 @@ def test_what_is_less_than_a_vector_is_cut():
 )
 def test_a_tile_loads_its_window_once(text, loaded):
     problem, context = planned(text, "avx2", "depthwise")
-    kernel = dict(stages(lower(problem, "depthwise"), context))["share_windows"]
+    kernel = dict(stages(lower(problem, context.plan), context))["share_windows"]
     assert context.plan.rows[0] == 8
     assert loads_of_x(tile_of(kernel, 8)) == loaded
 
@@ -84,7 +84,7 @@ def test_a_tile_loads_its_window_once(text, loaded):
 def test_edges_of_many_taps_are_tiles_with_guards():
     """Each step of the input that rows and taps share is read once, if it is there; a tap alone is not unrolled."""
     problem, context = planned("c16_f16_k15_g16_same_linear_f32", "avx2", "depthwise")
-    by_pass = dict(stages(lower(problem, "depthwise"), context))
+    by_pass = dict(stages(lower(problem, context.plan), context))
     tile = next(s for s in loops(by_pass["tile_channels"]) if s.var == "on_input")
     assert str(tile.hi).startswith("min(min(1, ")
     guards = [s for s in loops(by_pass["share_windows"]) if s.var == "on_input"]
@@ -100,7 +100,7 @@ def test_edges_of_many_taps_are_tiles_with_guards():
 def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     """At its start where taps are few; else from step to step of its window."""
     problem, context = planned(text, "avx2", "depthwise")
-    kernel = dict(stages(lower(problem, "depthwise"), context))["prefetch_output"]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_output"]
     asked = []
     for steps in (s for s in loops(kernel) if s.var == "tile"):
         requests = 0
@@ -121,7 +121,7 @@ def test_few_filters_put_channels_into_the_lanes():
     """Two filters a panel, each row a vector of sums for each; windows that taps share; one store for the rows of a filter."""
     problem, context = planned("c32_f3_k3_valid_linear_f32", "avx512", "direct")
     assert context.plan.sums_in_lanes
-    by_pass = dict(stages(lower(problem, "direct"), context))
+    by_pass = dict(stages(lower(problem, context.plan), context))
     tile = tile_in_registers(by_pass["tile_sums"], 12)
     assert tile[0].buffer.shape == (12, 2, 16)
     (turned,) = tile[-1].body
@@ -138,7 +138,7 @@ def test_few_filters_put_channels_into_the_lanes():
 def test_a_tile_is_turned_where_steps_lie_side_by_side():
     """Rows and lanes change places in the nest that stores, and only there; what is known only at run time stays as it was."""
     problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "direct")
-    by_pass = dict(stages(lower(problem, "direct"), context))
+    by_pass = dict(stages(lower(problem, context.plan), context))
     rows = context.plan.rows[0]
     before, after = (tile_in_registers(by_pass[name], rows) for name in ("prefetch_input", "transpose_output"))
     assert [str(s) for s in before[:-1]] == [str(s) for s in after[: len(before) - 1]]
@@ -147,14 +147,14 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
     (lanes,) = filters.body
     assert (vectors.var, filters.var, filters.hi, lanes.kind, lanes.hi, lanes.width) == ("v", "i", 8, "lanes", rows, 8)
     problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "generic")
-    by_pass = dict(stages(lower(problem, "generic"), context))
+    by_pass = dict(stages(lower(problem, context.plan), context))
     assert any(s.kind == "lanes" and s.hi.constant is None for s in loops(by_pass["transpose_output"]))
 
 
 @pytest.mark.parametrize(("text", "asks"), [("c64_f32_k2_valid_relu_f32_first", True), ("c64_f32_k3_valid_relu_f32_first", False)])
 def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, asks):
     problem, context = planned(text, "avx2", "direct")
-    kernel = dict(stages(lower(problem, "direct"), context))["prefetch_input"]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_input"]
     places = [s.index for s in walk(kernel.body) if isinstance(s, Prefetch)]
     assert bool(places) == asks
     assert all(str(place[-1]).startswith("min(") and str(place[-1]).endswith("T - 1)") for place in places)
@@ -193,7 +193,7 @@ def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name():
     problem = Problem.parse("c16_f16_k9_g16_valid_linear_f32")
     context = Context(problem, choose(problem, TARGETS["avx512"]), TARGETS["avx512"])
     assert context.plan.unroll == 8
-    kernel = dict(stages(lower(problem, "depthwise"), context))["collapse_loops"]
+    kernel = dict(stages(lower(problem, context.plan), context))["collapse_loops"]
     assert any(s.hi - s.lo == 1 for s in loops(kernel))
     arrays = [s.buffer.name for s in next(s.body for s in loops(kernel) if s.var == "tile") if isinstance(s, Alloc)]
     assert len(arrays) == len(set(arrays))
@@ -228,7 +228,7 @@ def test_sequences_share_a_panel_of_weights_that_do_not_stay_in_the_cache():
     for l2_bytes, gathered in ((1 << 20, False), (256, True)):
         target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)
         plan = choose(problem, target, "direct")
-        kernel = [k for _, k in stages(lower(problem, "direct"), Context(problem, plan, target), check=True)][-1]
+        kernel = [k for _, k in stages(lower(problem, plan), Context(problem, plan, target), check=True)][-1]
         assert ("some" in {s.var for s in loops(kernel)}) == gathered
         x, w, b = exact_data(problem, 6, 9)
         assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b))

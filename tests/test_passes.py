@@ -33,7 +33,7 @@ CASES = [
 @pytest.mark.parametrize(("text", "target", "algorithm"), CASES)
 def test_each_pass_keeps_the_result(text, target, algorithm):
     problem, context = planned(text, target, algorithm)
-    kernel = lower(problem, algorithm)
+    kernel = lower(problem, context.plan)
     data = [exact_data(problem, 1, length, seed=length) for length in LENGTHS]
     wanted = [expected(problem, *arrays) for arrays in data]
     for name, after in [("lower", kernel), *stages(kernel, context)]:
@@ -72,7 +72,7 @@ VERIFIED = [
 @pytest.mark.parametrize(("text", "target", "algorithm"), VERIFIED)
 def test_each_pass_leaves_a_kernel_that_is_verified(text, target, algorithm):
     problem, context = planned(text, target, algorithm)
-    for _ in stages(lower(problem, algorithm), context, check=True):
+    for _ in stages(lower(problem, context.plan), context, check=True):
         pass
 
 
@@ -100,7 +100,7 @@ def test_any_plan_gives_the_same_result(data):
     plan = data.draw(any_plan(problem))
     length = data.draw(st.integers(0, 24))
     arrays = exact_data(problem, 1, length)
-    kernel = lower(problem, plan.algorithm)
+    kernel = lower(problem, plan)
     for name, after in stages(kernel, Context(problem, plan, TARGETS["avx2"])):
         if name in ("tile", PIPELINE[-1][0]):
             assert_exact(problem, run_interpreted(after, problem, *arrays), expected(problem, *arrays), f"@1x{length} after {name}, {plan}")
@@ -110,8 +110,8 @@ def test_any_plan_gives_the_same_result(data):
 def test_passes_are_deterministic(text):
     for algorithm in algorithms(Problem.parse(text)):
         problem, context = planned(text, "avx2", algorithm)
-        kernel = lower(problem, algorithm)
-        assert kernel == lower(problem, algorithm)
+        kernel = lower(problem, context.plan)
+        assert kernel == lower(problem, context.plan)
         for _, run in PIPELINE:
             before = str(kernel)
             after = run(kernel, context)
@@ -125,7 +125,7 @@ def test_clean_up_is_done_once(text):
     """Simplifying and collapsing what is simplified and collapsed changes nothing."""
     for algorithm in algorithms(Problem.parse(text)):
         problem, context = planned(text, "avx2", algorithm)
-        after = dict(stages(lower(problem, algorithm), context))
+        after = dict(stages(lower(problem, context.plan), context))
         assert simplify.run(after["simplify"], context) == after["simplify"]
         assert collapse_loops.run(after["collapse_loops"], context) == after["collapse_loops"]
 
@@ -133,7 +133,7 @@ def test_clean_up_is_done_once(text):
 def test_a_pass_that_is_wrong_would_be_noticed():
     """The comparison itself: a kernel whose tap loop is one short does not give the reference's result."""
     problem, context = planned("c2_f9_k3_valid_linear_f32", "avx2", "direct")
-    scheduled = list(stages(lower(problem, "direct"), context))[-1][1]
+    scheduled = list(stages(lower(problem, context.plan), context))[-1][1]
 
     def shorten(body):
         return tuple(

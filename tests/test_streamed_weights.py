@@ -38,7 +38,7 @@ STREAMED = (
 def test_streamed_weights_keep_the_result(text):
     """Five sequences, of which four share a chunk, of fewer steps than a tall tile; and one of several tiles."""
     problem, context = streaming(text)
-    kernels = dict(stages(lower(problem, "direct"), context))
+    kernels = dict(stages(lower(problem, context.plan), context))
     for batch, length in ((5, 3), (1, 14)):
         x, w, b = exact_data(problem, batch, length)
         for name in ("stream_weights", PIPELINE[-1][0]):
@@ -50,7 +50,7 @@ def test_streamed_weights_keep_the_result(text):
 @pytest.mark.parametrize("text", STREAMED[:3])
 def test_streamed_weights_are_verified(text):
     problem, context = streaming(text)
-    for _ in stages(lower(problem, "direct"), context, check=True):
+    for _ in stages(lower(problem, context.plan), context, check=True):
         pass
 
 
@@ -58,7 +58,7 @@ def test_streamed_weights_are_verified(text):
 def test_all_steps_go_over_a_chunk_of_streamed_weights(text):
     """Sequences and steps run inside the taps and the chunks: no loop over chunks or taps stands within one over tiles."""
     problem, context = streaming(text)
-    kernel = dict(stages(lower(problem, "direct"), context))["stage_operands"]
+    kernel = dict(stages(lower(problem, context.plan), context))["stage_operands"]
     tiles = [s for s in loops(kernel) if s.var in ("tile", "n")]
     assert {s.var for s in tiles} == {"tile", "n"}
     assert not [inner.var for s in tiles for inner in loops(kernel.with_body(s.body)) if inner.var in ("j", "chunk", "part")]
@@ -75,7 +75,7 @@ def test_weights_are_streamed_where_that_pays():
         ("c64_f16_k6_same_linear_f32", 1 << 10, False),
     ):
         problem, context = streaming(text, l2_bytes)
-        kernel = dict(stages(lower(problem, "direct"), context))["stream_weights"]
+        kernel = dict(stages(lower(problem, context.plan), context))["stream_weights"]
         assert ("part" in {s.var for s in loops(kernel)}) == streams, text
 
 
@@ -101,7 +101,7 @@ def _requests(body, names):
 @pytest.mark.parametrize(("batch", "length"), [(1, 6), (1, 40), (3, 13), (5, 20)])
 def test_the_tiles_of_a_chunk_ask_for_every_line_of_the_next_once(batch, length):
     problem, context = streaming("c300_f16_k2_valid_linear_f32")
-    kernel = dict(stages(lower(problem, "direct"), context))["prefetch_weights"]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_weights"]
     panel, chunk = context.plan.panel, 150 * context.plan.panel
     asked = {}
     for first, lines in _requests(kernel.body, {"N": batch, "T": length + 1}):

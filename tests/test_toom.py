@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from conv1d_codegen.chunks import window_chunk_shape
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.passes.chunk_reduction import chunk_shape
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.toom.algorithm import algorithm, from_points, in_float32
 from conv1d_codegen.toom.error import amplification, deviations, predicted
@@ -146,7 +146,7 @@ def measured(toom, kernel_size, channels, terms, samples):
         return np.array([operands[result] for result in made.results])
 
     v = np.array([run(program(toom.inputs), x[q * r : q * r + n]) for q in range(terms)])
-    some_terms, some_channels = chunk_shape(terms, channels)
+    some_terms, some_channels = window_chunk_shape(terms, channels)
     total = np.zeros((n, samples), np.float32)
     for first, channel in itertools.product(range(0, terms, some_terms), range(0, channels, some_channels)):
         acc = np.zeros((n, samples), np.float32)

@@ -1,11 +1,10 @@
 """The verifier accepts what the compiler makes, and refuses kernels that are wrong in one thing."""
 
 import pytest
-from helpers import PROBLEMS, algorithms, compiled
+from helpers import PROBLEMS, algorithms, compiled, lowered
 
 from conv1d_codegen.index import index, maximum, minimum, var
 from conv1d_codegen.ir import Activate, Alloc, Bind, Const, Fma, Kernel, Let, Prefetch, Ref, buffer, load, loop, store
-from conv1d_codegen.lower import lower
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.verify import InvalidKernel, verify
 
@@ -184,7 +183,7 @@ def test_what_only_code_can_not_be(name):
 def test_the_formula_as_lowered(text):
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
-        verify(lower(problem, algorithm))
+        verify(lowered(problem, algorithm))
 
 
 def test_a_compiled_kernel_that_is_moved_by_one_is_refused():

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from ..ir import Kernel
+from ..plan import Plan
 from ..problem import Problem
-from . import depthwise, direct, generic
+from . import cook_toom, depthwise, direct, generic
 from .formula import Sizes
 
 _LOWERINGS = {"direct": direct.lower, "depthwise": depthwise.lower, "generic": generic.lower}
 
 
-def lower(problem: Problem, algorithm: str) -> Kernel:
-    """The formula of `problem` as `algorithm` orders its loops."""
-    return _LOWERINGS[algorithm](problem)
+def lower(problem: Problem, plan: Plan) -> Kernel:
+    """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it."""
+    return cook_toom.lower(problem, plan) if plan.algorithm == "cook_toom" else _LOWERINGS[plan.algorithm](problem)
 
 
 def sizes(problem: Problem, algorithm: str) -> Sizes:

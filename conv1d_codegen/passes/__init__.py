@@ -11,6 +11,7 @@ The order, and why:
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
     tile_channels     the same for depthwise kernels, whose loops are the other way round
     tile_sums         the same where filters are few, and the lanes hold channels
+    tile_transform    the same for the transforms of Cook–Toom's inputs
     pack_weights      after tiling, as the panels are those that the tiles read
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
@@ -47,6 +48,7 @@ from . import (
     tile,
     tile_channels,
     tile_sums,
+    tile_transform,
     transpose_output,
     unroll_reduction,
 )
@@ -64,6 +66,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("tile", tile.run),
     ("tile_channels", tile_channels.run),
     ("tile_sums", tile_sums.run),
+    ("tile_transform", tile_transform.run),
     ("pack_weights", pack_weights.run),
     ("stage_operands", stage_operands.run),
     ("unroll_reduction", unroll_reduction.run),

@@ -6,15 +6,17 @@ blocks where there are many, and filters where the sequence is one block.
 Where the weights are too large to stay in L2, one panel goes over the blocks of several sequences before the next panel is fetched:
 
     parallel n, block, f: for t      →      parallel some, block, f: for n of some: for t
+
+The blocks of Cook–Toom are its lowering's own, as what they keep in scratch memory is part of the algorithm.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..cost_model import weight_bytes, weights_are_large
 from ..index import Index, index, minimum, var
 from ..ir import Block, For, Kernel, Statement, loop
+from ..tiles import weight_bytes, weights_are_large
 from .context import Context
 
 #: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps and 6.3 MB of
@@ -25,6 +27,8 @@ _CHANNELS = 128
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
+    if context.plan.algorithm == "cook_toom":
+        return kernel
     size = context.plan.block
     steps = _steps(kernel.body)
     result: list[Statement] = []

@@ -1,4 +1,4 @@
-"""chunk_reduction: sums at most 256 products in one chain; longer reductions are sums of such chunks.
+"""chunk_reduction: sums a limited number of products in one chain; longer reductions are sums of such chunks.
 
     acc := 0                                      total := 0
     for j, for c: acc += x * w                    for chunk
@@ -7,8 +7,7 @@
                                                     total := total + acc
                                                   y := act(total + b)
 
-The rounding error of a chain grows with the partial sums that it goes through. `chunk_shape` says what a chunk is; that depends
-neither on where the output lies nor on the algorithm, so that the bits do not either. Totals wait in scratch memory, which stays in L1.
+What a chunk is, and why, says `chunks.py`. Totals wait in scratch memory, which stays in L1.
 Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short enough.
 """
 
@@ -18,40 +17,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+from ..chunks import chunk_shape, window_chunk_shape
 from ..index import Index, Indexable, index, maximum, minimum, var
 from ..ir import Alloc, Block, For, Kernel, Load, Store, Value, buffer, load, loop, store
-from ..plan import LONGEST_CHAIN
 from ..rewrite import rewrite_values, substitute
+from ..toom.split import Split
 from .context import Context
 
 _Chunk = Callable[[Block], Block]  # terms → the terms summed from zero, and the sum added to the total
-_Split = Callable[[For, _Chunk], Block]  # the loop over taps → its chunks
-
-
-def chunk_shape(taps: int, channels: int) -> tuple[int, int]:
-    """Taps and channels of a chunk, of up to LONGEST_CHAIN products: whole taps, evenly many, or an even part of one tap's channels."""
-    if channels > LONGEST_CHAIN:
-        parts = (size for size in range(LONGEST_CHAIN, LONGEST_CHAIN // 4, -1) if channels % size == 0)
-        return 1, next(parts, LONGEST_CHAIN)
-    most = LONGEST_CHAIN // channels
-    return -(-taps // -(-taps // most)), channels
+_Split = Callable[[For, Store, _Chunk], Block | None]  # the loop over taps → its chunks
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    problem = context.problem
-    taps, channels = problem.kernel_size, problem.group_channels
-    some_taps, some_channels = chunk_shape(taps, channels)
     if context.plan.sums_in_lanes:
         return kernel
-    if context.plan.algorithm == "generic":
-        split = _at_run_time
-    elif some_channels < channels:
-        split = partial(_by_channels, size=some_channels)
-    elif some_taps < taps:
-        split = partial(_by_taps, count=taps, size=some_taps, even=channels >= context.plan.unroll)
-    else:
-        return kernel
-    return kernel.with_body(_in_nests(kernel.body, split))
+    return kernel.with_body(_in_nests(kernel.body, partial(_split, context=context)))
+
+
+def _split(taps: For, finish: Store, chunk: _Chunk, context: Context) -> Block | None:
+    """The chunks of a loop over taps, or over the terms of a window, for a sum that goes to `finish`; None where it is short enough."""
+    problem, plan = context.problem, context.plan
+    if plan.algorithm == "generic":
+        return _at_run_time(taps, chunk)
+    of_window = finish.buffer.space == "scratch"
+    channels, count = problem.group_channels, Split.of(problem, plan.taps).terms if of_window else problem.kernel_size
+    some_taps, some_channels = (window_chunk_shape if of_window else chunk_shape)(count, channels)
+    if some_channels < channels:
+        return _by_channels(taps, chunk, some_channels)
+    if some_taps < count:
+        return _by_taps(taps, chunk, count, some_taps, even=channels >= plan.unroll)
+    return None
 
 
 def _in_nests(body: Block, split: _Split) -> Block:
@@ -66,7 +61,9 @@ def _in_nests(body: Block, split: _Split) -> Block:
             def from_total(node: Value) -> Value:
                 return load(total) if isinstance(node, Load) and node.buffer == acc else node
 
-            return (Alloc(total), store(total, (), start.value), *split(taps, chunk), *rewrite_values((finish,), from_total))
+            chunks = split(taps, finish, chunk)
+            if chunks is not None:
+                return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
     return tuple(replace(s, body=_in_nests(s.body, split)) if isinstance(s, For) else s for s in body)
 
 

@@ -32,7 +32,7 @@ EDGE = 64
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "direct" or context.plan.sums_in_lanes:
+    if not context.plan.computes_steps or context.plan.sums_in_lanes:
         return kernel
     return kernel.with_body(_block(kernel.body, sizes(context.problem, context.plan.algorithm)))
 
@@ -113,10 +113,10 @@ class _Block:
 
     def _rows(self, body: Block, first: Index, last: Index) -> Iterator[Statement]:
         """Loops over steps around the sums of one tap, which are kept in registers."""
-        if isinstance(body[0], Alloc):
-            yield self._around(body, first, last)
-            return
-        for s in body:
+        for at, s in enumerate(body):
+            if isinstance(s, Alloc):  # of a chunk, or of what is left beside whole chunks
+                yield self._around(body[at:], first, last)
+                return
             if isinstance(s, For) and any(isinstance(inner, Alloc) for inner in walk(s.body)):
                 yield replace(s, body=tuple(self._rows(s.body, first, last)))
             else:

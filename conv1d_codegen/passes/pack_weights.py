@@ -2,7 +2,8 @@
 
 `w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to
 back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel. Where
-channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`.
+channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`. Transformed weights
+`wt[p, j, c, g, f]` are laid out like weights.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a power of two apart
         # fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an even number).
         axis, outer, panel = "g", ("f",), (-(-problem.channels // plan.width) | 1) * plan.width
-    named = {"w": ("j", "c", *group, "f"), "b": (*group, "f")}
+    named = {"w": ("j", "c", *group, "f"), "wt": ("p", "j", "c", *group, "f"), "b": (*group, "f")}
     packings = {}
     for name, axes in named.items():
-        if name == "b" and not problem.use_bias:
+        if not any(buffer.name == name for buffer in kernel.buffers):
             continue
         packings[name] = Packing(name, name + "p", kernel.buffer(name).shape, axes, outer, axis, panel)
     if plan.sums_in_lanes:
@@ -44,7 +45,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         return Load(packed(node.buffer), tuple(_place(packings[node.buffer.name], node.index)))
 
     buffers = tuple(packed(buffer) for buffer in kernel.buffers)
-    return replace(kernel, buffers=buffers, packings=tuple(packings.values()), body=rewrite_values(kernel.body, change))
+    return replace(kernel, buffers=buffers, packings=(*kernel.packings, *packings.values()), body=rewrite_values(kernel.body, change))
 
 
 def _place(packing: Packing, old: tuple[Index, ...]) -> Iterator[Index]:

@@ -61,11 +61,14 @@ def _index(expression: Index, facts: Facts) -> Index:
 
 
 def _worth_dropping(dropped: Index, kept: Index, facts: Facts) -> bool:
-    """Not where what is bounded would be hard to prove again: a mere name beside a division by a run-time size, or anything but a number
-    beside a name that stands for an expression, behind which a proof would have to look."""
-    division = any(isinstance(a, Div) and a.divisor.constant is None for monomial, _ in kept.terms for a in monomial)
+    """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name beside a product or
+    a division by a run-time size, or anything but a number beside a name that stands for an expression, behind which a proof would have to
+    look."""
+    divisors = [a.divisor for monomial, _ in kept.terms for a in monomial if isinstance(a, Div) and a.divisor.constant is None]
+    by_expression = any(not isinstance(atom := divisor.single_atom, Var) or atom in facts.defined for divisor in divisors)
+    product = any(len(monomial) > 1 for monomial, _ in kept.terms)
     behind_a_name = kept.single_atom in facts.defined and dropped.constant is None
-    return not behind_a_name and not (division and isinstance(dropped.single_atom, Var))
+    return not by_expression and not behind_a_name and not ((divisors or product) and isinstance(dropped.single_atom, Var))
 
 
 def _used(body: Block) -> Block:

@@ -5,9 +5,10 @@
       for j, for c: acc += x * w        →        for j, for c, for i, v, lanes l: acc[i, v, l] += x * w
       y[t, f] := act(acc + b)                    for i, v, lanes l: y[...] := act(acc[i, v, l] + b[...])
 
-The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says. Of the two loops,
-the one that stood outside stays outside. An output keeps one accumulator and takes its terms in the order of the formula, so that its
-bits do not depend on the tile that it falls in. Where the loops are cut is in `cut.py`.
+The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says; the windows of a
+Cook–Toom kernel are rows like steps. Of the two loops, the one that stood outside stays outside. An output keeps one accumulator and
+takes its terms in the order of the formula, so that its bits do not depend on the tile that it falls in. Where the loops are cut is in
+`cut.py`. A straight-line program, which sums up nothing in a loop, is computed vector by vector, all of it for one before the next.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ..index import Index, Indexable, index, var
-from ..ir import Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, buffer, loop
+from ..ir import Alloc, Bind, Block, Buffer, For, Kernel, Load, Statement, Store, Value, buffer, loop
 from ..plan import Plan
-from ..rewrite import rewrite_values, substitute, walk
+from ..rewrite import loads, rewrite_values, substitute, walk
 from . import cut
 from .context import Context
 from .cut import Piece
 from .peel_edges import STEPS
+
+_ROWS = (*STEPS, "window")
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -53,7 +56,7 @@ class _Tiling:
     def block(self, body: Block, outer: Axis | None = None) -> Block:
         result: list[Statement] = []
         for s in body:
-            if isinstance(s, For) and (s.var in STEPS or s.var == "f"):
+            if isinstance(s, For) and s.var in (*(_ROWS if outer else STEPS), "f"):
                 result += self._tiles(s, outer) if outer else self._pieces(s)
             elif isinstance(s, For):
                 result.append(replace(s, body=self.block(s.body, outer)))
@@ -78,13 +81,15 @@ class _Tiling:
         for piece in pieces:
             inner = Axis(s.var, piece, not outer.in_lanes, width)
             rows, lanes = (inner, outer) if outer.in_lanes else (outer, inner)
-            result += piece.around(RegisterTile(rows, lanes, outer.in_lanes, self._compute, self._arrays).statements(s.body))
+            tile = RegisterTile(rows, lanes, outer.in_lanes, self._compute, self._arrays)
+            straight = any(isinstance(statement, Bind) for statement in s.body)
+            result += piece.around(tile.vector_by_vector(s.body) if straight else tile.statements(s.body))
         return tuple(result)
 
     def _cut(self, s: For, in_lanes: bool) -> tuple[Block, list[Piece], int]:
         """The pieces of a loop, the names they use, and the lanes of a vector."""
         plan = self._plan
-        if s.var not in STEPS:
+        if s.var not in _ROWS:
             width, vectors = (plan.width, plan.vectors) if plan.lanes != "time" else (plan.panel, 1)
             return (), cut.cut_filters(s.hi, width, vectors) if in_lanes else cut.cut_rows(s.hi, plan.panel), width
         if in_lanes:
@@ -93,7 +98,9 @@ class _Tiling:
         if is_guarded(s) or not reduces:
             return (), cut.single(s), 0
         self._count += 1
-        adds = any(isinstance(inner, Store) and inner.buffer in self._arrays for inner in walk(s.body))
+        stores = [inner for inner in walk(s.body) if isinstance(inner, Store)]
+        read = {operand.buffer for inner in stores for operand in loads(inner.value)}
+        adds = any(inner.buffer in self._arrays and inner.buffer in read for inner in stores)
         return (*(cut.steps_once if adds else cut.repeatable_steps)(s, plan.rows, f"_{self._count}"), 0)
 
     def _for_all(self, own: Buffer, outer: Axis) -> Buffer:
@@ -139,6 +146,24 @@ class RegisterTile:
 
         # In the bounds of the loops within, which guard taps of one row only.
         return substitute(tuple(inside(nest)), {self.rows.var: self.rows.piece.base})
+
+    def vector_by_vector(self, program: Block) -> Block:
+        """A straight-line program for one output, for a tile of one row: its numbers are in the lanes of vectors."""
+        piece, width = self.lanes.piece, self.lanes.width
+        full = piece.vectors if piece.active == width else piece.vectors - 1
+        rows = {self.rows.var: self.rows.piece.base}
+
+        def lanes(vector: Index, active: Indexable) -> For:
+            def moved(node: Value) -> Value:
+                if isinstance(node, Load) and node.buffer in self.arrays:
+                    return Load(self.arrays[node.buffer], (*node.index, vector, var("l")))
+                return node
+
+            here = {self.lanes.var: piece.base + vector * width + var("l"), **rows}
+            return loop("l", 0, active, substitute(rewrite_values(program, moved), here), "lanes", width)
+
+        whole: Block = (loop("v", 0, full, (lanes(var("v"), width),)),) if full else ()
+        return (*whole, lanes(index(full), piece.active)) if full < piece.vectors else whole
 
     def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> For:
         """A store for one output, for the rows, vectors and lanes of the tile."""

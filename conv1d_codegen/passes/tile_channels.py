@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..cost_model import CHAINS
 from ..index import index, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement, Store, loop
 from ..rewrite import loads, substitute, walk
+from ..tiles import CHAINS
 from . import cut
 from .context import Context
 from .cut import Piece

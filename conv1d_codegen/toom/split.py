@@ -6,63 +6,109 @@ steps of `spacing = lcm(s, d)` of the input:
     every (spacing / s)-th output      the outputs are `sequences` that lie between each other: dilation
     every (spacing / d)-th tap         the taps are `phases` whose results are added: stride
 
-The taps of a phase are cut into `chunks` of r taps, whose results are added too: k = 11 is 4 + 4 + 3. They are added before the last of the
-three transforms, so that there is one for all of them. Taps that are missing to a whole chunk are zero.
+The taps of a phase are cut into chunks of r taps, whose results are added too: k = 11 is 4 + 4 + 3. They are added before the last of the
+three transforms, so that there is one for all of them. A last chunk may have fewer taps, and then its weights are zero at infinity: one
+multiplication less.
 
 A *window* is one use of F(m, r): m outputs of one sequence, from n inputs. A *term* is one chunk of one phase.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 
 from ..problem import Problem
 from .algorithm import Algorithm
 
+#: Windows beside a block's own whose inputs are transformed for it, at most: of a block of 24 or more.
+_MOST_HALO = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The numbers of sequences, phases and chunks, and where each tap belongs."""
+    """The numbers of sequences, phases and terms, and where each tap belongs. The terms are chunk after chunk, each with all its phases."""
 
+    kernel_size: int
+    taps: int  # of a chunk
     sequences: int
     phases: int
-    chunks: int
-    taps: int  # of a chunk
     spacing: int  # steps of the input between neighbours in a window
 
     @classmethod
     def of(cls, problem: Problem, taps: int) -> Split:
         """The split of `problem` into chunks of `taps` taps."""
         spacing = lcm(problem.stride, problem.dilation)
-        phases = spacing // problem.dilation
-        longest = -(-problem.kernel_size // phases)
-        return cls(spacing // problem.stride, phases, -(-longest // taps), taps, spacing)
+        return cls(problem.kernel_size, taps, spacing // problem.stride, spacing // problem.dilation, spacing)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of the longest phase."""
+        return -(-self.longest // self.taps)
+
+    @property
+    def longest(self) -> int:
+        """Taps of the longest phase."""
+        return -(-self.kernel_size // self.phases)
 
     @property
     def terms(self) -> int:
         """Products of transformed inputs and weights that are added up for each multiplication, of one channel."""
-        return self.phases * self.chunks
+        return sum(1 for _ in self._sizes())
+
+    @property
+    def whole_terms(self) -> int:
+        """The terms, the first ones, that have all their taps: those of the last multiplication, at infinity."""
+        return sum(size == self.taps for size in self._sizes())
+
+    def products(self, outputs: int) -> int:
+        """Multiplications of a window, of one channel and filter."""
+        n = outputs + self.taps - 1
+        return n * self.terms - (self.terms - self.whole_terms if self.taps > 1 else 0)
 
     @property
     def all_taps(self) -> int:
-        """The kernel size with the taps that are zero."""
-        return self.terms * self.taps
+        """The kernel size with the taps that last chunks lack."""
+        return self.first_tap(self.terms - 1) + self.phases * (self.taps - 1) + 1
 
     def first_tap(self, term: int) -> int:
         """The tap with which a term begins; the others follow in steps of `phases`."""
-        phase, chunk = divmod(term, self.chunks)
+        chunk, phase = divmod(term, self.phases)
         return phase + self.phases * self.taps * chunk
 
-    def weights(self, algorithm: Algorithm, kernel_size: int) -> tuple[tuple[float, ...], ...]:
+    def shares(self, outputs: int) -> bool:
+        """Whether windows of so many outputs share the transformed inputs of their chunks.
+
+        Where a chunk has as many taps as a window has outputs, its inputs are those of the first chunk some windows later.
+        """
+        return self.taps == outputs and self.chunks > 1 and self.halo <= _MOST_HALO
+
+    @property
+    def halo(self) -> int:
+        """How many windows later the inputs of the last chunk are those of the first one, if they are shared."""
+        return (self.chunks - 1) * self.sequences
+
+    def transforms(self, outputs: int) -> int:
+        """How many transforms of inputs a window of so many outputs takes."""
+        return self.phases if self.shares(outputs) else self.terms
+
+    def weights(self, algorithm: Algorithm) -> tuple[tuple[float, ...], ...]:
         """The matrix that makes transformed weights of weights: a row for each multiplication and term, a column for each tap."""
         rows = []
         for of_multiplication in algorithm.weights:
             for term in range(self.terms):
-                row = [0.0] * kernel_size
+                row = [0.0] * self.kernel_size
                 for i, factor in enumerate(of_multiplication):
                     tap = self.first_tap(term) + self.phases * i
-                    if tap < kernel_size:
+                    if tap < self.kernel_size:
                         row[tap] = float(factor)
                 rows.append(tuple(row))
         return tuple(rows)
+
+    def _sizes(self) -> Iterator[int]:
+        """The taps that each term has, those that have none left out: of a chunk, earlier phases have as many as later ones or more."""
+        for term in range(self.phases * self.chunks):
+            size = -(-(self.kernel_size - self.first_tap(term)) // self.phases)
+            if size > 0:
+                yield min(size, self.taps)

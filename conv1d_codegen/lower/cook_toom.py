@@ -1,0 +1,203 @@
+"""Cook–Toom: windows of m outputs, each from n = m + r - 1 products of transformed inputs and weights instead of m*r (see `toom/`).
+
+    parallel n, block, g, part
+      for window of the block, for c:     xt[p, q, window, c] := Σ_u B[p, u] * x[n, step(window, q, u), g, c]
+      for f of the part:
+        for p, for window:                yt[p, window]       := Σ_{q, c} xt[p, q, window, c] * wt[p, q, c, g, f]
+        for window, for a < m:            y[n, t(window, a), g, f] := act(b[g, f] + Σ_p A[a, p] * yt[p, window])
+        for t without a window:           the formula
+
+where wt[p, q, ...] = Σ_i G[p, i] * w[tap(q, i), ...] is made once for each change of the weights, and q are the terms of a `Split`. The
+middle line is n small matrix products, which the passes tile like those of a direct kernel; the sums over u and p are straight-line
+programs.
+
+Windows begin at the first output whose taps all fall on the input, and follow each other as long as there is room for whole ones. What is
+left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel does. So padding takes no part in any sum,
+and a short sequence costs what it costs directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .. import padding as pad
+from ..index import Index, Indexable, index, maximum, minimum, var
+from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, Kernel, Let, Ref, Value, buffer, load, loop, store
+from ..packing import Mixing
+from ..plan import Plan
+from ..problem import Problem
+from ..tiles import ITEM
+from ..toom.algorithm import algorithm
+from ..toom.program import Program, program
+from ..toom.split import Split
+from .direct import constant_sizes
+from .formula import Formula, compute_type, identifier
+
+#: Fewer windows in a sequence than these are not worth their transforms.
+FEWEST = 4
+#: Filters of a part, at least. Each part transforms the input anew.
+_FILTERS = 256
+
+
+def lower(problem: Problem, plan: Plan) -> Kernel:
+    """The loops of `plan`'s F(m, r), in blocks of its size."""
+    return _Lowering(problem, plan).kernel()
+
+
+class _Lowering:
+    """The sizes and buffers of one kernel, and its statements."""
+
+    def __init__(self, problem: Problem, plan: Plan) -> None:
+        p = problem
+        self.problem, self.plan = p, plan
+        self.toom, self.split = algorithm(plan.outputs, plan.taps), Split.of(p, plan.taps)
+        self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
+        self.formula = Formula(p, self.sizes)
+        first, last = pad.interior(var("T"), self.sizes.left, self.split.all_taps, p.stride, p.dilation)
+        self.interior = index(first), index(last)
+        self.group = (var("g"),) if p.groups > 1 else ()
+        self.windows = plan.block // plan.outputs  # of a block, at most
+        self.shared = self.split.shares(plan.outputs)
+        self.halo = self.split.halo if self.shared else 0
+        compute, n, transforms = compute_type(p), self.toom.multiplications, self.split.transforms(plan.outputs)
+        row = _apart(p.group_channels, compute)
+        self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
+        self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
+        groups = (p.groups,) if p.groups > 1 else ()
+        self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "packed")
+
+    def kernel(self) -> Kernel:
+        p = self.problem
+        parts = _parts(p.group_filters, self.plan.panel)
+        f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
+        filters = p.group_filters // parts
+        alone = loop("alone", 0, 1 - var("block"), (loop("f", 0, filters, self._alone(f)),), note="steps without a window")
+        body: Block = (alone, *self._block(), *self._transforms(), loop("f", 0, filters, (*self._products(f), self._results(f))))
+        for name, count in (("part", parts), ("g", p.groups)):
+            body = (loop(name, 0, count, body, "parallel"),) if count > 1 else body
+        blocks = loop("block", 0, var("blocks"), body, "parallel")
+        body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel"))
+        x, w, *bias, y = self.formula.buffers
+        mixing = Mixing("w", "wt", self.wt.shape, self.split.weights(self.toom))
+        return Kernel(identifier(f"cook_toom_{p}"), self.wt.dtype, (("N", 1), ("T", 0)), (x, w, self.wt, *bias, y), body, (mixing,))
+
+    def _counts(self) -> Block:
+        """How many windows a sequence has, and how many blocks share them."""
+        s, outputs = self.split, self.sizes.outputs
+        full = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
+        # All of them, or none where they are too few: then the second number is at most 0, else it is at least as large as the first.
+        enough = index(minimum(full, (full * s.sequences - (FEWEST - 1)) * FEWEST))
+        return (
+            Let("room", enough * s.sequences),  # for windows; less than none where the sequence is short
+            Let("windows", index(maximum(var("room"), 0))),
+            Let("blocks", index(maximum(pad.ceildiv(var("windows"), self.windows), 1))),
+            Let("share", index(minimum(pad.ceildiv(var("windows"), var("blocks")), self.windows))),
+        )
+
+    def _block(self) -> Block:
+        """Which windows are this block's."""
+        return (
+            Let("first_window", index(minimum(var("block") * var("share"), var("windows")))),
+            Let("count", index(maximum(minimum(var("share"), var("room") - var("first_window")), 0))),
+        )
+
+    def _first_output(self, window: Indexable) -> Index:
+        """The first output of a window of the block; the others lie `sequences` steps apart."""
+        number, between = var("first_window") + window, self.split.sequences
+        whole = number // between
+        return self.interior[0] + whole * ((self.plan.outputs - 1) * between) + number
+
+    def _transforms(self) -> Block:
+        """The transformed inputs: those of a chunk that later chunks share, or those of every term."""
+        p, s, n = self.problem, self.split, self.toom.multiplications
+        step = self._first_output(var("window")) * p.stride - self.sizes.left
+        way = program(self.toom.inputs)
+        body: Block = ()
+        for transform in range(s.transforms(self.plan.outputs)):
+            first = step + p.dilation * s.first_tap(transform)
+            reads = [load(self.formula.x, *self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
+            binds, results = _straight_line(way, reads, "x")
+            body += binds
+            body += tuple(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results))
+        count: Indexable = var("count")
+        if self.halo:
+            count = count + minimum(var("count"), 1) * self.halo
+        return (
+            Alloc(self.xt),
+            loop("window", 0, count, (loop("c", 0, p.group_channels, body),), note=f"{self.toom}: inputs"),
+        )
+
+    def _products(self, f: Index) -> Block:
+        """The sums over terms and channels, for each multiplication."""
+        s, acc = self.split, buffer("acc", self.wt.dtype, (), "register")
+        at, window, j, c = var("p"), var("window"), var("j"), var("c")
+        chunk = j // s.phases
+        transformed = (at, j - chunk * s.phases, window + chunk * s.sequences, c) if self.shared else (at, j, window, c)
+        terms, lacking = index(s.terms), s.terms - s.whole_terms
+        if lacking:  # the last multiplication has no products with chunks that lack taps
+            terms = terms - at // (self.toom.multiplications - 1) * lacking
+        term = store(acc, (), Fma(load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f), load(acc)))
+        sums = loop("j", 0, terms, (loop("c", 0, self.problem.group_channels, (term,)),), note="terms")
+        of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
+        return (Alloc(self.yt), loop("p", 0, self.toom.multiplications, (loop("window", 0, var("count"), of_window),)))
+
+    def _results(self, f: Index) -> For:
+        """The outputs of each window."""
+        p = self.problem
+        sums = [load(self.yt, at, var("window")) for at in range(self.toom.multiplications)]
+        binds, results = _straight_line(program(self.toom.results), sums, "z")
+        first = self._first_output(var("window"))
+        outputs = []
+        for a, result in enumerate(results):
+            total = result + load(self.formula.b, *self.group, f) if p.use_bias else result
+            place = self.formula.place(var("n"), first + a * self.split.sequences, self.group, f)
+            outputs.append(store(self.formula.y, place, Activate(p.activation, total)))
+        return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs")
+
+    def _alone(self, f: Index) -> Block:
+        """The steps that lie before the first window and after the last."""
+        lead, outputs = self.interior[0], self.sizes.outputs
+        before = self.formula.output(var("n"), var("t_left"), self.group, f)
+        after = self.formula.output(var("n"), var("t"), self.group, f)
+        return (
+            loop("t_left", 0, minimum(lead, outputs), before, note="the first taps fall before the input"),
+            loop("t", lead + var("windows") * self.plan.outputs, outputs, after),
+        )
+
+
+def _apart(channels: int, compute: str) -> int:
+    """Channels of a window's row in scratch memory, with some that are not used where rows would lie a power of two apart.
+
+    What is written at once, the n numbers of a channel, and of several terms, lies an odd number of rows apart. With 48 rows of 256 bytes,
+    24 such numbers fall into one set of L1, and c64_f64_k11_d5@1x11008 reaches 156 % of the peak with F(5,4) instead of 190 (avx512).
+    """
+    line, bytes_ = 64 // ITEM[compute], channels * ITEM[compute]
+    return channels + line if bytes_ % 2048 == 0 else channels
+
+
+def _parts(filters: int, panel: int) -> int:
+    """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
+    possible = (parts for parts in range(max(1, filters // _FILTERS), 0, -1) if filters % parts == 0 and filters // parts % panel == 0)
+    return next(possible, 1)
+
+
+def _straight_line(way: Program, inputs: Sequence[Value], stem: str) -> tuple[Block, list[Value]]:
+    """The statements of a program, and its results."""
+    binds: list[Bind] = []
+
+    def bind(number: Value) -> None:
+        binds.append(Bind(f"{stem}{len(binds)}", number))
+
+    def operand(number: int) -> Ref:
+        return Ref(f"{stem}{number}")
+
+    for number in inputs:
+        bind(number)
+    for step in way.steps:
+        if step.a is None:
+            bind(Const(float(step.factor)) * operand(step.b))
+        elif abs(step.factor) == 1:
+            bind(operand(step.a) + operand(step.b) if step.factor == 1 else operand(step.a) - operand(step.b))
+        else:
+            bind(Fma(Const(float(step.factor)), operand(step.b), operand(step.a)))
+    return tuple(binds), [Const(0.0) if number is None else operand(number) for number in way.results]

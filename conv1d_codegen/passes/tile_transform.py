@@ -1,0 +1,44 @@
+"""tile_transform: the transforms of Cook–Toom's inputs, for as many channels at once as a vector has lanes.
+
+    for window, for c: xt[p, window, c] := Σ_u B[p, u] * x[t + u, c]
+                             →        for window, for panel, lanes l: xt[p, window, 16*panel + l] := Σ_u B[p, u] * x[t + u, 16*panel + l]
+
+Those of the sums are for windows and filters, as the products are: `tile` does them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..index import var
+from ..ir import Block, For, Kernel, Statement, loop
+from ..rewrite import substitute
+from ..tiles import fitting_width
+from . import cut
+from .context import Context
+
+
+def run(kernel: Kernel, context: Context) -> Kernel:
+    if context.plan.algorithm != "cook_toom":
+        return kernel
+    width = fitting_width(context.problem.group_channels, context.target.lanes(kernel.compute))
+    return kernel.with_body(_block(kernel.body, width))
+
+
+def _block(body: Block, width: int) -> Block:
+    result: list[Statement] = []
+    for s in body:
+        match s:
+            case For(var="window", body=(For(var="c") as channels,)):
+                pieces = cut.cut_filters(channels.hi, width, 1)
+                vectors = [piece.around((_vector(channels, piece, width),)) for piece in pieces]
+                s = replace(s, body=tuple(statement for vector in vectors for statement in vector))
+            case For():
+                s = replace(s, body=_block(s.body, width))
+        result.append(s)
+    return tuple(result)
+
+
+def _vector(channels: For, piece: cut.Piece, width: int) -> For:
+    program = substitute(channels.body, {channels.var: piece.base + var("l")})
+    return loop("l", 0, piece.active, program, "lanes", width)

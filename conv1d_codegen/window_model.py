@@ -1,0 +1,164 @@
+"""Which F(m, r) suits a problem, whether it pays, and the plan for it: the cost model of Cook–Toom.
+
+Time is counted in cycles of a core with two pipes for multiply-adds. All filters of one window, of m outputs, take
+
+    products / 2 * channels * vectors of filters                     as many as `Split.products` says, about n * k / r
+    + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
+    + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
+
+where n = m + r - 1, and directly m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose error is small
+enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from .lower.formula import compute_type
+from .padding import ceildiv
+from .plan import Plan
+from .problem import Problem
+from .target import Target
+from .tiles import ITEM, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
+from .toom.algorithm import LARGEST, algorithm
+from .toom.error import predicted
+from .toom.split import Split
+
+ACCURACIES = ("standard", "strict", "fast")
+#: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does not know.
+_MOST_ERROR = {"standard": 0.85, "fast": 8.0}
+_MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
+#: Cycles in which a window's vector is loaded, transformed and stored: c32_f32_k3@1x22016 takes 1.42 times less than directly with F(4,3),
+#: c64_f64_k3@1x10000 1.67 times, c256_f256_k3@1x2000 1.77 times (avx512).
+_MOVES = 3.0
+#: Bytes of weights a cycle from beyond L2, beside the computing.
+_BYTES = 24.0
+#: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more with windows.
+_LEAST_GAIN = 1.2
+#: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
+_START, _ALONE = 2000, 1.5
+#: Windows of a block: as many as keep transformed inputs and sums in L1, if that is some, or else in half of L2, up to the first number.
+_MOST_WINDOWS, _FEWEST_WINDOWS, _L1_BYTES = 48, 24, 48 << 10
+_LONGEST = 1 << 14  # steps of a sequence, from which it does not matter how long it is
+
+
+@lru_cache(1024)
+def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | None:
+    """The plan that `auto` takes for long inputs, or None where another algorithm is better, or more exact than asked for."""
+    other = problem.channels_first or problem.group_channels == 1 or channels_in_lanes(problem, target)
+    if accuracy == "strict" or other or problem.kernel_size == 1:
+        return None
+    plans = [_plan(problem, target, *pair) for pair in _possible(problem, accuracy)]
+    best = min(plans, key=lambda plan: window_cycles(problem, target, plan), default=None)
+    return best if best is not None and _least_length(problem, target, best) is not None else None
+
+
+def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
+    """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is none, of the smallest."""
+    possible = list(_possible(problem, accuracy)) or [min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair))]
+    return min((_plan(problem, target, *pair) for pair in possible), key=lambda plan: window_cycles(problem, target, plan))
+
+
+def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
+    """Whether `plan` is one that `auto` may take with this accuracy."""
+    if plan.algorithm != "cook_toom":
+        return True
+    return accuracy != "strict" and (plan.outputs, plan.taps) in _possible(problem, accuracy)
+
+
+def switch_length(problem: Problem, target: Target, accuracy: str) -> int:
+    """The input length from which `auto` takes windows, where it does; 0 where it takes one plan for all lengths."""
+    plan = plan_of_windows(problem, target, accuracy)
+    return 0 if plan is None else _least_length(problem, target, plan) or 0
+
+
+@lru_cache(1024)
+def _least_length(problem: Problem, target: Target, plan: Plan) -> int | None:
+    """The input length from which `plan`, of windows, pays; None if none does."""
+    split = Split.of(problem, plan.taps)
+    step = max(1, plan.outputs * split.spacing)
+    for length in range(problem.extent, max(_LONGEST, 64 * step), step):
+        if _pays(problem, target, plan, length) and _pays(problem, target, plan, length + step - 1):
+            return length
+    return None
+
+
+def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
+    steps, split = problem.output_length(length), Split.of(problem, plan.taps)
+    lost = problem.kernel_size * problem.dilation // problem.stride if problem.padding != "valid" else 0
+    groups = (steps - lost) // (plan.outputs * split.sequences)
+    windows = max(groups, 0) * split.sequences
+    alone = steps - windows * plan.outputs
+    blocks = ceildiv(max(windows, 1), plan.block // plan.outputs)
+    direct = direct_cycles(problem, target)
+    weights = _traffic(weight_bytes(problem) // problem.groups, target)
+    directly = steps * direct + ceildiv(steps, plan.block) * weights
+    own_weights = _traffic(_transformed_bytes(problem, split, plan), target)
+    transformed = windows * window_cycles(problem, target, plan, traffic=False) + blocks * own_weights
+    if alone:
+        transformed += _ALONE * alone * direct + weights
+    return windows > 0 and directly > _LEAST_GAIN * transformed + _START
+
+
+def direct_cycles(problem: Problem, target: Target) -> float:
+    """Cycles of one output, of all filters of a group, without the traffic of weights."""
+    return problem.kernel_size * problem.group_channels * _vectors(problem.group_filters, target.lanes(compute_type(problem))) / 2
+
+
+def window_cycles(problem: Problem, target: Target, plan: Plan, traffic: bool = True) -> float:
+    """Cycles of one window, of all filters of a group; with `traffic`, for one output, with a long sequence's share of the weights."""
+    split, lanes, n = Split.of(problem, plan.taps), target.lanes(compute_type(problem)), plan.outputs + plan.taps - 1
+    filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
+    products = split.products(plan.outputs) * problem.group_channels * filters / 2
+    cycles = products + _MOVES * n * (split.transforms(plan.outputs) * channels + filters)
+    if not traffic:
+        return cycles
+    return (cycles + _traffic(_transformed_bytes(problem, split, plan), target) * plan.outputs / plan.block) / plan.outputs
+
+
+def _traffic(weights: int, target: Target) -> float:
+    """Cycles in which weights come from beyond L2, if they don't stay there."""
+    return weights / _BYTES if weights > target.l2_bytes // 2 else 0.0
+
+
+def _transformed_bytes(problem: Problem, split: Split, plan: Plan) -> int:
+    """Bytes of a group's transformed weights."""
+    per_tap = problem.group_channels * problem.group_filters * ITEM[compute_type(problem)]
+    return split.products(plan.outputs) * per_tap
+
+
+def _pairs(problem: Problem, most: int) -> Iterator[tuple[int, int]]:
+    """(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
+    longest = Split.of(problem, 1).longest
+    for taps in range(min(2, longest), longest + 1):
+        for outputs in range(2, most - taps + 2):
+            yield outputs, taps
+
+
+def _possible(problem: Problem, accuracy: str) -> Iterator[tuple[int, int]]:
+    """Those whose error is small enough."""
+    kind = "fast" if accuracy == "fast" else "standard"
+    return (pair for pair in _pairs(problem, _MOST_MULTIPLICATIONS[kind]) if _error(problem, *pair) <= _MOST_ERROR[kind])
+
+
+def _error(problem: Problem, outputs: int, taps: int) -> float:
+    return predicted(algorithm(outputs, taps), problem.kernel_size, problem.group_channels, Split.of(problem, taps).terms)
+
+
+def _vectors(count: int, lanes: int) -> int:
+    """Vectors that so many numbers take, as the shorter ones they may fit in."""
+    return -(-count // fitting_width(count, lanes))
+
+
+def _plan(problem: Problem, target: Target, outputs: int, taps: int) -> Plan:
+    compute, n, split = compute_type(problem), outputs + taps - 1, Split.of(problem, taps)
+    width = fitting_width(problem.group_filters, target.lanes(compute))
+    vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
+    rows = min(most_rows(target, vectors), 12)
+    bytes_a_window = n * ITEM[compute] * (split.transforms(outputs) * problem.group_channels + width * vectors)
+    windows = _FEWEST_WINDOWS
+    if windows * bytes_a_window > _L1_BYTES:
+        windows = max(1, min(_MOST_WINDOWS, target.l2_bytes // 2 // bytes_a_window))
+    windows = max(rows, windows // rows * rows)
+    return Plan("cook_toom", "filters", width, vectors, heights(rows, vectors), windows * outputs, 4, outputs, taps)
