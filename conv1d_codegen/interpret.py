@@ -57,10 +57,10 @@ class _Machine:
                     self.arrays[buffer.name] = np.full([self.integer(size) for size in buffer.shape], np.nan, self.dtype)
                 case Store(buffer, place, value):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
-                case Prefetch(buffer, place) if buffer.space == "packed":  # past the ends of rows, in the order of memory
+                case Prefetch(buffer, place, _) if buffer.space == "packed":  # past the ends of rows, in the order of memory
                     if not 0 <= self.integer(buffer.offset(place)) < self.arrays[buffer.name].size:
                         raise IndexError(f"{statement} is outside {buffer}")
-                case Prefetch(buffer, place):
+                case Prefetch(buffer, place, _):
                     self.place(buffer, place)
 
     def integer(self, expression: Index) -> int:

@@ -7,7 +7,7 @@
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
-               | Prefetch(buffer, index...)                         a hint: what lies there is read soon or, in an output, written
+               | Prefetch(buffer, index..., level)                  a hint: what lies there is read soon or, in an output, written
     value     := Const(number) | Load(buffer, index...) | Ref(name)
                | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
                | Activate(activation, a)                            expanded to arithmetic before code is printed
@@ -247,11 +247,15 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Prefetch:
+    """`level`: of the cache that it is wanted in, 1 if it is needed at once, 2 if it is only to be near."""
+
     buffer: Buffer
     index: tuple[Index, ...]
+    level: int = 1
 
     def __post_init__(self) -> None:
         _check_rank(self.buffer, self.index)
+        _require(self.level in (1, 2), f"{self.buffer.name}: no such level of a cache: {self.level}")
         _require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
 
 
@@ -394,4 +398,5 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
             case Store():
                 yield f"{pad}{_assignment(_element(statement.buffer, statement.index), statement.value)}"
             case Prefetch():
-                yield f"{pad}prefetch {_element(statement.buffer, statement.index)}"
+                near = "" if statement.level == 1 else f" into L{statement.level}"
+                yield f"{pad}prefetch {_element(statement.buffer, statement.index)}{near}"

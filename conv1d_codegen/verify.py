@@ -95,10 +95,10 @@ def _block(body: Block, scope: _Scope) -> None:
             case Store(buffer, place, number):
                 _value(number, scope, statement)
                 _access(buffer, place, scope, statement)
-            case Prefetch(buffer, place) if buffer.space == "packed":  # in the order of memory, past the ends of rows
+            case Prefetch(buffer, place, _) if buffer.space == "packed":  # in the order of memory, past the ends of rows
                 _known_buffer(buffer, scope, statement)
                 _in_range("its offset in", buffer, buffer.offset(place), buffer.size, scope, statement)
-            case Prefetch(buffer, place):
+            case Prefetch(buffer, place, _):
                 _access(buffer, place, scope, statement)
 
 

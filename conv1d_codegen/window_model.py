@@ -4,7 +4,10 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
 
     products / 2 * channels * vectors of filters                     as many as `Split.products` says, about n * k / r
     + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
-    + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
+
+or as long as their share of the transformed weights takes to come, where these don't stay in L2,
+
+    bytes of transformed weights / windows of a block / BYTES
 
 where n = m + r - 1, and directly m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose error is small
 enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
@@ -20,7 +23,7 @@ from .padding import ceildiv
 from .plan import Plan
 from .problem import Problem
 from .target import Target
-from .tiles import ITEM, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
+from .tiles import ITEM, channels_in_lanes, fitting_width, most_rows, panel_vectors, weight_bytes
 from .toom.algorithm import LARGEST, algorithm
 from .toom.error import predicted
 from .toom.split import Split
@@ -29,17 +32,17 @@ ACCURACIES = ("standard", "strict", "fast")
 #: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does not know.
 _MOST_ERROR = {"standard": 0.85, "fast": 8.0}
 _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
-#: Cycles in which a window's vector is loaded, transformed and stored: c32_f32_k3@1x22016 takes 1.42 times less than directly with F(4,3),
-#: c64_f64_k3@1x10000 1.67 times, c256_f256_k3@1x2000 1.77 times (avx512).
-_MOVES = 3.0
-#: Bytes of weights a cycle from beyond L2, beside the computing.
-_BYTES = 24.0
+#: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its products:
+#: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
+_MOVES = 2.5
+#: Bytes of weights a cycle that come from beyond L2 beside the computing: 20 to 30 GB/s.
+_BYTES = 8.0
 #: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more with windows.
 _LEAST_GAIN = 1.2
 #: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
 _START, _ALONE = 2000, 1.5
-#: Windows of a block: as many as keep transformed inputs and sums in L1, if that is some, or else in half of L2, up to the first number.
-_MOST_WINDOWS, _FEWEST_WINDOWS, _L1_BYTES = 48, 24, 48 << 10
+#: Windows of a block: see `_windows_of_a_block`.
+_FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS, _L1_BYTES = 12, 24, 48, 48 << 10
 _LONGEST = 1 << 14  # steps of a sequence, from which it does not matter how long it is
 
 
@@ -50,14 +53,14 @@ def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | N
     if accuracy == "strict" or other or problem.kernel_size == 1:
         return None
     plans = [_plan(problem, target, *pair) for pair in _possible(problem, accuracy)]
-    best = min(plans, key=lambda plan: window_cycles(problem, target, plan), default=None)
+    best = min(plans, key=lambda plan: _long_cycles(problem, target, plan), default=None)
     return best if best is not None and _least_length(problem, target, best) is not None else None
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is none, of the smallest."""
     possible = list(_possible(problem, accuracy)) or [min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair))]
-    return min((_plan(problem, target, *pair) for pair in possible), key=lambda plan: window_cycles(problem, target, plan))
+    return min((_plan(problem, target, *pair) for pair in possible), key=lambda plan: _long_cycles(problem, target, plan))
 
 
 def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
@@ -93,11 +96,10 @@ def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     blocks = ceildiv(max(windows, 1), plan.block // plan.outputs)
     direct = direct_cycles(problem, target)
     weights = _traffic(weight_bytes(problem) // problem.groups, target)
-    directly = steps * direct + ceildiv(steps, plan.block) * weights
+    directly = max(steps * direct, ceildiv(steps, plan.block) * weights)
     own_weights = _traffic(_transformed_bytes(problem, split, plan), target)
-    transformed = windows * window_cycles(problem, target, plan, traffic=False) + blocks * own_weights
-    if alone:
-        transformed += _ALONE * alone * direct + weights
+    transformed = max(windows * window_cycles(problem, target, plan), blocks * own_weights)
+    transformed += max(_ALONE * alone * direct, weights) if alone else 0
     return windows > 0 and directly > _LEAST_GAIN * transformed + _START
 
 
@@ -106,20 +108,23 @@ def direct_cycles(problem: Problem, target: Target) -> float:
     return problem.kernel_size * problem.group_channels * _vectors(problem.group_filters, target.lanes(compute_type(problem))) / 2
 
 
-def window_cycles(problem: Problem, target: Target, plan: Plan, traffic: bool = True) -> float:
-    """Cycles of one window, of all filters of a group; with `traffic`, for one output, with a long sequence's share of the weights."""
+def window_cycles(problem: Problem, target: Target, plan: Plan) -> float:
+    """Cycles of one window, of all filters of a group, without the traffic of weights."""
     split, lanes, n = Split.of(problem, plan.taps), target.lanes(compute_type(problem)), plan.outputs + plan.taps - 1
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
     products = split.products(plan.outputs) * problem.group_channels * filters / 2
-    cycles = products + _MOVES * n * (split.transforms(plan.outputs) * channels + filters)
-    if not traffic:
-        return cycles
-    return (cycles + _traffic(_transformed_bytes(problem, split, plan), target) * plan.outputs / plan.block) / plan.outputs
+    return products + _MOVES * n * (split.transforms(plan.outputs) * channels + filters)
+
+
+def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
+    """Cycles of one output of a long sequence, of all filters of a group."""
+    weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan), target)
+    return max(window_cycles(problem, target, plan) / plan.outputs, weights / plan.block)
 
 
 def _traffic(weights: int, target: Target) -> float:
     """Cycles in which weights come from beyond L2, if they don't stay there."""
-    return weights / _BYTES if weights > target.l2_bytes // 2 else 0.0
+    return weights / _BYTES if weights > target.l2_bytes * 3 // 4 else 0.0
 
 
 def _transformed_bytes(problem: Problem, split: Split, plan: Plan) -> int:
@@ -152,13 +157,33 @@ def _vectors(count: int, lanes: int) -> int:
 
 
 def _plan(problem: Problem, target: Target, outputs: int, taps: int) -> Plan:
-    compute, n, split = compute_type(problem), outputs + taps - 1, Split.of(problem, taps)
+    """Tiles of few rows, as chains are short: what comes before and after one overlaps with the next one's products. c32_f32_k3@1x22016
+    with F(4,3) reaches 158 % of the peak with 6x2, 154 with 12x2, 139 with 8x2; c256_f256_k3@1x2000 184 with 6x4 and 6x2, 181 with 12x2 and
+    167 with 4x4 (avx512).
+    """
+    compute, split = compute_type(problem), Split.of(problem, taps)
     width = fitting_width(problem.group_filters, target.lanes(compute))
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
-    rows = min(most_rows(target, vectors), 12)
-    bytes_a_window = n * ITEM[compute] * (split.transforms(outputs) * problem.group_channels + width * vectors)
-    windows = _FEWEST_WINDOWS
-    if windows * bytes_a_window > _L1_BYTES:
-        windows = max(1, min(_MOST_WINDOWS, target.l2_bytes // 2 // bytes_a_window))
-    windows = max(rows, windows // rows * rows)
-    return Plan("cook_toom", "filters", width, vectors, heights(rows, vectors), windows * outputs, 4, outputs, taps)
+    rows = min(most_rows(target, vectors), max(6, 12 // vectors))
+    windows = _windows_of_a_block(problem, target, split, outputs, width * vectors) // rows * rows
+    heights = tuple(dict.fromkeys((rows, max(rows - 1, 1), 1)))
+    return Plan("cook_toom", "filters", width, vectors, heights, max(windows, rows) * outputs, 4, outputs, taps)
+
+
+def _windows_of_a_block(problem: Problem, target: Target, split: Split, outputs: int, panel: int) -> int:
+    """One tile's, so that what a block reads and writes takes little of L1 from the weights, unless these are many.
+
+    c32_f32_k3@1x84350 reaches 137 and 148 % of the peak with 6 and 12 windows, c64_f64_k3@1x80000 154, 142 and 137 with 6, 12 and 24;
+    c256_f256_k3@1x2000 174, 186 and 186. Where chunks share inputs, those of some windows beside a block's own are transformed for it:
+    c64_f64_k11_d5@1x11008 with F(4,4) reaches 185, 187 and 194 with 12, 24 and 48 (avx512).
+    """
+    item, n = ITEM[compute_type(problem)], outputs + split.taps - 1
+    bytes_a_window = n * item * (split.transforms(outputs) * problem.group_channels + panel)
+    weights = split.terms * problem.group_channels * panel * item  # of one multiplication
+    if split.shares(outputs):
+        windows = _MANY_WINDOWS
+    elif n * weights + _FEW_WINDOWS * bytes_a_window <= _L1_BYTES:
+        windows = _FEW_WINDOWS
+    else:
+        windows = 1 if weights <= _L1_BYTES // 3 else _SOME_WINDOWS
+    return min(windows, target.l2_bytes // 2 // bytes_a_window)

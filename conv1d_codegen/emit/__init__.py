@@ -116,8 +116,8 @@ class _Writer:
                 self._memory.allocate(buffer)
             case Store(buffer, place, value):
                 self._numbers.store(buffer, place, value, lanes)
-            case Prefetch(buffer, place):
-                self._memory.prefetch(buffer, place)
+            case Prefetch(buffer, place, level):
+                self._memory.prefetch(buffer, place, level)
 
     def _serial(self, loop: For) -> None:
         lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)

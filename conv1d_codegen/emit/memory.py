@@ -117,9 +117,9 @@ class Memory:
             arguments = ((type_, value), ("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", self._mask(lanes)))
             self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
 
-    def prefetch(self, buffer: Buffer, place: tuple[Index, ...]) -> None:
-        """Ask for the cache line of an element: an output's to write it (1), else to read it (0); weights into L2 (2), else into L1 (3)."""
-        write, near = str(int(buffer.space == "output")), "2" if buffer.space == "packed" else "3"
+    def prefetch(self, buffer: Buffer, place: tuple[Index, ...], level: int) -> None:
+        """Ask for the cache line of an element: an output's to write it (1), else to read it (0); into L1 (3) or into L2 (2)."""
+        write, near = str(int(buffer.space == "output")), str(4 - level)
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, SCALARS[buffer.dtype], offset)
         self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", near), ("i32", "1"))

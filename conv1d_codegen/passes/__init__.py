@@ -11,7 +11,8 @@ The order, and why:
     tile              cuts output steps and filters into register tiles, and puts the lanes in place
     tile_channels     the same for depthwise kernels, whose loops are the other way round
     tile_sums         the same where filters are few, and the lanes hold channels
-    tile_transform    the same for the transforms of Cook–Toom's inputs
+    prefetch_block    while both transforms of Cook–Toom still say which steps they read and write
+    tile_transform    the same as `tile` for the transforms of inputs
     pack_weights      after tiling, as the panels are those that the tiles read
     stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
     unroll_reduction  after staging, so that the staged loads are unrolled with their uses
@@ -38,6 +39,7 @@ from . import (
     interchange_edges,
     pack_weights,
     peel_edges,
+    prefetch_block,
     prefetch_input,
     prefetch_output,
     prefetch_weights,
@@ -66,6 +68,7 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("tile", tile.run),
     ("tile_channels", tile_channels.run),
     ("tile_sums", tile_sums.run),
+    ("prefetch_block", prefetch_block.run),
     ("tile_transform", tile_transform.run),
     ("pack_weights", pack_weights.run),
     ("stage_operands", stage_operands.run),

@@ -7,41 +7,38 @@
                                                     total := total + acc
                                                   y := act(total + b)
 
-What a chunk is, and why, says `chunks.py`. Totals wait in scratch memory, which stays in L1.
-Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short enough.
+The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `chunks.py`. Totals wait in scratch
+memory, which stays in L1. Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from ..chunks import chunk_shape, window_chunk_shape
 from ..index import Index, Indexable, index, maximum, minimum, var
-from ..ir import Alloc, Block, For, Kernel, Load, Store, Value, buffer, load, loop, store
+from ..ir import Alloc, Block, Buffer, For, Kernel, Load, Store, Value, buffer, load, loop, store
 from ..rewrite import rewrite_values, substitute
 from ..toom.split import Split
 from .context import Context
 
 _Chunk = Callable[[Block], Block]  # terms → the terms summed from zero, and the sum added to the total
-_Split = Callable[[For, Store, _Chunk], Block | None]  # the loop over taps → its chunks
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.plan.sums_in_lanes:
         return kernel
-    return kernel.with_body(_in_nests(kernel.body, partial(_split, context=context)))
+    return kernel.with_body(_in_nests(kernel.body, context))
 
 
-def _split(taps: For, finish: Store, chunk: _Chunk, context: Context) -> Block | None:
-    """The chunks of a loop over taps, or over the terms of a window, for a sum that goes to `finish`; None where it is short enough."""
+def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
+    """The chunks of a loop over taps, or None where it is short enough."""
     problem, plan = context.problem, context.plan
     if plan.algorithm == "generic":
         return _at_run_time(taps, chunk)
-    of_window = finish.buffer.space == "scratch"
-    channels, count = problem.group_channels, Split.of(problem, plan.taps).terms if of_window else problem.kernel_size
-    some_taps, some_channels = (window_chunk_shape if of_window else chunk_shape)(count, channels)
+    count, channels = problem.kernel_size, problem.group_channels
+    some_taps, some_channels = chunk_shape(count, channels)
     if some_channels < channels:
         return _by_channels(taps, chunk, some_channels)
     if some_taps < count:
@@ -49,9 +46,11 @@ def _split(taps: For, finish: Store, chunk: _Chunk, context: Context) -> Block |
     return None
 
 
-def _in_nests(body: Block, split: _Split) -> Block:
-    """Every nest of one output, with its reduction split."""
+def _in_nests(body: Block, context: Context) -> Block:
+    """Every nest of one output, or of one product of a window, with its reduction split."""
     match body:
+        case (Alloc(acc), Store() as start, For(var="j") as terms, Store(Buffer(space="scratch")) as finish):
+            return _of_window(body, acc, start, terms, finish, context)
         case (Alloc(acc), Store() as start, For(var="j") as taps, Store() as finish):
             total = buffer("total", acc.dtype, (), "scratch")
 
@@ -61,10 +60,38 @@ def _in_nests(body: Block, split: _Split) -> Block:
             def from_total(node: Value) -> Value:
                 return load(total) if isinstance(node, Load) and node.buffer == acc else node
 
-            chunks = split(taps, finish, chunk)
+            chunks = _split(taps, chunk, context)
             if chunks is not None:
                 return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
-    return tuple(replace(s, body=_in_nests(s.body, split)) if isinstance(s, For) else s for s in body)
+    return tuple(replace(s, body=_in_nests(s.body, context)) if isinstance(s, For) else s for s in body)
+
+
+def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store, context: Context) -> Block:
+    """The sum over the terms of a window: the first chunk goes to where the sum is wanted, and the others are added there."""
+    (channels,) = terms.body
+    assert isinstance(channels, For)
+    count, all_channels = Split.of(context.problem, context.plan.taps).terms, context.problem.group_channels
+    some_terms, some_channels = window_chunk_shape(count, all_channels)
+    number = var("chunk")
+    if some_channels < all_channels:
+        each = -(-all_channels // some_channels)
+        term, first = number // each, (number - number // each * each) * some_channels
+        within = minimum(some_channels, all_channels - first) if all_channels % some_channels else some_channels
+        sums: Block = (replace(channels, hi=index(within), body=substitute(channels.body, {"c": first + var("c"), "j": term})),)
+        chunks = terms.hi * each
+    elif some_terms < count:
+        first = number * some_terms
+        within = minimum(some_terms, terms.hi - first)
+        sums = (replace(terms, hi=index(within), body=substitute(terms.body, {"j": first + var("j")})),)
+        chunks = (terms.hi + (some_terms - 1)) // some_terms
+    else:
+        return nest
+
+    def chunk(result: Value) -> Block:
+        return (Alloc(acc), start, *sums, replace(finish, value=result))
+
+    others = chunk(load(acc) + Load(finish.buffer, finish.index))
+    return (loop("chunk", 0, 1, chunk(load(acc))), loop("chunk", 1, chunks, others))
 
 
 def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Block:

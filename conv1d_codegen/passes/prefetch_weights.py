@@ -30,7 +30,7 @@ from dataclasses import replace
 from ..index import Index, index, maximum, minimum, var
 from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, Store, loop
 from ..rewrite import loads, walk
-from .block_time import fetches_panels
+from ..tiles import weights_are_large
 from .context import Context
 
 _LINE = 64  # bytes
@@ -38,7 +38,7 @@ _LINE = 64  # bytes
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
-    if fetches_panels(context) and plan.lanes == "filters":
+    if plan.computes_steps and weights_are_large(context.problem, context.target) and plan.lanes == "filters":
         return kernel.with_body(_block(kernel.body, plan.rows[0], _LINE // (8 if kernel.compute == "f64" else 4)))
     return kernel
 
@@ -81,7 +81,7 @@ def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
         count, tile = count * (sequences.hi - sequences.lo), tile + (var(sequences.var) - sequences.lo) * count
     share = (count + (lines - 1)) // index(maximum(count, 1))
     first = maximum(minimum(tile * share, lines), 0)  # a product is not known to be 0 or more
-    request = Prefetch(weights.buffer, (*_next_chunk(weights, channels, tiles.body), var("line") * numbers))
+    request = Prefetch(weights.buffer, (*_next_chunk(weights, channels, tiles.body), var("line") * numbers), level=2)
     asking = replace(channels, body=(loop("line", first, minimum(first + share, lines), (request,)), *channels.body))
     return replace(tiles, body=tuple(asking if s is channels else s for s in tiles.body))
 

@@ -99,6 +99,6 @@ def _mentions(body: Block) -> set[str]:
             case Bind() | Store():
                 places = [load.index for load in loads(s.value)] + ([s.index] if isinstance(s, Store) else [])
                 names.update(name for place in places for i in place for name in i.variables())
-            case Prefetch(_, place):
+            case Prefetch(_, place, _):
                 names.update(name for i in place for name in i.variables())
     return names

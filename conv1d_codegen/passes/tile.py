@@ -98,9 +98,7 @@ class _Tiling:
         if is_guarded(s) or not reduces:
             return (), cut.single(s), 0
         self._count += 1
-        stores = [inner for inner in walk(s.body) if isinstance(inner, Store)]
-        read = {operand.buffer for inner in stores for operand in loads(inner.value)}
-        adds = any(inner.buffer in self._arrays and inner.buffer in read for inner in stores)
+        adds = _adds(s.body, self._arrays)
         return (*(cut.steps_once if adds else cut.repeatable_steps)(s, plan.rows, f"_{self._count}"), 0)
 
     def _for_all(self, own: Buffer, outer: Axis) -> Buffer:
@@ -114,6 +112,17 @@ class _Tiling:
 def is_guarded(steps: For) -> bool:
     """Whether each step has a range of taps of its own."""
     return any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(steps.body))
+
+
+def _adds(nest: Block, arrays: Mapping[Buffer, Buffer]) -> bool:
+    """Whether a nest takes up what one of the arrays holds before it, and so must not be done twice."""
+    written: set[Buffer] = set()
+    for s in walk(nest):
+        if isinstance(s, Store):
+            if any(read.buffer in arrays and read.buffer not in written for read in loads(s.value)):
+                return any(isinstance(other, Store) and other.buffer in arrays for other in walk(nest))
+            written.add(s.buffer)
+    return False
 
 
 @dataclass(frozen=True, slots=True)

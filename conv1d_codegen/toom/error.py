@@ -33,8 +33,8 @@ Array = NDArray[np.float64]
 KAPPA = 1 / (8 * math.log(2))
 DEVIATIONS = 5.3  # one of 10**7 normal errors is larger
 #: An output's error is in proportion to its own partial sums, so over many outputs it is not quite normal, the less so the fewer products
-#: there are. The largest of 10**6 errors of 18 algorithms was 1.3 to 1.7 times what a normal one would be with 32 and 64 products, 1.1 to 1.4
-#: with 128, and 1.0 to 1.3 with 256 and 512, two cases apart (`python -m bench accuracy`).
+#: there are. The largest of 10**6 errors of 18 algorithms was 1.3 to 1.7 times what a normal one would be with 32 and 64 products, 1.1 to
+#: 1.4 with 128, and 1.0 to 1.3 with 256 and 512, two cases apart (`python -m bench accuracy`).
 TAIL = 4.0
 PROMISE = 8.0  # the direct algorithm's error is within 8 u sum |x| |w|: `reference.error_bound`
 

@@ -1,0 +1,285 @@
+"""Cook–Toom as lowered and after each pass, in rational numbers: for any F(m, r) the result is the formula's, exactly.
+
+What rounding does to it, and what machine code does, is in `test_cook_toom_kernels.py` and `test_cook_toom_accuracy.py`.
+"""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from helpers import assert_exact, exact_data, expected, real_data, run_interpreted
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toom_helpers import assert_rational, least_length, run_exactly, toom_plan, windows_of
+
+from conv1d_codegen import reference
+from conv1d_codegen.ir import For
+from conv1d_codegen.lower import cook_toom, lower
+from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.target import TARGETS
+from conv1d_codegen.toom import LARGEST
+from conv1d_codegen.toom.split import Split
+from conv1d_codegen.verify import verify
+
+SHAPES = [(m, n + 1 - m) for n in range(1, LARGEST + 1) for m in range(1, n + 1)]
+
+#: A problem, F(m, r), what else the plan has, and a machine.
+CASES = [
+    ("c2_f9_k3_same_relu_f32", (2, 3), {"rows": (3, 2, 1)}, "avx2"),
+    ("c1_f17_k3_valid_linear_f32", (4, 3), {"width": 16, "windows": 4}, "avx512"),
+    ("c3_f5_k2_causal_linear_f32_nobias", (2, 2), {"rows": (1,), "windows": 1}, "sse2"),
+    ("c2_f7_k4_pad5x2_relu_f32", (3, 4), {"vectors": 2, "unroll": 1}, "neon"),
+    ("c2_f3_k3_pad0x9_linear_f32", (1, 3), {}, "avx2"),
+    ("c2_f3_k3_same_linear_f32", (3, 1), {}, "avx2"),
+    ("c2_f3_k2_same_linear_f32", (1, 1), {}, "avx2"),
+    ("c2_f3_k3_same_linear_f32", (8, 3), {}, "avx2"),
+    ("c1_f4_k9_same_linear_f32", (3, 8), {}, "sse2"),
+    ("c1_f3_k6_valid_linear_f32", (5, 6), {}, "avx512"),
+    ("c2_f3_k1_valid_linear_f32", (3, 2), {}, "avx2"),  # fewer taps than a term has
+    # Terms: the last one whole, or short of taps; inputs transformed once for all of them, or for each.
+    ("c2_f3_k5_same_linear_f32", (4, 3), {}, "avx2"),
+    ("c3_f2_k11_causal_relu_f32", (3, 2), {}, "avx2"),
+    ("c2_f3_k7_same_linear_f32", (3, 3), {"rows": (4, 3, 1)}, "avx2"),
+    ("c2_f3_k8_same_linear_f32", (4, 4), {"unroll": 4}, "avx512"),
+    ("c1_f2_k12_d3_same_linear_f32", (2, 2), {}, "avx2"),
+    # Chunks of the sums: of channels, even or with a rest; of terms, with a rest.
+    ("c17_f1_k4_causal_linear_f32", (2, 4), {"windows": 2}, "avx2"),
+    ("c40_f1_k3_valid_linear_f32_nobias", (2, 3), {"windows": 2, "unroll": 4}, "avx512"),
+    ("c35_f1_k2_same_linear_f32", (3, 2), {}, "sse2"),
+    ("c1_f2_k34_same_linear_f32", (2, 2), {"unroll": 4, "windows": 2}, "avx2"),
+    # Dilations, strides and both.
+    ("c2_f3_k3_d2_causal_linear_f32", (4, 3), {}, "avx2"),
+    ("c2_f3_k7_d2_same_relu_f32", (3, 3), {}, "sse2"),
+    ("c1_f3_k10_d5_valid_linear_f32", (4, 4), {"windows": 7}, "avx2"),
+    ("c2_f3_k5_s2_same_linear_f32", (2, 3), {}, "avx2"),
+    ("c2_f4_k12_s2_causal_linear_f32", (2, 2), {}, "neon"),
+    ("c2_f3_k3_s4_same_linear_f32", (2, 1), {}, "avx2"),
+    ("c2_f3_k4_s3_d2_same_linear_f32", (2, 2), {"windows": 4}, "avx2"),
+    ("c1_f3_k9_s2_d3_causal_relu_f32", (2, 3), {}, "avx512"),
+    ("c2_f3_k3_s2_d2_same_linear_f32", (3, 3), {}, "avx2"),
+    ("c1_f2_k7_s4_d6_pad7x20_linear_f32", (2, 2), {}, "avx2"),
+    ("c1_f2_k5_s6_d4_valid_linear_f32", (2, 2), {}, "sse2"),
+    # Groups, layouts, types.
+    ("c4_f6_k3_g2_same_linear_f32", (2, 3), {}, "avx2"),
+    ("c6_f3_k5_s2_g3_causal_relu_f32", (3, 3), {}, "avx2"),
+    ("c2_f5_k3_same_linear_f32_first", (4, 3), {}, "avx2"),
+    ("c4_f6_k4_d2_g2_causal_relu_f32_first_nobias", (3, 2), {}, "sse2"),
+    ("c3_f4_k3_same_relu_f64", (4, 3), {}, "avx2"),
+    ("c2_f5_k3_same_linear_f16", (2, 3), {}, "avx2"),
+    ("c2_f3_k4_s2_valid_linear_bf16", (3, 2), {}, "avx512"),
+]  # fmt: skip
+cases = pytest.mark.parametrize(("text", "toom", "rest", "target"), CASES, ids=[f"{c[0]} F{c[1]} {c[3]}".replace(", ", ",") for c in CASES])
+
+
+def prepared(text, toom, rest, target):
+    problem, plan = Problem.parse(text), toom_plan(*toom, **rest)
+    return problem, plan, Context(problem, plan, TARGETS[target])
+
+
+def lengths_of(problem, plan):
+    """None, one, one too few for windows, just enough for them, and some blocks with something left over."""
+    least = least_length(problem, plan)
+    blocks = 2 * plan.block * problem.stride + problem.extent
+    return sorted({0, 1, least - 1, least, least + blocks + problem.stride + 1})
+
+
+@cases
+def test_each_pass_keeps_the_result(text, toom, rest, target):
+    problem, plan, context = prepared(text, toom, rest, target)
+    kernel = lower(problem, plan)
+    lengths = lengths_of(problem, plan)
+    counts = [len(windows_of(problem, plan, length).first) for length in lengths]
+    assert 0 < counts[-2] <= 2 * plan.block // plan.outputs < counts[-1] or plan.block == plan.outputs, counts
+    last = kernel
+    for name, after in [("lower", kernel), *stages(kernel, context)]:
+        if name != "lower" and after == last:
+            continue
+        for length in lengths if name in ("lower", PIPELINE[-1][0]) else lengths[-2:]:
+            assert_rational(problem, plan, after, exact_data(problem, 1, length, seed=length), f"after {name}, {target}")
+        last = after
+
+
+@pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str(number))
+def test_every_algorithm_as_lowered(m, r):
+    """With as many taps as it has, with one more (of which most of a term is lacking), and with a stride and a dilation."""
+    for text in (f"c1_f2_k{r}_valid_linear_f32", f"c2_f1_k{r + 1}_same_linear_f32", f"c1_f1_k{r}_s2_d3_causal_linear_f32_nobias"):
+        problem, plan = Problem.parse(text), toom_plan(m, r)
+        kernel = lower(problem, plan)
+        assert_rational(problem, plan, kernel, exact_data(problem, 1, least_length(problem, plan) + problem.stride))
+
+
+@st.composite
+def any_case(draw):
+    """A problem, a plan for it, and a length."""
+    groups = draw(st.sampled_from([1, 1, 1, 2]))
+    problem = Problem(
+        channels=groups * draw(st.integers(1, 4)),
+        filters=groups * draw(st.integers(1, 6)),
+        kernel_size=draw(st.integers(1, 8)),
+        stride=draw(st.sampled_from([1, 1, 1, 2, 3, 4])),
+        dilation=draw(st.sampled_from([1, 1, 1, 2, 3, 4])),
+        groups=groups,
+        padding=draw(st.sampled_from(["valid", "same", "causal"]) | st.tuples(st.integers(0, 9), st.integers(0, 9))),
+        channels_first=draw(st.booleans()),
+        use_bias=draw(st.booleans()),
+    )
+    taps = draw(st.integers(1, 5))
+    plan = toom_plan(
+        draw(st.integers(1, 6)),
+        taps,
+        width=draw(st.sampled_from([1, 2, 4, 8])),
+        vectors=draw(st.integers(1, 3)),
+        rows=(*sorted(draw(st.sets(st.integers(2, 5), max_size=2)), reverse=True), 1),
+        windows=draw(st.integers(1, 6)),
+        unroll=draw(st.integers(1, 5)),
+    )
+    return problem, plan, draw(st.integers(0, 60))
+
+
+@settings(max_examples=60, deadline=None)
+@given(any_case(), st.sampled_from(sorted(TARGETS)))
+def test_any_problem_and_plan(case, target):
+    problem, plan, length = case
+    kernel = dict(stages(lower(problem, plan), Context(problem, plan, TARGETS[target])))[PIPELINE[-1][0]]
+    assert_rational(problem, plan, kernel, exact_data(problem, 1, length), f"on {target}")
+
+
+@pytest.mark.parametrize("text", ["c2_f16_k3_same_relu_f32", "c4_f16_k5_d2_g2_causal_linear_f32_first"])
+def test_parts_of_many_filters(monkeypatch, text):
+    """Each part transforms the input anew; they are as many as have whole panels."""
+    problem, plan = Problem.parse(text), toom_plan(2, 3, width=2, vectors=1)
+    monkeypatch.setattr(cook_toom, "_FILTERS", 2)
+    context = Context(problem, plan, TARGETS["avx2"])
+    kernel = lower(problem, plan)
+    assert f"parallel part in 0..{problem.group_filters // 2}" in str(kernel)
+    for after in (kernel, dict(stages(kernel, context))[PIPELINE[-1][0]]):
+        for length in (1, 40):
+            assert_rational(problem, plan, after, exact_data(problem, 2, length))
+
+
+@pytest.mark.parametrize(("filters", "panel", "parts"), [(255, 4, 1), (512, 16, 2), (516, 8, 1), (768, 64, 3), (1280, 64, 5), (520, 16, 1)])
+def test_parts_are_whole_panels_of_some_hundred_filters(filters, panel, parts):
+    assert cook_toom._parts(filters, panel) == parts
+    assert parts == 1 or filters // parts >= 256
+
+
+# --- what it saves -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "toom", "products", "transforms"),
+    [
+        ("c2_f3_k3_same_linear_f32", (4, 3), 6, 6),
+        ("c2_f3_k4_same_linear_f32", (4, 4), 7, 7),
+        ("c2_f3_k5_same_linear_f32", (4, 3), 11, 12),  # a term of two taps has no product at infinity
+        ("c2_f3_k9_same_linear_f32", (3, 3), 15, 5),  # inputs that are transformed once for all terms
+        ("c2_f3_k9_same_linear_f32", (4, 3), 18, 18),
+        ("c1_f2_k11_d2_same_linear_f32", (3, 2), 23, 24),
+        ("c1_f2_k6_s2_same_linear_f32", (2, 3), 8, 8),
+        ("c2_f2_k4_g2_same_linear_f32", (2, 2), 6, 3),
+    ],
+)
+def test_as_many_products_as_are_promised(text, toom, products, transforms):
+    """Of a window, a channel and a filter, counted as they are computed; and no output is computed twice."""
+    problem, plan = Problem.parse(text), toom_plan(*toom, windows=1 << 8)
+    length = 8 * plan.outputs * problem.dilation * problem.stride + problem.extent
+    windows, split = windows_of(problem, plan, length), Split.of(problem, plan.taps)
+    assert products == split.products(plan.outputs)
+    assert products < plan.outputs * problem.kernel_size
+    _, counted = run_exactly(lower(problem, plan), problem, plan, *exact_data(problem, 1, length))
+    pairs = problem.group_channels * problem.filters
+    assert counted["read wt"] == len(windows.first) * products * pairs
+    halo = split.halo if transforms < products else 0
+    assert counted["written xt"] == (len(windows.first) + halo) * transforms * problem.channels
+    assert counted["written y"] == problem.output_length(length) * problem.filters
+    alone = set(range(problem.output_length(length))) - windows.inside
+    taps = sum(0 <= t * problem.stride + j * problem.dilation - problem.left_padding(length) < length for t in alone for j in range(problem.kernel_size))
+    assert counted["read w"] == taps * pairs
+
+
+# --- in floats ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "toom", "rest", "target"), CASES[::4])
+def test_in_float64(text, toom, rest, target):
+    """As far off as numbers of 53 bits are: what the fractions of the transformed weights are rounded to is right too."""
+    problem, plan, context = prepared(text, toom, rest, target)
+    problem = problem.with_(dtype="f64")
+    kernel = dict(stages(lower(problem, plan), Context(problem, plan, context.target)))[PIPELINE[-1][0]]
+    x, w, b = real_data(problem, 1, lengths_of(problem, plan)[-1])
+    error = np.abs(run_interpreted(kernel, problem, x, w, b) - expected(problem, x, w, b))
+    bound = reference.error_bound(x, w, b, problem)
+    assert (error <= 8 * bound).all(), f"{problem}@1x{length}, plan {plan}: {(error / bound).max()} of the bound"
+
+
+@pytest.mark.parametrize("text", ["c17_f5_k3_same_relu_f32", "c3_f5_k7_d2_causal_linear_f32", "c4_f6_k4_s2_g2_valid_linear_f32_first"])
+def test_exact_in_floats(text):
+    """Of small integers, F(2,2), F(2,3) and F(3,2) make others, or halves."""
+    problem = Problem.parse(text)
+    for toom in ((2, 2), (2, 3), (3, 2)):
+        plan = toom_plan(*toom)
+        kernel = dict(stages(lower(problem, plan), Context(problem, plan, TARGETS["avx2"])))[PIPELINE[-1][0]]
+        x, w, b = exact_data(problem, 1, 50)
+        assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b), f"@1x50, plan {plan}")
+
+
+# --- the passes --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "toom", "rest", "target"), CASES[1::6])
+def test_passes_are_deterministic_and_clean_up_is_done_once(text, toom, rest, target):
+    problem, plan, context = prepared(text, toom, rest, target)
+    kernel = lower(problem, plan)
+    assert kernel == lower(problem, plan)
+    for name, run in PIPELINE:
+        after = run(kernel, context)
+        assert after == run(kernel, context)
+        if run in (simplify.run, collapse_loops.run):
+            assert run(after, context) == after, name
+        kernel = after
+
+
+@cases
+def test_what_is_lowered_is_verified(text, toom, rest, target):
+    verify(lower(*prepared(text, toom, rest, target)[:2]))
+
+
+VERIFIED = [
+    ("c2_f9_k3_same_relu_f32", (2, 3), {"rows": (3, 2, 1)}, "avx2"),
+    ("c5_f3_k3_s2_same_linear_f32", (3, 2), {}, "avx512"),
+    ("c2_f3_k4_s3_d2_same_linear_f32", (2, 2), {}, "sse2"),
+    ("c2_f17_k9_d5_causal_relu_f32", (3, 3), {"width": 16, "windows": 6}, "avx512"),
+    ("c4_f6_k3_g2_valid_linear_f32_nobias", (4, 3), {"vectors": 2}, "neon"),
+    ("c2_f5_k4_pad1x2_gelu_f32_first", (4, 4), {}, "avx2"),
+    ("c40_f3_k5_same_tanh_f64", (4, 3), {"rows": (6, 5, 4, 1)}, "sse2"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("text", "toom", "rest", "target"), VERIFIED, ids=[f"{case[0]} {case[3]}" for case in VERIFIED])
+def test_each_pass_leaves_a_kernel_that_is_verified(text, toom, rest, target):
+    problem, plan, context = prepared(text, toom, rest, target)
+    for _ in stages(lower(problem, plan), context, check=True):
+        pass
+
+
+@pytest.mark.parametrize("wrong", ["a product less", "a window later"])
+def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
+    """The comparison itself, for a loop over terms that is one short, and one over windows that begins one late."""
+    problem, plan, _ = prepared("c2_f3_k5_same_linear_f32", (2, 2), {}, "avx2")
+    kernel = lower(problem, plan)
+
+    def changed(body):
+        return tuple(change(s) if isinstance(s, For) else s for s in body)
+
+    def change(s):
+        if wrong == "a product less" and s.note == "terms":
+            return replace(s, hi=s.hi - 1)
+        if wrong == "a window later" and s.note.endswith(": outputs"):
+            return replace(s, lo=s.lo + 1)
+        return replace(s, body=changed(s.body))
+
+    with pytest.raises(AssertionError, match=re.escape(f"{problem}@1x30")):
+        assert_rational(problem, plan, kernel.with_body(changed(kernel.body)), exact_data(problem, 1, 30))

@@ -1,0 +1,267 @@
+"""Compiled Cook–Toom kernels: exact where numbers are, else within what the error model says; and blind to what they must not see."""
+
+import numpy as np
+import pytest
+from helpers import (
+    RUNNABLE,
+    assert_exact,
+    bits,
+    compiled,
+    exact_data,
+    expected,
+    real_data,
+    run_compiled,
+    run_interpreted,
+    supports,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kernel_helpers import call
+from test_cook_toom import any_case
+from toom_helpers import least_length, like_auto, like_direct, predicted_share, reads_of, toom_plan, windows_of
+
+from conv1d_codegen import reference
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.target import TARGETS
+
+FUSED = [name for name in RUNNABLE if TARGETS[name].fma]
+
+
+def targets(problem):
+    return (target for target in RUNNABLE if supports(target, problem))
+
+
+def toom_kernel(problem, plan, target):
+    return compiled(problem, target, "cook_toom", plan).kernel
+
+
+#: Of small integers these make others, or halves, so that their sums are exact.
+EXACT = [
+    ("c16_f65_k3_causal_relu_f32", (2, 3)),
+    ("c8_f16_k2_same_linear_f32_nobias", (2, 2)),
+    ("c5_f12_k5_pad9x2_relu_f32", (2, 3)),
+    ("c33_f40_k4_same_linear_f32", (3, 2)),
+    ("c3_f7_k9_same_linear_f32", (2, 2)),
+    ("c1_f32_k12_valid_relu_f32", (2, 3)),
+    ("c17_f1_k3_same_linear_f32", (3, 1)),
+    ("c17_f3_k4_same_linear_f32", (1, 3)),
+    ("c40_f31_k3_d5_same_linear_f32", (2, 3)),
+    ("c7_f16_k7_s2_d3_same_linear_f32", (2, 2)),
+    ("c6_f8_k5_s3_d2_pad4x2_linear_f32_first", (2, 2)),
+    ("c4_f8_k6_s4_d6_causal_linear_f32", (3, 2)),
+    ("c12_f40_k3_g2_causal_relu_f32", (2, 3)),
+    ("c8_f12_k4_g4_same_linear_f32_first", (3, 2)),
+    ("c6_f512_k3_same_linear_f32", (2, 3)),  # parts
+    ("c512_f9_k2_valid_linear_f32", (2, 2)),  # rows of scratch set apart
+    ("c16_f20_k3_same_relu_f64", (2, 3)),
+    ("c7_f9_k4_s2_causal_linear_f64_first", (2, 2)),
+    ("c16_f33_k3_same_relu_f16", (2, 3)),
+    ("c16_f17_k3_same_linear_bf16", (3, 2)),
+]
+CASES = [
+    pytest.param(text, toom, target, id=f"{text} F({toom[0]},{toom[1]}) {target}")
+    for at, (text, toom) in enumerate(EXACT)
+    for number, target in enumerate(RUNNABLE)
+    if supports(target, Problem.parse(text)) and (at + number) % 2
+]
+
+
+@pytest.mark.parametrize(("text", "toom", "target"), CASES)
+def test_exact(text, toom, target):
+    """Every length: none, too short for windows, just enough for them, one and two steps more, and some blocks."""
+    problem = Problem.parse(text)
+    plan = like_auto(problem, target, *toom)
+    kernel = toom_kernel(problem, plan, target)
+    _, w, b = exact_data(problem, 1, 1)
+    packed = kernel.pack(w, b)
+    least = least_length(problem, plan)
+    several = least + (2 * plan.block + 5) * problem.stride
+    assert len(windows_of(problem, plan, several).first) > 2 * plan.block // plan.outputs
+    for length in (0, 1, 2, 13, least - 1, least, least + 1, least + 2, 67, several):
+        x, _, _ = exact_data(problem, 2, length, seed=length)
+        assert_exact(problem, call(kernel, packed, x), expected(problem, x, w, b), f"@2x{length} {target}, plan {plan}")
+
+
+@pytest.mark.parametrize(("batch", "length"), [(0, 40), (3, 0), (0, 0)])
+def test_no_output_at_all(batch, length):
+    problem = Problem.parse("c5_f12_k5_same_relu_f32")
+    x, w, b = exact_data(problem, batch, length)
+    assert_exact(problem, run_compiled(problem, x, w, b, algorithm="cook_toom"), expected(problem, x, w, b), f"@{batch}x{length}")
+
+
+# --- what is rounded ---------------------------------------------------------------------------------------------------------------
+
+
+REAL = [
+    ("c64_f64_k3_same_linear_f32", (4, 3)),
+    ("c3_f9_k5_pad2x0_linear_f32", (4, 3)),
+    ("c17_f33_k9_same_linear_f32_nobias", (3, 3)),
+    ("c5_f7_k7_causal_linear_f32", (4, 5)),
+    ("c9_f16_k3_same_linear_f32", (8, 3)),
+    ("c32_f16_k8_same_linear_f32", (3, 8)),
+    ("c8_f16_k7_s2_valid_linear_f32", (2, 4)),
+    ("c8_f16_k5_s3_d2_same_linear_f32", (2, 2)),
+    ("c8_f17_k8_d2_causal_linear_f32", (4, 4)),
+    ("c8_f16_k5_g2_same_linear_f32_first", (2, 5)),
+    ("c16_f20_k3_same_linear_f64", (4, 3)),
+    ("c9_f8_k4_d3_valid_linear_f64_first", (5, 4)),
+    ("c16_f20_k3_same_linear_f16", (4, 3)),
+    ("c16_f20_k3_same_linear_bf16", (6, 3)),
+]
+real = pytest.mark.parametrize(("text", "toom"), REAL, ids=[f"{text} F({m},{r})" for text, (m, r) in REAL])
+
+
+@real
+def test_errors_are_within_what_is_predicted(text, toom):
+    """Of outputs in windows half as large again as the error model says, for 10^7 outputs, of others within direct's bound."""
+    problem = Problem.parse(text)
+    for target in targets(problem):
+        plan = like_auto(problem, target, *toom)
+        kernel = toom_kernel(problem, plan, target)
+        for length in (problem.extent, least_length(problem, plan), 301):
+            x, w, b = real_data(problem, 2, length, seed=length)
+            share = share_of_bound(problem, call(kernel, kernel.pack(w, b), x), x, w, b)
+            inside = sorted(windows_of(problem, plan, length).inside)
+            case = f"{problem}@2x{length} {target}, plan {plan}"
+            most = max(1.0, 1.5 * predicted_share(problem, plan)) if problem.dtype in ("f16", "bf16") else 1.5 * predicted_share(problem, plan)
+            assert share[:, inside].max(initial=0) <= most, f"{case}: {share[:, inside].max()} of the bound"
+            assert np.delete(share, inside, axis=1).max(initial=0) <= 1, case
+
+
+def share_of_bound(problem, y, x, w, b):
+    """The error of each output as a share of the bound; steps before filters."""
+    share = np.abs(y.astype(np.float64) - reference.conv1d(x, w, b, problem)) / reference.error_bound(x, w, b, problem)
+    return np.moveaxis(share, 2, 1) if problem.channels_first else share
+
+
+@real
+def test_machine_code_computes_what_the_loops_say(text, toom):
+    """Bit by bit: multiply-adds are fused in both, and nothing else is."""
+    problem = Problem.parse(text).with_(channels=Problem.parse(text).groups * 2, filters=Problem.parse(text).groups * 5)
+    for target in (target for target in FUSED if supports(target, problem)):
+        plan = toom_plan(*toom)
+        compilation = compiled(problem, target, "cook_toom", plan)
+        x, w, b = real_data(problem, 1, least_length(problem, plan) + 3)
+        actual = call(compilation.kernel, compilation.kernel.pack(w, b), x)
+        wanted = run_interpreted(compilation.program.scheduled, problem, x, w, b)
+        assert bits(actual) == bits(wanted), f"{problem}@1x{x.shape[1]} {target}, plan {plan}"
+
+
+@settings(max_examples=20, deadline=None)
+@given(any_case(), st.sampled_from(RUNNABLE), st.sampled_from(["f32", "f32", "f64", "bf16"]))
+def test_any_problem_and_plan(case, target, dtype):
+    problem, plan, length = case
+    problem = problem.with_(dtype=dtype)
+    kernel = toom_kernel(problem, plan, target)
+    x, w, b = real_data(problem, 2, length)
+    share = share_of_bound(problem, call(kernel, kernel.pack(w, b), x), x, w, b)
+    most = max(1.0, 1.5 * predicted_share(problem, plan))
+    assert share.max(initial=0) <= most, f"{problem}@2x{length} {target}, plan {plan}: {share.max()} of the bound"
+
+
+# --- what a kernel must not see ----------------------------------------------------------------------------------------------------
+
+
+SEEING = [
+    ("c3_f9_k3_same_linear_f32", (4, 3)),
+    ("c3_f5_k5_causal_linear_f32", (4, 3)),
+    ("c2_f9_k7_d2_same_linear_f32", (3, 3)),
+    ("c3_f9_k5_s2_same_linear_f32", (3, 2)),
+    ("c2_f4_k4_s3_d2_pad4x3_linear_f32_first", (2, 2)),
+    ("c4_f6_k3_g2_valid_linear_f64", (6, 3)),
+]
+seeing = pytest.mark.parametrize(("text", "toom"), SEEING, ids=[f"{text} F({m},{r})" for text, (m, r) in SEEING])
+
+
+def steps_first(problem, array):
+    """Of one sequence: `(steps, channels)`, a view."""
+    return array[0].T if problem.channels_first else array[0]
+
+
+@seeing
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison):
+    """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An infinity too, which
+    may become a NaN, as it is subtracted from itself."""
+    problem = Problem.parse(text)
+    plan, target = toom_plan(*toom), RUNNABLE[-1]
+    kernel = toom_kernel(problem, plan, target)
+    length = least_length(problem, plan) + 9
+    x, w, b = real_data(problem, 1, length)
+    packed = kernel.pack(w, b)
+    clean = steps_first(problem, call(kernel, packed, x))
+    windows, reads = windows_of(problem, plan, length), reads_of(problem, plan, length)
+    left, steps = problem.left_padding(length), problem.output_length(length)
+    spread = 0
+    for step in range(length):
+        wild = x.copy()
+        steps_first(problem, wild)[step, 0] = poison
+        y = steps_first(problem, call(kernel, packed, wild))
+        case = f"{problem}@1x{length} {target}, plan {plan}, {poison} in step {step}"
+        must = {t for t in range(steps) for j in range(problem.kernel_size) if t * problem.stride + j * problem.dilation - left == step}
+        may = must | {t + a * windows.between for t, read in zip(windows.first, reads, strict=True) if step in read for a in range(plan.outputs)}
+        filters = problem.group_filters  # of the first group, which read it
+        touched = set(np.flatnonzero(~np.isfinite(y[:, :filters]).all(axis=1)))
+        assert must <= touched <= may, case
+        assert not np.isfinite(y[sorted(must), :filters]).any(), case
+        if problem.padding != "valid" and not must & windows.inside:
+            assert touched - windows.inside == must, case
+        kept = sorted(set(range(steps)) - may)
+        assert bits(y[kept]) == bits(clean[kept]), case
+        assert bits(y[:, filters:]) == bits(clean[:, filters:]), case
+        spread += len(touched - must)
+    assert spread, "windows are there"
+
+
+@seeing
+def test_steps_without_a_window_are_as_direct(text, toom):
+    problem = Problem.parse(text)
+    plan, target = toom_plan(*toom), RUNNABLE[-1]
+    for length in (1, least_length(problem, plan) - 1, least_length(problem, plan), 67):
+        x, w, b = real_data(problem, 1, length)
+        y = steps_first(problem, run_compiled(problem, x, w, b, target, "cook_toom", plan))
+        direct = steps_first(problem, run_compiled(problem, x, w, b, target, plan=like_direct(plan)))
+        inside = windows_of(problem, plan, length).inside
+        alone = sorted(set(range(problem.output_length(length))) - inside)
+        assert bits(y[alone]) == bits(direct[alone]), f"{problem}@1x{length} {target}, plan {plan}"
+        assert not inside or bits(y) != bits(direct)
+
+
+@seeing
+def test_nothing_beside_the_input_leaks_in(text, toom):
+    problem = Problem.parse(text)
+    for target in targets(problem):
+        kernel = toom_kernel(problem, toom_plan(*toom), target)
+        x, w, b = real_data(problem, 2, 53)
+        packed = kernel.pack(w, b)
+        room = np.full(x.size + 256, np.nan, x.dtype)
+        inside = room[128 : 128 + x.size].reshape(x.shape)
+        inside[...] = x
+        assert bits(call(kernel, packed, inside)) == bits(call(kernel, packed, x)), f"{problem}@2x53 {target}"
+
+
+def test_padding_contributes_nothing():
+    """A weight that meets only padding may be NaN, and infinite; in windows every weight meets every output."""
+    problem = Problem.parse("c3_f9_k4_d2_causal_linear_f32")
+    for length in (1, 3, 5):
+        x, w, b = exact_data(problem, 1, length)
+        absent = w.copy()
+        for j in range(problem.kernel_size):
+            if problem.extent - 1 - j * problem.dilation >= length:
+                absent[j] = [np.nan, np.inf][j % 2]
+        assert np.isnan(absent).any()
+        wanted = expected(problem, x, np.where(np.isfinite(absent), w, 0).astype(w.dtype), b)
+        assert_exact(problem, run_compiled(problem, x, absent, b, algorithm="cook_toom"), wanted, f"@1x{length}")
+
+
+def test_a_weight_that_is_not_finite_belongs_to_its_filter():
+    """Wherever it is among the taps and channels; and no warning is given."""
+    problem = Problem.parse("c3_f9_k5_valid_linear_f32")
+    for poison in (np.nan, np.inf, 3e38):
+        x, w, b = real_data(problem, 1, 60)
+        clean = run_compiled(problem, x, w, b, algorithm="cook_toom")
+        w[3, 1, 4] = poison
+        y = run_compiled(problem, x, w, b, algorithm="cook_toom")
+        others = np.delete(np.arange(9), 4)
+        assert bits(y[..., others]) == bits(clean[..., others]), str(poison)
+        assert not np.isfinite(y[..., 4]).any() or poison == 3e38
