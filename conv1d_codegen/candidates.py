@@ -55,7 +55,7 @@ def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         return
     yield from _lanes_of_filters(plan, "filters", problem.group_filters, lanes, target)
     # Steps lie side by side in channels_first only; gathering them can pay where the filters would leave lanes empty.
-    if problem.channels_first or problem.group_filters <= lanes // 2:
+    if plan.algorithm == "direct" and (problem.channels_first or problem.group_filters <= lanes // 2):
         yield from _lanes_of_steps(plan, problem.group_filters, lanes, target)
 
 
@@ -64,8 +64,9 @@ def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, target: Tar
         panels = -(-count // width)
         for vectors in range(1, min(_MOST_VECTORS, panels) + 1):
             for rows in _shares(_room(target, vectors)):
-                block = max(1, round(plan.block / rows)) * rows
-                yield Plan(plan.algorithm, name, width, vectors, heights(rows, vectors), block, plan.unroll)
+                unit = rows * max(1, plan.outputs)  # the rows of a Cook–Toom plan are windows
+                block = max(1, round(plan.block / unit)) * unit
+                yield replace(plan, lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
 
 
 def _widths(count: int, lanes: int) -> list[int]:
@@ -91,7 +92,7 @@ def _lanes_of_sums(plan: Plan, problem: Problem, target: Target) -> Iterator[Pla
 
 def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     for factor in (1 / 16, 1 / 4, 4, 16):
-        unit = plan.width * plan.vectors if plan.lanes == "time" else plan.rows[0]
+        unit = plan.width * plan.vectors if plan.lanes == "time" else plan.rows[0] * max(1, plan.outputs)
         block = max(1, round(plan.block * factor / unit)) * unit
         if block <= _LARGEST_BLOCK:
             yield replace(plan, block=block)

@@ -23,7 +23,7 @@ from .plan import Plan, check_fits
 from .problem import Problem
 from .target import TARGETS, Target, resolve, runs_here
 from .verify import verify
-from .window_model import allows, switch_length
+from .window_model import allows, describe, switch_length
 
 if TYPE_CHECKING:
     from .jit import Code
@@ -91,7 +91,8 @@ class Program:
             case "problem":
                 return f"{self.problem}\n"
             case "plan":
-                return f"{self.plan}\n"
+                windows = describe(self.problem, self.plan) if self.plan.algorithm == "cook_toom" else ""
+                return f"{self.plan}\n{windows}"
             case "loop":
                 return str(self.loop)
             case "scheduled":

@@ -74,7 +74,8 @@ class Mixing:
     def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
         """The sums over the first axis of `array`, in `dtype`."""
         taps = array.reshape(len(array), -1).astype(np.float64)
-        return (np.array(self.matrix) @ taps).astype(dtype).reshape([size.evaluate(sizes) for size in self.shape])
+        with np.errstate(over="ignore", invalid="ignore"):  # of weights that are not finite, or nearly too large
+            return (np.array(self.matrix) @ taps).astype(dtype).reshape([size.evaluate(sizes) for size in self.shape])
 
     def __str__(self) -> str:
         return f"{self.source} by the matrix of {len(self.matrix)} rows"

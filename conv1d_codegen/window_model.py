@@ -4,10 +4,7 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
 
     products / 2 * channels * vectors of filters                     as many as `Split.products` says, about n * k / r
     + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
-
-or as long as their share of the transformed weights takes to come, where these don't stay in L2,
-
-    bytes of transformed weights / windows of a block / BYTES
+    + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
 
 where n = m + r - 1, and directly m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose error is small
 enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
@@ -35,8 +32,9 @@ _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its products:
 #: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
 _MOVES = 2.5
-#: Bytes of weights a cycle that come from beyond L2 beside the computing: 20 to 30 GB/s.
-_BYTES = 8.0
+#: Bytes of weights a cycle from beyond L2, where computing hides a part of their way: c512_f512_k3_s2@1x3199 reaches 112, 111 and 107 % of
+#: the peak with F(4,2), F(5,2) and F(7,2), though its products would allow for 133, 136 and 140 (avx512).
+_BYTES = 16.0
 #: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more with windows.
 _LEAST_GAIN = 1.2
 #: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
@@ -61,6 +59,19 @@ def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is none, of the smallest."""
     possible = list(_possible(problem, accuracy)) or [min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair))]
     return min((_plan(problem, target, *pair) for pair in possible), key=lambda plan: _long_cycles(problem, target, plan))
+
+
+def describe(problem: Problem, plan: Plan) -> str:
+    """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the matrices."""
+    split, toom = Split.of(problem, plan.taps), algorithm(plan.outputs, plan.taps)
+    products, directly = split.products(plan.outputs), plan.outputs * problem.kernel_size
+    error = predicted(toom, problem.kernel_size, problem.group_channels, split.terms)
+    return (
+        f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter, {directly / products:.2f} times fewer\n"
+        f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
+        f"largest error to be expected: {error:.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
+        f"{toom.describe()}"
+    )
 
 
 def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
@@ -96,10 +107,10 @@ def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     blocks = ceildiv(max(windows, 1), plan.block // plan.outputs)
     direct = direct_cycles(problem, target)
     weights = _traffic(weight_bytes(problem) // problem.groups, target)
-    directly = max(steps * direct, ceildiv(steps, plan.block) * weights)
-    own_weights = _traffic(_transformed_bytes(problem, split, plan), target)
-    transformed = max(windows * window_cycles(problem, target, plan), blocks * own_weights)
-    transformed += max(_ALONE * alone * direct, weights) if alone else 0
+    directly = steps * direct + ceildiv(steps, plan.block) * weights
+    own_weights = _traffic(_transformed_bytes(problem, split, plan.outputs), target)
+    transformed = windows * window_cycles(problem, target, plan) + blocks * own_weights
+    transformed += _ALONE * alone * direct + weights if alone else 0
     return windows > 0 and directly > _LEAST_GAIN * transformed + _START
 
 
@@ -118,8 +129,8 @@ def window_cycles(problem: Problem, target: Target, plan: Plan) -> float:
 
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a long sequence, of all filters of a group."""
-    weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan), target)
-    return max(window_cycles(problem, target, plan) / plan.outputs, weights / plan.block)
+    weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan.outputs), target)
+    return window_cycles(problem, target, plan) / plan.outputs + weights / plan.block
 
 
 def _traffic(weights: int, target: Target) -> float:
@@ -127,10 +138,10 @@ def _traffic(weights: int, target: Target) -> float:
     return weights / _BYTES if weights > target.l2_bytes * 3 // 4 else 0.0
 
 
-def _transformed_bytes(problem: Problem, split: Split, plan: Plan) -> int:
+def _transformed_bytes(problem: Problem, split: Split, outputs: int) -> int:
     """Bytes of a group's transformed weights."""
     per_tap = problem.group_channels * problem.group_filters * ITEM[compute_type(problem)]
-    return split.products(plan.outputs) * per_tap
+    return split.products(outputs) * per_tap
 
 
 def _pairs(problem: Problem, most: int) -> Iterator[tuple[int, int]]:
@@ -166,7 +177,7 @@ def _plan(problem: Problem, target: Target, outputs: int, taps: int) -> Plan:
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
     rows = min(most_rows(target, vectors), max(6, 12 // vectors))
     windows = _windows_of_a_block(problem, target, split, outputs, width * vectors) // rows * rows
-    heights = tuple(dict.fromkeys((rows, max(rows - 1, 1), 1)))
+    heights = tuple(dict.fromkeys((rows, max(rows // 2, 1), 1)))
     return Plan("cook_toom", "filters", width, vectors, heights, max(windows, rows) * outputs, 4, outputs, taps)
 
 
@@ -185,5 +196,6 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, outputs:
     elif n * weights + _FEW_WINDOWS * bytes_a_window <= _L1_BYTES:
         windows = _FEW_WINDOWS
     else:
-        windows = 1 if weights <= _L1_BYTES // 3 else _SOME_WINDOWS
-    return min(windows, target.l2_bytes // 2 // bytes_a_window)
+        from_far = _transformed_bytes(problem, split, outputs) > target.l2_bytes * 3 // 2
+        windows = _MANY_WINDOWS if from_far else 1 if weights <= _L1_BYTES // 3 else _SOME_WINDOWS
+    return min(windows, target.l2_bytes * 3 // 4 // bytes_a_window)

@@ -33,9 +33,8 @@ from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, compute_type, identifier
 
-#: Fewer windows in a sequence than these are not worth their transforms.
-FEWEST = 4
-#: Filters of a part, at least. Each part transforms the input anew.
+#: Filters of a part: at least so many, or half as many of two parts. Each transforms the input anew, which takes 0.16 * vectors of channels
+#: cycles a window and multiplication, where 128 filters take 4 * channels.
 _FILTERS = 256
 
 
@@ -55,8 +54,9 @@ class _Lowering:
         self.formula = Formula(p, self.sizes)
         first, last = pad.interior(var("T"), self.sizes.left, self.split.all_taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
+        self.parts = _parts(p.group_filters, plan.panel)
         self.group = (var("g"),) if p.groups > 1 else ()
-        self.windows = plan.block // plan.outputs  # of a block, at most
+        self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most
         self.shared = self.split.shares(plan.outputs)
         self.halo = self.split.halo if self.shared else 0
         compute, n, transforms = compute_type(p), self.toom.multiplications, self.split.transforms(plan.outputs)
@@ -68,7 +68,7 @@ class _Lowering:
 
     def kernel(self) -> Kernel:
         p = self.problem
-        parts = _parts(p.group_filters, self.plan.panel)
+        parts = self.parts
         f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
         filters = p.group_filters // parts
         alone = loop("alone", 0, 1 - var("block"), (loop("f", 0, filters, self._alone(f)),), note="steps without a window")
@@ -84,19 +84,20 @@ class _Lowering:
     def _counts(self) -> Block:
         """How many windows a sequence has, and how many blocks share them."""
         s, outputs = self.split, self.sizes.outputs
-        full = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
-        # All of them, or none where they are too few: then the second number is at most 0, else it is at least as large as the first.
-        enough = index(minimum(full, (full * s.sequences - (FEWEST - 1)) * FEWEST))
+        groups = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
+        several = 1 if self.parts > 1 else 2  # as many as two threads can share evenly
         return (
-            Let("room", enough * s.sequences),  # for windows; less than none where the sequence is short
+            Let("room", index(groups) * s.sequences),  # for windows; less than none where the sequence is short
             Let("windows", index(maximum(var("room"), 0))),
-            Let("blocks", index(maximum(pad.ceildiv(var("windows"), self.windows), 1))),
-            Let("share", index(minimum(pad.ceildiv(var("windows"), var("blocks")), self.windows))),
+            Let("blocks", index(maximum(pad.ceildiv(var("windows"), self.windows * several) * several, 1))),
         )
 
     def _block(self) -> Block:
-        """Which windows are this block's."""
+        """Which windows are this block's: an equal share, of whole tiles."""
+        tall = self.plan.rows[0]
+        share = pad.ceildiv(pad.ceildiv(var("windows"), var("blocks")), tall) * tall
         return (
+            Let("share", index(minimum(share, self.windows))),
             Let("first_window", index(minimum(var("block") * var("share"), var("windows")))),
             Let("count", index(maximum(minimum(var("share"), var("room") - var("first_window")), 0))),
         )
@@ -177,8 +178,8 @@ def _apart(channels: int, compute: str) -> int:
 
 def _parts(filters: int, panel: int) -> int:
     """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
-    possible = (parts for parts in range(max(1, filters // _FILTERS), 0, -1) if filters % parts == 0 and filters // parts % panel == 0)
-    return next(possible, 1)
+    most = max(filters // _FILTERS, 2 if filters >= _FILTERS else 1)
+    return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
 
 
 def _straight_line(way: Program, inputs: Sequence[Value], stem: str) -> tuple[Block, list[Value]]:

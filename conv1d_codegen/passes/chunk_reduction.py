@@ -87,11 +87,8 @@ def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store
     else:
         return nest
 
-    def chunk(result: Value) -> Block:
-        return (Alloc(acc), start, *sums, replace(finish, value=result))
-
-    others = chunk(load(acc) + Load(finish.buffer, finish.index))
-    return (loop("chunk", 0, 1, chunk(load(acc))), loop("chunk", 1, chunks, others))
+    zero, total = replace(finish, value=start.value), load(acc) + Load(finish.buffer, finish.index)
+    return (zero, loop("chunk", 0, chunks, (Alloc(acc), start, *sums, replace(finish, value=total))))
 
 
 def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Block:

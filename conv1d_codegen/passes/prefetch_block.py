@@ -57,7 +57,7 @@ def _ahead(products: For, reads: tuple[Load, ...], results: For, context: Contex
     window = before + var("ahead")
     numbers = _LINE // (8 if context.problem.dtype == "f64" else 4)
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
-    rows = [reads[phase * n + u] for phase in range(split.phases) for u in range(plan.outputs)]
+    rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
     following = Let("following", index(minimum(var("share") + window, var("room") - var("first_window") - 1)))
     at = {"window": var("following"), "c": var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)

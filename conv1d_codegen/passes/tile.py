@@ -99,7 +99,9 @@ class _Tiling:
             return (), cut.single(s), 0
         self._count += 1
         adds = _adds(s.body, self._arrays)
-        return (*(cut.steps_once if adds else cut.repeatable_steps)(s, plan.rows, f"_{self._count}"), 0)
+        # What windows leave over is little, and worth little code.
+        rows = (plan.rows[0], 1) if plan.algorithm == "cook_toom" and s.var in STEPS and plan.rows[0] > 1 else plan.rows
+        return (*(cut.steps_once if adds else cut.repeatable_steps)(s, rows, f"_{self._count}"), 0)
 
     def _for_all(self, own: Buffer, outer: Axis) -> Buffer:
         """The array that holds, for each filter of a piece, what `own` holds for one."""
