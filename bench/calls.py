@@ -51,7 +51,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
     """Seconds of what a call does; the parts leave out what joins them, and each adds a call of a Python function."""
     layer, x = case.layer(), case.inputs()
     y = layer(x)
-    compiled = compile_problem(layer.problem, layer.options).kernel
+    compiled = compile_problem(layer.problem, layer.options, case.length).kernel
     packed = compiled.pack(layer.kernel, layer.bias)
     launch = compiled.launch(x.shape)
     room = scratch.take(compiled._scratch_bytes)
@@ -88,7 +88,7 @@ def fork_and_join(rounds: int) -> dict[str, float]:
     thread begins 20 to 50 µs after the call does not show here.
     """
     case = next(case for case in shapes.load() if case.kind == "tiny")
-    compiled = compile_problem(case.problem).kernel
+    compiled = compile_problem(case.problem, length=case.length).kernel
     work = _no_work(compiled, [0] * (len(compiled._kernel.buffers) + len(compiled._kernel.sizes) + 2))
     runtimes = {"OpenMP": openmp.fork_join(), "the pool": pool.run}
     seconds = {}

@@ -81,7 +81,7 @@ def measure(case: Case) -> Compile:
     seconds = dict.fromkeys(STAGES, 0.0)
     with _stopwatch(seconds):
         begin = time.thread_time()
-        compilation = compile_problem(case.problem)
+        compilation = compile_problem(case.problem, length=case.length)
         compilation.program.passes  # noqa: B018  made when they are first asked for
         passes = time.thread_time()
         ir = compilation.program.llvm

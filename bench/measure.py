@@ -88,7 +88,7 @@ def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> R
     """
     x = case.inputs()
     layer = case.layer(settings.algorithm, settings.target, settings.threads, settings.accuracy)
-    plan = compile_problem(layer.problem, layer.options).plan
+    plan = compile_problem(layer.problem, layer.options, case.length).plan
     y = case.output()
     candidates = _candidates(case, settings, layer, plan, x, y)
     found.faults |= {name: fault for name, (_, fault) in candidates.items() if fault}

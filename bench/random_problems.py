@@ -84,7 +84,7 @@ def measure(case: Case, target: str | None, accuracy: str, rounds: int) -> Compa
     """Check and time auto and direct; None where auto does not choose Cook–Toom."""
     layers = {"auto": case.layer(target=target, accuracy=accuracy), "direct": case.layer("direct", target)}
     auto = layers["auto"]
-    plan = compile_problem(auto.problem, auto.options).plan
+    plan = compile_problem(auto.problem, auto.options, case.length).plan
     if plan.algorithm != "cook_toom":
         return None
     x, y = case.inputs(), case.output()

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import product
-from math import gcd
+from math import gcd, inf, prod
 from random import Random
 
 from .index import Atom, Div, Extreme, Index, Indexable, Monomial, Var, index, parts, rebuild, var
@@ -82,9 +82,28 @@ class Facts:
         itself = var(name)
         halves = [*_halves(itself, value, 1), *_halves(itself, value, -1)]
         halves += [itself] if self.proves(value) else []
-        halves += [Index({(atom,): 1}) for atom in _divisions(value) if self.proves(atom.numerator)]
+        halves += [Index({(atom,): 1}) for atom in divisions(value) if self.proves(atom.numerator)]
         examples = tuple({**example, name: value.evaluate(example)} for example in self.examples)
         return Facts((*self.known, *halves), (*self.equalities, itself - value, value - itself), examples, self.defined | {name})
+
+    def _least(self, expression: Index) -> float:
+        """What an expression is at least, as far as shows from the least values of its variables: often all that is asked for."""
+        least = float(expression.constant_term)
+        for monomial, coefficient in expression.terms:
+            if monomial:
+                bounds = [self._least_of(atom) for atom in monomial]
+                if coefficient < 0 or min(bounds) < 0:
+                    return -inf
+                least += coefficient * prod(bounds)
+        return least
+
+    def _least_of(self, atom: Atom) -> float:
+        if isinstance(atom, Var):
+            return max((-e.constant_term for e in self.known if (e - e.constant_term).single_atom == atom), default=-inf)
+        first, second = (self._least(part) for part in parts(atom))
+        if isinstance(atom, Div):
+            return 0 if first >= 0 else -inf
+        return min(first, second) if atom.kind == "min" else max(first, second)
 
     def proves(self, expression: Indexable) -> bool:
         """Whether `expression >= 0` follows: first without looking behind names, which is quick and often enough."""
@@ -93,6 +112,8 @@ class Facts:
             return goal.constant >= 0
         if any(goal.evaluate(example) < 0 for example in self.examples):
             return False
+        if self._least(goal) >= 0:
+            return True
         return _proves(self.known, goal) or (bool(self.equalities) and _proves((*self.known, *self.equalities), goal))
 
 
@@ -184,12 +205,12 @@ def _atoms(expression: Index) -> Iterator[Atom]:
         yield from monomial
 
 
-def _divisions(expression: Index) -> Iterator[Div]:
+def divisions(expression: Index) -> Iterator[Div]:
     """Every division in an expression, those within extremes and other divisions included."""
     for atom in _atoms(expression):
         if not isinstance(atom, Var):
             for part in parts(atom):
-                yield from _divisions(part)
+                yield from divisions(part)
         if isinstance(atom, Div):
             yield atom
 

@@ -23,7 +23,7 @@ from .plan import Plan, check_fits
 from .problem import Problem
 from .target import TARGETS, Target, resolve, runs_here
 from .verify import verify
-from .window_model import allows, describe, switch_length
+from .window_model import allows, describe
 
 if TYPE_CHECKING:
     from .jit import Code
@@ -112,12 +112,11 @@ class Program:
 
 
 class Compilation:
-    """One problem, and the program that computes it. Inputs of less than `switch_length` steps have another than longer ones."""
+    """One problem, and the program that computes it."""
 
-    def __init__(self, problem: Problem, program: Program, switch_length: int = 0) -> None:
+    def __init__(self, problem: Problem, program: Program) -> None:
         self.problem = problem
         self.program = program
-        self.switch_length = switch_length
 
     @property
     def plan(self) -> Plan:
@@ -154,11 +153,10 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
     options = options or CompileOptions()
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
-        plan, switch = options.plan, 0
+        plan = options.plan
         if plan is None and options.algorithm == "auto":
             found = winners.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
-            switch = switch_length(problem, target, options.accuracy) if plan is None else 0
         plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
         check_fits(problem, plan)
-        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target), switch)
+        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))

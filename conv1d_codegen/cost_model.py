@@ -20,7 +20,7 @@ from .plan import ALGORITHMS, Plan, check_fits
 from .problem import Problem
 from .target import Target
 from .tiles import CHAINS, ITEM, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
-from .window_model import best_windows, plan_of_windows, switch_length
+from .window_model import best_windows, pays, plan_of_windows
 
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
 _STEPS_OF_A_BLOCK = 104
@@ -36,15 +36,15 @@ _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for severa
 def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
-    `accuracy` is one of `window_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That is for long inputs; those
-    of a `length` below `window_model.switch_length` have another plan.
+    `accuracy` is one of `window_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may pay for long inputs,
+    and not for those of a certain `length`.
     """
     if problem.dtype == "f16" and not target.half:
         raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
         windows = plan_of_windows(problem, target, accuracy)
-        if windows is not None and (length is None or length >= switch_length(problem, target, accuracy)):
+        if windows is not None and (length is None or pays(problem, target, windows, length)):
             return windows
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":

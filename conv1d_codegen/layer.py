@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from typing import Self
 
     from .kernel import CompiledKernel
+    from .plan import Plan
 
 Array = NDArray[Any]
+
+
+_MOST_LENGTHS = 1024  # of inputs, of which a layer remembers what serves them
 
 
 class _Prepared(NamedTuple):
@@ -104,8 +108,8 @@ class Conv1D(Layer):
         self._fused: Activation | None = activations.fusable(self._activation)
         self._channel_axis = -2 if self._data_format == "channels_first" else -1
         self._problem: Problem | None = None
-        self._prepared: dict[bool, _Prepared] = {}  # whether for inputs of less than so many steps, which may have a kernel of their own:
-        self._switch_length = 0
+        self._prepared: dict[Plan, _Prepared] = {}
+        self._of_length: dict[int, _Prepared] = {}  # what serves inputs of so many steps
 
     filters = property(attrgetter("_filters"), doc="Output channels.")
     kernel_size = property(attrgetter("_kernel_size"), doc="Taps, a tuple of one integer.")
@@ -236,8 +240,8 @@ class Conv1D(Layer):
         problem, x = self._problem or self.problem, inputs
         if not is_ready(x, self._compute_dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
             x = self._accepted(x)
-        prepared = self._prepared.get(x.shape[-3 - self._channel_axis] < self._switch_length)
-        kernel, packed, after = prepared or self._prepare(x.shape[-3 - self._channel_axis])
+        length = x.shape[-3 - self._channel_axis]
+        kernel, packed, after = self._of_length.get(length) or self._prepare(length)
         threads = self._options.num_threads or get_num_threads()
         if after is None:
             return convolve(problem, kernel, packed, x, out, threads)
@@ -265,18 +269,20 @@ class Conv1D(Layer):
         return out
 
     def _prepare(self, length: int) -> _Prepared:
-        """Compiles the kernel for sequences of a length, or finds it compiled, and packs the weights for it."""
+        """Compiles the kernel for inputs of a length, or finds it compiled, and packs the weights for it."""
         from .compiler import compile_problem
 
         with self._lock:
             compilation = compile_problem(self.problem, self._options, length)
-            short = length < compilation.switch_length
-            if short not in self._prepared:
+            if compilation.plan not in self._prepared:
                 kernel = compilation.kernel
                 packed = kernel.pack(self._computed("kernel"), self._computed("bias") if self._use_bias else None)
-                made = _Prepared(kernel, packed, None if self._fused else self._activation)
-                self._switch_length, self._prepared = compilation.switch_length, {**self._prepared, short: made}
-            return self._prepared[short]
+                self._prepared[compilation.plan] = _Prepared(kernel, packed, None if self._fused else self._activation)
+            prepared = self._prepared[compilation.plan]
+            if len(self._of_length) >= _MOST_LENGTHS:
+                self._of_length = {}
+            self._of_length[length] = prepared
+            return prepared
 
     def _computed(self, name: str) -> Array:
         """A weight in the compute dtype."""
@@ -284,7 +290,7 @@ class Conv1D(Layer):
             return self._variables[name].astype(self._compute_dtype, copy=False)
 
     def _weights_changed(self) -> None:
-        self._prepared = {}
+        self._prepared, self._of_length = {}, {}
 
     def _weight_regularizers(self) -> Mapping[str, Any]:
         return {"kernel": self.kernel_regularizer, **({"bias": self.bias_regularizer} if self._use_bias else {})}
@@ -385,7 +391,7 @@ class Conv1D(Layer):
 
     def __getstate__(self) -> dict[str, Any]:
         # Machine code and packed weights belong to this process and this object.
-        return {**super().__getstate__(), "_prepared": {}}
+        return {**super().__getstate__(), "_prepared": {}, "_of_length": {}}
 
     def __repr__(self) -> str:
         known = "" if self._problem is None else f", {self._problem}"

@@ -74,7 +74,10 @@ class Plan:
                 f"height. Received: {self}"
             )
         if self.algorithm == "cook_toom":
+            _check_numbers("Plan", outputs=self.outputs, taps=self.taps)
             cook_toom(self.outputs, self.taps)
+            if self.outputs == 1:
+                raise CompileError(f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}")
             if self.block % self.outputs:
                 raise CompileError(f"A block of a Cook–Toom plan is a multiple of the {self.outputs} outputs of a window. Received: {self}")
         elif self.outputs or self.taps:

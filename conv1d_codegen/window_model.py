@@ -6,8 +6,9 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
     + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
     + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
 
-where n = m + r - 1, and directly m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose error is small
-enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
+where n = m + r - 1 (and more in channels_first, where a vector of channels is gathered), and directly m outputs take m * k / 2 * channels
+* vectors of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for sequences
+that are long enough for it to pay.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from .lower.formula import compute_type
-from .padding import ceildiv
+from .padding import ceildiv, interior
 from .plan import Plan
 from .problem import Problem
 from .target import Target
@@ -32,27 +33,30 @@ _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its products:
 #: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
 _MOVES = 2.5
-#: Bytes of weights a cycle from beyond L2, where computing hides a part of their way: c512_f512_k3_s2@1x3199 reaches 112, 111 and 107 % of
-#: the peak with F(4,2), F(5,2) and F(7,2), though its products would allow for 133, 136 and 140 (avx512).
-_BYTES = 16.0
+#: ... and what it takes longer where channels or filters lie apart: c64_f64_k3_first@1x10000 with F(4,3) takes 160 ns more a window than in
+#: channels_last, for 40 vectors (avx512).
+_APART = 16.0
+#: Bytes of weights a cycle from beyond L2, where computing hides most of their way: c512_f512_k3_s2@1x3199 reaches 112, 111 and 107 % of
+#: the peak with F(4,2), F(5,2) and F(7,2), though their products would allow for 133, 136 and 140 (avx512).
+_BYTES = 32.0
 #: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more with windows.
-_LEAST_GAIN = 1.2
+_LEAST_GAIN = 1.12
 #: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
 _START, _ALONE = 2000, 1.5
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS, _L1_BYTES = 12, 24, 48, 48 << 10
-_LONGEST = 1 << 14  # steps of a sequence, from which it does not matter how long it is
+_LONG = 1 << 16  # steps of a sequence whose edges do not matter
 
 
 @lru_cache(1024)
 def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | None:
     """The plan that `auto` takes for long inputs, or None where another algorithm is better, or more exact than asked for."""
-    other = problem.channels_first or problem.group_channels == 1 or channels_in_lanes(problem, target)
+    other = problem.group_channels == 1 or channels_in_lanes(problem, target)
     if accuracy == "strict" or other or problem.kernel_size == 1:
         return None
     plans = [_plan(problem, target, *pair) for pair in _possible(problem, accuracy)]
     best = min(plans, key=lambda plan: _long_cycles(problem, target, plan), default=None)
-    return best if best is not None and _least_length(problem, target, best) is not None else None
+    return best if best is not None and pays(problem, target, best, _LONG * problem.stride + problem.extent) else None
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
@@ -67,7 +71,8 @@ def describe(problem: Problem, plan: Plan) -> str:
     products, directly = split.products(plan.outputs), plan.outputs * problem.kernel_size
     error = predicted(toom, problem.kernel_size, problem.group_channels, split.terms)
     return (
-        f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter, {directly / products:.2f} times fewer\n"
+        f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
+        f"{directly / products:.2f} times fewer\n"
         f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
         f"largest error to be expected: {error:.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
         f"{toom.describe()}"
@@ -81,28 +86,12 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
     return accuracy != "strict" and (plan.outputs, plan.taps) in _possible(problem, accuracy)
 
 
-def switch_length(problem: Problem, target: Target, accuracy: str) -> int:
-    """The input length from which `auto` takes windows, where it does; 0 where it takes one plan for all lengths."""
-    plan = plan_of_windows(problem, target, accuracy)
-    return 0 if plan is None else _least_length(problem, target, plan) or 0
-
-
 @lru_cache(1024)
-def _least_length(problem: Problem, target: Target, plan: Plan) -> int | None:
-    """The input length from which `plan`, of windows, pays; None if none does."""
-    split = Split.of(problem, plan.taps)
-    step = max(1, plan.outputs * split.spacing)
-    for length in range(problem.extent, max(_LONGEST, 64 * step), step):
-        if _pays(problem, target, plan, length) and _pays(problem, target, plan, length + step - 1):
-            return length
-    return None
-
-
-def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
+def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
+    """Whether `plan`, of windows, is worth it for inputs of so many steps, of which some are without a window."""
     steps, split = problem.output_length(length), Split.of(problem, plan.taps)
-    lost = problem.kernel_size * problem.dilation // problem.stride if problem.padding != "valid" else 0
-    groups = (steps - lost) // (plan.outputs * split.sequences)
-    windows = max(groups, 0) * split.sequences
+    first, last = interior(length, problem.left_padding(length), split.all_taps, problem.stride, problem.dilation)
+    windows = max((min(last, steps) - first) // (plan.outputs * split.sequences), 0) * split.sequences
     alone = steps - windows * plan.outputs
     blocks = ceildiv(max(windows, 1), plan.block // plan.outputs)
     direct = direct_cycles(problem, target)
@@ -111,7 +100,7 @@ def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     own_weights = _traffic(_transformed_bytes(problem, split, plan.outputs), target)
     transformed = windows * window_cycles(problem, target, plan) + blocks * own_weights
     transformed += _ALONE * alone * direct + weights if alone else 0
-    return windows > 0 and directly > _LEAST_GAIN * transformed + _START
+    return windows > 0 and bool(directly > _LEAST_GAIN * transformed + _START)
 
 
 def direct_cycles(problem: Problem, target: Target) -> float:
@@ -124,7 +113,11 @@ def window_cycles(problem: Problem, target: Target, plan: Plan) -> float:
     split, lanes, n = Split.of(problem, plan.taps), target.lanes(compute_type(problem)), plan.outputs + plan.taps - 1
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
     products = split.products(plan.outputs) * problem.group_channels * filters / 2
-    return products + _MOVES * n * (split.transforms(plan.outputs) * channels + filters)
+    inputs = n * split.transforms(plan.outputs) * channels
+    moves = _MOVES * (inputs + n * filters)
+    if problem.channels_first:
+        moves += _APART * (inputs + plan.outputs * filters)
+    return products + moves
 
 
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
@@ -134,8 +127,9 @@ def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
 
 
 def _traffic(weights: int, target: Target) -> float:
-    """Cycles in which weights come from beyond L2, if they don't stay there."""
-    return weights / _BYTES if weights > target.l2_bytes * 3 // 4 else 0.0
+    """Cycles in which weights come from beyond L2: none of those that three quarters of it have room for, all of twice as many."""
+    missing = weights / (target.l2_bytes * 3 // 4) - 1
+    return weights * min(max(missing, 0.0), 1.0) / _BYTES
 
 
 def _transformed_bytes(problem: Problem, split: Split, outputs: int) -> int:

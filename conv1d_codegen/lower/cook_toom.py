@@ -33,9 +33,9 @@ from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, compute_type, identifier
 
-#: Filters of a part: at least so many, or half as many of two parts. Each transforms the input anew, which takes 0.16 * vectors of channels
-#: cycles a window and multiplication, where 128 filters take 4 * channels.
-_FILTERS = 256
+#: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts of
+#: 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
+_FILTERS, _BYTES = 256, 3 << 19
 
 
 def lower(problem: Problem, plan: Plan) -> Kernel:
@@ -54,7 +54,6 @@ class _Lowering:
         self.formula = Formula(p, self.sizes)
         first, last = pad.interior(var("T"), self.sizes.left, self.split.all_taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
-        self.parts = _parts(p.group_filters, plan.panel)
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most
         self.shared = self.split.shares(plan.outputs)
@@ -65,6 +64,7 @@ class _Lowering:
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         groups = (p.groups,) if p.groups > 1 else ()
         self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "packed")
+        self.parts = _parts(p.group_filters, plan.panel, n * self.split.terms * p.group_channels * ITEM[compute])
 
     def kernel(self) -> Kernel:
         p = self.problem
@@ -176,8 +176,10 @@ def _apart(channels: int, compute: str) -> int:
     return channels + line if bytes_ % 2048 == 0 else channels
 
 
-def _parts(filters: int, panel: int) -> int:
+def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
     """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
+    if filters * bytes_a_filter < _BYTES:
+        return 1
     most = max(filters // _FILTERS, 2 if filters >= _FILTERS else 1)
     return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
 

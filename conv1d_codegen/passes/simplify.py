@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..bounds import Facts
-from ..index import Atom, Div, Extreme, Index, Var, parts, rebuild
+from ..bounds import Facts, divisions
+from ..index import Atom, Extreme, Index, Var, parts, rebuild
 from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
 from ..rewrite import loads, substitute
 from ..verify import facts_of
@@ -61,14 +61,16 @@ def _index(expression: Index, facts: Facts) -> Index:
 
 
 def _worth_dropping(dropped: Index, kept: Index, facts: Facts) -> bool:
-    """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name beside a product or
-    a division by a run-time size, or anything but a number beside a name that stands for an expression, behind which a proof would have to
-    look."""
-    divisors = [a.divisor for monomial, _ in kept.terms for a in monomial if isinstance(a, Div) and a.divisor.constant is None]
+    """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name beside one by a
+    run-time size, an expression beside a product of names, or anything but a number beside a name that stands for an expression, behind
+    which a proof would have to look."""
+    divisors = [a.divisor for a in divisions(kept) if a.divisor.constant is None]
     by_expression = any(not isinstance(atom := divisor.single_atom, Var) or atom in facts.defined for divisor in divisors)
-    product = any(len(monomial) > 1 for monomial, _ in kept.terms)
+    by_size = divisors and isinstance(dropped.single_atom, Var)
+    products = any(len(monomial) > 1 for side in (dropped, kept) for monomial, _ in side.terms)
+    beside_product = products and dropped.constant is None and kept.constant is None
     behind_a_name = kept.single_atom in facts.defined and dropped.constant is None
-    return not by_expression and not behind_a_name and not ((divisors or product) and isinstance(dropped.single_atom, Var))
+    return not (by_expression or by_size or beside_product or behind_a_name)
 
 
 def _used(body: Block) -> Block:
