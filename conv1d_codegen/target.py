@@ -2,7 +2,8 @@
 
 A row is a family of machines; `host()` is the row that fits the machine at hand, with its exact CPU name and features.
 Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a common server part, and only steer the
-choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed.
+choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed. Of L1,
+AVX-512's processors of today have 48 KiB (Ice Lake, Golden Cove, Zen 5).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Target:
     masked: bool  # has masked loads and stores of vectors
     masked_stores: bool  # ... that are as fast as plain ones
     half: bool  # converts float16 in hardware
+    l1_bytes: int
     l2_bytes: int
 
     def lanes(self, compute: str) -> int:
@@ -43,10 +45,10 @@ _AVX512 = "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx2,+fma,+f16c"
 TARGETS = {
     target.name: target
     for target in (
-        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 256 << 10),
-        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 512 << 10),
-        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 1 << 20),
-        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 512 << 10),
+        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 32 << 10, 256 << 10),
+        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 32 << 10, 512 << 10),
+        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 48 << 10, 1 << 20),
+        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 64 << 10, 512 << 10),
     )
 }
 

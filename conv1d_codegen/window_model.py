@@ -44,7 +44,7 @@ _LEAST_GAIN = 1.12
 #: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
 _START, _ALONE = 2000, 1.5
 #: Windows of a block: see `_windows_of_a_block`.
-_FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS, _L1_BYTES = 12, 24, 48, 48 << 10
+_FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 _LONG = 1 << 16  # steps of a sequence whose edges do not matter
 
 
@@ -187,9 +187,9 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, outputs:
     weights = split.terms * problem.group_channels * panel * item  # of one multiplication
     if split.shares(outputs):
         windows = _MANY_WINDOWS
-    elif n * weights + _FEW_WINDOWS * bytes_a_window <= _L1_BYTES:
+    elif n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
         windows = _FEW_WINDOWS
     else:
         from_far = _transformed_bytes(problem, split, outputs) > target.l2_bytes * 3 // 2
-        windows = _MANY_WINDOWS if from_far else 1 if weights <= _L1_BYTES // 3 else _SOME_WINDOWS
+        windows = _MANY_WINDOWS if from_far else 1 if weights <= target.l1_bytes // 3 else _SOME_WINDOWS
     return min(windows, target.l2_bytes * 3 // 4 // bytes_a_window)

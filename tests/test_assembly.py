@@ -56,6 +56,12 @@ def opcodes(block):
     return {line.split()[0] for line in block}
 
 
+def on_stack(assembly, block):
+    """The instructions that load or store a vector on the stack."""
+    frame = r"%r[sb]p" if "movq\t%rsp, %rbp" in assembly else "%rsp"
+    return [line for line in block if re.search(rf"\({frame}[,)]", line) and re.search(r"%[xyz]mm", line)]
+
+
 #: Loads, broadcasts, fused multiply-adds; and what counts and moves on.
 _WORK = r"v(?:movups|movupd|movaps|movapd|broadcasts[sd]|fmadd\d+p[sd])"
 _COUNTING = r"(?:addq|subq|incq|decq|leaq|cmpq|testq|movq|shlq|imulq|j[a-z]+)"
@@ -95,9 +101,7 @@ def test_the_inner_loop_is_nothing_but_the_work(text, target):
 def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
     assembly = compiled(Problem.parse(text), target, algorithm).dump("asm")
     loop = inner_loop(assembly)
-    frame = r"%r[sb]p" if "movq\t%rsp, %rbp" in assembly else "%rsp"
-    stack = [line for line in loop if re.search(rf"\({frame}[,)]", line) and re.search(r"%[xyz]mm", line)]
-    assert not stack, f"{text} {target}: {stack}"
+    assert not on_stack(assembly, loop), f"{text} {target}: {on_stack(assembly, loop)}"
 
 
 @pytest.mark.parametrize(("target", "most"), [("avx2", 0.6), ("avx512", 0.3)])
@@ -230,23 +234,26 @@ def test_the_llvm_ir_keeps_clear_of_known_traps(text, target):
     """Each was a wrong result or a fault somewhere: see the comments."""
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
-        ir = compiled(problem, target, algorithm).dump("llvm")
-        # InstCombine of LLVM 22 moves a masked load below a store where a select with its mask uses it (llvm-project#215453).
-        calls = [line for line in ir.splitlines() if "@llvm.masked.load" in line and " call " in line]
-        masks = {re.search(r"<\d+ x i1> (%[\w.]+|<[^>]*>)", line)[1] for line in calls}
-        conditions = {found[1] for found in re.finditer(r" select <\d+ x i1> (%[\w.]+|<[^>]*>),", ir)}
-        assert not masks & conditions, text
-        # A masked store of one truncated number becomes a store of the untruncated one, beyond the end of the array.
-        assert not re.search(r"call void @llvm\.masked\.store.*<i1 1(?:, i1 0)*>", ir), text
-        # Round trips through integers are miscompiled by loop unrolling.
-        assert not re.search(r"\b(?:inttoptr|ptrtoint)\b", ir), text
-        # A vector access without `align` has the vector's own alignment, and faults on a NumPy array.
-        for line in ir.splitlines():
-            if re.match(r"\s*(?:%\S+ = load|store) ", line):
-                assert re.search(r", align \d+$", line), f"{text}: {line}"
-        # Fast-math flags would make NaN inputs poison.
-        assert not re.search(r"\bf(?:add|sub|mul|div|cmp|neg) (?:fast|nnan|ninf|reassoc)", ir), text
-        assert "undef" not in ir, text
+        assert_clear_of_traps(compiled(problem, target, algorithm).dump("llvm"), text)
+
+
+def assert_clear_of_traps(ir, text):
+    # InstCombine of LLVM 22 moves a masked load below a store where a select with its mask uses it (llvm-project#215453).
+    calls = [line for line in ir.splitlines() if "@llvm.masked.load" in line and " call " in line]
+    masks = {re.search(r"<\d+ x i1> (%[\w.]+|<[^>]*>)", line)[1] for line in calls}
+    conditions = {found[1] for found in re.finditer(r" select <\d+ x i1> (%[\w.]+|<[^>]*>),", ir)}
+    assert not masks & conditions, text
+    # A masked store of one truncated number becomes a store of the untruncated one, beyond the end of the array.
+    assert not re.search(r"call void @llvm\.masked\.store.*<i1 1(?:, i1 0)*>", ir), text
+    # Round trips through integers are miscompiled by loop unrolling.
+    assert not re.search(r"\b(?:inttoptr|ptrtoint)\b", ir), text
+    # A vector access without `align` has the vector's own alignment, and faults on a NumPy array.
+    for line in ir.splitlines():
+        if re.match(r"\s*(?:%\S+ = load|store) ", line):
+            assert re.search(r", align \d+$", line), f"{text}: {line}"
+    # Fast-math flags would make NaN inputs poison.
+    assert not re.search(r"\bf(?:add|sub|mul|div|cmp|neg) (?:fast|nnan|ninf|reassoc)", ir), text
+    assert "undef" not in ir, text
 
 
 @pytest.mark.parametrize(("text", "target"), IR[::3])

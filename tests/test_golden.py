@@ -5,6 +5,7 @@ import re
 import pytest
 from helpers import compiled
 
+from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
 
 LOOPS = (
@@ -17,6 +18,7 @@ LOOPS = (
     "c64_f16_k1_valid_relu_f32_first",  # filters in the lanes of tiles that are turned
     "c4_f8_k5_s3_d2_pad4x2_linear_f64_nobias",  # everything at once
 )
+WINDOWS = "c2_f8_k3_same_relu_f32", "cook_toom F(2,3) lanes=filters 8x1 rows=3,1 block=12 unroll=2"
 GENERIC = "c16_f32_k3_causal_relu_f32"
 LLVM = ("c2_f8_k1_valid_linear_f32_nobias", "c2_f4_k2_g2_valid_relu_bf16")
 
@@ -36,6 +38,11 @@ def test_loops(text, golden):
 
 def test_generic_loops(golden):
     golden(file_name(GENERIC, ".generic.txt"), stages_of(compiled(Problem.parse(GENERIC), "avx2", "generic")))
+
+
+def test_loops_of_windows(golden):
+    text, plan = WINDOWS
+    golden(file_name(text, ".cook_toom.txt"), stages_of(compiled(Problem.parse(text), "avx2", "cook_toom", Plan.parse(plan))))
 
 
 @pytest.mark.parametrize("text", LLVM)

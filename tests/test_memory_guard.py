@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from helpers import RUNNABLE, algorithms, bits, compiled, empty_output, exact_data, python, supports
+from toom_helpers import toom_plan
 
 from conv1d_codegen.problem import Problem
 
@@ -39,6 +40,18 @@ GUARDED = (
     "c5_f7_k3_same_linear_bf16_first",
 )
 
+#: For Cook–Toom, with a plan where it is not the cost model's.
+WINDOWS = (
+    ("c16_f65_k3_causal_relu_f32", None),
+    ("c7_f16_k3_s2_d3_same_linear_f32", None),
+    ("c6_f8_k5_s3_d2_pad4x2_linear_f32_first", None),
+    ("c9_f5_k3_same_relu_f64", None),
+    ("c9_f19_k3_same_relu_f16", None),
+    ("c5_f7_k3_same_linear_bf16_first", None),
+    ("c8_f17_k7_d2_same_linear_f32", toom_plan(3, 3, rows=(4, 3, 1), windows=8)),
+    ("c5_f7_k5_s2_valid_linear_f32", toom_plan(2, 2)),  # inputs that are shared, and phases of different lengths
+)
+
 
 def _protect(address, size):
     libc = ctypes.CDLL(None, use_errno=True)
@@ -59,19 +72,20 @@ def guarded(array, side, alignment=1):
     return copy
 
 
-def check(text, target, algorithm):
+def check(text, target, algorithm, plan=None):
     """In the child: every length from none to several tiles, against the same call on ordinary arrays."""
     problem = Problem.parse(text)
-    compilation = compiled(problem, target, algorithm)
+    compilation = compiled(problem, target, algorithm, plan)
     kernel = compilation.kernel
     _, w, b = exact_data(problem, 1, 1)
     packed = kernel.pack(w, b)
     plan = compilation.plan
     step = max(plan.rows[0], plan.width * plan.vectors if plan.lanes == "time" else 1)
+    several = [(2 * plan.block + plan.outputs) * problem.stride + problem.extent] if plan.outputs else []  # blocks of windows
     for side in ("end", "start"):
         arrays = tuple(guarded(array, side, 64) for array in packed.arrays)
         beside = replace(packed, arrays=arrays, addresses=tuple(array.ctypes.data for array in arrays))
-        for length in (*range(3 * step // problem.stride + problem.extent + 2), 200):
+        for length in (*range(3 * step // problem.stride + problem.extent + 2), 200, *several):
             batch = 1 + length % 2
             print(f"{problem}@{batch}x{length} {target} {algorithm}, guarded at the {side}: {plan}", flush=True)
             x, _, _ = exact_data(problem, batch, length, seed=length)
@@ -88,6 +102,9 @@ def main(target):
         if supports(target, problem):
             for algorithm in algorithms(problem):
                 check(text, target, algorithm)
+    for text, plan in WINDOWS:
+        if supports(target, Problem.parse(text)):
+            check(text, target, "cook_toom", plan)
     print("done")
 
 

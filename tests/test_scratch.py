@@ -13,6 +13,7 @@ from helpers import PROBLEMS, RUNNABLE, assert_exact, bits, compiled, empty_outp
 from kernel_helpers import call
 from test_memory_guard import guarded, last_line
 from test_threads import RUNTIMES, run_of, use
+from toom_helpers import toom_plan
 
 from conv1d_codegen import jit, scratch
 from conv1d_codegen.compiler import Compilation, Program
@@ -343,11 +344,14 @@ assert ok and os.waitpid(pid, 0)[1] == 0
 # --- nothing beside it is touched -------------------------------------------------------------------------------------------------
 
 GUARDED = (
-    "c16_f65_k3_causal_relu_f32",
-    "c37_f37_k19_same_linear_f32",
-    "c300_f70_k3_s2_pad3x1_relu_f64",
-    "c5_f19_k3_same_tanh_f32_first",
-    LARGE,
+    ("c16_f65_k3_causal_relu_f32", "auto", None),
+    ("c37_f37_k19_same_linear_f32", "auto", None),
+    ("c300_f70_k3_s2_pad3x1_relu_f64", "auto", None),
+    ("c5_f19_k3_same_tanh_f32_first", "auto", None),
+    (LARGE, "auto", None),
+    ("c17_f33_k3_same_linear_f64", "cook_toom", toom_plan(2, 3)),
+    ("c8_f9_k7_d2_causal_relu_f32", "cook_toom", toom_plan(2, 2, rows=(4, 3, 1), windows=8)),
+    ("c3_f7_k5_s2_valid_linear_f32_first", "cook_toom", toom_plan(2, 2)),
 )
 
 
@@ -361,13 +365,13 @@ def main(target):
         return scratch.Room(array, array.ctypes.data, size)
 
     scratch.take = take
-    for text in GUARDED:
+    for text, algorithm, plan in GUARDED:
         problem = Problem.parse(text)
-        kernel = compiled(problem, target).kernel
+        kernel = compiled(problem, target, algorithm, plan).kernel
         assert kernel._scratch_bytes
         for side in ("end", "start"):
             for length in (3, 70, 301):
-                print(f"{problem}@2x{length} {target}, guarded at the {side}", flush=True)
+                print(f"{problem}@2x{length} {target} {algorithm}, guarded at the {side}", flush=True)
                 x, w, b = exact_data(problem, 2, length)
                 y = empty_output(problem, 2, length)
                 kernel(x, kernel.pack(w, b), y)

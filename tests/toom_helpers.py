@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from helpers import empty_output, expected, sizes_of
 
+from conv1d_codegen import reference
 from conv1d_codegen.cost_model import choose
 from conv1d_codegen.interpret import _Machine
 from conv1d_codegen.ir import Activate, Const, Fma, Load, Store
-from conv1d_codegen.lower.cook_toom import FEWEST
 from conv1d_codegen.packing import Mixing
 from conv1d_codegen.plan import Plan
 from conv1d_codegen.target import resolve
@@ -43,15 +43,14 @@ class Windows(NamedTuple):
 
 
 def windows_of(problem, plan, length):
-    """They begin at the first output whose taps all fall on the input, and follow each other as long as there is room; few are none."""
+    """They begin at the first output whose taps all fall on the input, and follow each other as long as there is room."""
     split = Split.of(problem, plan.taps)
     left, steps = problem.left_padding(length), max(0, problem.output_length(length))
     span = (split.all_taps - 1) * problem.dilation
-    inside = [t for t in range(steps) if 0 <= t * problem.stride - left and t * problem.stride - left + span < length]
+    inside = [t for t in range(steps) if t * problem.stride - left >= 0 and t * problem.stride - left + span < length]
     between = split.sequences
     whole = len(inside) // (plan.outputs * between)
-    count = whole if whole * between >= FEWEST else 0
-    first = [inside[0] + number * plan.outputs * between + sequence for number in range(count) for sequence in range(between)]
+    first = [inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)]
     return Windows(first, plan.outputs, between)
 
 
@@ -84,7 +83,7 @@ class _Rational(_Machine):
         return super().number(value)
 
 
-def _mixed(mixing, weights, plan):
+def mixed(mixing, weights, plan):
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
     exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row} | {0.0: Fraction(0)}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
@@ -105,7 +104,7 @@ def run_exactly(kernel, problem, plan, x, w, b):
     arrays["y"] = empty_output(problem, batch, length).astype(object)
     for packing in kernel.packings:
         source = arrays[packing.source]
-        arrays[packing.target] = _mixed(packing, source, plan) if isinstance(packing, Mixing) else _packed(packing, source, sizes)
+        arrays[packing.target] = mixed(packing, source, plan) if isinstance(packing, Mixing) else _packed(packing, source, sizes)
     machine = _Rational(sizes)
     for buffer in kernel.buffers:
         machine.arrays[buffer.name] = arrays[buffer.name].reshape([size.evaluate(sizes) for size in buffer.shape])
@@ -155,3 +154,15 @@ def predicted_share(problem, plan):
     """The largest error of the error model, as a share of direct's bound."""
     terms = Split.of(problem, plan.taps).terms
     return predicted(algorithm(plan.outputs, plan.taps), problem.kernel_size, problem.group_channels, terms)
+
+
+def steps_first(problem, array, sequence=0):
+    """One sequence as `(steps, channels)`, a view."""
+    return array[sequence].T if problem.channels_first else array[sequence]
+
+
+def share_of_bound(problem, y, x, w, b):
+    """The error of each output as a share of the bound; steps before filters."""
+    error = np.abs(y.astype(np.float64) - reference.conv1d(x, w, b, problem))
+    share = error / np.maximum(reference.error_bound(x, w, b, problem), np.finfo(np.float64).tiny)  # it is 0 beside the input
+    return np.moveaxis(share, 2, 1) if problem.channels_first else share

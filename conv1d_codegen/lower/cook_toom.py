@@ -33,8 +33,8 @@ from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, compute_type, identifier
 
-#: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts of
-#: 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
+#: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts
+#: of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
 _FILTERS, _BYTES = 256, 3 << 19
 
 

@@ -69,7 +69,7 @@ class Split:
 
     @property
     def all_taps(self) -> int:
-        """The kernel size with the taps that last chunks lack: of all phases where there are several chunks, as inputs may be shared then."""
+        """The kernel size with the taps that last chunks lack; of all phases where there are several chunks, as those may share inputs."""
         if self.chunks > 1:
             return self.chunks * self.phases * self.taps
         return self.first_tap(self.terms - 1) + self.phases * (self.taps - 1) + 1
