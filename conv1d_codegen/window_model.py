@@ -28,7 +28,7 @@ from .toom.split import Split
 
 ACCURACIES = ("standard", "strict", "fast")
 #: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does not know.
-_MOST_ERROR = {"standard": 0.85, "fast": 8.0}
+_MOST_ERROR = {"standard": 0.76, "fast": 8.0}
 _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its products:
 #: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
