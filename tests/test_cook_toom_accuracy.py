@@ -3,8 +3,8 @@
 The largest error of some 130 000 outputs, as a share of `reference.error_bound`, of the problems below on three machines:
 
                                          standard    fast   direct
-    normal                                  0.82     7.5     0.74
-    half of the inputs zero, by relu        1.1      8.8     0.72
+    normal                                  0.82     7.4     0.74
+    half of the inputs zero, by relu        1.0      8.8     0.72
     inputs from 0 to 1, normal weights      0.38     2.3     0.59
     inputs and weights from 0 to 1          1.9      2.5     2.1
 
