@@ -35,8 +35,13 @@ _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
 _MOVES = 2.5
 #: ... and what it takes longer where channels or filters lie apart: c64_f64_k3_first@1x10000 with F(4,3) takes 160 ns more a window than in
-#: channels_last, for 40 vectors (avx512).
-_APART = 16.0
+#: channels_last, for 40 vectors; or where each lies in a page of its own: c80_f384_k3_first@1x3000 with F(5,3) takes 1400 ns more a window,
+#: for 155 (avx512).
+_APART, _PAGES, _PAGE = 16.0, 37.0, 4096
+#: Where channels or filters lie a multiple of so many bytes apart, or a few more or less, they fall into few sets of L1, a vector's too.
+#: Against direct, windows are then 0.52 times as fast with c128_f256_k3_d8_first@1x10240 and 1.09 times with c32_f32_k20_first@64x512, but
+#: 1.5 times with c64_f64_k11_d5_first@1x11008, whose rows lie 1024 more apart (avx512).
+_SETS, _NEARLY = 2048, 32
 #: Bytes of weights a cycle from beyond L2, where computing hides most of their way: c512_f512_k3_s2@1x3199 reaches 112, 111 and 107 % of
 #: the peak with F(4,2), F(5,2) and F(7,2), though their products would allow for 133, 136 and 140 (avx512).
 _BYTES = 32.0
@@ -104,9 +109,11 @@ def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     steps, split = problem.output_length(length), Split.of(problem, plan.taps)
     first, last = interior(length, problem.left_padding(length), split.all_taps, problem.stride, problem.dilation)
     windows = max((min(last, steps) - first) // (plan.outputs * split.sequences), 0)  # of a sequence
-    if windows == 0:
+    item = ITEM[compute_type(problem)]
+    aliased = problem.channels_first and any((count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps))
+    if windows == 0 or aliased:
         return False
-    direct, products, moves = direct_cycles(problem, target), *window_cycles(problem, target, plan)
+    direct, products, moves = direct_cycles(problem, target), *window_cycles(problem, target, plan, length)
     weights = weight_bytes(problem) // problem.groups
     directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
 
@@ -117,26 +124,31 @@ def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     transformed += ceildiv(windows * split.sequences, most) * _traffic(own_weights, target) + own_weights / _L2_BYTES
     alone = steps - windows * split.sequences * plan.outputs
     transformed += _ALONE * alone * direct + _traffic(weights, target) if alone else 0
-    item = ITEM[compute_type(problem)]
     far = own_weights + (length * problem.group_channels + steps * problem.group_filters) * item - _NEAR
     transformed += max(far, 0) / _FAR
     return bool(directly > _LEAST_GAIN * transformed + _START)
 
 
 def direct_cycles(problem: Problem, target: Target) -> float:
-    """Cycles of one output, of all filters of a group, without the traffic of weights."""
-    return problem.kernel_size * problem.group_channels * _vectors(problem.group_filters, target.lanes(compute_type(problem))) / 2
+    """Cycles of one output, of all filters of a group, without the traffic of weights. In channels_first, steps can be in the lanes."""
+    lanes = target.lanes(compute_type(problem))
+    vectors = problem.group_filters / lanes if problem.channels_first else _vectors(problem.group_filters, lanes)
+    return problem.kernel_size * problem.group_channels * vectors / 2
 
 
-def window_cycles(problem: Problem, target: Target, plan: Plan) -> tuple[float, float]:
-    """Cycles of one window's products, of all filters of a group, and of what surrounds them, without the traffic of weights."""
+def window_cycles(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
+    """Cycles of one window's products, of all filters of a group, and of what surrounds them, without the traffic of weights.
+
+    The length is that of the input, which says how far channels lie apart in channels_first.
+    """
     split, lanes, n = Split.of(problem, plan.taps), target.lanes(compute_type(problem)), plan.outputs + plan.taps - 1
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
     products = split.products(plan.outputs) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels
     moves = _MOVES * (inputs + n * filters)
     if problem.channels_first:
-        moves += _APART * (inputs + plan.outputs * filters)
+        apart = _APART if length * ITEM[compute_type(problem)] <= _PAGE else _PAGES
+        moves += apart * (inputs + plan.outputs * filters)
     return products, moves
 
 
@@ -150,9 +162,9 @@ def _rows_in_tiles(windows: int, plan: Plan) -> int:
 
 
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
-    """Cycles of one output of a long sequence, of all filters of a group."""
+    """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
     weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan.outputs), target)
-    return sum(window_cycles(problem, target, plan)) / plan.outputs + weights / plan.block
+    return sum(window_cycles(problem, target, plan, 0)) / plan.outputs + weights / plan.block
 
 
 def _traffic(weights: int, target: Target) -> float:

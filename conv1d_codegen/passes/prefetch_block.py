@@ -28,7 +28,7 @@ _LINE = 64  # bytes
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "cook_toom" or context.problem.channels_first or context.plan.outputs == 1:
+    if context.plan.algorithm != "cook_toom" or context.problem.channels_first:
         return kernel
     return kernel.with_body(tuple(_block(kernel.body, context, ())))
 
