@@ -346,10 +346,11 @@ class Conv1D(Layer):
         """A stage of the compilation as text: "problem", "plan", "loop", "scheduled", "llvm", "optimized" or "asm".
 
         It is that for inputs of `length` steps, or else for long ones, as short ones may have a plan of their own. Raises ValueError for
-        another stage, and before the layer is built.
+        another stage, for a length that no input has, and before the layer is built.
         """
         from .compiler import compile_problem
 
+        check.check_length(length)
         return compile_problem(self.problem, self._options, length).dump(stage)
 
     def get_config(self) -> dict[str, Any]:

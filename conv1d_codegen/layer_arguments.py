@@ -132,6 +132,12 @@ def check_channels(shape: Sequence[int | None], axis: int, groups: int) -> int:
     return channels
 
 
+def check_length(length: Any) -> None:
+    """Raises ValueError unless it is a number of steps that an input could have, or None."""
+    if length is not None and (not _is_integer(length) or length < 0):
+        raise ValueError(f"`length` must be a number of steps, 0 or more, or None for long inputs. Received: length={length!r}.")
+
+
 def check_output_length(steps: int, length: int, shape: Sequence[int | None], problem: Problem) -> None:
     """Raises ValueError where no output exists. An empty input gives an empty output with "same" and "causal" padding."""
     if steps <= 0 and not (length == 0 and problem.padding in ("same", "causal")):

@@ -212,6 +212,12 @@ def test_weights_are_transformed_once_for_each_change(monkeypatch, layer):
         layer.kernel = layer.kernel + 1
 
 
+@pytest.mark.parametrize("length", [-1, 2.5, "5", True])
+def test_dumps_of_no_length(layer, length):
+    with pytest.raises(ValueError, match=f"`length` must be a number of steps, 0 or more, .* Received: length={length!r}"):
+        layer.dump("plan", length=length)
+
+
 @pytest.mark.usefixtures("nothing_is_remembered")
 def test_dumps_of_short_and_long_inputs(layer, capsys):
     first = first_length(layer.problem)
