@@ -18,7 +18,7 @@ from .errors import CompileError
 from .lower.formula import compute_type
 from .plan import ALGORITHMS, Plan, check_fits
 from .problem import Problem
-from .target import Target
+from .target import PAGE, Target
 from .tiles import CHAINS, ITEM, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
 from .window_model import best_windows, pays, plan_of_windows
 
@@ -75,7 +75,7 @@ def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     if weight_bytes(problem) // problem.groups > target.l2_bytes // 2:
         steps = max(steps, (target.l2_bytes // 2) // bytes_a_step)
     elif problem.groups > 1 and not problem.channels_first:
-        steps = min(steps, _PAGES_OF_A_BLOCK * 4096 // bytes_a_step)
+        steps = min(steps, _PAGES_OF_A_BLOCK * PAGE // bytes_a_step)
     return max(rows, min(steps, 4096) // rows * rows)
 
 

@@ -13,6 +13,9 @@ from functools import cache
 
 from .errors import CompileError
 
+LINE = 64  # bytes of a cache line: of all x86-64, and of Arm's usual cores
+PAGE = 4096  # bytes of a page, and of one way of most L1 caches
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -7,21 +7,21 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
     + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
     + bytes that come from memory / FAR
 
-where n = m + r - 1 (and more in channels_first, where a vector of channels is gathered), and directly m outputs take m * k / 2 * channels
-* vectors of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for sequences
-that are long enough for it to pay.
+and what the first windows of an input, and short tiles of the last ones, take longer. Here n = m + r - 1; in channels_first it is more,
+as a vector of channels is gathered. Directly, m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose
+error is small enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from .lower.formula import compute_type
 from .padding import ceildiv, interior
 from .plan import Plan
 from .problem import Problem
-from .target import Target
+from .target import PAGE, Target
 from .tiles import ITEM, channels_in_lanes, fitting_width, most_rows, panel_vectors, weight_bytes
 from .toom.algorithm import LARGEST, algorithm
 from .toom.error import predicted
@@ -37,11 +37,11 @@ _MOVES = 2.5
 #: ... and what it takes longer where channels or filters lie apart: c64_f64_k3_first@1x10000 with F(4,3) takes 160 ns more a window than in
 #: channels_last, for 40 vectors; or where each lies in a page of its own: c80_f384_k3_first@1x3000 with F(5,3) takes 1400 ns more a window,
 #: for 155 (avx512).
-_APART, _PAGES, _PAGE = 16.0, 37.0, 4096
+_APART, _PAGES = 16.0, 37.0
 #: Where channels or filters lie a multiple of so many bytes apart, or a few more or less, they fall into few sets of L1, a vector's too.
 #: Against direct, windows are then 0.52 times as fast with c128_f256_k3_d8_first@1x10240 and 1.09 times with c32_f32_k20_first@64x512, but
 #: 1.5 times with c64_f64_k11_d5_first@1x11008, whose rows lie 1024 more apart (avx512).
-_SETS, _NEARLY = 2048, 32
+_SETS, _NEARLY = PAGE // 2, 32
 #: Bytes of weights a cycle from beyond L2, where computing hides most of their way: c512_f512_k3_s2@1x3199 reaches 112, 111 and 107 % of
 #: the peak with F(4,2), F(5,2) and F(7,2), though their products would allow for 133, 136 and 140 (avx512).
 _BYTES = 32.0
@@ -56,7 +56,7 @@ _SHORT = 3
 #: Bytes of weights a cycle that come from L2 for an input's first windows, before computing hides their way.
 _L2_BYTES = 48
 #: Bytes of inputs, outputs and transformed weights that stay near a core, and those of the rest in a cycle: direct hides their way beside
-#: its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, is 1.15 times as fast as directly in L3, and 0.92 times from memory.
+#: its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and is 0.92 to 1.00 times as fast as directly.
 _NEAR, _FAR = 8 << 20, 15.0
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
@@ -68,30 +68,28 @@ def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | N
     other = problem.group_channels == 1 or channels_in_lanes(problem, target)
     if accuracy == "strict" or other or problem.kernel_size == 1:
         return None
-    plans = [_plan(problem, target, *pair) for pair in _possible(problem, accuracy)]
-    best = min(plans, key=lambda plan: _long_cycles(problem, target, plan), default=None)
+    best = _fastest(problem, target, _possible(problem, accuracy))
     if best is None:
         return None
-    directly = direct_cycles(problem, target) + _traffic(weight_bytes(problem) // problem.groups, target) / best.block
+    directly = _direct_cycles(problem, target) + _traffic(weight_bytes(problem) // problem.groups, target) / best.block
     return best if directly > _LEAST_GAIN * _long_cycles(problem, target, best) else None
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is none, of the smallest."""
-    possible = list(_possible(problem, accuracy)) or [min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair))]
-    return min((_plan(problem, target, *pair) for pair in possible), key=lambda plan: _long_cycles(problem, target, plan))
+    fastest = _fastest(problem, target, _possible(problem, accuracy))
+    return fastest or _plan(problem, target, *min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair)))
 
 
 def describe(problem: Problem, plan: Plan) -> str:
     """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the matrices."""
     split, toom = Split.of(problem, plan.taps), algorithm(plan.outputs, plan.taps)
     products, directly = split.products(plan.outputs), plan.outputs * problem.kernel_size
-    error = predicted(toom, problem.kernel_size, problem.group_channels, split.terms)
     return (
         f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
         f"{directly / products:.2f} times fewer\n"
         f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
-        f"largest error to be expected: {error:.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
+        f"largest error to be expected: {_error(problem, plan.outputs, plan.taps):.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
         f"{toom.describe()}"
     )
 
@@ -113,7 +111,7 @@ def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     aliased = problem.channels_first and any((count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps))
     if windows == 0 or aliased:
         return False
-    direct, products, moves = direct_cycles(problem, target), *window_cycles(problem, target, plan, length)
+    direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
     weights = weight_bytes(problem) // problem.groups
     directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
 
@@ -129,14 +127,14 @@ def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     return bool(directly > _LEAST_GAIN * transformed + _START)
 
 
-def direct_cycles(problem: Problem, target: Target) -> float:
+def _direct_cycles(problem: Problem, target: Target) -> float:
     """Cycles of one output, of all filters of a group, without the traffic of weights. In channels_first, steps can be in the lanes."""
     lanes = target.lanes(compute_type(problem))
     vectors = problem.group_filters / lanes if problem.channels_first else _vectors(problem.group_filters, lanes)
     return problem.kernel_size * problem.group_channels * vectors / 2
 
 
-def window_cycles(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
+def _window_cycles(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
     """Cycles of one window's products, of all filters of a group, and of what surrounds them, without the traffic of weights.
 
     The length is that of the input, which says how far channels lie apart in channels_first.
@@ -147,7 +145,7 @@ def window_cycles(problem: Problem, target: Target, plan: Plan, length: int) -> 
     inputs = n * split.transforms(plan.outputs) * channels
     moves = _MOVES * (inputs + n * filters)
     if problem.channels_first:
-        apart = _APART if length * ITEM[compute_type(problem)] <= _PAGE else _PAGES
+        apart = _APART if length * ITEM[compute_type(problem)] <= PAGE else _PAGES
         moves += apart * (inputs + plan.outputs * filters)
     return products, moves
 
@@ -161,10 +159,16 @@ def _rows_in_tiles(windows: int, plan: Plan) -> int:
     return rows
 
 
+def _fastest(problem: Problem, target: Target, pairs: Iterable[tuple[int, int]]) -> Plan | None:
+    """The plan of that F(m, r) which takes least, or None where there is none."""
+    plans = (_plan(problem, target, *pair) for pair in pairs)
+    return min(plans, key=lambda plan: _long_cycles(problem, target, plan), default=None)
+
+
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
     weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan.outputs), target)
-    return sum(window_cycles(problem, target, plan, 0)) / plan.outputs + weights / plan.block
+    return sum(_window_cycles(problem, target, plan, 0)) / plan.outputs + weights / plan.block
 
 
 def _traffic(weights: int, target: Target) -> float:

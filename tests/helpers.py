@@ -7,6 +7,7 @@ order of the sum. Only what an activation rounds has a tolerance.
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -228,6 +229,15 @@ def python(code, *arguments, timeout=120, **environment):
         timeout=timeout,
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def in_threads(count, work):
+    """`work(number)` on so many Python threads at once; ends when all have."""
+    callers = [threading.Thread(target=work, args=(number,)) for number in range(count)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
 
 
 def problems(texts):

@@ -11,7 +11,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers import RUNNABLE, bits, compiled, empty_output, real_data
+from helpers import RUNNABLE, bits, compiled, empty_output, in_threads, real_data
 from kernel_helpers import call
 from test_threads import RUNTIMES, run_of, use
 from toom_helpers import least_length, steps_first, toom_plan, windows_of
@@ -187,9 +187,5 @@ def test_many_python_threads_with_large_scratch(monkeypatch, runtime):
             if runs[which](1 + (number // 2) % 2) != alone[which]:
                 wrong.append((seed, number))
 
-    callers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(4, work)
     assert not wrong

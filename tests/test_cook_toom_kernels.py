@@ -258,20 +258,6 @@ def test_nothing_beside_the_input_leaks_in(text, toom):
         assert bits(call(kernel, packed, inside)) == bits(call(kernel, packed, x)), f"{problem}@2x53 {target}"
 
 
-def test_padding_contributes_nothing():
-    """A weight that meets only padding may be NaN, and infinite; in windows every weight meets every output."""
-    problem = Problem.parse("c3_f9_k4_d2_causal_linear_f32")
-    for length in (1, 3, 5):
-        x, w, b = exact_data(problem, 1, length)
-        absent = w.copy()
-        for j in range(problem.kernel_size):
-            if problem.extent - 1 - j * problem.dilation >= length:
-                absent[j] = [np.nan, np.inf][j % 2]
-        assert np.isnan(absent).any()
-        wanted = expected(problem, x, np.where(np.isfinite(absent), w, 0).astype(w.dtype), b)
-        assert_exact(problem, run_compiled(problem, x, absent, b, algorithm="cook_toom"), wanted, f"@1x{length}")
-
-
 def test_a_weight_that_is_not_finite_belongs_to_its_filter():
     """Wherever it is among the taps and channels; and no warning is given."""
     problem = Problem.parse("c3_f9_k5_valid_linear_f32")

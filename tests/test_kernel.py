@@ -136,7 +136,7 @@ def test_nothing_beside_the_input_leaks_in(text, poison):
         assert_exact(problem, call(kernel, kernel.pack(w, b), inside), expected(problem, x, w, b), target)
 
 
-@pytest.mark.parametrize("algorithm", ["auto", "generic"])
+@pytest.mark.parametrize("algorithm", ["auto", "generic", "cook_toom"])
 @pytest.mark.parametrize(
     "text",
     ["c3_f9_k4_causal_linear_f32", "c3_f9_k4_d2_causal_linear_f32_first", "c6_f6_k4_g6_causal_linear_f32", "c4_f4_k4_g2_causal_linear_f64"],
@@ -144,7 +144,7 @@ def test_nothing_beside_the_input_leaks_in(text, poison):
 def test_padding_contributes_nothing(text, algorithm):
     """Weights of taps that fall beside the input are not multiplied with zero: they may be NaN or infinite."""
     problem = Problem.parse(text)
-    for length in (1, 2, 3):
+    for length in (1, 2, 3, *range(4, problem.extent)):
         x, w, b = exact_data(problem, 1, length)
         absent = w.copy()
         for j in range(problem.kernel_size):

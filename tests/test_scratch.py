@@ -9,7 +9,20 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from helpers import PROBLEMS, RUNNABLE, assert_exact, bits, compiled, empty_output, exact_data, expected, python, run_compiled, supports
+from helpers import (
+    PROBLEMS,
+    RUNNABLE,
+    assert_exact,
+    bits,
+    compiled,
+    empty_output,
+    exact_data,
+    expected,
+    in_threads,
+    python,
+    run_compiled,
+    supports,
+)
 from kernel_helpers import call
 from test_memory_guard import guarded, last_line
 from test_threads import RUNTIMES, run_of, use
@@ -204,11 +217,7 @@ def test_many_python_threads(monkeypatch, large, runtime):
             if not np.array_equal(call(kernel, packed, x, 1 + (number + seed) % 2), right):
                 wrong.append((seed, number))
 
-    callers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(4, work)
     assert not wrong
 
 

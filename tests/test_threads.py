@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import bits, compiled, empty_output, python, real_data
+from helpers import bits, compiled, empty_output, in_threads, python, real_data
 
 from conv1d_codegen import openmp, pool, threads
 from conv1d_codegen.problem import Problem
@@ -90,11 +90,7 @@ def test_many_python_threads_call_with_threads(monkeypatch, runtime):
             if bits(calls[which](2 + number % 2)) != alone[which]:
                 wrong.append((seed, number))
 
-    callers = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    in_threads(4, work)
     assert not wrong
 
 

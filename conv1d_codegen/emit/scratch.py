@@ -7,19 +7,19 @@ what blocks beside each other allocate, as both edges do, has the same place.
 from __future__ import annotations
 
 from ..ir import Alloc, Block, Buffer, For, Kernel
+from ..target import LINE
 from .types import BYTES, SCALARS
 
 #: Bytes of the largest array on the stack. Memory for a call costs it 0.3 us, as to take and give back a buffer is Python: a call of
 #: tcresnet8/b24_conv0, with 8 KiB of sums, takes 2.5 us with it and 2.2 without. What such small kernels have in scratch, the sums of a
 #: block of edges, is up to this; those that have more take 100 us.
 _SMALL = 16 << 10
-_LINE = 64  # bytes: large arrays begin and end with a cache line
 
 
 def bytes_provided(buffer: Buffer) -> int:
     """How much of the caller's memory a scratch array takes: whole cache lines if it is large, 0 if it is small."""
     size = (buffer.size.constant or 0) * BYTES[SCALARS[buffer.dtype]]
-    return -(-size // _LINE) * _LINE if size > _SMALL else 0
+    return -(-size // LINE) * LINE if size > _SMALL else 0
 
 
 def scratch_bytes(kernel: Kernel) -> int:

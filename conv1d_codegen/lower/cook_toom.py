@@ -26,6 +26,7 @@ from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, Kernel, Let, Ref
 from ..packing import Mixing
 from ..plan import Plan
 from ..problem import Problem
+from ..target import LINE, PAGE
 from ..tiles import ITEM
 from ..toom.algorithm import algorithm
 from ..toom.program import Program, program
@@ -172,8 +173,8 @@ def _apart(channels: int, compute: str) -> int:
     What is written at once, the n numbers of a channel, and of several terms, lies an odd number of rows apart. With 48 rows of 256 bytes,
     24 such numbers fall into one set of L1, and c64_f64_k11_d5@1x11008 reaches 156 % of the peak with F(5,4) instead of 190 (avx512).
     """
-    line, bytes_ = 64 // ITEM[compute], channels * ITEM[compute]
-    return channels + line if bytes_ % 2048 == 0 else channels
+    line, bytes_ = LINE // ITEM[compute], channels * ITEM[compute]
+    return channels + line if bytes_ % (PAGE // 2) == 0 else channels
 
 
 def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:

@@ -40,7 +40,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         return kernel
     if plan.algorithm == "cook_toom" and problem.extent <= _FEW_STEPS and not weights_are_large(problem, context.target):
         return kernel
-    return kernel.with_body(_block(kernel.body, sizes(context.problem, context.plan.algorithm)))
+    return kernel.with_body(_block(kernel.body, sizes(problem, plan.algorithm)))
 
 
 def _block(body: Block, sizes: Sizes) -> Block:

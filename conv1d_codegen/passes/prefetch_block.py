@@ -20,11 +20,12 @@ from dataclasses import replace
 
 from ..index import Index, index, minimum, var
 from ..ir import Bind, Block, For, Kernel, Let, Load, Prefetch, Statement, Store, loop
+from ..lower.formula import compute_type
 from ..rewrite import walk
+from ..target import LINE
+from ..tiles import ITEM
 from ..toom.split import Split
 from .context import Context
-
-_LINE = 64  # bytes
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -55,7 +56,7 @@ def _ahead(products: For, reads: tuple[Load, ...], results: For, context: Contex
     part = -(-plan.block // plan.outputs // n)
     before = var(products.var) * part
     window = before + var("ahead")
-    numbers = _LINE // (8 if context.problem.dtype == "f64" else 4)
+    numbers = LINE // ITEM[compute_type(context.problem)]
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
     rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
     following = Let("following", index(minimum(var("share") + window, var("room") - var("first_window") - 1)))

@@ -30,16 +30,15 @@ from dataclasses import replace
 from ..index import Index, index, maximum, minimum, var
 from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, Store, loop
 from ..rewrite import loads, walk
-from ..tiles import weights_are_large
+from ..target import LINE
+from ..tiles import ITEM, weights_are_large
 from .context import Context
-
-_LINE = 64  # bytes
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
     if plan.computes_steps and weights_are_large(context.problem, context.target) and plan.lanes == "filters":
-        return kernel.with_body(_block(kernel.body, plan.rows[0], _LINE // (8 if kernel.compute == "f64" else 4)))
+        return kernel.with_body(_block(kernel.body, plan.rows[0], LINE // ITEM[kernel.compute]))
     return kernel
 
 
