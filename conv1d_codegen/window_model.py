@@ -7,8 +7,8 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
     + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
     + bytes that come from memory / FAR
 
-and what the first windows of an input, and short tiles of the last ones, take longer. Here n = m + r - 1; in channels_first it is more,
-as a vector of channels is gathered. Directly, m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose
+and what the first windows of an input, and short tiles of the last ones, take longer. Here n = m + r - 1. In channels_first the second
+line is more, as vectors are gathered. Directly, m outputs take m * k / 2 * channels * vectors of filters, and their weights. Of those whose
 error is small enough, the one that takes the least time is chosen, for sequences that are long enough for it to pay.
 """
 
