@@ -103,6 +103,19 @@ def test_errors_do_not_depend_on_the_scale(text):
         assert bits(scaled) == bits(usual * scale), f"{text}@1x300 by 2**{exponent}"
 
 
+@pytest.mark.parametrize("text", [*AUTO[:7], "c256_f64_k3_same_linear_f32"])
+def test_where_windows_overflow(text):
+    """Not up to 1e37, and with the largest floats they do, though the outputs have room."""
+    compilation = compiled_auto(text)
+    problem, kernel = compilation.problem, compilation.kernel
+    random = np.random.default_rng(3)
+    x = random.uniform(-1, 1, problem.input_shape(1, 300)).astype(np.float32)
+    w = (random.uniform(-1, 1, problem.kernel_shape) / (problem.kernel_size * problem.group_channels)).astype(np.float32)
+    packed = kernel.pack(w, np.zeros(problem.filters, np.float32) if problem.use_bias else None)
+    assert np.isfinite(call(kernel, packed, x * np.float32(1e37))).all(), f"{text}@1x300, plan {compilation.plan}"
+    assert not np.isfinite(call(kernel, packed, x * np.float32(3.4e38))).all(), f"{text}@1x300, plan {compilation.plan}"
+
+
 @pytest.mark.parametrize("text", AUTO[:7])
 def test_a_loud_step_is_heard_in_its_windows(text):
     """One step in ten is a thousand times as loud as the others."""
