@@ -7,15 +7,15 @@ and stores them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from .. import approximations
 from ..index import Index, index, var
-from ..ir import Activate, Alloc, Block, Buffer, For, Kernel, Load, Statement, Store, Value, store
-from ..rewrite import loads, rewrite_values, substitute, walk
+from ..ir import Activate, Alloc, Block, For, Kernel, Statement, Store, buffer, load, store
+from ..rewrite import substitute, walk
 from .context import Context
-from .transpose_output import is_turned
 
 #: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
 _MOST_WRITTEN_OUT = 100
@@ -33,7 +33,7 @@ def _block(body: Block, compute: str) -> Block:
             result += _expanded(s, compute)
         elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
             count = sum(isinstance(before, Alloc) and before.buffer.name.startswith("tile_out") for before in result)
-            result += _block(_through_scratch(s, leaf, f"tile_out{count or ''}"), compute)
+            result += _block(_through_scratch(s, f"tile_out{count or ''}", compute), compute)
         elif isinstance(s, For):
             result.append(replace(s, body=_block(s.body, compute)))
         else:
@@ -48,14 +48,14 @@ def _activated(s: Statement) -> Activate | None:
     return s.value if isinstance(s, Store) and isinstance(s.value, Activate) else None
 
 
-def _is_large(rows_loop: For, leaf: Activate) -> bool:
-    rows, vectors = rows_loop.hi.constant or 1, _tile_of(leaf).shape[-2].constant or 1
-    return rows > 1 and approximations.cost(leaf.activation) * rows * vectors > _MOST_WRITTEN_OUT
+def _is_large(rows: For, leaf: Activate) -> bool:
+    height = rows.hi.constant or 1
+    return height > 1 and approximations.cost(leaf.activation) * height * _vectors(rows) > _MOST_WRITTEN_OUT
 
 
-def _tile_of(leaf: Activate) -> Buffer:
-    """The accumulators, or the totals, that are activated."""
-    return next(load.buffer for load in loads(leaf.a) if load.buffer.space in ("register", "scratch"))
+def _vectors(rows: For) -> int:
+    """Vectors of one row."""
+    return sum((part.hi.constant or 1) if part.kind == "unrolled" else 1 for part in rows.body if isinstance(part, For))
 
 
 def _expanded(s: Store, compute: str) -> Block:
@@ -70,26 +70,29 @@ def _expanded(s: Store, compute: str) -> Block:
     return (*binds, replace(s, value=result))
 
 
-def _through_scratch(rows: For, leaf: Activate, name: str) -> Block:
-    of_tile = _tile_of(leaf)
-    lanes = next(s for s in walk(rows.body) if isinstance(s, For) and s.kind == "lanes")
-    turned = is_turned(leaf, lanes)
-    tile = Buffer(name, of_tile.dtype, (rows.hi, *of_tile.shape[1:-1], index(lanes.width)), "scratch")
+def _through_scratch(rows: For, name: str, compute: str) -> Block:
+    """The nest in two: one that puts what is to be activated into scratch memory, one that takes it from there, row by row.
 
-    def at(value: Value) -> tuple[Index, ...]:
-        place = next(load.index for load in loads(value) if load.buffer == of_tile)
-        return (var(rows.var), *place[1:-1], var(lanes.var)) if turned else place
+    The array has the nest's own shape, whatever the arrays are that are read: a row for each, and the row's vectors.
+    """
+    width = next(s.width for s in walk(rows.body) if isinstance(s, For) and s.kind == "lanes")
+    tile = buffer(name, compute, (rows.hi, _vectors(rows), width), "scratch")
+    save: list[Statement] = []
+    finish: list[Statement] = []
+    before = 0
+    for part in rows.body:
+        assert isinstance(part, For)
+        vector = var(part.var) + before if part.kind == "unrolled" else index(before)
+        before += (part.hi.constant or 1) if part.kind == "unrolled" else 1
+        save.append(_in_leaf(part, lambda leaf, at: store(tile, at, leaf.value.a), (var(rows.var), vector)))
+        finish.append(_in_leaf(part, lambda leaf, at: replace(leaf, value=replace(leaf.value, a=load(tile, *at))), (var(rows.var), vector)))
+    by_row = substitute(tuple(finish), {rows.var: var("row")})
+    return (Alloc(tile), replace(rows, body=tuple(save)), For("row", index(0), rows.hi, by_row))
 
-    def save(body: Block) -> Iterator[Statement]:
-        for s in body:
-            if isinstance(s, For):
-                yield replace(s, body=tuple(save(s.body)))
-            elif isinstance(s, Store) and isinstance(s.value, Activate):
-                yield store(tile, at(s.value.a), s.value.a)
 
-    def from_scratch(node: Value) -> Value:
-        return replace(node, a=Load(tile, at(node.a))) if isinstance(node, Activate) else node
-
-    finish = rewrite_values(rows.body, from_scratch)
-    row = substitute(finish, {"i": var("row")})
-    return (Alloc(tile), replace(rows, body=tuple(save(rows.body))), For("row", index(0), rows.hi, row))
+def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Store], at: tuple[Index, ...]) -> For:
+    """A nest with its store changed; the store's place in the tile is `at` and the lane."""
+    (inner,) = part.body
+    if isinstance(inner, For):
+        return replace(part, body=(_in_leaf(inner, change, at),))
+    return replace(part, body=(change(inner, (*at, var(part.var))),))

@@ -72,7 +72,7 @@ def _turned(part: Statement, rows: int, totals: Buffer | None) -> Block:
     filters = part.hi.constant
     if filters is None:
         return (loop("i", 0, rows, (part,), "unrolled"),)
-    result, leaf = ((), _leaf(part)) if totals is None else _in_registers(_leaf(part), totals)
+    result, leaf = ((), _leaf(part)) if totals is None else _in_registers(_leaf(part), totals, filters)
     for first in range(0, rows, part.width):
         count = min(rows - first, part.width)
         turned = substitute((leaf,), {"i": var("l") + first, "l": var("i")})
@@ -81,10 +81,10 @@ def _turned(part: Statement, rows: int, totals: Buffer | None) -> Block:
     return result
 
 
-def _in_registers(leaf: Store, totals: Buffer) -> tuple[Block, Store]:
+def _in_registers(leaf: Store, totals: Buffer, filters: int) -> tuple[Block, Store]:
     """What puts the totals of one vector of filters into registers, and the store that reads them there."""
     place = (var("i"), var("l"))
     (source,) = (read for read in loads(leaf.value) if read.buffer.space == "scratch")
-    row = loop("l", 0, totals.shape[1], (store(totals, place, source),), "lanes", totals.shape[1].constant or 0)
+    row = loop("l", 0, filters, (store(totals, place, source),), "lanes", totals.shape[1].constant or 0)
     value = rewrite_value(leaf.value, lambda node: load(totals, *place) if node == source else node)
     return (loop("i", 0, totals.shape[0], (row,), "unrolled"),), replace(leaf, value=value)
