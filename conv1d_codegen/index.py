@@ -12,7 +12,7 @@ are built: `t + 2*j - 4 - t` *is* `2*j - 4`. That is all the algebra there is; w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Union
 
@@ -227,6 +227,17 @@ def parts(atom: Div | Extreme) -> tuple[Index, Index]:
 def rebuild(atom: Div | Extreme, first: Index, second: Index) -> Index:
     """A compound atom with other operands, folded."""
     return first // second if isinstance(atom, Div) else index(_extreme(atom.kind, first, second))
+
+
+def divisions(expression: Index) -> Iterator[Div]:
+    """Every division in an expression, those within extremes and other divisions included."""
+    for monomial, _ in expression.terms:
+        for atom in monomial:
+            if not isinstance(atom, Var):
+                for part in parts(atom):
+                    yield from divisions(part)
+            if isinstance(atom, Div):
+                yield atom
 
 
 def _extreme(kind: str, a: Indexable, b: Indexable) -> Indexable:

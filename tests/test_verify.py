@@ -15,7 +15,10 @@ W = buffer("wp", "f32", (8,), "packed")
 ROWS = buffer("wp", "f32", (2, 8), "packed")
 ACC = buffer("acc", "f32", (2, 8), "register")
 TMP = buffer("tmp", "f32", (4,), "scratch")
+SUM = buffer("sum", "f32", (), "register")
 ONE = Const(1.0)
+B = var("b")
+WINDOW = 4 * B + var("s")
 
 
 def kernel(*body, sizes=(("N", 1), ("T", 0)), buffers=(X, W, Y)):
@@ -27,6 +30,20 @@ def steps(*body, lo=0, hi=T, kind="serial"):
     return loop("n", 0, N, (loop("t", lo, hi, body, kind),), "parallel")
 
 
+def written(*body, tile=ACC):
+    """The body where all of a register tile is written."""
+    rows, width = tile.shape
+    return (
+        Alloc(tile),
+        loop("i", 0, rows, (loop("l", 0, width, (store(tile, (i, lane), ONE),), "lanes", width.constant),), "unrolled"),
+        *body,
+    )
+
+
+PART = loop("l", 0, var("rest"), (store(Y, (n, T // 8 * 8 + lane), ONE),), "lanes", 8)
+COLUMN = loop("l", 0, 2, (store(Y, (n, t + lane), load(ACC, lane, i)),), "lanes", 2)
+FILL = loop("k", 0, 4, (store(TMP, (var("k"),), ONE),))
+
 GOOD = {
     "every element": kernel(steps(store(Y, (n, t), load(X, n, t, 3)))),
     "shifted, and the range with it": kernel(steps(store(Y, (n, t), load(X, n, t + 2, 0)), hi=T - 2)),
@@ -34,7 +51,7 @@ GOOD = {
         steps(loop("j", maximum(0, 2 - t), minimum(3, T + 2 - t), (store(Y, (n, t), load(X, n, t + var("j") - 2, 0)),)))
     ),
     "a part of a vector": kernel(
-        loop("n", 0, N, (Let("rest", T - T // 8 * 8), loop("l", 0, var("rest"), (store(Y, (n, T // 8 * 8 + lane), ONE),), "lanes", 8)))
+        loop("n", 0, N, (Let("rest", T - T // 8 * 8), loop("part", 0, minimum(1, var("rest")), (PART,))), "parallel")
     ),
     "registers": kernel(
         steps(
@@ -42,12 +59,72 @@ GOOD = {
             loop("i", 0, 2, (loop("l", 0, 8, (store(ACC, (i, lane), load(W, lane)),), "lanes", 8),), "unrolled"),
         )
     ),
-    "a register that is read lane by lane where its index is a constant": kernel(steps(Alloc(ACC), store(Y, (n, t), load(ACC, 1, 3)))),
-    "a column of registers": kernel(
+    "registers that are scalars": kernel(
         steps(
             Alloc(ACC),
-            loop("i", 0, 8, (loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, i)),), "lanes", 2),), "unrolled"),
+            loop("i", 0, 2, (loop("k", 0, 8, (store(ACC, (i, var("k")), ONE),), "unrolled"),), "unrolled"),
+            store(Y, (n, t), load(ACC, 1, 3)),
         )
+    ),
+    "a column of registers": kernel(steps(*written(loop("i", 0, 8, (COLUMN,), "unrolled")), hi=T - 1)),
+    "scratch that a loop wrote": kernel(steps(Alloc(TMP), FILL, store(Y, (n, t), load(TMP, 2)))),
+    "scratch that tiles wrote, the last of them moved back": kernel(
+        steps(
+            Alloc(TMP),
+            loop("q", 0, 2, (loop("k", 0, 3, (store(TMP, (minimum(3 * var("q"), 1) + var("k"),), ONE),)),)),
+            store(Y, (n, t), load(TMP, 3)),
+        )
+    ),
+    "scratch that one of two loops wrote": kernel(
+        steps(
+            Alloc(TMP),
+            loop("many", 0, minimum(1, T // 4), (FILL,)),
+            loop("few", 0, minimum(1, maximum(4 - T, 0)), (FILL,)),
+            store(Y, (n, t), load(TMP, 2)),
+        )
+    ),
+    "a sum in a register": kernel(
+        steps(Alloc(SUM), store(SUM, (), ONE), loop("j", 0, T, (store(SUM, (), load(SUM) + 1),)), store(Y, (n, t), load(SUM)))
+    ),
+    "an output that is read by who writes it": kernel(steps(store(Y, (n, t), load(Y, n, t) + load(X, n, t, 0)))),
+    "blocks of steps": kernel(
+        loop(
+            "n",
+            0,
+            N,
+            (loop("b", 0, (T + 7) // 8, (loop("t", 8 * B, minimum(8 * B + 8, T), (store(Y, (n, t), ONE),)),), "parallel"),),
+            "parallel",
+        )
+    ),
+    "what the first block does beside all others": kernel(
+        Let("blocks", maximum(T // 8, 1)),
+        loop(
+            "b",
+            0,
+            var("blocks"),
+            (
+                loop("alone", 0, 1 - B, (loop("t", var("blocks") * 8, T, (store(Y, (0, t), ONE),)),)),
+                loop("s", 0, minimum(8, T - 8 * B), (store(Y, (0, 8 * B + var("s")), ONE),)),
+            ),
+            "parallel",
+        ),
+    ),
+    "windows that take turns": kernel(
+        Let("windows", T // 12 * 3),
+        loop(
+            "b",
+            0,
+            (var("windows") + 3) // 4,
+            (
+                loop(
+                    "s",
+                    0,
+                    minimum(4, var("windows") - 4 * B),
+                    tuple(store(Y, (0, WINDOW // 3 * 9 + WINDOW + 3 * a), ONE) for a in range(4)),
+                ),
+            ),
+            "parallel",
+        ),
     ),
     "scratch, indexed by a loop": kernel(steps(Alloc(TMP), loop("i", 0, 4, (store(TMP, (i,), ONE),)))),
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
@@ -110,7 +187,136 @@ BAD = {
     "lanes that may be past the width": (kernel(loop("l", 0, T, (), "lanes", 8)), "may run past its width"),
     "a loop within lanes": (kernel(loop("l", 0, 8, (loop("i", 0, 2, ()),), "lanes", 8)), "stands within a lanes loop"),
     "lanes within lanes": (kernel(loop("l", 0, 8, (loop("m", 0, 8, (), "lanes", 8),), "lanes", 8)), "stands within a lanes loop"),
+    "lanes that may be none": (kernel(steps(loop("l", 0, minimum(T - t, 8) - 1, (), "lanes", 8))), "may have no lane"),
+    "weights past the end of their panel": (
+        kernel(steps(loop("l", 0, 3, (store(Y, (n, t), load(W, lane + 1)),), "lanes", 8), hi=1)),
+        "index 0 of wp: packed f32.8., `8`, may be 8 or more",
+    ),
+    "two lanes that write one element": (
+        kernel(steps(loop("l", 0, 8, (store(Y, (n, t), load(W, lane)),), "lanes", 8))),
+        "two lanes may touch one element of y",
+    ),
+    "a lane that reads what its neighbour writes": (
+        kernel(steps(Alloc(TMP), FILL, loop("l", 0, 3, (store(TMP, (lane + 1,), load(TMP, lane)),), "lanes", 4))),
+        "two lanes may touch one element of tmp",
+    ),
+    # What is read before it is written.
+    "a register that nothing wrote": (kernel(steps(Alloc(ACC), store(Y, (n, t), load(ACC, 1, 3)))), r"acc\[1, 3\] may be read before"),
+    "a sum without a start": (kernel(steps(Alloc(SUM), store(SUM, (), load(SUM) + 1))), "sum.* may be read before"),
+    "a row that nothing wrote": (
+        kernel(steps(Alloc(ACC), loop("l", 0, 8, (store(ACC, (0, lane), ONE),), "lanes", 8), store(Y, (n, t), load(ACC, 1, 3)))),
+        "may be read before",
+    ),
+    "lanes that nothing wrote": (
+        kernel(
+            steps(
+                Alloc(ACC),
+                loop("l", 0, 5, (store(ACC, (0, lane), ONE),), "lanes", 8),
+                loop("l", 0, 8, (store(Y, (n, t + lane), load(ACC, 0, lane)),), "lanes", 8),
+                hi=T - 7,
+            )
+        ),
+        "may be read before",
+    ),
+    "scratch that a loop may not have written": (
+        kernel(steps(Alloc(TMP), loop("q", 0, T - 5, (FILL,)), store(Y, (n, t), load(TMP, 2)))),
+        "may be read before",
+    ),
+    "scratch that neither of two loops may have written": (
+        kernel(
+            steps(
+                Alloc(TMP),
+                loop("many", 0, minimum(1, T // 4), (FILL,)),
+                loop("few", 0, minimum(1, maximum(3 - T, 0)), (FILL,)),
+                store(Y, (n, t), load(TMP, 2)),
+            )
+        ),
+        "may be read before",
+    ),
+    "scratch of which every other element was written": (
+        kernel(steps(Alloc(TMP), loop("k", 0, 2, (store(TMP, (2 * var("k"),), ONE),)), store(Y, (n, t), load(TMP, 2)))),
+        "may be read before",
+    ),
+    "scratch that was written in another iteration": (
+        kernel(steps(Alloc(TMP), loop("k", 0, 4, (store(TMP, (var("k"),), load(TMP, 0)),)))),
+        "may be read before",
+    ),
+    "scratch of the last time": (kernel(steps(Alloc(TMP), loop("q", 0, 2, (store(Y, (n, t), load(TMP, 0)), FILL)))), "may be read before"),
+    # Races.
+    "one element for all sequences": (
+        kernel(steps(store(Y, (0, t), ONE))),
+        "two iterations of the parallel loop n may touch one element of y",
+    ),
+    "two steps that write one element": (
+        kernel(loop("n", 0, N, (loop("t", 0, T, (store(Y, (n, t // 2), ONE),), "parallel"),), "parallel")),
+        "two iterations of the parallel loop t",
+    ),
+    "steps that write what the next one does": (
+        kernel(loop("n", 0, N, (loop("t", 0, T - 1, (store(Y, (n, t), ONE), store(Y, (n, t + 1), ONE)), "parallel"),), "parallel")),
+        "two iterations of the parallel loop t",
+    ),
+    "blocks that overlap": (
+        kernel(
+            loop("b", 0, (T + 7) // 8, (loop("t", 8 * B, minimum(8 * B + 9, T), (store(Y, (0, t), ONE),)),), "parallel"),
+        ),
+        "two iterations of the parallel loop b",
+    ),
+    "an output that another iteration writes": (
+        kernel(loop("t", 0, T - 1, (store(Y, (0, t), load(Y, 0, t + 1)),), "parallel")),
+        "two iterations of the parallel loop t",
+    ),
+    "what the first block does within the next": (
+        kernel(
+            Let("blocks", maximum(T // 8, 1)),
+            loop(
+                "b",
+                0,
+                var("blocks"),
+                (
+                    loop("alone", 0, 1 - B, (loop("t", minimum(8, T), T, (store(Y, (0, t), ONE),)),)),
+                    loop("s", 0, minimum(8, T - 8 * B), (store(Y, (0, 8 * B + var("s")), ONE),)),
+                ),
+                "parallel",
+            ),
+        ),
+        "two iterations of the parallel loop b",
+    ),
+    "windows that do not take turns": (
+        kernel(
+            Let("windows", T // 12 * 3),
+            loop(
+                "b",
+                0,
+                (var("windows") + 3) // 4,
+                (
+                    loop(
+                        "s",
+                        0,
+                        minimum(4, var("windows") - 4 * B),
+                        tuple(store(Y, (0, WINDOW // 3 * 9 + WINDOW + 2 * a), ONE) for a in range(4)),
+                    ),
+                ),
+                "parallel",
+            ),
+        ),
+        "two iterations of the parallel loop b",
+    ),
+    # Numbers and divisors.
+    "a number of an outer block that is set again": (
+        kernel(steps(Bind("s", ONE), loop("i", 0, 2, (Bind("s", ONE),)))),
+        "`s` is defined twice",
+    ),
+    "a divisor that may be zero": (kernel(Let("a", N // (T - 1))), "the divisor of .* may be less than 1"),
     # Parallel loops.
+    "a parallel loop that begins later": (kernel(loop("n", 1, N, (), "parallel")), "parallel loop n begins at 1"),
+    "a parallel loop whose end depends on another": (
+        kernel(loop("n", 0, N, (loop("m", 0, n, (), "parallel"),), "parallel")),
+        "the end of parallel loop m, n, depends on n",
+    ),
+    "a name between parallel loops": (
+        kernel(loop("n", 0, N, (Let("a", n + 1), loop("m", 0, T, (), "parallel")), "parallel")),
+        "parallel loop m has statements beside it",
+    ),
     "parallel within serial": (kernel(loop("t", 0, T, (loop("n", 0, N, (), "parallel"),))), "stands within the serial loop t"),
     "parallel deep within serial": (
         kernel(loop("t", 0, T, (loop("i", 0, 2, (loop("n", 0, N, (), "parallel"),)),))),
@@ -136,19 +342,27 @@ BAD_AS_CODE = {
     ),
     "a register's rows in the lanes": (
         kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(ACC, (lane, 0), ONE),), "lanes", 8))),
-        "register acc is indexed by `l`",
+        "all lanes write one element of register acc",
     ),
     "a column that a loop counts": (
-        kernel(steps(Alloc(ACC), loop("i", 0, 8, (loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, i)),), "lanes", 2),)))),
+        kernel(steps(*written(loop("i", 0, 8, (COLUMN,))), hi=T - 1)),
         "register acc is indexed by `i`",
     ),
     "a column in lanes that are no power of two": (
-        kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, 1)),), "lanes", 3))),
+        kernel(steps(*written(loop("l", 0, 2, (store(Y, (n, t + lane), load(ACC, lane, 1)),), "lanes", 3)), hi=T - 1)),
         "a column of vectors of 8 in lanes of 3",
     ),
     "a column in more lanes than the vectors have": (
-        kernel(steps(Alloc(ACC), loop("l", 0, 2, (store(Y, (n, t), load(ACC, lane, 1)),), "lanes", 16))),
+        kernel(steps(*written(loop("l", 0, 2, (store(Y, (n, t + lane), load(ACC, lane, 1)),), "lanes", 16)), hi=T - 1)),
         "a column of vectors of 8 in lanes of 16",
+    ),
+    "a column of as many rows as there are steps": (
+        kernel(steps(*written(loop("l", 0, minimum(T - t, 2), (store(Y, (n, t + lane), load(ACC, lane, 1)),), "lanes", 2)))),
+        "which is no constant",
+    ),
+    "vectors that are written as scalars": (
+        kernel(steps(*written(store(ACC, (0, 0), ONE)))),
+        "register acc holds vectors, and is used as a scalar, or the other way round",
     ),
     "a vector of another width": (
         kernel(steps(Alloc(ACC), loop("l", 0, 4, (store(ACC, (0, lane), ONE),), "lanes", 4))),

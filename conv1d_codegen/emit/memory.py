@@ -183,12 +183,12 @@ class Memory:
         return at
 
     def _read(self, buffer: Buffer, scalar: str, width: int, offset: Index) -> str:
-        """Load what lies together. What nothing writes is loaded once, and before the loops in which it stays the same."""
+        """Load what lies together. What a kernel never writes is loaded once, and before the loops in which it stays the same."""
 
         def make() -> str:
             return self._load(scalar, width, self._address(buffer, scalar, offset), BYTES[scalar])
 
-        if buffer.space == "scratch":
+        if buffer.space in ("scratch", "output"):
             return make()
         moving, constant = self._integers.resolved(offset)
         key = ("load", buffer.name, width, moving, constant)

@@ -122,6 +122,8 @@ def cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list
         pieces.append(Piece(name, count, start, size, vectors=count_vectors, active=width))
         start = start + count * size
     left = hi - start
+    if width == 1:
+        return pieces
     return [*pieces, Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import index, minimum
+from ..index import index, maximum, minimum
 from ..ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
 from .context import Context
 
@@ -36,7 +36,10 @@ def _block(body: Block) -> Iterator[Statement]:
         match s:
             case For(kind="unrolled", body=(Bind(value=Load() as read), *_)):
                 ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_AHEAD) - 1})
-                yield Prefetch(read.buffer, (*read.index[:-1], index(minimum(ahead, read.buffer.shape[-1] - 1))))
+                first = read.index[-1].substitute({s.var: 0})
+                # Not before what is loaded here: that there is a last step to be fetched is proved of it already.
+                step = index(maximum(minimum(ahead, read.buffer.shape[-1] - 1), first))
+                yield Prefetch(read.buffer, (*read.index[:-1], step))
                 yield s
             case For():
                 yield replace(s, body=tuple(_block(s.body)))

@@ -9,67 +9,66 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..bounds import Facts, divisions
-from ..index import Atom, Extreme, Index, Var, parts, rebuild
+from ..bounds import Scope
+from ..index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
 from ..rewrite import loads, substitute
-from ..verify import facts_of
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_used(_block(kernel.body, facts_of(kernel))))
+    return kernel.with_body(_used(_block(kernel.body, Scope.of_sizes(kernel.sizes))))
 
 
-def _block(body: Block, facts: Facts) -> Block:
+def _block(body: Block, scope: Scope) -> Block:
     result: list[Statement] = []
     rest = list(body)
     while rest:
         s = rest.pop(0)
         match s:
             case Let():
-                number = _index(s.value, facts)
+                number = _index(s.value, scope)
                 if all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial):
                     rest = list(substitute(tuple(rest), {s.name: number}))
                     continue
-                facts = facts.where(s.name, number)
+                scope = scope.where(s.name, number)
                 result.append(replace(s, value=number))
             case For():
-                lo, hi = _index(s.lo, facts), _index(s.hi, facts)
-                if facts.proves(lo - hi):
+                lo, hi = _index(s.lo, scope), _index(s.hi, scope)
+                if scope.proves(lo - hi):
                     continue
-                result.append(replace(s, lo=lo, hi=hi, body=_block(s.body, facts.in_range(s.var, lo, hi))))
+                result.append(replace(s, lo=lo, hi=hi, body=_block(s.body, scope.in_range(s.var, lo, hi))))
             case _:
                 result.append(s)
     return tuple(result)
 
 
-def _index(expression: Index, facts: Facts) -> Index:
+def _index(expression: Index, scope: Scope) -> Index:
     def resolve(atom: Atom) -> Index | None:
         if isinstance(atom, Var):
             return None
-        first, second = (_index(part, facts) for part in parts(atom))
+        first, second = (_index(part, scope) for part in parts(atom))
         if isinstance(atom, Extreme):
             above, below = (first, second) if atom.kind == "max" else (second, first)
-            if _worth_dropping(below, above, facts) and facts.proves(first - second):
+            if _worth_dropping(below, above, scope) and scope.proves(first - second):
                 return above
-            if _worth_dropping(above, below, facts) and facts.proves(second - first):
+            if _worth_dropping(above, below, scope) and scope.proves(second - first):
                 return below
         return rebuild(atom, first, second)
 
     return expression.map_atoms(resolve)
 
 
-def _worth_dropping(dropped: Index, kept: Index, facts: Facts) -> bool:
+def _worth_dropping(dropped: Index, kept: Index, scope: Scope) -> bool:
     """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name beside one by a
     run-time size, an expression beside a product of names, or anything but a number beside a name that stands for an expression, behind
     which a proof would have to look."""
     divisors = [a.divisor for a in divisions(kept) if a.divisor.constant is None]
-    by_expression = any(not isinstance(atom := divisor.single_atom, Var) or atom in facts.defined for divisor in divisors)
+    by_expression = any(not isinstance(atom := divisor.single_atom, Var) or atom in scope.defined for divisor in divisors)
     by_size = divisors and isinstance(dropped.single_atom, Var)
     products = any(len(monomial) > 1 for side in (dropped, kept) for monomial, _ in side.terms)
     beside_product = products and dropped.constant is None and kept.constant is None
-    behind_a_name = kept.single_atom in facts.defined and dropped.constant is None
+    behind_a_name = kept.single_atom in scope.defined and dropped.constant is None
     return not (by_expression or by_size or beside_product or behind_a_name)
 
 

@@ -1,0 +1,103 @@
+"""The verifier: what must hold of a kernel so that it can run, proved for all run-time sizes.
+
+    __init__.py   names are defined before they are used; loops are of the form that code is printed for
+    access.py     every access lies within its buffer, as wide as the printed code makes it
+    written.py    no register or scratch element is read before it is written
+    races.py      no two parallel iterations, and no two lanes, touch an element that one of them writes
+
+`verify(kernel)` raises `InvalidKernel`, with the statement and what was not proved. Every kernel is verified before it runs. What is
+accepted never reads or writes outside an array, whatever the batch and the length, and its code computes what the interpreter does.
+"""
+
+from __future__ import annotations
+
+from ..bounds import Scope
+from ..index import Index, divisions
+from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
+from ..rewrite import walk
+from . import access, races, written
+from .place import InvalidKernel, Place
+
+
+def verify(kernel: Kernel, scheduled: bool = False) -> None:
+    """Check a whole kernel; with `scheduled`, also what the printer of code relies on. Raises InvalidKernel."""
+    place = Place.top(kernel, Scope.of_sizes(kernel.sizes), scheduled)
+    for buffer in kernel.buffers:
+        for size in buffer.shape:
+            _index(size, f"the shape of {buffer}", place)
+    _parallel_outside(kernel.body, outermost=True)
+    _block(kernel.body, place)
+    races.between_iterations(place.outputs)
+
+
+def _parallel_outside(body: Block, outermost: bool = False) -> None:
+    """Parallel loops are the outermost ones, each with nothing beside the next, so that they form one space of iterations from 0 on.
+
+    Names may be defined beside the outermost one only, as how many iterations there are is worked out before they begin.
+    """
+    parallel = [s for s in body if isinstance(s, For) and s.kind == "parallel"]
+    beside = [s for s in body if s not in parallel and not (outermost and isinstance(s, Let))]
+    if len(parallel) > 1 or (parallel and beside):
+        raise InvalidKernel(f"parallel loop {parallel[0].var} has statements beside it")
+    for statement in body:
+        if not isinstance(statement, For):
+            continue
+        inner = [s for s in walk(statement.body) if isinstance(s, For) and s.kind == "parallel"]
+        if statement.kind == "parallel":
+            if statement.lo != 0:
+                raise InvalidKernel(f"parallel loop {statement.var} begins at {statement.lo}, not at 0")
+            for other in inner:
+                if statement.var in other.hi.variables():
+                    raise InvalidKernel(f"the end of parallel loop {other.var}, {other.hi}, depends on {statement.var}")
+            _parallel_outside(statement.body)
+        elif inner:
+            raise InvalidKernel(f"a parallel loop stands within the {statement.kind} loop {statement.var}")
+
+
+def _block(body: Block, place: Place) -> None:
+    for statement in body:
+        match statement:
+            case For():
+                _loop(statement, place)
+            case Let(name, number):
+                _index(number, f"let {name}", place)
+                place.let(name, number)
+            case Bind(name, number):
+                access.value(number, place, statement)
+                place.bind(name)
+            case Alloc(buffer):
+                place.allocate(buffer)
+            case Store(buffer, at, number):
+                access.value(number, place, statement)
+                access.element(buffer, at, place, statement)
+                place.store(statement)
+            case Prefetch():
+                access.prefetch(statement, place)
+
+
+def _loop(loop: For, place: Place) -> None:
+    _index(loop.lo, f"loop {loop.var}", place)
+    _index(loop.hi, f"loop {loop.var}", place)
+    if place.lanes is not None:
+        raise InvalidKernel(f"loop {loop.var} stands within a lanes loop")
+    if loop.kind == "lanes":
+        if not place.scope.proves(loop.width - loop.hi):
+            raise InvalidKernel(f"lanes loop {loop.var} may run past its width: {loop.hi} of {loop.width}")
+        if not place.scope.proves(loop.hi - 1):  # its scalar loads are printed all the same
+            raise InvalidKernel(f"lanes loop {loop.var} may have no lane: {loop.hi} of {loop.width}")
+    inner = place.inside(loop)
+    _block(loop.body, inner)
+    if loop.kind == "lanes":
+        races.between_lanes(loop)
+    written.after(loop, place, inner)
+
+
+def _index(expression: Index, where: str | Statement, place: Place) -> None:
+    """An expression of names that are defined, with divisors that are 1 or more: code divides before it knows whether a loop runs."""
+    place.known(expression, where)
+    for division in divisions(expression):
+        if division.divisor.constant is None and not place.scope.proves(division.divisor - 1):
+            raise InvalidKernel(f"{where}: the divisor of {division} may be less than 1, as far as can be proved")
+
+
+__all__ = ["InvalidKernel", "verify"]

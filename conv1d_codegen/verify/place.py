@@ -1,0 +1,124 @@
+"""A place in a kernel: which names and buffers are defined there, and what is known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from ..bounds import Scope
+from ..errors import CompileError
+from ..index import Index
+from ..ir import Buffer, For, Kernel, Load, Statement, Store, first_line
+from . import written
+from .written import Box
+
+
+class InvalidKernel(CompileError):
+    """A kernel that the grammar allows and that makes no sense, or of which something that must hold could not be proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAccess:
+    """An access to an output, where it stands, and the parallel loops around, outermost first."""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    scope: Scope
+    parallel: tuple[For, ...]
+    statement: Statement
+    writes: bool
+
+
+@dataclass
+class Place:
+    scope: Scope
+    scheduled: bool
+    buffers: dict[str, Buffer]
+    names: dict[str, str]  # integer names, and the kind of loop (or "let", "size") that makes each
+    numbers: dict[str, bool] = field(default_factory=dict)  # names of numbers, and whether each is of this block
+    lets: dict[str, Index] = field(default_factory=dict)
+    lanes: For | None = None  # the lanes loop around, if there is one
+    parallel: tuple[For, ...] = ()
+    outer: Place | None = None
+    own: set[Buffer] = field(default_factory=set)  # registers and scratch arrays of this block
+    written: dict[Buffer, tuple[Box, ...]] = field(default_factory=dict)  # what this block wrote in registers and scratch arrays
+    forms: dict[Buffer, str] = field(default_factory=dict)  # of registers: "vector" or "scalar"
+    outputs: list[OutputAccess] = field(default_factory=list)  # of the whole kernel
+
+    @classmethod
+    def top(cls, kernel: Kernel, scope: Scope, scheduled: bool) -> Place:
+        """The outermost place of a kernel."""
+        place = cls(scope, scheduled, {}, {name: "size" for name, _ in kernel.sizes})
+        for buffer in kernel.buffers:
+            place._new(buffer.name)
+            place.buffers[buffer.name] = buffer
+        return place
+
+    def inside(self, loop: For) -> Place:
+        """A place within a loop of this one."""
+        self._new(loop.var)
+        return replace(
+            self,
+            scope=self.scope.in_range(loop.var, loop.lo, loop.hi),
+            buffers=dict(self.buffers),
+            names={**self.names, loop.var: loop.kind},
+            numbers=dict.fromkeys(self.numbers, False),
+            lets=dict(self.lets),
+            lanes=loop if loop.kind == "lanes" else self.lanes,
+            parallel=(*self.parallel, loop) if loop.kind == "parallel" else self.parallel,
+            outer=self,
+            own=set(),
+            written={},
+        )
+
+    def known(self, expression: Index, where: str | Statement) -> None:
+        """Raises InvalidKernel for names that are not defined."""
+        for name in expression.variables():
+            if name not in self.names:
+                text = where if isinstance(where, str) else first_line(where)
+                raise InvalidKernel(f"{text}: `{name}` is not defined there")
+
+    def let(self, name: str, value: Index) -> None:
+        """Define a named integer. To say the same again does no harm."""
+        if self.lets.get(name) != value:
+            self._new(name)
+            self.names[name] = "let"
+            self.scope = self.scope.where(name, value)
+            self.lets[name] = value
+
+    def bind(self, name: str) -> None:
+        """Define a named number, or set it again in the block that defined it."""
+        if not self.numbers.get(name):
+            self._new(name)
+        self.numbers[name] = True
+
+    def allocate(self, buffer: Buffer) -> None:
+        """Define a register tile or a scratch array, in which nothing is written yet."""
+        self._new(buffer.name)
+        self.buffers[buffer.name] = buffer
+        self.own.add(buffer)
+        self.written.pop(buffer, None)
+        self.forms.pop(buffer, None)
+
+    def boxes(self, buffer: Buffer) -> Iterator[Box]:
+        """What was written of a register tile or a scratch array."""
+        place: Place | None = self
+        while place is not None:
+            yield from place.written.get(buffer, ())
+            place = None if buffer in place.own else place.outer
+
+    def store(self, statement: Store) -> None:
+        """Take note of what a statement writes."""
+        if statement.buffer.space == "output":
+            self.outputs.append(OutputAccess(statement.buffer, statement.index, self.scope, self.parallel, statement, writes=True))
+        else:
+            written.add(statement, self)
+
+    def load(self, read: Load, statement: Statement) -> None:
+        """Take note of what a statement reads of an output."""
+        if read.buffer.space == "output":
+            self.outputs.append(OutputAccess(read.buffer, read.index, self.scope, self.parallel, statement, writes=False))
+
+    def _new(self, name: str) -> None:
+        if name in self.names or name in self.buffers or name in self.numbers:
+            raise InvalidKernel(f"`{name}` is defined twice")

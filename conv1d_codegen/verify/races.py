@@ -1,0 +1,154 @@
+"""Races: elements that two iterations of a parallel loop, or two lanes, may touch while one of them writes.
+
+Of each parallel loop `p` it is proved that its iterations have slices of their own of some axis of the output. Every index of that axis
+has a key, `index = factor * key + offset`, in the slice `p*size <= key < (p + 1)*size`. With the same factor everywhere, and offsets that
+differ by less than the factor, equal indices have equal keys, and slices do not overlap. An index of windows that take turns,
+
+    (m - 1)*s * (window // s) + window + a*s        =  m*s * (window // s) + a*s + window % s,        a < m
+
+has `window` as its key, as `window // s`, `a` and `window % s` are its digits. What only the first iteration touches may lie below or above
+all that others do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import gcd
+
+from ..bounds import Scope
+from ..bounds.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
+from ..index import var
+from ..ir import Bind, Buffer, For, Store, first_line
+from ..rewrite import loads
+from .place import InvalidKernel, OutputAccess
+from .written import step_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """An index, `factor * key + offset`. The offset is the same in all iterations, and a multiple of `unit` beside a common one."""
+
+    scope: Scope
+    whole: Poly
+    key: Poly
+    factor: int
+    offset: Poly
+    unit: int = 1
+
+
+def between_iterations(accesses: Iterable[OutputAccess]) -> None:
+    """Raises InvalidKernel unless every parallel iteration has output elements of its own."""
+    by_buffer: dict[Buffer, list[OutputAccess]] = {}
+    for access in accesses:
+        by_buffer.setdefault(access.buffer, []).append(access)
+    for buffer, some in by_buffer.items():
+        if any(access.writes for access in some):
+            for loop in some[0].parallel:
+                axes = range(len(buffer.shape))
+                ways = ((axis, by_keys) for axis in axes for by_keys in (False, True))
+                if loop.hi != 1 and not any(_have_slices(some, axis, loop.var, by_keys) for axis, by_keys in ways):
+                    raise InvalidKernel(
+                        f"{first_line(some[0].statement)}: two iterations of the parallel loop {loop.var} may touch one element "
+                        f"of {buffer}, as far as can be proved"
+                    )
+
+
+def between_lanes(loop: For) -> None:
+    """Raises InvalidKernel unless each lane has elements of its own of what a lanes loop writes: code runs each statement for all lanes."""
+    stores = [s for s in loop.body if isinstance(s, Store)]
+    values = [s.value for s in loop.body if isinstance(s, Store | Bind)]
+    for buffer in {s.buffer for s in stores} if loop.hi != 1 else ():
+        places = [s.index for s in stores if s.buffer == buffer]
+        places += [read.index for value in values for read in loads(value) if read.buffer == buffer]
+        if not any(len(set(axis)) == 1 and step_of(axis[0], loop.var) for axis in zip(*places, strict=True)):
+            raise InvalidKernel(f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved")
+
+
+def _have_slices(accesses: list[OutputAccess], axis: int, name: str, by_keys: bool) -> bool:
+    """Whether the iterations of the parallel loop over `name` have slices of one axis."""
+    sliced: list[_Index] = []
+    first_only: list[_Index] = []
+    size: Poly | None = None
+    for access in accesses:
+        scope = access.scope
+        iteration = scope.polynomial(var(name))
+        at = _key(scope, scope.polynomial(access.index[axis]), last_of(iteration), by_keys)
+        size = size or _size(scope, at.key, last_of(iteration))
+        if size is not None and _in_slice(at, iteration, size):
+            sliced.append(at)
+        elif scope.holds(scaled(iteration, -1)):
+            first_only.append(at)
+        else:
+            return False
+    return _have_equal_keys(sliced) and all(_outside(at, sliced, last_of(iteration)) for at in first_only)
+
+
+def _key(scope: Scope, whole: Poly, iteration: int, by_keys: bool) -> _Index:
+    if not by_keys:
+        return _Index(scope, whole, whole, 1, {})
+    moving = {m: c for m, c in whole.items() if m and m[-1] >= iteration}
+    offset = {m: c for m, c in whole.items() if m not in moving}
+    for m, c in moving.items():
+        quotient = scope.integers[m[0]]
+        turns = number(quotient.b) if len(m) == 1 and quotient.kind == "div" else None
+        if turns is not None and c % turns == 0 and plus(moving, {m: c}, -1) == quotient.a:
+            return _Index(scope, whole, quotient.a, c + turns, offset, turns)
+    factor = gcd(*moving.values()) or 1
+    return _Index(scope, whole, {m: c // factor for m, c in moving.items()}, factor, offset)
+
+
+def _size(scope: Scope, key: Poly, iteration: int) -> Poly | None:
+    """How far the slices of two iterations lie apart: what the iteration's number is multiplied by, in the key or in what bounds it."""
+    queue, seen = [key], set()
+    for poly in queue:
+        size = {tuple(i for i in m if i != iteration): c for m, c in poly.items() if m.count(iteration) == 1}
+        if size and last_of(size) < iteration:
+            return size
+        for i in {i for m in poly for i in m if i > iteration and i not in seen}:
+            seen.add(i)
+            integer = scope.integers[i]
+            if integer.kind == "variable":
+                queue += [scaled(rest, -1) for factor, rest in integer.bounds if factor == 1 and rest]
+            elif integer.kind != "div":
+                queue += [side for side in (integer.a, integer.b) if side]
+    return None
+
+
+def _in_slice(at: _Index, iteration: Poly, size: Poly) -> bool:
+    first = product(iteration, size)
+    return at.scope.holds(plus(at.key, first, -1)) and at.scope.holds(plus(plus(plus(first, size), constant(-1)), at.key, -1))
+
+
+def _have_equal_keys(sliced: list[_Index]) -> bool:
+    """Whether indices that are equal have equal keys."""
+    offsets = [number(plus(at.offset, sliced[0].offset, -1)) for at in sliced]
+    if any(offset is None or offset % sliced[0].unit for offset in offsets) or len({(at.factor, at.unit) for at in sliced}) > 1:
+        return False
+    known = [offset for offset in offsets if offset is not None]
+    return not known or max(known) - min(known) < sliced[0].factor
+
+
+def _outside(at: _Index, sliced: list[_Index], iteration: int) -> bool:
+    """Whether an index that only the first iteration has is below or above all others."""
+    bottoms = [other.offset for other in sliced if other.scope.holds(other.key)]
+    if len(bottoms) == len(sliced) and all(at.scope.holds(plus(plus(bottom, constant(-1)), at.whole, -1)) for bottom in bottoms):
+        return True
+    top = _least(at.scope, at.whole, iteration)
+    return top is not None and all(other.scope.holds(plus(plus(top, constant(-1)), other.whole, -1)) for other in sliced)
+
+
+def _least(scope: Scope, poly: Poly, iteration: int) -> Poly | None:
+    """What an expression is at least, in integers that are the same for all iterations."""
+    while (last := last_of(poly)) >= iteration:
+        integer, parts = scope.integers[last], split(poly, last)
+        factor = None if parts is None else number(parts[0])
+        if parts is None or factor is None:
+            return None
+        if integer.kind == "let":
+            poly = plus(parts[1], integer.a, factor)
+        elif integer.kind == "variable" and factor > 0:
+            poly = plus(parts[1], next(rest for sign, rest in integer.bounds if sign == 1), -factor)
+        else:
+            return None
+    return poly

@@ -1,0 +1,169 @@
+"""Which elements of registers and scratch arrays are written, so that none is read before.
+
+A store writes one element. After a loop over stores, what its iterations wrote is joined: with
+
+    for tile in 0..count: for i in 0..6: sum[i + 6*tile] := ...
+
+`sum[6*tile .. 6*tile + 6]` is written after the inner loop, and `sum[0 .. 6*count]` after the outer one. Boxes that touch are joined too,
+and so are two of which one is written in any case, as where few steps take another loop than many. What is not understood counts as not
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..index import Extreme, Index, Var, index, minimum, var
+from ..ir import Buffer, For, Store
+from ..rewrite import loads
+
+if TYPE_CHECKING:
+    from .place import Place
+
+_MOST_BOXES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 1 or more."""
+
+    sides: tuple[tuple[Index, Index], ...]
+    condition: Index | None = None
+
+
+def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:
+    """Whether it is proved that the element at a place was written."""
+    return any(
+        box.condition is None and all(_between(i, first, end, place) for i, (first, end) in zip(at, box.sides, strict=True))
+        for box in place.boxes(buffer)
+    )
+
+
+def _between(i: Index, first: Index, end: Index, place: Place) -> bool:
+    return place.scope.proves(i - first) and place.scope.proves(end - 1 - i)
+
+
+def add(statement: Store, place: Place) -> None:
+    """Take note of what a store writes. One that adds to what was there writes nothing new."""
+    buffer, at = statement.buffer, statement.index
+    if any(read.buffer == buffer and read.index == at for read in loads(statement.value)) or _is_whole(buffer, place):
+        return
+    place.written[buffer] = _joined(place.written.get(buffer, ()), Box(tuple((i, i + 1) for i in at)), place)
+
+
+def after(loop: For, place: Place, inner: Place) -> None:
+    """Take note of what all iterations of a loop wrote; `inner` is the place within it."""
+    for buffer, boxes in inner.written.items():
+        if buffer not in inner.own and not _is_whole(buffer, place):
+            for box in boxes:
+                whole = _over(loop, _without_names(box, place, inner), place)
+                if whole is not None:
+                    place.written[buffer] = _joined(place.written.get(buffer, ()), whole, place)
+
+
+def _is_whole(buffer: Buffer, place: Place) -> bool:
+    """Whether all of a buffer was written already."""
+    everything = Box(tuple((index(0), size) for size in buffer.shape))
+    return any(box == everything for box in place.boxes(buffer))
+
+
+def _without_names(box: Box, place: Place, inner: Place) -> Box:
+    """The box with the values of the names that end with the loop."""
+    for name in reversed(inner.lets):
+        if name not in place.lets:
+            box = _substituted(box, name, inner.lets[name])
+    return box
+
+
+def _substituted(box: Box, name: str, value: Index) -> Box:
+    at = {name: value}
+    condition = None if box.condition is None else box.condition.substitute(at)
+    return Box(tuple((first.substitute(at), end.substitute(at)) for first, end in box.sides), condition)
+
+
+def _over(loop: For, box: Box, place: Place) -> Box | None:
+    """The box that all iterations of a loop write together, each its own; None where that is not understood."""
+    if box.condition is not None and loop.var in box.condition.variables():
+        return None
+    axes = [axis for axis, side in enumerate(box.sides) if any(loop.var in bound.variables() for bound in side)]
+    if not axes:
+        return _repeated(loop, box, place)
+    if len(axes) == 1:
+        (axis,) = axes
+        side = _run(loop, *box.sides[axis], place)
+        if side is not None:
+            return replace(box, sides=(*box.sides[:axis], side, *box.sides[axis + 1 :]))
+    if loop.lo == 0 and place.scope.proves(1 - loop.hi):  # it runs once at most
+        return _repeated(loop, _substituted(box, loop.var, index(0)), place)
+    return None
+
+
+def _repeated(loop: For, box: Box, place: Place) -> Box | None:
+    """The box that every iteration of a loop writes, if there is one."""
+    if place.scope.proves(loop.hi - loop.lo - 1):
+        return box
+    without = place.scope.in_range("without", 0, loop.lo - loop.hi + 1)  # where the loop does not run
+    if any(without.proves(first - end) for first, end in box.sides):  # the box is empty there
+        return box
+    return replace(box, condition=loop.hi) if box.condition is None and loop.lo == 0 else None
+
+
+def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Index] | None:
+    """What intervals of one length make together that each iteration moves on by that length, or by less."""
+    length = (end - first).constant
+    if length is None:
+        return None
+    atom, limit = first.single_atom, None
+    if isinstance(atom, Extreme) and atom.kind == "min":  # the last ones are moved back, so as to end at a limit
+        moving, fixed = (atom.a, atom.b) if loop.var in atom.a.variables() else (atom.b, atom.a)
+        first, limit = moving, fixed + length
+        if loop.var in limit.variables():
+            return None
+    step = step_of(first, loop.var)
+    if step is None or not 0 < abs(step) <= length:
+        return None
+    if step < 0:
+        return (first.substitute({loop.var: loop.hi}) - step, first.substitute({loop.var: loop.lo}) - step) if limit is None else None
+    start, stop = (first.substitute({loop.var: bound}) for bound in (loop.lo, loop.hi))
+    if limit is None or place.scope.proves(limit - stop):
+        return start, stop
+    return start, limit if place.scope.proves(stop - limit) else index(minimum(stop, limit))
+
+
+def step_of(expression: Index, name: str) -> int | None:
+    """By how much an expression changes from one value of a variable to the next; None where that is not always the same."""
+    step = 0
+    for monomial, coefficient in expression.terms:
+        if monomial == (Var(name),):
+            step = coefficient
+    return step if name not in (expression - var(name) * step).variables() else None
+
+
+def _joined(boxes: tuple[Box, ...], new: Box, place: Place) -> tuple[Box, ...]:
+    """The boxes and a new one, joined with as many of them as can be."""
+    for at, old in enumerate(boxes):
+        for both in _both(old, new, place):
+            rest = boxes[:at] + boxes[at + 1 :]
+            return boxes if both == old else _joined(rest, both, place)
+    return (*boxes, new) if len(boxes) < _MOST_BOXES else boxes
+
+
+def _both(old: Box, new: Box, place: Place) -> Iterator[Box]:
+    """One box for two, if there is one."""
+    same = place.scope.same
+    apart = [axis for axis, (a, b) in enumerate(zip(old.sides, new.sides, strict=True)) if not (same(a[0], b[0]) and same(a[1], b[1]))]
+    if not apart and old.condition is not None and new.condition is not None:
+        otherwise = place.scope.in_range("otherwise", 0, 1 - old.condition)  # where the old condition does not hold
+        if otherwise.proves(new.condition - 1):
+            yield replace(old, condition=None)
+    elif not apart and (old.condition is None or old.condition == new.condition):
+        yield old
+    elif len(apart) == 1 and old.condition == new.condition:
+        (axis,) = apart
+        (a, b), (c, d) = old.sides[axis], new.sides[axis]
+        touching = ((a, d) if same(b, c) else None, (c, b) if same(d, a) else None)
+        for side in touching:
+            if side is not None:
+                yield replace(old, sides=(*old.sides[:axis], side, *old.sides[axis + 1 :]))
