@@ -64,21 +64,33 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Mixing:
-    """`target[p, q, ...] = Σ_j matrix[p*terms + q][j] * source[j, ...]`, computed in float64 and rounded once."""
+    """`target[p, q, ...] = Σ_i matrix[p][i] * source[first(q) + i*phases, ...]`, computed in float64 and rounded once.
+
+    With r columns, `first(q) = q % phases + r * phases * (q // phases)`. Taps beyond the last count as zero.
+    """
 
     source: str
     target: str
     shape: tuple[Index, ...]  # of the target
     matrix: tuple[tuple[float, ...], ...]
+    phases: int
 
     def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
         """The sums over the first axis of `array`, in `dtype`."""
-        taps = array.reshape(len(array), -1).astype(np.float64)
+        shape = [size.evaluate(sizes) for size in self.shape]
+        taps = np.concatenate((array.reshape(len(array), -1), np.zeros((1, array[0].size), array.dtype))).astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # of weights that are not finite, or nearly too large
-            return (np.array(self.matrix) @ taps).astype(dtype).reshape([size.evaluate(sizes) for size in self.shape])
+            mixed = np.array(self.matrix) @ taps[np.minimum(self.taps(shape[1]), len(array))]
+            return np.asarray(np.moveaxis(mixed, 0, 1).astype(dtype, order="C").reshape(shape))
+
+    def taps(self, terms: int) -> np.ndarray[Any, Any]:
+        """For each of so many q, and each column of the matrix, which tap of the source it takes."""
+        chunk, phase = np.divmod(np.arange(terms), self.phases)
+        columns = np.arange(len(self.matrix[0]))
+        return np.asarray(np.add.outer(phase + self.phases * len(columns) * chunk, self.phases * columns))
 
     def __str__(self) -> str:
-        return f"{self.source} by the matrix of {len(self.matrix)} rows"
+        return f"{self.source} by the matrix of {len(self.matrix) * self.shape[1]} rows"
 
 
 def laid_out(

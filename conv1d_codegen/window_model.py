@@ -186,7 +186,7 @@ def _transformed_bytes(problem: Problem, split: Split, outputs: int) -> int:
 def _pairs(problem: Problem, most: int) -> Iterator[tuple[int, int]]:
     """(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
     longest = Split.of(problem, 1).longest
-    for taps in range(min(2, longest), longest + 1):
+    for taps in range(min(2, longest), min(longest, most - 1) + 1):
         for outputs in range(2, most - taps + 2):
             yield outputs, taps
 

@@ -85,9 +85,12 @@ class _Rational(_Machine):
 
 def mixed(mixing, weights, plan):
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
-    exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row} | {0.0: Fraction(0)}
+    exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
-    return (matrix @ weights.reshape(len(weights), -1)).reshape([size.constant for size in mixing.shape])
+    shape = [size.constant for size in mixing.shape]
+    with_zero = np.append(weights.reshape(len(weights), -1), np.zeros((1, weights[0].size), object), axis=0)
+    of_terms = [with_zero[np.minimum(taps, len(weights))] for taps in mixing.taps(shape[1])]
+    return np.stack([matrix @ term for term in of_terms], axis=1).reshape(shape)
 
 
 def _packed(packing, array, sizes):

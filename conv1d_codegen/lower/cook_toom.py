@@ -37,6 +37,10 @@ from .formula import Formula, compute_type, identifier
 #: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts
 #: of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
 _FILTERS, _BYTES = 256, 3 << 19
+#: Transforms of a window that are written out beside each other; more are computed in loops over chunks and phases. Written out, the 64 of
+#: c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in
+#: loops 7.1 ms and 110 (avx512).
+_MOST_UNROLLED = 16
 
 
 def lower(problem: Problem, plan: Plan) -> Kernel:
@@ -58,6 +62,7 @@ class _Lowering:
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most
         self.shared = self.split.shares(plan.outputs)
+        self.unrolled = self.split.transforms(plan.outputs) <= _MOST_UNROLLED
         self.halo = self.split.halo if self.shared else 0
         compute, n, transforms = compute_type(p), self.toom.multiplications, self.split.transforms(plan.outputs)
         row = _apart(p.group_channels, compute)
@@ -79,7 +84,8 @@ class _Lowering:
         blocks = loop("block", 0, var("blocks"), body, "parallel")
         body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel"))
         x, w, *bias, y = self.formula.buffers
-        mixing = Mixing("w", "wt", self.wt.shape, self.split.weights(self.toom))
+        matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
+        mixing = Mixing("w", "wt", self.wt.shape, matrix, self.split.phases)
         return Kernel(identifier(f"cook_toom_{p}"), self.wt.dtype, (("N", 1), ("T", 0)), (x, w, self.wt, *bias, y), body, (mixing,))
 
     def _counts(self) -> Block:
@@ -111,28 +117,42 @@ class _Lowering:
 
     def _transforms(self) -> Block:
         """The transformed inputs: those of a chunk that later chunks share, or those of every term."""
-        p, s, n = self.problem, self.split, self.toom.multiplications
-        step = self._first_output(var("window")) * p.stride - self.sizes.left
-        way = program(self.toom.inputs)
-        body: Block = ()
-        for transform in range(s.transforms(self.plan.outputs)):
-            first = step + p.dilation * s.first_tap(transform)
-            reads = [load(self.formula.x, *self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
-            binds, results = _straight_line(way, reads, "x")
-            body += binds
-            body += tuple(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results))
+        s, channels, note = self.split, self.problem.group_channels, f"{self.toom}: inputs"
         count: Indexable = var("count")
         if self.halo:
             count = count + minimum(var("count"), 1) * self.halo
-        return (
-            Alloc(self.xt),
-            loop("window", 0, count, (loop("c", 0, p.group_channels, body),), note=f"{self.toom}: inputs"),
-        )
+        transforms = s.transforms(self.plan.outputs)
+
+        def of_windows(program: Block) -> For:
+            return loop("window", 0, count, (loop("c", 0, channels, program),), note=note)
+
+        if self.unrolled:
+            together = [statement for transform in range(transforms) for statement in self._transform(transform, s.first_tap(transform))]
+            return (Alloc(self.xt), of_windows(tuple(together)))
+
+        def of_phases(chunk: Indexable, phases: int) -> For:
+            transform = chunk * s.phases + var("phase")
+            first_tap = chunk * (s.phases * s.taps) + var("phase")
+            return loop("phase", 0, phases, (of_windows(self._transform(transform, first_tap)),))
+
+        whole, rest = divmod(transforms, s.phases)
+        nests = (loop("chunk_of_taps", 0, whole, (of_phases(var("chunk_of_taps"), s.phases),)), of_phases(whole, rest))
+        return (Alloc(self.xt), *(nest for nest in nests if not nest.runs_nothing))
+
+    def _transform(self, transform: Indexable, first_tap: Indexable) -> Block:
+        """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
+        p, s, n = self.problem, self.split, self.toom.multiplications
+        first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
+        reads = [load(self.formula.x, *self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
+        binds, results = _straight_line(program(self.toom.inputs), reads, "x")
+        return (*binds, *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)))
 
     def _products(self, f: Index) -> Block:
         """The sums over terms and channels, for each multiplication."""
         s, acc = self.split, buffer("acc", self.wt.dtype, (), "register")
-        at, window, j, c = var("p"), var("window"), var("j"), var("c")
+        # `prefetch_block` looks for `p`: it asks for what transforms read that are written out.
+        name = "p" if self.unrolled else "point"
+        at, window, j, c = var(name), var("window"), var("j"), var("c")
         chunk = j // s.phases
         transformed = (at, j - chunk * s.phases, window + chunk * s.sequences, c) if self.shared else (at, j, window, c)
         terms, lacking = index(s.terms), s.terms - s.whole_terms
@@ -141,7 +161,7 @@ class _Lowering:
         term = store(acc, (), Fma(load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f), load(acc)))
         sums = loop("j", 0, terms, (loop("c", 0, self.problem.group_channels, (term,)),), note="terms")
         of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
-        return (Alloc(self.yt), loop("p", 0, self.toom.multiplications, (loop("window", 0, var("count"), of_window),)))
+        return (Alloc(self.yt), loop(name, 0, self.toom.multiplications, (loop("window", 0, var("count"), of_window),)))
 
     def _results(self, f: Index) -> For:
         """The outputs of each window."""

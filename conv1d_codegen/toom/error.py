@@ -18,6 +18,8 @@ Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018, a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 
@@ -51,16 +53,18 @@ def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int
     """The standard deviation of the error of each of the window's outputs, in unit roundoffs."""
     b, g, a = _floats(algorithm.inputs), _floats(algorithm.weights), _floats(algorithm.results)
     error_x = _rounded_on_the_way(program(algorithm.inputs), np.eye(len(b)))
-    covariance = []  # of one product of each multiplication, for each term; different products have nothing to do with each other
     error = np.zeros((len(b), len(b)))
-    for term in range(terms):
-        used = g[:, : max(kernel_size - term * algorithm.taps, 0)]
+    products = []  # the variance of a product, for each multiplication, and how many terms have such products
+    sums = np.zeros_like(error)
+    for taps, count in _terms(algorithm.taps, kernel_size, terms):
+        used = g[:, :taps]
         covariance_w = used @ used.T
-        covariance.append((b @ b.T) * covariance_w)
-        inexact = [not _is_exact(row[: used.shape[1]]) for row in algorithm.weights]
-        error += channels * (error_x * covariance_w + np.diag(np.diag(covariance[-1]) * inexact))
-    error += np.diag(_rounded_in_sums(np.array([np.diag(c) for c in covariance]), channels))
-    sums = channels * np.sum(covariance, axis=0)
+        covariance = (b @ b.T) * covariance_w  # of one term's product; those of different terms have nothing to do with each other
+        inexact = [not _is_exact(row[:taps]) for row in algorithm.weights]
+        error += count * channels * (error_x * covariance_w + np.diag(np.diag(covariance) * inexact))
+        sums += count * channels * covariance
+        products.append((np.diag(covariance), count))
+    error += np.diag(_rounded_in_sums(products, channels))
     variance = np.diag(a @ error @ a.T + _rounded_on_the_way(program(algorithm.results), sums))
     return np.asarray(np.sqrt(KAPPA * variance))
 
@@ -87,20 +91,74 @@ def _rounded_on_the_way(way: Program, covariance: Array) -> Array:
     return np.asarray((results * variance) @ results.T)
 
 
-def _rounded_in_sums(products: Array, channels: int) -> Array:
-    """The variance of the errors of the sums over terms and channels; `products` is that of a product, for each term and multiplication."""
-    some_terms, some_channels = window_chunk_shape(len(products), channels)
-    total, error = np.zeros(products.shape[1]), np.zeros(products.shape[1])
-    for first in range(0, len(products), some_terms):
-        for channel in range(0, channels, some_channels):
-            count = min(some_channels, channels - channel)
-            chain = np.zeros_like(total)
-            for product in products[first : first + some_terms]:
-                error += count * chain + count * (count + 1) / 2 * product  # the variances of the partial sums, added up
-                chain += count * product
-            error += (total + chain) * (total > 0)  # the first chunk is added to zero
-            total += chain
-    return error
+def _terms(taps: int, kernel_size: int, count: int) -> Iterator[tuple[int, int]]:
+    """The terms as (taps, how many terms have so many): all taps, what is left, none."""
+    whole = min(kernel_size // taps, count)
+    rest = min(count - whole, 1 if kernel_size % taps else 0)
+    kinds = ((taps, whole), (kernel_size % taps, rest), (0, count - whole - rest))
+    return ((taps, terms) for taps, terms in kinds if terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """What is added to a total: the variance of the addends, how many additions, and the variance of the errors when the total was zero."""
+
+    addends: Array
+    additions: int
+    errors: Array
+
+    def then(self, other: _Sum) -> _Sum:
+        """One after the other: each of the later additions rounds what the former have added, too."""
+        errors = self.errors + other.errors + other.additions * self.addends
+        return _Sum(self.addends + other.addends, self.additions + other.additions, errors)
+
+    def times(self, count: int) -> _Sum:
+        """So many of these, one after another."""
+        again = self.additions * count * (count - 1) / 2 * self.addends
+        return _Sum(count * self.addends, count * self.additions, count * self.errors + again)
+
+    def as_chunk(self) -> _Sum:
+        """The same, summed from zero, and added to the total at once."""
+        return _Sum(self.addends, 1, self.errors + self.addends)
+
+
+def _rounded_in_sums(products: list[tuple[Array, int]], channels: int) -> Array:
+    """The variance of the errors of the sums over terms and channels; `products` is that of a product, for each multiplication, with how
+    many terms have such a one. What is alike is counted, not gone through, however many taps and channels there are."""
+    some_terms, some_channels = window_chunk_shape(sum(count for _, count in products), channels)
+    nothing = np.zeros_like(products[0][0])
+    total, first = _Sum(nothing, 0, nothing), nothing
+    for terms, repeated in _chunks(products, some_terms):
+        chunk = _Sum(nothing, 0, nothing)
+        for product, count in terms:
+            chunk = chunk.then(_Sum(product, 1, product).times(count * some_channels))
+        first = first if total.additions else chunk.addends
+        sums = chunk.as_chunk()
+        if some_channels < channels:  # of one term
+            whole, rest = divmod(channels, some_channels)
+            left_over = _Sum(terms[0][0], 1, terms[0][0]).times(rest).as_chunk()
+            sums = sums.times(whole).then(left_over) if rest else sums.times(whole)
+        total = total.then(sums.times(repeated))
+    return np.asarray(total.errors - first)  # the first chunk is added to zero
+
+
+def _chunks(products: list[tuple[Array, int]], size: int) -> Iterator[tuple[list[tuple[Array, int]], int]]:
+    """The terms in chunks of `size`: what is in one, and how often it is repeated."""
+    waiting: list[tuple[Array, int]] = []
+    room = size
+    for product, count in products:
+        if waiting:
+            taken = min(room, count)
+            waiting, room, count = [*waiting, (product, taken)], room - taken, count - taken
+            if room == 0:
+                yield waiting, 1
+                waiting, room = [], size
+        if count >= size:
+            yield [(product, size)], count // size
+        if not waiting and count % size:
+            waiting, room = [(product, count % size)], size - count % size
+    if waiting:
+        yield waiting, 1
 
 
 def _is_exact(row: tuple[Fraction, ...]) -> bool:

@@ -15,12 +15,10 @@ A *window* is one use of F(m, r): m outputs of one sequence, from n inputs. A *t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import lcm
 
 from ..problem import Problem
-from .algorithm import Algorithm
 
 #: Windows beside a block's own whose inputs are transformed for it, at most: of a block of 24 or more.
 _MOST_HALO = 12
@@ -55,12 +53,12 @@ class Split:
     @property
     def terms(self) -> int:
         """Products of transformed inputs and weights that are added up for each multiplication, of one channel."""
-        return sum(1 for _ in self._sizes())
+        return self._whole_chunks + min(self.phases, self._taps_of_last_chunk)
 
     @property
     def whole_terms(self) -> int:
         """The terms, the first ones, that have all their taps: those of the last multiplication, at infinity."""
-        return sum(size == self.taps for size in self._sizes())
+        return self._whole_chunks + max(0, min(self.phases, self._taps_of_last_chunk - self.phases * (self.taps - 1)))
 
     def products(self, outputs: int) -> int:
         """Multiplications of a window, of one channel and filter."""
@@ -95,22 +93,12 @@ class Split:
         """How many transforms of inputs a window of so many outputs takes."""
         return self.phases if self.shares(outputs) else self.terms
 
-    def weights(self, algorithm: Algorithm) -> tuple[tuple[float, ...], ...]:
-        """The matrix that makes transformed weights of weights: a row for each multiplication and term, a column for each tap."""
-        rows = []
-        for of_multiplication in algorithm.weights:
-            for term in range(self.terms):
-                row = [0.0] * self.kernel_size
-                for i, factor in enumerate(of_multiplication):
-                    tap = self.first_tap(term) + self.phases * i
-                    if tap < self.kernel_size:
-                        row[tap] = float(factor)
-                rows.append(tuple(row))
-        return tuple(rows)
+    @property
+    def _whole_chunks(self) -> int:
+        """The terms of all chunks but the last: these have all their taps, in all phases."""
+        return self.phases * (self.chunks - 1)
 
-    def _sizes(self) -> Iterator[int]:
-        """The taps that each term has, those that have none left out: of a chunk, earlier phases have as many as later ones or more."""
-        for term in range(self.phases * self.chunks):
-            size = -(-(self.kernel_size - self.first_tap(term)) // self.phases)
-            if size > 0:
-                yield min(size, self.taps)
+    @property
+    def _taps_of_last_chunk(self) -> int:
+        """The taps of all its terms; of these, earlier phases have as many as later ones, or one more."""
+        return self.kernel_size - self._whole_chunks * self.taps
