@@ -102,7 +102,9 @@ def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Blo
     base = var("chunk") * size
     if not rest or even:
         return (loop("chunk", 0, -(-count // size), part(base, size)),)
-    return (loop("chunk", 0, whole, part(base, size)), *part(index(whole * size), rest))
+    # The one number of a loop that runs once is given as such: what is proved of its bounds is then a constant.
+    first = loop("chunk", 0, whole, part(base if whole > 1 else index(0), size))
+    return (first, *part(index(whole * size), rest))
 
 
 def _by_channels(taps: For, chunk: _Chunk, size: int) -> Block:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from ..chunks import LONGEST_CHAIN
 from ..index import index, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement, Store, loop
 from ..rewrite import loads, substitute, walk
@@ -66,8 +67,8 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
         return _counted(tile(row, panel)) if row.size == 1 else _guarded(tile(row, panel), taps)
 
     suffix, taps = steps.var.removeprefix("t"), context.problem.kernel_size
-    if is_guarded(steps) and taps < _MANY_TAPS:
-        # One by one, and for each panel in turn, as few rows share a weight.
+    if is_guarded(steps) and not _MANY_TAPS <= taps <= LONGEST_CHAIN:
+        # One by one, and for each panel in turn: of few taps few rows share a weight, and of many each chunk would need guards of its own.
         one = Piece("", 1, var(steps.var), 1)
         return _panels(count, width, 1, lambda panel: (replace(steps, body=tile(one, panel)),))
     if is_guarded(steps):

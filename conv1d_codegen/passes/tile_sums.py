@@ -60,6 +60,8 @@ def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
             result += lets
             for rows in tiles:
                 result += rows.around(_tile(s, rows, panel, plan.width, compute))
+        elif isinstance(s, For):  # over the sequences that share a panel of large weights
+            result.append(replace(s, body=_steps(s.body, panel, plan, compute)))
         else:
             result.append(s)
     return tuple(result)
