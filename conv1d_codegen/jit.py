@@ -6,6 +6,7 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
 - a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
 - a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect;
+- reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """
 
@@ -27,6 +28,7 @@ from .locks import COMPILING
 from .target import Target
 
 _SERIAL = count()
+_LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,27 @@ def _optimise(module: Any, machine: Any) -> None:
             manager.detach()
 
 
+@contextmanager
+def _strength_reduction(ir: str) -> Iterator[None]:
+    """Leaves LLVM's reduction of induction variables out while machine code is made of IR that is long.
+
+    It takes half of the time of what takes longest: c600_f600_k3_d4_pad8x0_tanh_first, of 8400 lines, 440 ms with it and 180 without;
+    c42_f357_k385_g21_same_f16, of 5900, 450 and 120. Addresses are emitted as what loops do not change and constants anyway. Of 118 kernels
+    of the bench, in both layouts, 14 are long, and take 0.92 to 1.02 of the time without it; but c32_f32_k3_pad1x1_first, of 5761 lines,
+    takes 1.03, and generic kernels, whose strides are known at run time only, up to twice as long (avx512).
+
+    It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile is as right.
+    """
+    long = ir.count("\n") > _LONG and "@generic_" not in ir
+    if long:
+        llvm.set_option("conv1d_codegen", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        if long:
+            llvm.set_option("conv1d_codegen", "-disable-lsr=false")
+
+
 def optimised(ir: str, target: Target) -> str:
     """LLVM IR after LLVM's passes."""
     machine = _target_machine(target)
@@ -129,7 +152,8 @@ def assembly(ir: str, target: Target) -> str:
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
-        return str(machine.emit_assembly(module))
+        with _strength_reduction(ir):
+            return str(machine.emit_assembly(module))
 
 
 class Code:
@@ -147,7 +171,8 @@ def load(ir: str, symbol: str, target: Target) -> Code:
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
-        image = machine.emit_object(module)
+        with _strength_reduction(ir):
+            image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)
     with COMPILING:
         library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)

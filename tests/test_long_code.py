@@ -1,0 +1,48 @@
+"""What is done differently for code that is long: LLVM leaves out a pass that takes longer than all others, and nobody else notices."""
+
+import pytest
+
+from conv1d_codegen import jit
+from conv1d_codegen.compiler import Program
+from conv1d_codegen.cost_model import choose
+from conv1d_codegen.lower import representative
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.target import TARGETS
+
+LONG, SHORT = "c600_f600_k3_d4_same_tanh_f32_first", "c8_f8_k3_same_relu_f32"
+
+
+def program(text, algorithm="auto"):
+    problem, target = Problem.parse(text), TARGETS["avx512"]
+    plan = choose(problem, target, algorithm)
+    return Program(representative(problem, plan.algorithm), plan, target)
+
+
+@pytest.fixture
+def switched(monkeypatch):
+    """What LLVM's switches are set to."""
+    options, set_option = [], jit.llvm.set_option
+    monkeypatch.setattr(jit.llvm, "set_option", lambda name, option: options.append(option) or set_option(name, option))
+    return options
+
+
+def test_long_code_is_made_without_strength_reduction(switched):
+    made = program(LONG)
+    assert made.llvm.count("\n") > jit._LONG
+    made.dump("asm")
+    assert switched == ["-disable-lsr=true", "-disable-lsr=false"]
+
+
+@pytest.mark.parametrize(("text", "algorithm"), [(SHORT, "auto"), ("c8_f8_k3_same_relu_bf16_first", "generic")])
+def test_other_code_is_made_with_it(switched, text, algorithm):
+    program(text, algorithm).dump("asm")
+    assert switched == []
+
+
+def test_the_switch_is_put_back(switched):
+    before = program(SHORT).dump("asm")
+    program(LONG).dump("asm")
+    assert program(SHORT).dump("asm") == before
+    with pytest.raises(ZeroDivisionError), jit._strength_reduction("\n" * (jit._LONG + 1)):
+        raise ZeroDivisionError
+    assert switched[-1] == "-disable-lsr=false"
