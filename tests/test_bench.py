@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -13,14 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conv1d_codegen import Plan, Problem, jit
+from conv1d_codegen import Activation, Plan, Problem, jit
 from conv1d_codegen.target import TARGETS, host
 
 TOP = Path(__file__).resolve().parent.parent
 sys.path.append(str(TOP))  # the bench is no part of the package
 
 from bench import __main__ as command  # noqa: E402
-from bench import calls, check, compile_time, measure, peak, peers, process, record, run, shapes, timing  # noqa: E402
+from bench import any_problem, calls, check, compile_time, measure, peak, peers, process, record, run, shapes, timing  # noqa: E402
 
 
 def case(name: str, channels_first: bool = False) -> shapes.Case:
@@ -214,7 +215,7 @@ def test_interleaved_gives_the_median_of_each() -> None:
 
 
 def test_a_compile_is_measured_from_cold_and_stage_by_stage() -> None:
-    first, second = (compile_time.measure(case("tiny/realtime")) for _ in range(2))
+    first, second = (compile_time.measure(case("tiny/realtime").problem) for _ in range(2))
     for taken in (first, second):
         assert all(taken.seconds[stage] > 0 for stage in compile_time.STAGES)
         assert sum(taken.seconds.values()) <= taken.total
@@ -229,6 +230,25 @@ def test_the_table_of_compile_times(capsys: pytest.CaptureFixture[str], monkeypa
     assert [line.split()[0] for line in lines if line] == ["ms", "tiny/realtime", "median", "worst", "import"]
     assert len({len(line) for line in lines[:2]}) == 1
     assert compile_time.main(["--filter", "no such case"]) == 2
+
+
+def test_the_table_of_compile_times_of_random_problems(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "pin", lambda: None)
+    monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1)] * 9))
+    assert compile_time.main(["--random", "3", "--longest", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line] == ["ms", *["c1_f1_k1_valid_linear_f32"] * 2, "median"]
+    monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1, activation=Activation("unknown"))]))
+    assert compile_time.main(["--random", "1"]) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_random_problems_are_the_same_for_a_seed() -> None:
+    first, second = (list(itertools.islice(any_problem.problems(3), 200)) for _ in range(2))
+    assert first == second
+    assert {problem.dtype for problem in first} == {"f32", "f64", "f16", "bf16"}
+    assert max(problem.kernel_size for problem in first) > 5000
+    assert len({problem.activation.name for problem in first}) > 20
 
 
 def test_noise_is_the_distance_of_the_quartiles() -> None:
