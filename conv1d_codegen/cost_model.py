@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 
+from .code_size import shortened
 from .errors import CompileError
 from .lower.formula import compute_type
 from .plan import ALGORITHMS, Plan, check_fits
@@ -41,6 +42,11 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: 
     """
     if problem.dtype == "f16" and not target.half:
         raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
+    return shortened(problem, _fast(problem, target, algorithm, accuracy, length))
+
+
+def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None) -> Plan:
+    """The plan that is the fastest, however much code it makes."""
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
         windows = plan_of_windows(problem, target, accuracy)

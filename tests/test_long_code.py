@@ -1,5 +1,7 @@
 """What is done differently for code that is long: LLVM leaves out a pass that takes longer than all others, and nobody else notices."""
 
+from dataclasses import replace
+
 import pytest
 
 from conv1d_codegen import jit
@@ -46,3 +48,20 @@ def test_the_switch_is_put_back(switched):
     with pytest.raises(ZeroDivisionError), jit._strength_reduction("\n" * (jit._LONG + 1)):
         raise ZeroDivisionError
     assert switched[-1] == "-disable-lsr=false"
+
+
+@pytest.mark.parametrize(
+    ("text", "unroll"),
+    [
+        ("c31_f63_k113_s7_pad112x112_celu_f64_first_nobias", 2),  # windows, in two kinds of panels, 31 = 7 * 4 + 3 channels
+        ("c1_f63_k514_d16_same_sigmoid_f32_first", 2),  # direct
+        ("c600_f600_k3_d4_pad8x0_relu_f32_first", 4),  # the most that the bench has
+    ],
+)
+def test_what_makes_much_code_is_unrolled_less(text, unroll):
+    problem, target = Problem.parse(text), TARGETS["avx512"]
+    plan = choose(problem, target)
+    assert plan.unroll == unroll, plan
+    unrolled = replace(plan, unroll=4)
+    lines, more = (Program(problem, each, target).llvm.count("\n") for each in (plan, unrolled))
+    assert (lines < 0.85 * more) == (unroll < 4), f"{text} {plan}: {lines} lines, and {more} unrolled by 4"
