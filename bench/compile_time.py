@@ -21,7 +21,7 @@ from unittest import mock
 
 from bench import any_problem, shapes, timing
 from bench.arguments import add_filter, add_layout, add_target, count, no_case
-from conv1d_codegen import CompileOptions, Problem, jit
+from conv1d_codegen import CompileOptions, Problem, compiler, jit
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.target import resolve
 
@@ -45,6 +45,7 @@ class Compile:
 
 def forget() -> None:
     """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is once in a process."""
+    compiler.KEPT.clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("conv1d_codegen."):
             for function in vars(module).values():

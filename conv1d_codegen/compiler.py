@@ -6,8 +6,8 @@ compile_problem(problem, options) → Compilation      each of its stages can be
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from . import knobs, winners
 from .cost_model import choose
@@ -15,6 +15,7 @@ from .emit import emit
 from .errors import CompileError
 from .ir import Kernel
 from .kernel import CompiledKernel
+from .kernel_cache import KernelCache
 from .locks import COMPILING, kept
 from .lower import lower, representative
 from .options import CompileOptions
@@ -103,6 +104,16 @@ class Program:
                 return jit.optimised(self.llvm, self.target)
         return jit.assembly(self.llvm, self.target)
 
+    def memory(self) -> int:
+        """About how many bytes this takes: its machine code, and its stages, whose objects take several times the length of the LLVM IR."""
+        made = vars(self)
+        return (made["code"].size if "code" in made else 0) + (_STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0)
+
+    def release_stages(self) -> None:
+        """Forget the stages before the machine code, which are made again if they are asked for."""
+        for name in ("loop", "passes", "llvm"):
+            vars(self).pop(name, None)
+
     def _every_pass(self) -> str:
         text, before = "", self.loop
         for name, kernel in self.passes:
@@ -131,16 +142,31 @@ class Compilation:
     @kept
     def kernel(self) -> CompiledKernel:
         """The program, loaded and callable for this problem. Raises CompileError if it is for another machine."""
-        return CompiledKernel(self.problem, self.program.scheduled, self.program.code)
+        kernel = CompiledKernel(self.problem, self.program.scheduled, self.program.code)
+        if self.plan.algorithm != "generic":  # whose loops serve other problems too
+            self.program.release_stages()
+        return kernel
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; arguments and errors as of `Program.dump`."""
-        return f"{self.problem}\n" if stage == "problem" else self.program.dump(stage, passes)
+        if stage == "problem":
+            return f"{self.problem}\n"
+        with COMPILING:
+            return self.program.dump(stage, passes)
+
+    def memory(self) -> int:
+        """About how many bytes this takes. Compilations that share a program count it each."""
+        return _BYTES_BESIDE + self.program.memory()
 
 
-_MOST_KEPT = 256  # a kernel takes some tens of KiB; shapes may be driven by users
-_compilation = lru_cache(_MOST_KEPT)(Compilation)
-_program = lru_cache(_MOST_KEPT)(Program)
+#: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.
+_STAGES_PER_CHARACTER = 4
+#: Of a compiled kernel beside its code and stages, LLVM's and Python's objects: a process grows by 134 KiB a layer, over 100 layers with
+#: 10 KiB of code each (`GROWTH` in tests/test_kernel_cache.py).
+_BYTES_BESIDE = 120 << 10
+
+KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
+_programs: WeakValueDictionary[tuple[Problem, Plan, Target], Program] = WeakValueDictionary()
 
 
 def compile_problem(problem: Problem, options: CompileOptions | None = None, length: int | None = None) -> Compilation:
@@ -159,4 +185,14 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
         plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
         check_fits(problem, plan)
-        return _compilation(problem, _program(representative(problem, plan.algorithm), plan, target))
+        return KEPT.get(
+            (problem, plan, target), lambda: Compilation(problem, _program(representative(problem, plan.algorithm), plan, target))
+        )
+
+
+def _program(problem: Problem, plan: Plan, target: Target) -> Program:
+    """The program of a problem, or the one that other compilations share."""
+    program = _programs.get((problem, plan, target))
+    if program is None:
+        program = _programs[problem, plan, target] = Program(problem, plan, target)
+    return program

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .locks import COMPILING
 from .problem import DTYPES
 
 PROBLEM_DTYPES = {name: short for short, name in DTYPES.items()}
@@ -74,7 +75,8 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
     if name != "bfloat16":
         return np.dtype(name)
     try:
-        ml_dtypes: Any = importlib.import_module("ml_dtypes")
+        with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
+            ml_dtypes: Any = importlib.import_module("ml_dtypes")
     except ImportError as error:
         raise ImportError("bfloat16 needs the package `ml_dtypes`: pip install ml_dtypes. Received: dtype='bfloat16'.") from error
     bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)

@@ -5,7 +5,8 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
 - a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and CPU names are ours;
 - a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
-- a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect;
+- a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect, and code that the
+  garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
 - reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """
@@ -29,6 +30,7 @@ from .target import Target
 
 _SERIAL = count()
 _LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
+_unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until somebody has the lock and clears it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,12 @@ class Machine:
 @cache
 def host_machine() -> Machine:
     """The machine at hand."""
-    triple = llvm.get_process_triple()
-    features = llvm.get_host_cpu_features()
+    with COMPILING:
+        triple, cpu, features = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
     known = {str(name): bool(on) for name, on in features.items()}
     if triple.split("-")[0] == "aarch64":
         known["neon"] = True  # part of the base architecture; not always listed
-    return Machine(triple.split("-")[0], triple, llvm.get_host_cpu_name(), known, features.flatten())
+    return Machine(triple.split("-")[0], triple, cpu, known, features.flatten())
 
 
 def version() -> str:
@@ -71,12 +73,13 @@ def _initialise(all_targets: bool) -> None:
 @cache
 def _target_machine(target: Target) -> Any:
     native = target.triple.split("-")[0] == host_machine().architecture
-    _initialise(all_targets=not native)
     # The host's own triple (its operating system, its object format) where the code is to run here.
     triple = host_machine().triple if native else target.triple
-    return llvm.Target.from_triple(triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
-    )
+    with COMPILING:
+        _initialise(all_targets=not native)
+        return llvm.Target.from_triple(triple).create_target_machine(
+            cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+        )
 
 
 @contextmanager
@@ -159,11 +162,18 @@ def assembly(ir: str, target: Target) -> str:
 class Code:
     """Machine code in memory, alive as long as this object is."""
 
-    __slots__ = ("_tracker", "address")
+    __slots__ = ("_tracker", "address", "size")
 
-    def __init__(self, tracker: Any, address: int) -> None:
+    def __init__(self, tracker: Any, address: int, size: int) -> None:
         self._tracker = tracker
         self.address = address
+        self.size = size  # bytes of the object file
+
+    def __del__(self, waiting: list[Any] = _unloading, lock: Any = COMPILING) -> None:  # at the end, modules have lost their names
+        waiting.append(self._tracker)
+        if lock.acquire(blocking=False):
+            waiting.clear()
+            lock.release()
 
 
 def load(ir: str, symbol: str, target: Target) -> Code:
@@ -175,9 +185,10 @@ def load(ir: str, symbol: str, target: Target) -> Code:
             image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)
     with COMPILING:
+        _unloading.clear()
         library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
         tracker = library.link(_jit(), f"conv1d_codegen.{next(_SERIAL)}")
-        return Code(tracker, tracker[symbol])
+        return Code(tracker, tracker[symbol], len(image))
 
 
 @cache

@@ -25,6 +25,7 @@ from .chunks import chunk_shape
 from .dtypes import numpy_dtype
 from .emit import iterations
 from .emit.scratch import scratch_bytes
+from .index import Index
 from .ir import Kernel
 from .packing import laid_out
 from .problem import DTYPES, Problem
@@ -70,14 +71,16 @@ class CompiledKernel:
     def __init__(self, problem: Problem, kernel: Kernel, code: Code) -> None:
         self.problem = problem
         self.dtype = numpy_dtype(DTYPES[problem.dtype])
-        self._kernel = kernel
+        self._kernel = kernel.with_body(())  # its loops are many objects, and machine code by now
         self._code = code  # keeps the machine code mapped
         # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python thread.
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
         self._scratch_bytes = scratch_bytes(kernel)  # of each thread
         # Addresses, sizes, the iterations, scratch memory, then the shares and the counter of a team.
         self._block = struct.Struct(f"{len(kernel.buffers)}P{len(kernel.sizes)}qqPqP").pack
-        self.launch = lru_cache(64)(_Launches(problem, kernel))  # 0.2 µs for a shape that was seen before, several µs for a new one
+        self.launch = lru_cache(64)(
+            _Launches(problem, self._kernel, iterations(kernel))
+        )  # 0.2 µs for a shape that was seen before, several µs for a new one
 
     def pack(self, kernel: Array, bias: Array | None) -> PackedWeights:
         """Lay out weights for this kernel: `kernel` `(kernel_size, channels // groups, filters)`, `bias` `(filters,)` or None.
@@ -147,10 +150,10 @@ class CompiledKernel:
 class _Launches:
     """Input shapes → launches, for shapes that end in `(T, C)` or `(C, T)`."""
 
-    def __init__(self, problem: Problem, kernel: Kernel) -> None:
+    def __init__(self, problem: Problem, kernel: Kernel, iterations: Index) -> None:
         self._problem = problem
         self._kernel = kernel
-        self._iterations = iterations(kernel).function(name for name, _ in kernel.sizes)
+        self._iterations = iterations.function(name for name, _ in kernel.sizes)
 
     def __call__(self, shape: tuple[int, ...]) -> Launch:
         problem = self._problem

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,28 +15,21 @@ from . import layer_arguments as check
 from .dtypes import PROBLEM_DTYPES
 from .execution import activated, as_input, check_out, convolve, is_ready, output_shape, padded
 from .layer_base import Layer
+from .locks import COMPILING
 from .options import CompileOptions
 from .problem import Activation, Problem
 from .threads import get_num_threads
+from .weights import Prepared, Weights
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from .kernel import CompiledKernel
-    from .plan import Plan
+    from .compiler import Compilation
 
 Array = NDArray[Any]
 
 
 _MOST_LENGTHS = 1024  # of inputs, of which a layer remembers what serves them
-
-
-class _Prepared(NamedTuple):
-    """What a call needs and a change of the weights makes stale."""
-
-    kernel: CompiledKernel
-    packed: Any
-    after: Callable[..., Any] | None  # the activation, where the kernel doesn't compute it
 
 
 class Conv1D(Layer):
@@ -108,8 +101,8 @@ class Conv1D(Layer):
         self._fused: Activation | None = activations.fusable(self._activation)
         self._channel_axis = -2 if self._data_format == "channels_first" else -1
         self._problem: Problem | None = None
-        self._prepared: dict[Plan, _Prepared] = {}
-        self._of_length: dict[int, _Prepared] = {}  # what serves inputs of so many steps
+        self._compilations: dict[int, Compilation] = {}  # by length: they stay when the weights change
+        self._last_convolution: Compilation | None = None  # of `convolution_op`, held so that it is not made again
 
     filters = property(attrgetter("_filters"), doc="Output channels.")
     kernel_size = property(attrgetter("_kernel_size"), doc="Taps, a tuple of one integer.")
@@ -126,8 +119,11 @@ class Conv1D(Layer):
     def problem(self) -> Problem:
         """The convolution that the kernel is generated for. Raises ValueError before the layer is built."""
         if self._problem is None:
-            raise ValueError(f"Layer '{self.name}' isn't built, so its number of input channels is unknown. Call `build(input_shape)`.")
+            raise self._unbuilt()
         return self._problem
+
+    def _unbuilt(self) -> ValueError:
+        return ValueError(f"Layer '{self.name}' isn't built, so its number of input channels is unknown. Call `build(input_shape)`.")
 
     @property
     def kernel(self) -> Array:
@@ -172,8 +168,8 @@ class Conv1D(Layer):
         Raises ValueError for a shape that the layer can't take, and where the weights exist already.
         """
         shape = check.shape_of(input_shape)
-        with self._lock:
-            if self._built:
+        with self._lock.here:
+            if self.built:
                 raise ValueError(
                     "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
                     f"be created in the `__init__()` method or in the `build()` method. Received: build({shape}) of layer '{self.name}'."
@@ -181,18 +177,14 @@ class Conv1D(Layer):
             check.check_rank(shape, self.name)
             problem = self._problem_for(check.check_channels(shape, self._channel_axis, self._groups))
             output_shape(problem, shape, activations.linear)
-            variables = {"kernel": self._initial("kernel", self.kernel_initializer, problem.kernel_shape)}
+            values = {"kernel": self._initial("kernel", self.kernel_initializer, problem.kernel_shape)}
             if self._use_bias:
-                variables["bias"] = self._initial("bias", self.bias_initializer, (self._filters,))
-            self._variables = variables
+                values["bias"] = self._initial("bias", self.bias_initializer, (self._filters,))
             if self._initial_weights is not None:
-                try:
-                    self.set_weights(self._initial_weights)
-                except Exception:
-                    self._variables = {}
-                    raise
-            # Last, because other threads look at it without the lock.
-            self._problem, self._built = problem, True
+                values = self._replacements(self._initial_weights, values)
+            # The record last: other threads look at it without the lock, and so does a child that a fork makes meanwhile.
+            self._problem = problem
+            self._weights = Weights(values)
 
     def _initial(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
         values = np.asarray((initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype))
@@ -220,10 +212,10 @@ class Conv1D(Layer):
 
         Builds the layer at the first call. Raises TypeError for inputs that aren't floats, ValueError for shapes that don't fit.
         """
-        if not self._built:
+        if self._weights is None:
             inputs = as_input(inputs, self._compute_dtype, self._autocast)
-            with self._lock:
-                if not self._built:
+            with self._lock.here:
+                if not self.built:
                     self.build(inputs.shape)
         if self._losses:
             self._losses = []
@@ -237,11 +229,13 @@ class Conv1D(Layer):
         if type(self).convolution_op is not Conv1D.convolution_op:
             x = self._accepted(inputs)
             return self._delivered(self._through_convolution_op(x), out, x)
-        problem, x = self._problem or self.problem, inputs
+        problem, weights, x = self._problem, self._weights, inputs
+        if problem is None or weights is None:
+            raise self._unbuilt()
         if not is_ready(x, self._compute_dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
             x = self._accepted(x)
         length = x.shape[-3 - self._channel_axis]
-        kernel, packed, after = self._of_length.get(length) or self._prepare(length)
+        kernel, packed, after, _ = weights.of_length.get(length) or self._prepare(weights, length)
         threads = self._options.num_threads or get_num_threads()
         if after is None:
             return convolve(problem, kernel, packed, x, out, threads)
@@ -268,29 +262,29 @@ class Conv1D(Layer):
         out[...] = y
         return out
 
-    def _prepare(self, length: int) -> _Prepared:
+    def _prepare(self, weights: Weights, length: int) -> Prepared:
         """Compiles the kernel for inputs of a length, or finds it compiled, and packs the weights for it."""
-        from .compiler import compile_problem
-
-        with self._lock:
-            compilation = compile_problem(self.problem, self._options, length)
-            if compilation.plan not in self._prepared:
-                kernel = compilation.kernel
-                packed = kernel.pack(self._computed("kernel"), self._computed("bias") if self._use_bias else None)
-                self._prepared[compilation.plan] = _Prepared(kernel, packed, None if self._fused else self._activation)
-            prepared = self._prepared[compilation.plan]
-            if len(self._of_length) >= _MOST_LENGTHS:
-                self._of_length = {}
-            self._of_length[length] = prepared
+        with self._lock.here:
+            compilation = self._compilations.get(length) or _compiled(self.problem, self._options, length)
+            if compilation.plan not in weights.of_plan:
+                kernel, dtype = compilation.kernel, self._compute_dtype
+                packed = kernel.pack(weights.in_dtype("kernel", dtype), weights.in_dtype("bias", dtype) if self._use_bias else None)
+                after = None if self._fused else self._activation
+                weights.of_plan[compilation.plan] = Prepared(kernel, packed, after, compilation)
+            if len(self._compilations) >= _MOST_LENGTHS:
+                self._compilations = {}
+            if len(weights.of_length) >= _MOST_LENGTHS:
+                weights.of_length.clear()
+            self._compilations[length] = compilation
+            prepared = weights.of_length[length] = weights.of_plan[compilation.plan]
             return prepared
 
-    def _computed(self, name: str) -> Array:
-        """A weight in the compute dtype."""
-        with np.errstate(over="ignore"):
-            return self._variables[name].astype(self._compute_dtype, copy=False)
-
-    def _weights_changed(self) -> None:
-        self._prepared, self._of_length = {}, {}
+    def _forget_kernels(self) -> None:
+        """Lets the next call compile again, or find what was compiled meanwhile: another plan may be the best now."""
+        with self._lock.here:
+            self._compilations = {}
+            if self._weights is not None:
+                self._weights = Weights(self._weights.values)
 
     def _weight_regularizers(self) -> Mapping[str, Any]:
         return {"kernel": self.kernel_regularizer, **({"bias": self.bias_regularizer} if self._use_bias else {})}
@@ -303,8 +297,6 @@ class Conv1D(Layer):
         "same" layer are padded here. `kernel` is `(k, channels // groups, filters)`, which the subclass may have changed.
         Raises ValueError for shapes that don't fit each other.
         """
-        from .compiler import compile_problem
-
         x = as_input(inputs, self._compute_dtype)
         weights = as_input(kernel, self._compute_dtype)
         check.check_rank(x.shape, self.name)
@@ -325,18 +317,21 @@ class Conv1D(Layer):
             use_bias=False,
         )
         # A plan is made for the layer's own problem.
-        compiled = compile_problem(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis]).kernel
+        compilation = _compiled(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis])
+        self._last_convolution, compiled = compilation, compilation.kernel
         return convolve(problem, compiled, compiled.pack(weights, None), x, None, self._options.num_threads or get_num_threads())
 
     def _through_convolution_op(self, x: Array) -> Array:
-        problem = self.problem
+        problem, weights = self._problem, self._weights
+        if problem is None or weights is None:
+            raise self._unbuilt()
         shape = output_shape(problem, x.shape, activations.linear)
         if 0 in shape:
             y = np.empty([size or 0 for size in shape], x.dtype)
         else:
-            y = np.asarray(self.convolution_op(padded(problem, x), self._computed("kernel")))
+            y = np.asarray(self.convolution_op(padded(problem, x), weights.in_dtype("kernel", self._compute_dtype)))
         if self._use_bias:
-            bias = self._computed("bias")
+            bias = weights.in_dtype("bias", self._compute_dtype)
             y = y + (bias[:, None] if problem.channels_first else bias)
         return activated(y, self._activation, self.name)
 
@@ -348,10 +343,8 @@ class Conv1D(Layer):
         It is that for inputs of `length` steps, or else for long ones, as short ones may have a plan of their own. Raises ValueError for
         another stage, for a length that no input has, and before the layer is built.
         """
-        from .compiler import compile_problem
-
         check.check_length(length)
-        return compile_problem(self.problem, self._options, length).dump(stage)
+        return _compiled(self.problem, self._options, length).dump(stage)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as Keras 3 writes them, with `options` where they differ from the defaults."""
@@ -391,12 +384,18 @@ class Conv1D(Layer):
         return cls(**arguments)
 
     def __getstate__(self) -> dict[str, Any]:
-        # Machine code and packed weights belong to this process and this object.
-        return {**super().__getstate__(), "_prepared": {}, "_of_length": {}}
+        return {**super().__getstate__(), "_compilations": {}, "_last_convolution": None}  # machine code belongs to this process
 
     def __repr__(self) -> str:
         known = "" if self._problem is None else f", {self._problem}"
         return f"<{type(self).__name__} name={self.name}, built={self.built}{known}>"
+
+
+def _compiled(problem: Problem, options: CompileOptions, length: int | None) -> Compilation:
+    with COMPILING:  # around the import too: a fork in the middle of one leaves the module locked in the child
+        from .compiler import compile_problem
+
+        return compile_problem(problem, options, length)
 
 
 _RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}

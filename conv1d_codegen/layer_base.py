@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from . import regularizers
 from .dtypes import DTypePolicy, numpy_dtype
 from .layer_arguments import Shape, input_shape_argument
+from .locks import ProcessLock
 from .registry import snake_case
+from .weights import Weights
 
 if TYPE_CHECKING:
     from typing import Self
@@ -62,10 +63,9 @@ class Layer:
         self._compute_dtype = numpy_dtype(self._policy.compute_dtype)
         self.trainable = trainable
         self._name: str = _automatic_name(type(self).__name__) if name is None else name
-        self._built = False
-        self._variables: dict[str, Array] = {}
+        self._weights: Weights | None = None  # exchanged whole; None before the layer is built
         self._losses: list[Any] = []
-        self._lock = threading.RLock()
+        self._lock = ProcessLock()
 
     # What it is
 
@@ -77,7 +77,7 @@ class Layer:
     @property
     def built(self) -> bool:
         """Whether the weights exist."""
-        return self._built
+        return self._weights is not None
 
     @property
     def dtype(self) -> str:
@@ -122,27 +122,38 @@ class Layer:
 
     # Weights
 
-    def _weights_changed(self) -> None:
-        """Called, with the lock held, after weights were given new values."""
+    def _values(self) -> Mapping[str, Array]:
+        """The weights by name, all of one moment. Empty before the layer is built."""
+        weights = self._weights
+        return {} if weights is None else weights.values
 
     def _weight(self, name: str) -> Array:
-        if name not in self._variables:
+        values = self._values()
+        if name not in values:
             raise AttributeError(f"You must build the layer before accessing `{name}`.")
-        return self._variables[name]
+        return values[name]
 
     def _assign(self, values: Mapping[str, ArrayLike]) -> None:
         """Copies new values in, all or none. Raises ValueError for another shape, TypeError for what isn't real numbers."""
-        copies: dict[str, Array] = {}
-        for name, value in values.items():
-            array, current = np.asarray(value), self._weight(name)
-            if array.shape != current.shape:
-                raise ValueError(
-                    f"Layer {self.name} weight shape {current.shape} is not compatible with provided weight shape {array.shape}."
-                )
-            copies[name] = self._frozen(array, name)
-        with self._lock:
-            self._variables.update(copies)
-            self._weights_changed()
+        copies = {name: self._replacement(name, value, self._weight(name)) for name, value in values.items()}
+        with self._lock.here:
+            self._weights = Weights({**self._values(), **copies})
+
+    def _replacement(self, name: str, value: ArrayLike, current: Array) -> Array:
+        """A frozen copy of new values for a weight. Raises as `_assign` does."""
+        array = np.asarray(value)
+        if array.shape != current.shape:
+            raise ValueError(f"Layer {self.name} weight shape {current.shape} is not compatible with provided weight shape {array.shape}.")
+        return self._frozen(array, name)
+
+    def _replacements(self, weights: Sequence[ArrayLike], current: Mapping[str, Array]) -> dict[str, Array]:
+        """Frozen copies of new values for all weights. Raises as `set_weights` does."""
+        if len(weights) != len(current):
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
+                f"but the layer was expecting {len(current)} weights."
+            )
+        return {name: self._replacement(name, value, current[name]) for name, value in zip(current, weights, strict=True)}
 
     def _frozen(self, values: ArrayLike, name: str) -> Array:
         """A read-only copy, C-contiguous and of the variable dtype; a view, so that not even its flags can be changed back."""
@@ -157,7 +168,7 @@ class Layer:
     @property
     def weights(self) -> list[Array]:
         """The weights, kernel first: read-only arrays. Empty before the layer is built."""
-        return list(self._variables.values())
+        return list(self._values().values())
 
     @property
     def trainable_weights(self) -> list[Array]:
@@ -173,25 +184,23 @@ class Layer:
 
     def get_weights(self) -> list[Array]:
         """Copies of the weights, the caller's own."""
-        return [weight.copy() for weight in self._variables.values()]
+        return [weight.copy() for weight in self._values().values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copies new values into the weights. Raises ValueError for another number of arrays, or other shapes; then none changes."""
-        if len(weights) != len(self._variables):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
-                f"but the layer was expecting {len(self._variables)} weights."
-            )
-        self._assign(dict(zip(self._variables, weights, strict=True)))
+        copies = self._replacements(weights, self._values())
+        if copies:
+            with self._lock.here:
+                self._weights = Weights(copies)
 
     def count_params(self) -> int:
         """The number of numbers in the weights. Raises ValueError before the layer is built."""
-        if not self._built:
+        if not self.built:
             raise ValueError(
                 f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
                 "You can build it manually via: `layer.build(input_shape)`."
             )
-        return sum(math.prod(weight.shape) for weight in self._variables.values())
+        return sum(math.prod(weight.shape) for weight in self.weights)
 
     # Losses
 
@@ -202,8 +211,9 @@ class Layer:
     @property
     def losses(self) -> list[Any]:
         """What `add_loss` was given in the last call, then the activity loss of that call, then the weights' regularization losses."""
-        wanted = self._weight_regularizers() if self._built and self._trainable else {}
-        return [*self._losses, *(regularizer(self._variables[name]) for name, regularizer in wanted.items() if regularizer is not None)]
+        values = self._values() if self._trainable else {}
+        wanted = self._weight_regularizers() if values else {}
+        return [*self._losses, *(regularizer(values[name]) for name, regularizer in wanted.items() if regularizer is not None)]
 
     def add_loss(self, loss: Any) -> None:
         """Adds a loss, or several, to `losses`, until the next call. Raises ValueError for what is no number or array."""
@@ -231,13 +241,17 @@ class Layer:
         return cls(**config)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        state = self.__dict__.copy()  # all of one moment, while other threads change attributes
+        weights = state.pop("_weights")
+        del state["_lock"]  # which belongs to this object
+        return {**state, "_values": None if weights is None else dict(weights.values)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state.pop("_values")
         self.__dict__.update(state)
-        self._lock = threading.RLock()
+        self._lock = ProcessLock()
         # A copied array is writeable again.
-        self._variables = {name: self._frozen(value, name) for name, value in self._variables.items()}
+        self._weights = None if values is None else Weights({name: self._frozen(value, name) for name, value in values.items()})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

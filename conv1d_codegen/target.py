@@ -10,8 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 from .errors import CompileError
+from .locks import COMPILING
+
+if TYPE_CHECKING:
+    from .jit import Machine
 
 LINE = 64  # bytes of a cache line: of all x86-64, and of Arm's usual cores
 PAGE = 4096  # bytes of a page, and of one way of most L1 caches
@@ -59,9 +64,7 @@ TARGETS = {
 @cache
 def host() -> Target:
     """The row of the table that fits this machine, with its own triple, CPU and features."""
-    from . import jit
-
-    machine = jit.host_machine()
+    machine = _machine()
     for name in ("avx512", "avx2", "sse2", "neon"):
         row = TARGETS[name]
         if runs_here(row):
@@ -85,8 +88,13 @@ def resolve(target: Target | str | None) -> Target:
 
 def runs_here(target: Target) -> bool:
     """Whether code for `target` can run on this machine."""
-    from . import jit
-
-    machine = jit.host_machine()
+    machine = _machine()
     wanted = [feature[1:] for feature in target.features.split(",") if feature.startswith("+")]
     return target.triple.split("-")[0] == machine.architecture and all(machine.features.get(feature, False) for feature in wanted)
+
+
+def _machine() -> Machine:
+    with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
+        from . import jit
+
+        return jit.host_machine()

@@ -230,8 +230,7 @@ def tune(
     except OSError as error:
         warnings.warn(f"The plan of {problem} is kept in this process, but in no file: {error}", RuntimeWarning, stacklevel=2)
     if isinstance(what, Conv1D):
-        with what._lock:
-            what._weights_changed()  # what makes a layer forget its kernel
+        what._forget_kernels()
     return result.best
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from . import knobs
+from .locks import COMPILING
 from .plan import Plan, check_fits
 from .problem import Problem
 from .target import Target
@@ -63,7 +64,8 @@ def remember(problem: Problem, target: Target, plan: Plan, directory: Path | Non
 
 def _identity(problem: Problem, target: Target) -> dict[str, Any]:
     """All that a plan depends on."""
-    from . import __version__, jit
+    with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
+        from . import __version__, jit
 
     return {"format": _FORMAT, "package": __version__, "llvm": jit.version(), "problem": str(problem), "target": asdict(target)}
 

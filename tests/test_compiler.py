@@ -2,7 +2,6 @@
 
 import re
 import threading
-from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -166,22 +165,6 @@ def test_generic_problems_share_their_code():
     assert other is not one
     assert other.program is one.program
     assert compile_problem(PROBLEM.with_(use_bias=False), CompileOptions(algorithm="generic")).program is not one.program
-
-
-def test_what_was_not_used_for_long_is_forgotten(monkeypatch):
-    monkeypatch.setattr(compiler, "_compilation", lru_cache(3)(compiler.Compilation))
-    problems = [PROBLEM.with_(kernel_size=k) for k in range(1, 5)]
-    made = [compile_problem(p) for p in problems[:3]]
-    assert compile_problem(problems[0]) is made[0]  # used again, so the second is now the oldest
-    kernel = made[1].kernel
-    made.append(compile_problem(problems[3]))
-    assert [compile_problem(p) is c for p, c in zip(problems, made, strict=True) if p != problems[1]] == [True] * 3
-    assert compiler._compilation.cache_info().currsize == 3
-    assert compile_problem(problems[1]) is not made[1]
-    x, w, b = exact_data(problems[1], 1, 9)
-    y = np.empty((1, 9, 8), np.float32)
-    kernel(x, kernel.pack(w, b), y)  # who holds a kernel can go on using it
-    np.testing.assert_array_equal(y, expected(problems[1], x, w, b))
 
 
 # --- switches --------------------------------------------------------------------------------------------------------------------
@@ -356,9 +339,8 @@ def test_memory_stays_bounded_over_many_compilations():
     grow = """
 import sys
 from helpers import *
-from functools import lru_cache
 from conv1d_codegen import compiler, threads
-compiler._compilation, compiler._program = lru_cache(8)(compiler.Compilation), lru_cache(8)(compiler.Program)
+compiler.KEPT.most_bytes = 1 << 19
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 // 1024
 def compile_some(first, last):

@@ -177,7 +177,7 @@ def test_layers_take_a_plan_that_was_found_in_this_process(monkeypatch):
     found = tune(layer, 2, 40, seconds=600)
     assert found.unroll == 1
     assert layer.dump("plan") == f"{found}\n" != default
-    assert not layer._prepared  # the kernel that it had is not called again
+    assert not layer._weights.of_plan  # the kernel that it had is not called again
     assert bits(layer(x)) == bits(before)
     assert built().dump("plan") == f"{found}\n"
 

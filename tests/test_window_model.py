@@ -206,7 +206,7 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
             layer(inputs[length], out=out)
             assert bits(out) == as_compiled(layer, inputs[length], algorithm)
         assert as_compiled(layer, inputs[700], "direct") != as_compiled(layer, inputs[700], "cook_toom")
-        assert len({id(prepared.kernel) for prepared in layer._prepared.values()}) == 2
+        assert len({id(prepared.kernel) for prepared in layer._weights.of_plan.values()}) == 2
         random = np.random.default_rng(seed)
         layer.set_weights([random.standard_normal(weight.shape, np.float32) for weight in layer.weights])
     strict = Conv1D(64, 3, padding="same", weights=layer.get_weights(), options={"accuracy": "strict"})
