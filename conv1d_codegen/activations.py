@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import registry
+from .activation_layers import LAYERS, WEIGHTED, WRITTEN, KerasLayer, WeightedLayer, parameters
 from .problem import Activation
 
 Array = NDArray[Any]
@@ -270,13 +271,7 @@ NAMES: Mapping[str, Callable[..., Array]] = {
     "hard_swish": hard_silu,
 }
 
-# Keras's activation layers, which configs hold in the place of a function: the function and the layer's own defaults.
-_LAYERS: Mapping[str, tuple[Callable[..., Array], Mapping[str, Any]]] = {
-    "ReLU": (relu, {}),
-    "LeakyReLU": (leaky_relu, {"negative_slope": 0.3}),
-    "ELU": (elu, {}),
-    "Softmax": (softmax, {}),
-}
+_OLD_NAMES = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax"}  # which TensorFlow's functions have
 
 
 def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Callable[..., Any]:
@@ -284,14 +279,14 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Cal
 
     A dict is a function's (`{"class_name": "function", "config": "relu"}`), a function's with parameters
     (`{"class_name": "elu", "config": {"alpha": 0.5}}`) or an activation layer's (`{"class_name": "LeakyReLU", "config": …}`),
-    with Keras 2.9's `alpha` or Keras 3's `negative_slope`. Raises ValueError for any other identifier, TypeError for a dict that
-    names an unknown class.
+    with Keras 2.9's `alpha` or Keras 3's `negative_slope`; one with weights, such as PReLU, becomes a `WeightedLayer`. Raises
+    ValueError for any other identifier, TypeError for a dict that names an unknown class.
     """
     if identifier is None:
         return linear
     found = identifier
     if isinstance(identifier, str):
-        found = {**NAMES, **(custom_objects or {})}.get(identifier)
+        found = {**NAMES, **(custom_objects or {})}.get(_OLD_NAMES.get(identifier, identifier))
     elif isinstance(identifier, Mapping):
         found = _from_dict(identifier, custom_objects)
     if not callable(found):
@@ -302,19 +297,17 @@ def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Cal
 def _from_dict(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None) -> Callable[..., Any]:
     if config.get("class_name") == "Activation":
         return get(config["config"]["activation"], custom_objects)
-    layers = {name: name for name in _LAYERS}
+    layers = {**LAYERS, **dict.fromkeys(WEIGHTED, WeightedLayer)}
     found, arguments = registry.locate(config, {**NAMES, **layers}, custom_objects, "activation")
+    if found is WeightedLayer:
+        return WeightedLayer(config)
     if arguments is None:
         return found  # type: ignore[no-any-return]
     if hasattr(found, "from_config"):
         return found.from_config(arguments)  # type: ignore[no-any-return]
-    function, parameters = _LAYERS[found] if isinstance(found, str) else (found, {})
-    accepted = inspect.signature(function).parameters
-    if "alpha" in arguments and "negative_slope" in accepted:
-        arguments["negative_slope"] = arguments.pop("alpha")
-    # The rest of a layer's config (its name, dtype, …) says nothing about the function.
-    parameters = {**parameters, **{name: value for name, value in arguments.items() if name in accepted}}
-    return functools.partial(function, **parameters) if parameters else function
+    function, defaults = (NAMES[found.function], found.defaults) if isinstance(found, KerasLayer) else (found, {})
+    given = {**defaults, **parameters(arguments, inspect.signature(function).parameters)}
+    return functools.partial(function, **given) if given else function
 
 
 def serialize(activation: Callable[..., Any]) -> str | dict[str, Any] | None:
@@ -326,10 +319,12 @@ def serialize(activation: Callable[..., Any]) -> str | dict[str, Any] | None:
     name = _builtin_name(activation)
     if name is not None:
         return name
+    if isinstance(activation, WeightedLayer):
+        return activation.config
     if isinstance(activation, functools.partial):
         name = _builtin_name(activation.func)
         if name is not None and not activation.args:
-            layer = next((layer for layer, (function, _) in _LAYERS.items() if function is activation.func), None)
+            layer = WRITTEN.get(name)
             module = "keras.layers" if layer else __name__
             return {"module": module, "class_name": layer or name, "config": dict(activation.keywords), "registered_name": None}
     return registry.serialize(activation)

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from .activations import glu
 from .dtypes import is_real_float
 from .layer_arguments import Shape, check_output_length
+from .locks import COMPILING
+from .options import CompileOptions
 from .problem import Problem
 
 if TYPE_CHECKING:
+    from .compiler import Compilation
     from .kernel import CompiledKernel
 
 Array = NDArray[Any]
@@ -62,6 +65,14 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
         )
     if np.may_share_memory(out, x):
         raise ValueError(f"`out` must not share memory with the inputs. Received: out of shape {out.shape} and inputs of shape {x.shape}.")
+
+
+def compiled(problem: Problem, options: CompileOptions, length: int | None) -> Compilation:
+    """What `compile_problem` gives, which is imported here: LLVM is loaded when it is first needed."""
+    with COMPILING:  # around the import too: a fork in the middle of one leaves the module locked in the child
+        from .compiler import compile_problem
+
+        return compile_problem(problem, options, length)
 
 
 def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:

@@ -41,6 +41,11 @@ class Initializer(Configurable):
         """An array of `shape` and `dtype`."""
         raise NotImplementedError(f"{type(self).__name__} does not say which values it gives.")
 
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """The inverse of `get_config`. TensorFlow 1 wrote a dtype too, which counts only where a call gives none: a layer gives it."""
+        return cls(**{name: value for name, value in config.items() if name != "dtype"})
+
 
 class Zeros(Initializer):
     """All 0."""
@@ -154,6 +159,13 @@ class RandomUniform(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        given = dict(config)
+        if given.get("maxval", 1.0) is None:  # TensorFlow 1's default for floats
+            given["maxval"] = 1.0
+        return super().from_config(given)
 
 
 class VarianceScaling(RandomInitializer):

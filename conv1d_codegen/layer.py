@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import activations, constraints, initializers, regularizers
+from . import activations, constraints, initializers, legacy_config, regularizers
 from . import layer_arguments as check
 from .dtypes import PROBLEM_DTYPES
-from .execution import activated, as_input, check_out, convolve, is_ready, output_shape, padded
+from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape, padded
 from .layer_base import Layer
-from .locks import COMPILING
 from .options import CompileOptions
 from .problem import Activation, Problem
 from .threads import get_num_threads
@@ -265,7 +264,7 @@ class Conv1D(Layer):
     def _prepare(self, weights: Weights, length: int) -> Prepared:
         """Compiles the kernel for inputs of a length, or finds it compiled, and packs the weights for it."""
         with self._lock.here:
-            compilation = self._compilations.get(length) or _compiled(self.problem, self._options, length)
+            compilation = self._compilations.get(length) or compiled(self.problem, self._options, length)
             if compilation.plan not in weights.of_plan:
                 kernel, dtype = compilation.kernel, self._compute_dtype
                 packed = kernel.pack(weights.in_dtype("kernel", dtype), weights.in_dtype("bias", dtype) if self._use_bias else None)
@@ -317,9 +316,9 @@ class Conv1D(Layer):
             use_bias=False,
         )
         # A plan is made for the layer's own problem.
-        compilation = _compiled(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis])
-        self._last_convolution, compiled = compilation, compilation.kernel
-        return convolve(problem, compiled, compiled.pack(weights, None), x, None, self._options.num_threads or get_num_threads())
+        compilation = compiled(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis])
+        self._last_convolution, op = compilation, compilation.kernel
+        return convolve(problem, op, op.pack(weights, None), x, None, self._options.num_threads or get_num_threads())
 
     def _through_convolution_op(self, x: Array) -> Array:
         problem, weights = self._problem, self._weights
@@ -344,7 +343,7 @@ class Conv1D(Layer):
         another stage, for a length that no input has, and before the layer is built.
         """
         check.check_length(length)
-        return _compiled(self.problem, self._options, length).dump(stage)
+        return compiled(self.problem, self._options, length).dump(stage)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as Keras 3 writes them, with `options` where they differ from the defaults."""
@@ -372,16 +371,22 @@ class Conv1D(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """A new, unbuilt layer from a config of `get_config`, of Keras 3's or of Keras 2.9's.
+        """A new, unbuilt layer from a config of `get_config`, or of the Conv1D or Convolution1D of any Keras from 1.0 on.
 
         `custom_objects` maps names in it to your own functions and classes. Raises what the constructor raises.
         """
-        arguments = dict(config)
+        arguments = legacy_config.arguments(config)
+        name = arguments.get("name")
+        if isinstance(name, str):
+            arguments["name"] = name.replace("/", "_")  # Keras 2 allowed slashes, the constructor refuses them as Keras 3 does
         if custom_objects:
-            for name, value in arguments.items():
-                module = next((module for ending, module in _RESOLVERS.items() if name.endswith(ending)), None)
-                arguments[name] = value if module is None else module.get(value, custom_objects)
-        return cls(**arguments)
+            for key, value in arguments.items():
+                module = next((module for ending, module in _RESOLVERS.items() if key.endswith(ending)), None)
+                arguments[key] = value if module is None else module.get(value, custom_objects)
+        layer = cls(**arguments)
+        if isinstance(name, str):
+            layer._name = name
+        return layer
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_compilations": {}, "_last_convolution": None}  # machine code belongs to this process
@@ -389,13 +394,6 @@ class Conv1D(Layer):
     def __repr__(self) -> str:
         known = "" if self._problem is None else f", {self._problem}"
         return f"<{type(self).__name__} name={self.name}, built={self.built}{known}>"
-
-
-def _compiled(problem: Problem, options: CompileOptions, length: int | None) -> Compilation:
-    with COMPILING:  # around the import too: a fork in the middle of one leaves the module locked in the child
-        from .compiler import compile_problem
-
-        return compile_problem(problem, options, length)
 
 
 _RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}
