@@ -2,7 +2,8 @@
 
 Each computes in the dtype of its input (float16 and bfloat16 in float32, rounded once at the end; integers in float64) and
 returns an array of that dtype and shape; only `glu` changes the shape. NaN comes out as NaN, but for
-`threshold`, which it isn't above. Formulas are those of `keras.ops.nn`, in the forms that don't cancel (`expm1`, `log1p`, `erfc`).
+`threshold`, which it isn't above. Formulas are those of `keras.ops.nn`, in the forms that don't cancel (`expm1`, `log1p`, `erfc`); -inf
+gives the limit, 0, for silu, gelu and mish, where Keras's back ends give NaN.
 
 `ELEMENTWISE` holds the 26 that a kernel can fuse; softmax, log_softmax, sparsemax and glu look at a whole row and run after it.
 """
@@ -135,17 +136,17 @@ def sparse_plus(x: Array) -> Array:
 
 @_numeric
 def silu(x: Array) -> Array:
-    """`x·sigmoid(x)`, also named swish; -inf gives NaN."""
-    return x * _sigmoid(x)
+    """`x·sigmoid(x)`, also named swish."""
+    return _finite_below(x) * _sigmoid(x)
 
 
 @_numeric
 def gelu(x: Array, approximate: bool = False) -> Array:
-    """`x·Φ(x)`, Φ the normal distribution; `approximate` takes `(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2` for Φ. -inf gives NaN."""
+    """`x·Φ(x)`, Φ the normal distribution; `approximate` takes `(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2` for Φ."""
     if approximate:
         # (1 + tanh(u))/2 = sigmoid(2u), which doesn't cancel in the negative tail.
-        return x * _sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
-    return np.asarray(0.5 * x * _erfc(-x.astype(np.float64) * math.sqrt(0.5)))
+        return _finite_below(x) * _sigmoid(2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
+    return np.asarray(0.5 * _finite_below(x) * _erfc(-x.astype(np.float64) * math.sqrt(0.5)))
 
 
 @_numeric
@@ -158,6 +159,11 @@ def tanh(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """`1 / (1 + e^-x)`."""
     return _sigmoid(x)
+
+
+def _finite_below(x: Array) -> Array:
+    """`x`, the least finite number for -inf: a product that vanishes below is then 0 there, as it is in kernels, and not NaN."""
+    return np.maximum(x, np.finfo(x.dtype).min)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -191,8 +197,8 @@ def hard_tanh(x: Array) -> Array:
 
 @_numeric
 def mish(x: Array) -> Array:
-    """`x·tanh(softplus(x))`; -inf gives NaN."""
-    return x * np.tanh(softplus(x))
+    """`x·tanh(softplus(x))`."""
+    return _finite_below(x) * np.tanh(softplus(x))
 
 
 @_numeric

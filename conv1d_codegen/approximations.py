@@ -280,7 +280,7 @@ def gelu(p: Program, x: Ref, approximate: float = 0.0) -> Value:
     """
     if approximate:
         z = x * Fma(x * x, Const(math.sqrt(8 / math.pi) * 0.044715), Const(math.sqrt(8 / math.pi)))
-        return x * sigmoid(p, p.bind("gelu_z", z))
+        return high_of(p.format.product, x) * sigmoid(p, p.bind("gelu_z", z))  # a bound below which it is 0: -inf * 0 is NaN
     a = p.bind("gelu_a", Unary("abs", x))
     root = p.bind("gelu_root", horner([1.0, *GELU[p.compute]], a))
     square = p.bind("gelu_square", root * root)
