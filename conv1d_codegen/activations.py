@@ -163,7 +163,7 @@ def sigmoid(x: Array) -> Array:
 
 def _finite_below(x: Array) -> Array:
     """`x`, the least finite number for -inf: a product that vanishes below is then 0 there, as it is in kernels, and not NaN."""
-    return np.maximum(x, np.finfo(x.dtype).min)
+    return np.asarray(np.maximum(x, np.finfo(x.dtype).min))
 
 
 def _sigmoid(x: Array) -> Array:

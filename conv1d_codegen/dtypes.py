@@ -81,8 +81,3 @@ def numpy_dtype(name: str) -> np.dtype[Any]:
         raise ImportError("bfloat16 needs the package `ml_dtypes`: pip install ml_dtypes. Received: dtype='bfloat16'.") from error
     bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return bfloat16
-
-
-def is_real_float(dtype: np.dtype[Any]) -> bool:
-    """Whether a dtype holds real floating-point numbers, those of `ml_dtypes` included."""
-    return dtype.kind == "f" or dtype.name == "bfloat16"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .activations import glu
-from .dtypes import is_real_float
+from .arrays import as_array, as_numbers, is_real_float
 from .layer_arguments import Shape, check_output_length
 from .locks import COMPILING
 from .options import CompileOptions
@@ -31,17 +31,15 @@ def is_ready(inputs: Any, dtype: np.dtype[Any]) -> bool:
 def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
     """The inputs as a plain, aligned, C-contiguous array of `dtype`; no copy where they are one already.
 
-    Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold anything else:
-    Keras leaves integers alone, and then no back end convolves them.
+    Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold anything else, or
+    whose type means more than its numbers (`arrays.py`): Keras leaves integers alone, and then no back end convolves them.
     """
-    try:
-        x = np.asarray(inputs)
-    except ValueError as error:  # lists of unequal lengths
-        raise TypeError(f"Conv1D takes an array of real floating-point numbers. Received: {type(inputs)}: {error}") from error
+    wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
+    rule = f"Conv1D takes an array of {wanted}"
+    x = as_numbers(as_array(inputs, rule), dtype, rule)
     if not is_real_float(x.dtype) or (not autocast and x.dtype != dtype):
-        wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
         advice = f" Convert it first, for example with np.asarray(x, '{dtype.name}')." if x.dtype.kind in "biuf" else ""
-        raise TypeError(f"Conv1D takes an array of {wanted}. Received: {type(inputs)} of dtype {x.dtype} and shape {x.shape}.{advice}")
+        raise TypeError(f"{rule}. Received: {type(inputs)} of dtype {x.dtype} and shape {x.shape}.{advice}")
     with np.errstate(over="ignore"):  # 1e300 is inf in float32
         return np.require(x, dtype, ["C", "A"])
 
@@ -53,6 +51,7 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
     """
     if not isinstance(out, np.ndarray):
         raise TypeError(f"`out` must be a NumPy array. Received: {type(out)}.")
+    as_array(out, "`out` must be an array of plain numbers")
     if out.dtype != dtype:
         raise ValueError(f"`out` must have dtype {dtype.name} in native byte order. Received: {out.dtype!r}.")
     if out.shape != shape:
@@ -118,13 +117,18 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
 
 def activated(values: Array, activation: Callable[..., Any], layer: str) -> Array:
     """What an activation that runs after the kernel makes of its output. Raises ValueError where a layer can't give that."""
-    result = np.asarray(activation(values))
     shape = activated_shape(values.shape, activation)
+    rule = (
+        f"The activation {activation!r} of layer '{layer}' must make real floating-point numbers of shape {shape} of an output of "
+        f"shape {values.shape}"
+    )
+    made = activation(values)
+    try:
+        result = as_array(made, rule)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
     if result.shape != shape or not is_real_float(result.dtype):
-        raise ValueError(
-            f"The activation {activation!r} of layer '{layer}' must make real floating-point numbers of shape {shape} of an output of "
-            f"shape {values.shape}. It made {result.dtype} of shape {result.shape}."
-        )
+        raise ValueError(f"{rule}. It made {result.dtype} of shape {result.shape}.")
     return result
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from .arrays import as_weights
 from .dtypes import numpy_dtype
 from .registry import Config, Configurable, Registry
 from .windows import window_values
@@ -68,7 +69,8 @@ class Constant(Initializer):
         self.value = value
 
     def __call__(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
-        return np.broadcast_to(np.asarray(self.value), tuple(shape)).astype(_dtype(dtype))
+        values = as_weights(self.value, _dtype(dtype), "Constant takes real numbers")
+        return np.broadcast_to(values, tuple(shape)).astype(_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"value": np.asarray(self.value).tolist()}
@@ -359,10 +361,10 @@ _REGISTRY = Registry.of("initializer", _CLASSES, _ALIASES)
 def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The initializer that an identifier names: None, a name, a dict, a class, a callable or an array of the values themselves.
 
-    Raises ValueError for anything else, TypeError for a dict that names an unknown class.
+    Raises ValueError for anything else, TypeError for an array of no numbers and for a dict that names an unknown class.
     """
     if isinstance(identifier, (np.ndarray, np.generic)):
-        return _Given(np.array(identifier))
+        return _Given(np.array(as_weights(identifier, np.dtype(np.float32), "An array as initializer takes real numbers")))
     return _REGISTRY.get(identifier, custom_objects)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import activations, constraints, initializers, legacy_config, regularizers
 from . import layer_arguments as check
+from .arrays import as_array, as_weights
 from .dtypes import PROBLEM_DTYPES
 from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape, padded
 from .layer_base import Layer
@@ -186,7 +187,8 @@ class Conv1D(Layer):
             self._weights = Weights(values)
 
     def _initial(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
-        values = np.asarray((initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype))
+        made = (initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype)
+        values = as_weights(made, self._variable_dtype, self._rule(name))
         if values.shape != shape:
             raise ValueError(f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}.")
         return self._frozen(values, name)
@@ -205,7 +207,8 @@ class Conv1D(Layer):
         """The layer's output: `batch_shape + (T', filters)`, or `+ (filters, T')` in channels_first, of dtype `compute_dtype`.
 
         Args:
-            inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to `compute_dtype`.
+            inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to `compute_dtype`. Types that
+                mean more than their numbers, such as masked arrays, are refused.
             out: an array to write the result into: of its shape and dtype, C-contiguous, and apart from the inputs.
             training: taken and ignored, as a convolution is the same in training.
 
@@ -328,7 +331,8 @@ class Conv1D(Layer):
         if 0 in shape:
             y = np.empty([size or 0 for size in shape], x.dtype)
         else:
-            y = np.asarray(self.convolution_op(padded(problem, x), weights.in_dtype("kernel", self._compute_dtype)))
+            result = self.convolution_op(padded(problem, x), weights.in_dtype("kernel", self._compute_dtype))
+            y = as_array(result, f"The `convolution_op` of layer '{self.name}' must make an array of plain numbers")
         if self._use_bias:
             bias = weights.in_dtype("bias", self._compute_dtype)
             y = y + (bias[:, None] if problem.channels_first else bias)
@@ -375,14 +379,10 @@ class Conv1D(Layer):
 
         `custom_objects` maps names in it to your own functions and classes. Raises what the constructor raises.
         """
-        arguments = legacy_config.arguments(config)
+        arguments = legacy_config.arguments(config, custom_objects or {})
         name = arguments.get("name")
         if isinstance(name, str):
             arguments["name"] = name.replace("/", "_")  # Keras 2 allowed slashes, the constructor refuses them as Keras 3 does
-        if custom_objects:
-            for key, value in arguments.items():
-                module = next((module for ending, module in _RESOLVERS.items() if key.endswith(ending)), None)
-                arguments[key] = value if module is None else module.get(value, custom_objects)
         layer = cls(**arguments)
         if isinstance(name, str):
             layer._name = name
@@ -395,7 +395,5 @@ class Conv1D(Layer):
         known = "" if self._problem is None else f", {self._problem}"
         return f"<{type(self).__name__} name={self.name}, built={self.built}{known}>"
 
-
-_RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}
 
 Convolution1D = Conv1D

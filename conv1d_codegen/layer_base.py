@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import regularizers
+from .arrays import as_weights
 from .dtypes import DTypePolicy, numpy_dtype
 from .layer_arguments import Shape, input_shape_argument
 from .locks import ProcessLock
@@ -141,7 +142,7 @@ class Layer:
 
     def _replacement(self, name: str, value: ArrayLike, current: Array) -> Array:
         """A frozen copy of new values for a weight. Raises as `_assign` does."""
-        array = np.asarray(value)
+        array = as_weights(value, self._variable_dtype, self._rule(name))
         if array.shape != current.shape:
             raise ValueError(f"Layer {self.name} weight shape {current.shape} is not compatible with provided weight shape {array.shape}.")
         return self._frozen(array, name)
@@ -155,11 +156,12 @@ class Layer:
             )
         return {name: self._replacement(name, value, current[name]) for name, value in zip(current, weights, strict=True)}
 
+    def _rule(self, name: str) -> str:
+        return f"The weight `{name}` of layer {self.name} takes real numbers"
+
     def _frozen(self, values: ArrayLike, name: str) -> Array:
         """A read-only copy, C-contiguous and of the variable dtype; a view, so that not even its flags can be changed back."""
-        array = np.asarray(values)
-        if array.dtype.kind in "cOSUmM":
-            raise TypeError(f"The weight `{name}` of layer {self.name} takes real numbers. Received an array of dtype {array.dtype}.")
+        array = as_weights(values, self._variable_dtype, self._rule(name))
         with np.errstate(over="ignore"):
             copy = np.array(array, self._variable_dtype, order="C", subok=False)
         copy.flags.writeable = False

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from . import activations, constraints, initializers, regularizers
+
 _NAMES = {
     "nb_filter": "filters",
     "filter_length": "kernel_size",
@@ -26,11 +28,15 @@ _NAMES = {
     "input_dtype": "dtype",
 }
 _CLASSES = {"WeightRegularizer": "L1L2", "ActivityRegularizer": "L1L2", "L1L2Regularizer": "L1L2"}
+_RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}
 _PARAMETERS = {"m": "max_value", "low": "min_value", "high": "max_value"}  # of constraints
 
 
-def arguments(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments that a config stands for. Raises ValueError where it gives one by an old name and a new one."""
+def arguments(config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> dict[str, Any]:
+    """The constructor's arguments that a config stands for. `custom_objects` are the user's own functions and classes by name.
+
+    Raises ValueError where it gives one by an old name and a new one, TypeError for a dict that names an unknown class.
+    """
     found: dict[str, Any] = {}
     for name, value in config.items():
         new = _NAMES.get(name, name)
@@ -44,6 +50,9 @@ def arguments(config: Mapping[str, Any]) -> dict[str, Any]:
         length, dim = found.pop("input_length"), found.pop("input_dim", None)
         if found.get("batch_input_shape") is None and dim is not None:
             found["input_shape"] = (length, dim)
+    for name, value in found.items() if custom_objects else ():
+        module = next((module for ending, module in _RESOLVERS.items() if name.endswith(ending)), None)
+        found[name] = value if module is None else module.get(value, custom_objects)
     return found
 
 
