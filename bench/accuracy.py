@@ -10,11 +10,13 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
 
+from bench import recordings
 from bench.arguments import add_target, no_case
 from conv1d_codegen import reference
 from conv1d_codegen.compiler import compile_problem
@@ -114,6 +116,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--filter", default="", metavar="TEXT", help="only F(m, r) whose name contains it, such as 'F(4,'")
     parser.add_argument("--all", action="store_true", help=f"all of them, not only those of {_FEW} multiplications and 5 taps at most")
     parser.add_argument("--dtype", choices=tuple(_STEPS), default="f32", help="default: %(default)s")
+    parser.add_argument("--recordings", action="store_true", help="errors on recorded signals with clicks instead (bench/recordings.py)")
+    parser.add_argument("--wav", nargs="*", default=(), type=Path, metavar="FILE", help="recordings beside those of installed packages")
     add_target(parser)
     return parser.parse_args(argv)
 
@@ -121,6 +125,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Gives the exit code: 2 where no F(m, r) fits."""
     arguments = _arguments(argv)
+    if arguments.recordings:
+        for line in recordings.table(arguments.wav, resolve(arguments.target)):
+            print(line, flush=True)
+        return 0
     chosen = algorithms(arguments.all, arguments.filter)
     if not chosen:
         return no_case(arguments.filter)

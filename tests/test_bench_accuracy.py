@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the bench is no part of the package
 
-from bench import accuracy
+from bench import accuracy, recordings
 from conv1d_codegen.target import host
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import amplification
@@ -65,3 +66,35 @@ def test_the_table_has_the_model_beside_what_was_found(capsys: pytest.CaptureFix
     assert 0 < direct < 1
     assert lines[-1].startswith(f"Found ÷ model: {measured / predicted:.1f}"[:17])
     assert accuracy.main(["--filter", "F(99,"]) == 2
+
+
+def test_windows_keep_the_bound_on_a_recording_and_not_beside_clicks(capsys: pytest.CaptureFixture[str]) -> None:
+    """The finding for which they are used only where they are asked for (bench/README.md): if this fails, think again."""
+    pytest.importorskip("pywt")
+    found = {}
+    for name, recording in recordings.recordings([]):
+        for factor in (0.0, 10.0):
+            x = recordings.layer_input(recordings.with_clicks(recording, factor))
+            found[name, factor] = [recordings.measure(x, algorithm, host()) for algorithm in ("direct", "cook_toom")]
+    direct, windows = found["ECG", 0.0]
+    assert direct.share < 1
+    assert windows.share < 1
+    assert windows.median < direct.median
+    direct, windows = found["ECG", 10.0]
+    assert direct.share < 1.5
+    assert direct.largest < 1e-5
+    assert windows.share > 5
+    assert windows.largest > 10 * direct.largest
+    assert 0 < windows.beyond < 0.05
+    assert accuracy.main(["--recordings"]) == 0
+    assert sum(line.startswith("ECG") for line in capsys.readouterr().out.splitlines()) == len(recordings.CLICKS)
+
+
+def test_wav_files_are_recordings(tmp_path: Path) -> None:
+    for width in (2, 1):
+        with wave.open(str(tmp_path / f"{width}.wav"), "wb") as audio:
+            audio.setparams((2, width, 8000, 0, "NONE", ""))
+            audio.writeframes(np.array([1, -1, 500, -500], "<i2").tobytes())
+    assert list(recordings.recordings([tmp_path / "2.wav"]))[-1][1].tolist() == [1, 500]
+    with pytest.raises(ValueError, match="1 bytes a sample"):
+        list(recordings.recordings([tmp_path / "1.wav"]))
