@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
     dump.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks")
     dump.add_argument(
-        "--accuracy", choices=ACCURACIES, default="standard", help="how exact Cook–Toom must be to be picked (default: %(default)s)"
+        "--accuracy", choices=ACCURACIES, default="", help="how exact Cook–Toom must be to be picked (default: strict, so never)"
     )
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)

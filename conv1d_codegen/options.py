@@ -18,8 +18,9 @@ class CompileOptions:
     """How to compile one layer. Frozen and hashable, so that compiled kernels are cached by it.
 
     algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only), "cook_toom" or "generic"
-    accuracy          of "auto" and "cook_toom": "standard" picks Cook–Toom where its error stays inside the bound that direct promises,
-                      "fast" where it is up to 8 times that, and "strict" never
+    accuracy          of "auto" and "cook_toom": "strict" never picks Cook–Toom; "standard" does where its error stays inside the bound that
+                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it, "strict", or
+                      "standard" where Cook–Toom is asked for by algorithm or plan
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand
     plan              the schedule, a `Plan`; None takes the one that `tune` found, or else lets the cost model choose
@@ -30,7 +31,7 @@ class CompileOptions:
     """
 
     algorithm: str = "auto"
-    accuracy: str = "standard"
+    accuracy: str = ""
     num_threads: int | None = None
     target: Target | str | None = None
     plan: Plan | None = None
@@ -40,9 +41,11 @@ class CompileOptions:
     def __post_init__(self) -> None:
         if self.algorithm not in ("auto", *ALGORITHMS):
             raise ValueError(f"CompileOptions.algorithm must be one of auto, {', '.join(ALGORITHMS)}. Received: {self.algorithm!r}.")
+        if self.accuracy == "":
+            object.__setattr__(self, "accuracy", self._usual_accuracy())
         if self.accuracy not in ACCURACIES:
             raise ValueError(f"CompileOptions.accuracy must be one of {', '.join(ACCURACIES)}. Received: {self.accuracy!r}.")
-        if self.accuracy == "strict" and "cook_toom" in (self.algorithm, self.plan and self.plan.algorithm):
+        if self.accuracy == "strict" != self._usual_accuracy():
             raise ValueError('CompileOptions.accuracy="strict" excludes the algorithm "cook_toom": leave one of them out.')
         if self.num_threads is not None:
             object.__setattr__(self, "num_threads", _integer("num_threads", self.num_threads, 1))
@@ -60,6 +63,9 @@ class CompileOptions:
                 raise TypeError(f"CompileOptions.explicit_padding must be a pair (left, right) or None. Received: {pair!r}.")
             object.__setattr__(self, "explicit_padding", tuple(_integer("explicit_padding", side, 0) for side in pair))
 
+    def _usual_accuracy(self) -> str:
+        return "standard" if "cook_toom" in (self.algorithm, getattr(self.plan, "algorithm", None)) else "strict"
+
     @classmethod
     def of(cls, options: CompileOptions | Mapping[str, Any] | None) -> CompileOptions:
         """Options from what a layer's `options` argument takes. Raises TypeError for anything else."""
@@ -73,8 +79,8 @@ class CompileOptions:
 
     def get_config(self) -> dict[str, Any]:
         """The fields that differ from the defaults, for a layer's config. Target and plan belong to one machine and stay out."""
-        portable = [field for field in fields(self) if field.name not in ("target", "plan")]
-        return {field.name: getattr(self, field.name) for field in portable if getattr(self, field.name) != field.default}
+        usual = {**{field.name: field.default for field in fields(self)}, "accuracy": CompileOptions(self.algorithm).accuracy}
+        return {name: getattr(self, name) for name in usual if name not in ("target", "plan") and getattr(self, name) != usual[name]}
 
 
 def _integer(name: str, value: Any, least: int) -> int:

@@ -28,6 +28,7 @@ from .cost_model import choose
 from .dtypes import numpy_dtype
 from .errors import CompileError
 from .layer import Conv1D
+from .options import CompileOptions
 from .plan import Plan
 from .problem import DTYPES, Problem
 from .target import TARGETS, Target, resolve
@@ -222,7 +223,7 @@ def tune(
     CompileError for a machine that is not this one.
     """
     problem, target, threads = _subject(what)
-    accuracy = what.options.accuracy if isinstance(what, Conv1D) else "standard"
+    accuracy = (what.options if isinstance(what, Conv1D) else CompileOptions()).accuracy
     bench = Workbench(problem, target, batch, length, threads if num_threads is None else num_threads, accuracy)
     result = search(bench, seconds)
     try:

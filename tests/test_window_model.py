@@ -7,7 +7,7 @@ from kernel_helpers import call
 from test_tune import pretend, without_unrolling
 from toom_helpers import predicted_share, share_of_bound, toom_plan, windows_of
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, tune, winners
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, reference, tune, winners
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.candidates import ASPECTS, candidates
 from conv1d_codegen.compiler import compile_problem
@@ -127,7 +127,40 @@ def test_options_that_make_no_sense(options, message):
 def test_options_are_kept_in_a_config():
     layer = Conv1D(4, 3, options={"accuracy": "fast", "algorithm": "cook_toom"})
     assert Conv1D.from_config(layer.get_config()).options == layer.options == CompileOptions("cook_toom", "fast")
-    assert "options" not in Conv1D(4, 3, options={"accuracy": "standard"}).get_config()
+    assert "options" not in Conv1D(4, 3, options={"accuracy": "strict"}).get_config()
+    for options in ({"accuracy": "standard"}, {"algorithm": "cook_toom"}, {"algorithm": "direct"}, {"accuracy": "fast", "num_threads": 2}):
+        layer = Conv1D(4, 3, options=options)
+        assert layer.get_config()["options"] == options
+        assert Conv1D.from_config(layer.get_config()).options == layer.options
+
+
+def test_windows_are_only_for_who_asks_for_them():
+    assert (
+        CompileOptions().accuracy
+        == CompileOptions("direct").accuracy
+        == CompileOptions(plan=choose(Problem.parse(TEXT), host(), "direct")).accuracy
+        == "strict"
+    )
+    assert CompileOptions("cook_toom").accuracy == CompileOptions(plan=toom_plan(2, 3)).accuracy == "standard"
+    problem = Problem.parse(TEXT)
+    assert compile_problem(problem).plan.algorithm == "direct"
+    for options in (CompileOptions(accuracy="standard"), CompileOptions(accuracy="fast"), CompileOptions("cook_toom")):
+        assert compile_problem(problem, options).plan.algorithm == "cook_toom"
+
+
+def test_a_layer_keeps_the_bound_beside_clicks_unless_more_speed_is_asked_for():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((1, 3000, 64), np.float32)
+    x[0, 150::300] *= 1e4
+    weights = [random.standard_normal((3, 64, 64), np.float32), random.standard_normal(64, np.float32)]
+    shares = {}
+    for accuracy in ("", "standard"):
+        layer = Conv1D(64, 3, padding="same", weights=weights, options={"accuracy": accuracy})
+        y = layer(x)
+        error = np.abs(y - reference.conv1d(x, *weights, layer.problem))
+        shares[accuracy] = (error / reference.error_bound(x, *weights, layer.problem)).max()
+    assert shares[""] < 2  # of one product that outweighs all others, each addition rounds all of the sum
+    assert shares["standard"] > 100
 
 
 def test_the_text_of_plans():
@@ -179,7 +212,7 @@ def test_one_tap():
 
 @pytest.fixture
 def layer():
-    made = Conv1D(64, 3, padding="same")
+    made = Conv1D(64, 3, padding="same", options={"accuracy": "standard"})
     made.build((None, None, 64))
     return made
 
@@ -245,9 +278,10 @@ def test_dumps_of_short_and_long_inputs(layer, capsys):
     assert layer.dump(length=first - 1).startswith("kernel direct_")
     assert layer.dump().startswith("kernel cook_toom_")
     for arguments, algorithm in (
-        ([TEXT], "cook_toom"),
-        ([f"{TEXT}@1x{first - 1}"], "direct"),
-        ([f"{TEXT}@1x{first}"], "cook_toom"),
+        ([TEXT], "direct"),
+        ([TEXT, "--accuracy", "standard"], "cook_toom"),
+        ([f"{TEXT}@1x{first - 1}", "--accuracy", "standard"], "direct"),
+        ([f"{TEXT}@1x{first}", "--accuracy", "standard"], "cook_toom"),
         ([TEXT, "--accuracy", "strict"], "direct"),
         ([f"{TEXT}@1x1", "--algorithm", "cook_toom"], "cook_toom"),
     ):
