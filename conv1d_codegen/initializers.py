@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .arrays import as_weights
 from .dtypes import numpy_dtype
+from .locks import COMPILING
 from .registry import Config, Configurable, Registry
 from .windows import window_values
 
@@ -33,6 +34,11 @@ _TRUNCATED_DEVIATION = 0.87962566103423978
 
 def _dtype(dtype: DTypeLike | None) -> np.dtype[Any]:
     return numpy_dtype(dtype) if isinstance(dtype, str) else np.dtype(np.float32 if dtype is None else dtype)
+
+
+def _random() -> Any:
+    with COMPILING:  # NumPy imports it now, and a fork in the middle of an import leaves the module locked in the child
+        return np.random
 
 
 class Initializer(Configurable):
@@ -110,14 +116,15 @@ class RandomInitializer(Initializer):
             )
         self._given = None if seed is None else int(seed)
         # Python's and NumPy's users seed with negative numbers too; the generator takes none.
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else abs(2 * int(seed)) + (seed < 0)
+        self.seed = int(_random().SeedSequence().generate_state(1)[0]) if seed is None else abs(2 * int(seed)) + (seed < 0)
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self._given}
 
     def generator(self) -> np.random.Generator:
         """A generator at its start: the same draws at every call."""
-        return np.random.default_rng(self.seed)
+        generator: np.random.Generator = _random().default_rng(self.seed)
+        return generator
 
 
 def _truncated_normal(generator: np.random.Generator, shape: Shape) -> Array:

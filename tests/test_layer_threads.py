@@ -204,6 +204,22 @@ def child():
 meanwhile(lambda: layer.set_weights([slow, np.zeros(8)]), child, slow.begun)
 assert (layer(x) == 12).all()
 """,
+    # Modules that are imported when they are first needed.
+    **{
+        module: f"""
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            begun.set()
+            time.sleep(0.3)
+begun = threading.Event()
+sys.meta_path.insert(0, Slow())
+def child():
+    assert Conv1D(8, 3, dtype="bfloat16", use_bias=False)(x).shape == (1, 28, 8)
+meanwhile(child, child, begun)
+"""
+        for module in ("numpy.random", "ml_dtypes", "conv1d_codegen.compiler", "conv1d_codegen.jit", "llvmlite.binding", "jinja2")
+    },
     # The first compilation of the process, with its imports, at any moment of it.
     "compile": """
 layer = Conv1D(8, 3, activation="tanh", kernel_initializer="ones")
