@@ -112,7 +112,10 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
         steps = problem.output_length(length)
         check_output_length(steps, length, shape, problem)
     tail = (problem.filters, steps) if problem.channels_first else (steps, problem.filters)
-    return activated_shape((*shape[:-2], *tail), activation)
+    whole = (*shape[:-2], *tail)
+    problem.check_bytes(shape, "input")
+    problem.check_bytes(whole, "output")
+    return activated_shape(whole, activation)
 
 
 def activated(values: Array, activation: Callable[..., Any], layer: str) -> Array:

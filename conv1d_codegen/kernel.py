@@ -148,7 +148,7 @@ class CompiledKernel:
 
 
 class _Launches:
-    """Input shapes → launches, for shapes that end in `(T, C)` or `(C, T)`."""
+    """Input shapes → launches, for shapes that end in `(T, C)` or `(C, T)`. Raises ValueError for an output that no array can hold."""
 
     def __init__(self, problem: Problem, kernel: Kernel, iterations: Index) -> None:
         self._problem = problem
@@ -160,6 +160,7 @@ class _Launches:
         batch, length = math.prod(shape[:-2]), shape[-1 if problem.channels_first else -2]
         sizes = _sizes(self._kernel, problem, batch, length)
         output_shape = (*shape[:-2], *problem.output_shape(1, length)[1:])
+        problem.check_bytes(output_shape, "output")
         return Launch(output_shape, (*sizes, self._iterations(*sizes)), problem.flops(batch, length))
 
 

@@ -11,15 +11,19 @@ Batch and length are not part of it: one kernel serves all. A *case* adds them: 
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from . import padding as pad
 
 DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat16"}
 
-_LARGEST_INDEX = 2**62  # products of sizes must fit in the 64-bit index arithmetic of the generated code
+#: Bytes that steps, windows and padding may span. Generated code counts elements and bytes in 64 bits, and multiplies these constants with
+#: the numbers of a plan, each up to 2**16: what it makes of them, and of arrays that an address space holds (2**47 bytes), never wraps.
+_LARGEST_SPAN = 2**46
+_LARGEST_ARRAY = 2**63 - 1  # bytes that NumPy, and an offset of 64 bits, can count
 
 _TEXT = re.compile(
     r"c(?P<channels>\d+)_f(?P<filters>\d+)_k(?P<kernel_size>\d+)"
@@ -96,16 +100,17 @@ class Problem:
             pair = self.padding
             if type(pair) is not tuple or len(pair) != 2 or any(type(p) is not int or p < 0 for p in pair):
                 raise ValueError(f"Problem.padding must be one of {pad.PADDINGS} or a pair of ints of 0 or more. Received: {pair!r}.")
-        explicit = self.padding if isinstance(self.padding, tuple) else (0, 0)
-        largest = max(self.extent, self.stride, self.filters, self.channels, *explicit)
-        if largest > _LARGEST_INDEX:
-            raise ValueError(
-                f"Sizes are limited to 2**62 steps. Received: kernel_size={self.kernel_size}, strides={self.stride}, "
-                f"dilation_rate={self.dilation}, padding={self.padding!r}, channels={self.channels}, filters={self.filters}, "
-                f"the largest of which makes {largest}."
-            )
-        if self.kernel_bytes >= 2**63:
+        if self.kernel_bytes > _LARGEST_SPAN:
             raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes in float64, which no address space holds.")
+        explicit = self.padding if isinstance(self.padding, tuple) else (0, 0)
+        steps = self.extent + self.stride * self.dilation + sum(explicit)
+        span = steps * max(self.channels, self.filters) * 8
+        if span > _LARGEST_SPAN:
+            raise ValueError(
+                f"Sizes are limited to 2**46 bytes. Received: kernel_size={self.kernel_size}, strides={self.stride}, "
+                f"dilation_rate={self.dilation}, padding={self.padding!r}, channels={self.channels}, filters={self.filters}, "
+                f"which make {steps} steps, of {span} bytes in float64."
+            )
 
     @property
     def group_channels(self) -> int:
@@ -126,6 +131,11 @@ class Problem:
     def kernel_bytes(self) -> int:
         """Bytes of the weights as the widest numbers, float64."""
         return self.kernel_size * self.group_channels * self.filters * 8
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number of the inputs and outputs: the name of a dtype ends with its bits."""
+        return int(self.dtype.lstrip("bf")) // 8
 
     @property
     def extent(self) -> int:
@@ -150,6 +160,17 @@ class Problem:
     def output_shape(self, batch: int, length: int) -> tuple[int, int, int]:
         steps = max(0, self.output_length(length))
         return (batch, self.filters, steps) if self.channels_first else (batch, steps, self.filters)
+
+    def check_bytes(self, shape: Sequence[int | None], name: str) -> None:
+        """Raises ValueError where no array can have a shape, of which None is unknown, because its bytes can't be counted.
+
+        `name` says which array it is: "input" or "output". As in NumPy, an axis of no elements makes no difference.
+        """
+        size = math.prod(axis or 1 for axis in shape) * self.itemsize
+        if size > _LARGEST_ARRAY:
+            raise ValueError(
+                f"An {name} of shape {tuple(shape)} of {self} would take {size} bytes, and an array has at most 2**63 - 1 of them."
+            )
 
     def __str__(self) -> str:
         sizes = [f"c{self.channels}", f"f{self.filters}", f"k{self.kernel_size}"]

@@ -1,7 +1,5 @@
 """Compiled kernels: right, exact, within the bound, and blind to what they must not see."""
 
-import mmap
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -233,29 +231,3 @@ def test_packed_weights_that_fill_a_large_page_begin_one():
         array = aligned_zeros((size // 4,), np.dtype(np.float32))
         assert array.ctypes.data % alignment == 0
         assert not array.any()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("text", ["c4096_f1_k2_s1000_valid_linear_f32_nobias", "c1_f1_k3_s262144_valid_linear_f32"])
-def test_more_than_two_to_the_31_elements(text):
-    """Offsets beyond 32 bits. The input is a hole in a file, read only at every stride-th step, so that it takes hardly any memory."""
-    problem = Problem.parse(text)
-    elements = 2**31 + 2**20
-    length = elements // problem.channels
-    descriptor = os.memfd_create("zeros")
-    try:
-        os.ftruncate(descriptor, 4 * elements)
-        room = mmap.mmap(descriptor, 4 * elements)
-    finally:
-        os.close(descriptor)
-    x = np.frombuffer(room, np.float32, length * problem.channels).reshape(1, length, problem.channels)
-    steps = problem.output_length(length)
-    x[0, (steps - 1) * problem.stride, -1] = 3.0
-    _, w, b = exact_data(problem, 1, 1)
-    w[...] = 2
-    kernel = compiled(problem).kernel
-    y = call(kernel, kernel.pack(w, b), x)
-    base = 0 if b is None else b
-    np.testing.assert_array_equal(y[0, :-1], np.broadcast_to(base, y[0, :-1].shape))
-    np.testing.assert_array_equal(y[0, -1], 6.0 + base)
-    del x

@@ -180,8 +180,8 @@ BUILD = [
     ({"dilation_rate": 4}, (None, 8, 4), "Computed output size would be zero or negative. Received `inputs shape=(None, 8, 4)`"),
     ({}, (2, 8, 0), "The channel dimension of the inputs must be positive. The input_shape received is (2, 8, 0)."),
     ({}, (2, 8, 4.0), "Cannot convert '(2, 8, 4.0)' to a shape. Found invalid dimension '4.0' of type '<class 'float'>'."),
-    ({"dilation_rate": 2**62, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**62 steps. Received: kernel_size=3"),
-    ({"strides": 2**63, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**62 steps. Received: kernel_size=3"),
+    ({"dilation_rate": 2**62, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**46 bytes. Received: kernel_size=3"),
+    ({"strides": 2**63, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**46 bytes. Received: kernel_size=3"),
     ({"filters": 2**61}, (2, 8, 4), "which no address space holds"),
 ]
 
