@@ -24,6 +24,7 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
+from . import executable_memory
 from .errors import CompileError
 from .locks import COMPILING
 from .target import Target
@@ -178,6 +179,7 @@ class Code:
 
 def load(ir: str, symbol: str, target: Target) -> Code:
     """Compile for this machine and load. Raises CompileError where that can't be."""
+    _require_executable_memory()
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
@@ -191,16 +193,17 @@ def load(ir: str, symbol: str, target: Target) -> Code:
         return Code(tracker, tracker[symbol], len(image))
 
 
-@cache
-def _jit() -> Any:
-    _initialise(all_targets=False)
+def _require_executable_memory() -> None:
+    """Tried before each kernel (4 µs): a process may give the right up at any time, and LLVM ends the process where it is refused."""
     try:
         llvm.check_jit_execution()
     except OSError as error:
-        raise CompileError(
-            "This system forbids a process to make memory executable (SELinux execmem, or systemd's MemoryDenyWriteExecute), so no "
-            f"kernel can run: {error}"
-        ) from error
+        raise CompileError(executable_memory.refusal(error)) from error
+
+
+@cache
+def _jit() -> Any:
+    _initialise(all_targets=False)
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3, reloc="pic", codemodel="small")
     return llvm.create_lljit_compiler(machine, use_jit_link=platform.system() != "Windows", suppress_errors=True)
 
