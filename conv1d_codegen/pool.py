@@ -19,18 +19,30 @@ def run(work: Callable[[], None], threads: int) -> None:
     others: list[Future[None]] = []
     pool = _executor()
     try:
-        for _ in range(threads - 1):
-            others.append(pool.submit(work))
-    except RuntimeError:  # the system gives no more threads, or the interpreter is shutting down
-        _abandon(pool)
-    try:
+        try:
+            for _ in range(threads - 1):
+                others.append(pool.submit(work))
+        except RuntimeError:  # the system gives no more threads, or the interpreter is shutting down
+            _abandon(pool)
         work()
     finally:
-        # What has not begun by now has nothing left to do; the rest writes to arrays that the caller may free.
-        wait([other for other in others if not other.cancel()])
+        # What has not begun by now has nothing left to do; the rest writes to arrays that the caller may free or use again.
+        _wait([other for other in others if not other.cancel()])
     for other in others:
         if not other.cancelled():
             other.result()
+
+
+def _wait(others: list[Future[None]]) -> None:
+    """Returns, or raises what interrupted it (a signal's handler, on the main thread), when all are done."""
+    interruption: BaseException | None = None
+    while not all(other.done() for other in others):
+        try:
+            wait(others)
+        except BaseException as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 def _executor() -> ThreadPoolExecutor:

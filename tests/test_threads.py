@@ -281,6 +281,39 @@ def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch):
     assert len(done) == 3
 
 
+@pytest.mark.parametrize("where", ["wait", "submit"])
+def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
+    """They write to arrays that the caller may use again: also if the signal comes while they are started or waited for."""
+    executor = ThreadPoolExecutor(3)
+    monkeypatch.setattr(pool, "_pool", executor)
+    begun, done, alarms = threading.Barrier(3 if where == "wait" else 2), [], [KeyboardInterrupt("twice"), KeyboardInterrupt("at first")]
+
+    def interrupted(function):
+        def call(*arguments):
+            if alarms and (where == "wait" or len(alarms) == 1):
+                raise alarms.pop()
+            if where == "submit":
+                alarms.pop()
+            return function(*arguments)
+
+        return call
+
+    def work():
+        begun.wait()
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.05)
+            done.append(1)
+
+    if where == "wait":
+        monkeypatch.setattr(pool, "wait", interrupted(pool.wait))
+    else:  # the second call is not handed in
+        monkeypatch.setattr(executor, "submit", interrupted(executor.submit))
+        threading.Thread(target=begun.wait).start()  # in the place of the caller, who never comes to its share
+    with pytest.raises(KeyboardInterrupt):
+        pool.run(work, 3)
+    assert len(done) == (2 if where == "wait" else 1)
+
+
 def test_what_another_thread_raises_is_raised(monkeypatch):
     monkeypatch.setattr(pool, "_pool", ThreadPoolExecutor(1))
     both = threading.Barrier(2)
