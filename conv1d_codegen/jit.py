@@ -4,9 +4,12 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
 
 - a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and CPU names are ours;
 - a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
+- a library that was linked is unmapped when its tracker is collected, but 6 KiB of its names stay as long as the LLJIT does: each links 32;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
 - a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect, and code that the
   garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
+- an exception from outside, as of Ctrl-C, leaves llvmlite's own lock locked, or a module alive that its context has freed: it is all
+  done where no handler of a signal runs (`shelter.py`);
 - reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """
@@ -15,23 +18,32 @@ from __future__ import annotations
 
 import platform
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 
 from . import executable_memory
 from .errors import CompileError
 from .locks import COMPILING
+from .shelter import sheltered
 from .target import Target
 
 _SERIAL = count()
 _LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
+_LINKED = 32  # libraries of one LLJIT, which takes 0.5 ms and 120 KiB, and goes with the last of them
 _unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until somebody has the lock and clears it
+
+T = TypeVar("T")
+
+
+def _in_llvm(work: Callable[[], T]) -> T:
+    with COMPILING:  # on this thread: what `work` calls must not take it
+        return sheltered(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +60,12 @@ class Machine:
 @cache
 def host_machine() -> Machine:
     """The machine at hand."""
-    with COMPILING:
-        triple, cpu, features = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    return _in_llvm(_host)
+
+
+@cache
+def _host() -> Machine:
+    triple, cpu, features = llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
     known = {str(name): bool(on) for name, on in features.items()}
     if triple.split("-")[0] == "aarch64":
         known["neon"] = True  # part of the base architecture; not always listed
@@ -73,14 +89,13 @@ def _initialise(all_targets: bool) -> None:
 
 @cache
 def _target_machine(target: Target) -> Any:
-    native = target.triple.split("-")[0] == host_machine().architecture
+    native = target.triple.split("-")[0] == _host().architecture
+    _initialise(all_targets=not native)
     # The host's own triple (its operating system, its object format) where the code is to run here.
-    triple = host_machine().triple if native else target.triple
-    with COMPILING:
-        _initialise(all_targets=not native)
-        return llvm.Target.from_triple(triple).create_target_machine(
-            cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
-        )
+    triple = _host().triple if native else target.triple
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+    )
 
 
 @contextmanager
@@ -93,7 +108,7 @@ def _refusal() -> Iterator[None]:
 
 @contextmanager
 def _parsed(ir: str, machine: Any) -> Iterator[Any]:
-    with COMPILING, llvm.create_context() as context:
+    with llvm.create_context() as context:
         with _refusal():
             module = llvm.parse_assembly(ir, context=context)
         try:
@@ -145,6 +160,10 @@ def _strength_reduction(ir: str) -> Iterator[None]:
 
 def optimised(ir: str, target: Target) -> str:
     """LLVM IR after LLVM's passes."""
+    return _in_llvm(lambda: _optimised(ir, target))
+
+
+def _optimised(ir: str, target: Target) -> str:
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
@@ -153,6 +172,10 @@ def optimised(ir: str, target: Target) -> str:
 
 def assembly(ir: str, target: Target) -> str:
     """The assembly of optimised code. Cross targets too."""
+    return _in_llvm(lambda: _assembly(ir, target))
+
+
+def _assembly(ir: str, target: Target) -> str:
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
@@ -163,15 +186,17 @@ def assembly(ir: str, target: Target) -> str:
 class Code:
     """Machine code in memory, alive as long as this object is."""
 
-    __slots__ = ("_tracker", "address", "size")
+    __slots__ = ("_linker", "_tracker", "address", "size")
 
-    def __init__(self, tracker: Any, address: int, size: int) -> None:
+    def __init__(self, linker: Any, tracker: Any, address: int, size: int) -> None:
+        self._linker = linker
         self._tracker = tracker
         self.address = address
         self.size = size  # bytes of the object file
 
     def __del__(self, waiting: list[Any] = _unloading, lock: Any = COMPILING) -> None:  # at the end, modules have lost their names
-        waiting.append(self._tracker)
+        waiting.append((self._linker, self._tracker))  # a tuple lets go of its last element first
+        del self._linker, self._tracker
         if lock.acquire(blocking=False):
             waiting.clear()
             lock.release()
@@ -179,6 +204,10 @@ class Code:
 
 def load(ir: str, symbol: str, target: Target) -> Code:
     """Compile for this machine and load. Raises CompileError where that can't be."""
+    return _in_llvm(lambda: _load(ir, symbol, target))
+
+
+def _load(ir: str, symbol: str, target: Target) -> Code:
     _require_executable_memory()
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
@@ -186,11 +215,12 @@ def load(ir: str, symbol: str, target: Target) -> Code:
         with _strength_reduction(ir):
             image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)
-    with COMPILING:
-        _unloading.clear()
-        library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
-        tracker = library.link(_jit(), f"conv1d_codegen.{next(_SERIAL)}")
-        return Code(tracker, tracker[symbol], len(image))
+    _unloading.clear()
+    library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
+    serial = next(_SERIAL)
+    linker = _jit(serial // _LINKED)
+    tracker = library.link(linker, f"conv1d_codegen.{serial}")
+    return Code(linker, tracker, tracker[symbol], len(image))
 
 
 def _require_executable_memory() -> None:
@@ -201,8 +231,8 @@ def _require_executable_memory() -> None:
         raise CompileError(executable_memory.refusal(error)) from error
 
 
-@cache
-def _jit() -> Any:
+@lru_cache(1)  # the one that is not full
+def _jit(generation: int) -> Any:
     _initialise(all_targets=False)
     machine = llvm.Target.from_default_triple().create_target_machine(opt=3, reloc="pic", codemodel="small")
     return llvm.create_lljit_compiler(machine, use_jit_link=platform.system() != "Windows", suppress_errors=True)

@@ -133,8 +133,7 @@ def main(count, seed):
     interrupted = 0
     for number in range(count):
         which = number % len(CONFIGS)
-        # Half of the events come after the passes, in what makes and loads the code; the ends are where things are made for good.
-        late = draw.random() < 0.3
+        late = draw.random() < 0.3  # in what loads the code, of which few events are, and that keeps most
         point = draw.randint(totals[which] * 49 // 50 if late else 1, totals[which]) if draw.random() < 0.6 else draw.uniform(1e-4, LONGEST)
         child = os.fork()
         if child == 0:
