@@ -22,7 +22,7 @@ import os, signal, sys, threading, time
 import numpy as np
 from conv1d_codegen import Conv1D, threads
 
-threads.processors = lambda: 4
+os.sched_getaffinity = lambda process: range(4)  # a machine of four
 layer = Conv1D(64, 9, padding="same", activation="tanh", options={"num_threads": 3, "algorithm": "direct"})
 large = Conv1D(512, 2, options={"num_threads": 3})  # whose kernel wants memory of each thread
 x, z = np.ones((8, 4000, 64), "float32"), np.ones((4, 130, 512), "float32")
@@ -136,11 +136,11 @@ def test_a_pool_of_threads():
 # --- the ends of interpreters ---------------------------------------------------------------------------------------------------
 
 DAEMONS = """
-import sys, threading, time
+import os, sys, threading, time
 import numpy as np
 from conv1d_codegen import Conv1D, threads
 
-threads.processors = lambda: 4
+os.sched_getaffinity = lambda process: range(4)  # a machine of four
 count = int(sys.argv[1])
 layer = Conv1D(64, 9, padding="same", activation="tanh", options={"num_threads": count})
 x = np.ones((8, 4000, 64), "float32")
@@ -172,7 +172,7 @@ def test_daemon_threads_inside_calls_and_compilations(runtime, count, seconds):
 
 
 AT_EXIT = """
-import atexit, sys, threading
+import atexit, os, sys
 import numpy as np
 
 def last(which):
@@ -185,7 +185,7 @@ atexit.register(last, 1)  # before the package, the pool and OpenMP are there
 from conv1d_codegen import Conv1D, threads
 import conv1d_codegen.compiler, conv1d_codegen.jit
 
-threads.processors = lambda: 4
+os.sched_getaffinity = lambda process: range(4)  # a machine of four
 layer = Conv1D(64, 9, padding="same", kernel_initializer="ones", options={"num_threads": 3})
 x = np.ones((8, 4000, 64), "float32")
 right = layer(x)
