@@ -182,3 +182,10 @@ def test_what_a_substitution_does_not_change_is_the_same_object():
     expression = (t + 1) // j
     assert expression.substitute({"n": 3}) is expression
     assert expression.substitute({"j": 1}) == t + 1
+
+
+def test_atoms_that_stay_leave_the_same_object():
+    expression = var("a") * var("b") // 3 + maximum(var("a"), 2) + 1
+    assert expression.map_atoms(lambda atom: None) is expression
+    assert expression.map_atoms(lambda atom: 5 if atom == "a" else None) is expression  # which is no atom of its own there
+    assert (var("a") * 2).map_atoms(lambda atom: 5) == 10

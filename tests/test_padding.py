@@ -49,6 +49,10 @@ def test_against_sliding_a_window(padding):
             low, high = pad.taps_on_input(t, length, left, kernel_size, stride, dilation)
             assert on_input == list(range(low, high)), f"{note} {t=}"
             assert (first <= t < last) == (len(on_input) == kernel_size), f"{note} {t=}"
+        for j in range(kernel_size):
+            low, high = pad.steps_of_tap(j, length, left, stride, dilation)
+            on_input = [t for t, start in enumerate(starts) if 0 <= start + j * dilation < length]
+            assert on_input == list(range(max(0, low), min(steps, high))), f"{note} {j=}"
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
