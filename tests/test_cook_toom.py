@@ -289,3 +289,22 @@ def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
 
     with pytest.raises(AssertionError, match=re.escape(f"{problem}@1x30")):
         assert_rational(problem, plan, kernel.with_body(changed(kernel.body)), exact_data(problem, 1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("c128_f512_k3_valid_linear_f32", 2),  # 6 numbers of 128 channels and 512 filters are 1.5 MiB
+        ("c127_f512_k3_valid_linear_f32", 1),
+        ("c64_f512_k6_valid_linear_f32", 2),  # as many of two terms
+        ("c128_f256_k6_valid_linear_f32", 2),
+        ("c64_f512_k3_valid_linear_f64", 2),
+        ("c256_f1024_k3_valid_linear_f32", 4),
+    ],
+)
+def test_into_how_many_parts_the_filters_are_cut(text, parts):
+    """Those whose weights fill much of L2; where there are several, blocks need not be an even number to keep two threads at work."""
+    loops = str(lower(Problem.parse(text), toom_plan(4, 3, width=16, rows=(6, 1), windows=24)))
+    assert re.findall(r"parallel part in 0\.\.(\d+)", loops) == ([str(parts)] if parts > 1 else [])
+    blocks = "max((windows + 23)//24, 1)" if parts > 1 else "max(2*((windows + 47)//48), 1)"
+    assert f"let blocks := {blocks}\n" in loops
