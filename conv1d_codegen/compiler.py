@@ -38,10 +38,11 @@ class Program:
     A specialised program serves one problem. A generic one serves all that differ only in what it takes at run time.
     """
 
-    def __init__(self, problem: Problem, plan: Plan, target: Target) -> None:
+    def __init__(self, problem: Problem, plan: Plan, target: Target, red_zones: bool = False) -> None:
         self.problem = problem
         self.plan = plan
         self.target = target
+        self.red_zones = red_zones
 
     @kept
     def loop(self) -> Kernel:
@@ -64,7 +65,7 @@ class Program:
     @kept
     def llvm(self) -> str:
         """The loops, printed as LLVM IR."""
-        return emit(self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan))
+        return emit(self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan), red_zones=self.red_zones)
 
     @kept
     def code(self) -> Code:
@@ -142,7 +143,7 @@ class Compilation:
     @kept
     def kernel(self) -> CompiledKernel:
         """The program, loaded and callable for this problem. Raises CompileError if it is for another machine."""
-        kernel = CompiledKernel(self.problem, self.program.scheduled, self.program.code)
+        kernel = CompiledKernel(self.problem, self.program.scheduled, self.program.code, self.program.red_zones)
         if self.plan.algorithm != "generic":  # whose loops serve other problems too
             self.program.release_stages()
         return kernel
@@ -166,7 +167,7 @@ _STAGES_PER_CHARACTER = 4
 _BYTES_BESIDE = 120 << 10
 
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
-_programs: WeakValueDictionary[tuple[Problem, Plan, Target], Program] = WeakValueDictionary()
+_programs: WeakValueDictionary[tuple[Problem, Plan, Target, bool], Program] = WeakValueDictionary()
 
 
 def compile_problem(problem: Problem, options: CompileOptions | None = None, length: int | None = None) -> Compilation:
@@ -185,14 +186,16 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
         plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
         check_fits(problem, plan)
+        red_zones = knobs.red_zones()
         return KEPT.get(
-            (problem, plan, target), lambda: Compilation(problem, _program(representative(problem, plan.algorithm), plan, target))
+            (problem, plan, target, red_zones),
+            lambda: Compilation(problem, _program(representative(problem, plan.algorithm), plan, target, red_zones)),
         )
 
 
-def _program(problem: Problem, plan: Plan, target: Target) -> Program:
+def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool) -> Program:
     """The program of a problem, or the one that other compilations share."""
-    program = _programs.get((problem, plan, target))
+    program = _programs.get((problem, plan, target, red_zones))
     if program is None:
-        program = _programs[problem, plan, target] = Program(problem, plan, target)
+        program = _programs[problem, plan, target, red_zones] = Program(problem, plan, target, red_zones)
     return program

@@ -25,6 +25,7 @@ from .chunks import chunk_shape
 from .dtypes import numpy_dtype
 from .emit import iterations
 from .emit.scratch import scratch_bytes
+from .errors import RedZoneError
 from .index import Index
 from .ir import Kernel
 from .packing import laid_out
@@ -68,14 +69,15 @@ class CompiledKernel:
     so that no call can change another's. Arrays are the caller's, scratch memory is the calling thread's, and the kernel keeps neither.
     """
 
-    def __init__(self, problem: Problem, kernel: Kernel, code: Code) -> None:
+    def __init__(self, problem: Problem, kernel: Kernel, code: Code, red_zones: bool = False) -> None:
         self.problem = problem
         self.dtype = numpy_dtype(DTYPES[problem.dtype])
         self._kernel = kernel.with_body(())  # its loops are many objects, and machine code by now
         self._code = code  # keeps the machine code mapped
         # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python thread.
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
-        self._scratch_bytes = scratch_bytes(kernel)  # of each thread
+        self._red_zones = red_zones
+        self._scratch_bytes = scratch_bytes(kernel, red_zones)  # of each thread
         # Addresses, sizes, the iterations, scratch memory, then the shares and the counter of a team.
         self._block = struct.Struct(f"{len(kernel.buffers)}P{len(kernel.sizes)}qqPqP").pack
         self.launch = lru_cache(64)(
@@ -136,6 +138,7 @@ class CompiledKernel:
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
         room = scratch.take(count * self._scratch_bytes) if self._scratch_bytes else None
+        flags = self._flags(room, count) if self._red_zones and room is not None else None
         counter = None if count == 1 else _Counter()
         team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
         block = self._block(_address(x), *weights.addresses, _address(y), *launch.sizes, room.address if room is not None else 0, *team)
@@ -143,8 +146,16 @@ class CompiledKernel:
             self._function(block)
         else:
             threads.runtime().run(Work(self._function, block, (self, x, weights, y, counter, room)), count)
+        if flags is not None and flags.any():
+            raise RedZoneError(f"The kernel of {self.problem} has written beside a scratch array: a fault of the compiler, to be reported.")
         if room is not None:  # not where an exception leaves other threads at work: they keep it alive, and nobody else gets it
             scratch.give_back(room)
+
+    def _flags(self, room: scratch.Room, count: int) -> Array:
+        """The words, one for each thread, that the kernel sets where a margin of its scratch arrays is damaged: zeros, at first."""
+        words = room.array[: count * self._scratch_bytes].view(np.int64).reshape(count, -1)[:, 0]
+        words[:] = 0
+        return words
 
 
 class _Launches:

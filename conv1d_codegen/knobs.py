@@ -2,6 +2,7 @@
 
 CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machine at hand         (changes code)
 CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass; slow                            (checks only)
+CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch arrays, slowly, see emit/red_zones.py   (changes code)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see winners.py)   (changes code)
 CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
@@ -29,9 +30,18 @@ def target(known: Collection[str]) -> str | None:
 
 def verify() -> bool:
     """Whether the verifier runs after every pass. Raises ValueError for what is neither 0 nor 1."""
-    text = os.environ.get(_PREFIX + "VERIFY") or "0"
+    return _is_on("VERIFY")
+
+
+def red_zones() -> bool:
+    """Whether kernels surround their scratch arrays with margins, and check them. Raises ValueError for what is neither 0 nor 1."""
+    return _is_on("RED_ZONES")
+
+
+def _is_on(name: str) -> bool:
+    text = os.environ.get(_PREFIX + name) or "0"
     if text not in ("0", "1"):
-        raise ValueError(f"{_PREFIX}VERIFY must be 0 or 1. Received: {text!r}.")
+        raise ValueError(f"{_PREFIX}{name} must be 0 or 1. Received: {text!r}.")
     return text == "1"
 
 

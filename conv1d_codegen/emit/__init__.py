@@ -21,14 +21,15 @@ from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
+from .red_zones import RedZones
 from .scratch import scratch_bytes
 
 _CALL = (("iterations", "i64"), ("scratch", "ptr"), ("shares", "i64"), ("counter", "ptr"))  # slots of every kernel, after its own
 
 
-def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
-    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making."""
-    writer = _Writer(kernel, target)
+def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
+    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see `red_zones.py`."""
+    writer = _Writer(kernel, target, red_zones)
     writer.write(kernel.body)
     attributes = {"output": "noalias ", "input": "noalias readonly ", "packed": "noalias readonly align 64 "}
     slots = [{"name": b.name, "type": "ptr", "attributes": attributes[b.space]} for b in kernel.buffers]
@@ -41,7 +42,7 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str) -> str:
         name=kernel.name,
         slots=slots,
         call=[{"name": name, "type": type_} for name, type_ in _CALL],
-        scratch_bytes=scratch_bytes(kernel),
+        scratch_bytes=scratch_bytes(kernel, red_zones),
         declarations=writer.builder.declarations,
         arrays=_printed(writer.builder.arrays),
         instructions=_printed(writer.builder.instructions),
@@ -78,19 +79,23 @@ def _templates() -> jinja2.Environment:
 class _Writer:
     """Walks the statements of a kernel."""
 
-    def __init__(self, kernel: Kernel, target: Target) -> None:
+    def __init__(self, kernel: Kernel, target: Target, red_zones: bool) -> None:
         self.builder = Builder()
         self._integers = Integers(self.builder)
-        self._memory = Memory(self.builder, self._integers, target)
+        self._red_zones = RedZones(self.builder) if red_zones else None
+        self._memory = Memory(self.builder, self._integers, target, self._red_zones)
         self._numbers = Numbers(self.builder, self._memory, target, kernel.compute)
         for name in (*(name for name, _ in kernel.sizes), "begin", "end"):
             self._integers.variable(name, f"%{name}", 0)
 
     def write(self, body: Block, lanes: Lanes | None = None) -> None:
         provided = self._memory.provided
+        guarded = self._red_zones.alive() if self._red_zones else 0
         for statement in body:
             self._statement(statement, lanes)
         self._memory.provided = provided  # what the block allocated ends with it
+        if self._red_zones is not None:
+            self._red_zones.check_down_to(guarded)
 
     def _statement(self, statement: Statement, lanes: Lanes | None) -> None:
         match statement:

@@ -17,6 +17,7 @@ from ..rewrite import walk
 from ..target import Target
 from .builder import Builder, Register
 from .integers import Integers
+from .red_zones import RedZones
 from .scratch import bytes_provided
 from .transposition import network
 from .types import BYTES, SCALARS, mangled, vector
@@ -40,12 +41,13 @@ class Lanes:
 class Memory:
     """Accesses to buffers, in the type that the buffer stores."""
 
-    def __init__(self, builder: Builder, integers: Integers, target: Target) -> None:
+    def __init__(self, builder: Builder, integers: Integers, target: Target, red_zones: RedZones | None = None) -> None:
         self._builder = builder
         self._integers = integers
         self._target = target
         self._registers: dict[str, dict[tuple[int, ...], Register]] = {}  # by the name of the buffer
         self._scratch: dict[str, str] = {}
+        self._red_zones = red_zones
         self.provided = 0  # bytes of the caller's memory that arrays alive here have
         self._offsets: dict[tuple[str, tuple[Index, ...], str | None], tuple[Index, Index]] = {}
         self._moved: dict[tuple[str, Index], str] = {}
@@ -54,6 +56,10 @@ class Memory:
         """Start the life of a register tile or of scratch."""
         if buffer.space == "register":
             self._registers[buffer.name] = {}
+        elif self._red_zones is not None:
+            size = bytes_provided(buffer, red_zones=True)
+            self._scratch[buffer.name] = self._red_zones.allocate(buffer, self.provided if size else None)
+            self.provided += size
         else:
             size = bytes_provided(buffer)
             if size:
