@@ -1,4 +1,4 @@
-"""The command line: `python -m conv1d_codegen dump | tune | targets | demo`.
+"""The command line: `python -m conv1d_codegen dump | tune | targets | selftest | demo`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -82,6 +82,23 @@ def _parser() -> argparse.ArgumentParser:
     targets = commands.add_parser("targets", help="list the machines there is code for, and which of them fits this one")
     targets.set_defaults(run=_targets)
 
+    selftest = commands.add_parser(
+        "selftest",
+        help="check random layers on this machine, and write a report",
+        description="Checks random layers on this machine against a float64 reference, between guard pages, bit by bit for threads, "
+        "batches and lengths. What fails is printed with a line that reproduces it; the exit code is 1 then.",
+        epilog="Example: python -m conv1d_codegen selftest --seconds 3600 --jobs 2 --seed 7",
+    )
+    selftest.add_argument("--seconds", type=float, default=10.0, help="how long to run (default: %(default)s)")
+    selftest.add_argument("--layers", type=int, help="at most so many layers (default: as many as there is time for)")
+    selftest.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
+    selftest.add_argument(
+        "--target", action="append", choices=["host", *TARGETS], help="default: all that run here; may be given several times"
+    )
+    selftest.add_argument("--jobs", type=int, default=1, help="processes at a time (default: %(default)s)")
+    selftest.add_argument("--case", metavar="LINE", help="run one case, of a report's lines, and nothing else")
+    selftest.set_defaults(run=_selftest)
+
     demo = commands.add_parser(
         "demo",
         help="find the heartbeats in a recorded ECG with compiled layers",
@@ -156,6 +173,16 @@ def _targets(_: argparse.Namespace) -> int:
         print(f"{name:8} {target.vector_bytes * 8:>4} bit {target.registers:>10} {fma:>4}  {target.cpu:12} {use}")
     print(f"\nhost: {here}")
     return 0
+
+
+def _selftest(arguments: argparse.Namespace) -> int:
+    from .selftest.run import run, run_case
+
+    if arguments.case is not None:
+        return run_case(arguments.case)
+    if arguments.jobs < 1 or (arguments.layers or 1) < 1:
+        raise ValueError(f"--jobs and --layers are 1 or more. Received: {arguments.jobs}, {arguments.layers}.")
+    return run(arguments.seconds, arguments.seed, arguments.target or (), arguments.jobs, arguments.layers)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

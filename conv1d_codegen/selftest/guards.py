@@ -1,0 +1,60 @@
+"""Arrays that end, or begin, at a page which nothing may touch: an access outside kills the process that makes it."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+SIDES = ("end", "start")
+_NEITHER = 0  # PROT_NONE
+
+
+@cache
+def _libc() -> Any:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _protect(address: int, size: int) -> None:
+    if _libc().mprotect(ctypes.c_void_p(address), ctypes.c_size_t(size), _NEITHER):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
+def guarded_bytes(size: int, side: str, alignment: int = 1) -> Array:
+    """`size` bytes of zeros whose "end" or "start" touches a forbidden page, as near as the alignment allows."""
+    page = mmap.PAGESIZE
+    body = max(1, -(-size // page)) * page
+    room = mmap.mmap(-1, body + 2 * page)
+    base = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    _protect(base, page)
+    _protect(base + page + body, page)
+    slack = (body - size) // alignment * alignment if side == "end" else 0
+    return np.frombuffer(room, np.uint8, size, page + slack)  # keeps the memory alive
+
+
+def guarded(array: Array, side: str) -> Array:
+    """A writeable copy of an array that lies against a forbidden page."""
+    place = guarded_bytes(array.nbytes, side, array.itemsize)
+    copy: Array = place.view(array.dtype).reshape(array.shape) if array.size else np.empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def guard_own_arrays() -> None:
+    """Let the package's own aligned arrays, packed weights and the memory of large scratch arrays, end at a forbidden page, or begin at
+    one, by turns. For a process that does nothing else."""
+    from .. import packing, scratch
+
+    sides = [*SIDES]
+
+    def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        sides.reverse()
+        return guarded_bytes(size, sides[0], 64).view(dtype).reshape(shape)
+
+    for module in (packing, scratch):
+        module.aligned_zeros = aligned_zeros  # type: ignore[attr-defined]
