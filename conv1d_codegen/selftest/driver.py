@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -98,6 +99,12 @@ class Worker:
         case, self.case = self.case, None
         self.end()
         return Outcome(case, 0, time.monotonic() - self.started, f"no result after {_LONGEST:.0f} s")
+
+    def run(self, case: Case) -> Outcome:
+        """What comes of a case, which is waited for."""
+        self.begin(case)
+        ready, _, _ = select.select([self.output], [], [], _LONGEST)
+        return self.finish() if ready else self.give_up()
 
     def end(self) -> None:
         """Kill the process, if there is one."""

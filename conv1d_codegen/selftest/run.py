@@ -15,6 +15,7 @@ from .covering import Coverage, Row
 from .driver import Outcome, Worker, outcomes
 from .parameters import CONSTRAINED, allowed, parameters, runnable
 from .sampler import sample
+from .shrink import shrink
 
 _SHRUNK = 12  # kinds of failures that are made small
 _REFRESH = 0.5  # seconds between progress lines
@@ -96,13 +97,10 @@ def _first_of_each_kind(failures: Sequence[Outcome]) -> list[Outcome]:
 
 def _small(outcome: Outcome) -> Outcome:
     """A failure with a smaller case, which fails in the same way."""
-    from .shrink import shrink
-
     worker, found = Worker(), [outcome]
 
     def fails(case: Case) -> bool:
-        worker.begin(case)
-        result = worker.finish()
+        result = worker.run(case)
         same = bool(result.failure) and report.cause(result.failure)[:60] == report.cause(outcome.failure)[:60]
         if same:
             found.append(result)
@@ -117,6 +115,10 @@ def _small(outcome: Outcome) -> Outcome:
 
 def run_case(line: str) -> int:
     """Run one case and say what comes of it. Gives the exit code. Raises ValueError for a line that is no case."""
-    (outcome,) = outcomes([Case.parse(line)], 1)
+    worker = Worker()
+    try:
+        outcome = worker.run(Case.parse(line))
+    finally:
+        worker.end()
     print(f"{outcome.case}\n    {outcome.failure or f'{outcome.outputs} outputs are right'} ({outcome.seconds:.2f} s)")
     return 1 if outcome.failure else 0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 from ..errors import CompileError
 from ..problem import Activation
 from .case import Case
 
-_TRIES = 300
+_SECONDS = 30.0
 Change = Mapping[str, object]
 
 
-def shrink(case: Case, fails: Callable[[Case], bool], tries: int = _TRIES) -> Case:
-    """The smallest case that was found to fail, of up to so many that are tried: every change by turns, until none of them still fails."""
-    at, refused = 0, 0
-    for _ in range(tries):
+def shrink(case: Case, fails: Callable[[Case], bool], seconds: float = _SECONDS) -> Case:
+    """The smallest case that was found to fail in so much time: every change is tried by turns, until none of them still fails."""
+    at, refused, deadline = 0, 0, time.monotonic() + seconds
+    while time.monotonic() < deadline:
         candidates = list(_smaller(case))
         if refused >= len(candidates):
             break
