@@ -10,12 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from .case import Case
 
 _LONGEST = 60.0  # seconds of one case, after which it counts as hanging
 _MOST_CASES = 500  # of one process: what it keeps of kernels is bounded, and this bounds the rest
@@ -25,21 +23,26 @@ _KEPT = ("CONV1D_CODEGEN_RUNTIME", "CONV1D_CODEGEN_VERIFY")
 _SET = {"CONV1D_CODEGEN_RED_ZONES": "1", **dict.fromkeys(_SINGLE, "1")}
 
 
+#: What the child processes run.
+LAYERS = ("-m", "conv1d_codegen.selftest.worker")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a case: the outputs that were compared, how long it took, and what failed, or nothing."""
 
-    case: Case
+    case: Any
     outputs: int
     seconds: float
     failure: str
 
 
 class Worker:
-    """One child process, which has at most one case at a time."""
+    """One child process, which has at most one case at a time: a line of text, as `str` gives it."""
 
-    def __init__(self) -> None:
-        self.case: Case | None = None
+    def __init__(self, command: Sequence[str] = LAYERS) -> None:
+        self.case: Any = None
+        self._command = command
         self._process: subprocess.Popen[str] | None = None
         self._cases = 0
         self.started = 0.0
@@ -50,7 +53,7 @@ class Worker:
         assert self._process is not None
         return self._process.stdout
 
-    def begin(self, case: Case) -> None:
+    def begin(self, case: Any) -> None:
         """Give it a case; starts the process where there is none."""
         if self._process is None or self._cases >= _MOST_CASES:
             self.end()
@@ -67,11 +70,11 @@ class Worker:
 
     def _new(self) -> subprocess.Popen[str]:
         self._cases = 0
-        package = Path(__file__).resolve().parent.parent
+        top = str(Path(__file__).resolve().parents[2])
         kept = {name: text for name, text in os.environ.items() if not name.startswith("CONV1D_CODEGEN_") or name in _KEPT}
-        path = os.pathsep.join(filter(None, [str(package.parent), os.environ.get("PYTHONPATH")]))
+        path = os.pathsep.join(filter(None, [top, os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
-            [sys.executable, "-m", f"{package.name}.selftest.worker"],
+            [sys.executable, *self._command],
             env={**kept, **_SET, "PYTHONPATH": path},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -100,7 +103,7 @@ class Worker:
         self.end()
         return Outcome(case, 0, time.monotonic() - self.started, f"no result after {_LONGEST:.0f} s")
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, case: Any) -> Outcome:
         """What comes of a case, which is waited for."""
         self.begin(case)
         ready, _, _ = select.select([self.output], [], [], _LONGEST)
@@ -114,13 +117,13 @@ class Worker:
             self._process = None
 
 
-def outcomes(cases: Iterable[Case], jobs: int) -> Iterator[Outcome]:
+def outcomes(cases: Iterable[Any], jobs: int, command: Sequence[str] = LAYERS) -> Iterator[Outcome]:
     """What came of each case, in the order in which they are done, from so many processes.
 
     Closing the iterator ends the processes.
     """
     waiting = iter(cases)
-    workers = [Worker() for _ in range(jobs)]
+    workers = [Worker(command) for _ in range(jobs)]
     try:
         with selectors.DefaultSelector() as selector:
             for worker in workers:
@@ -138,7 +141,7 @@ def outcomes(cases: Iterable[Case], jobs: int) -> Iterator[Outcome]:
             worker.end()
 
 
-def _begin_next(worker: Worker, waiting: Iterator[Case], selector: selectors.BaseSelector) -> None:
+def _begin_next(worker: Worker, waiting: Iterator[Any], selector: selectors.BaseSelector) -> None:
     case = next(waiting, None)
     if case is not None:
         worker.begin(case)

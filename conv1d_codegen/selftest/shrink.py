@@ -60,8 +60,9 @@ def _changes(case: Case) -> Iterator[Change]:
 
 def _problem_changes(case: Case) -> Iterator[Change]:
     p = case.problem
-    for name in ("linear", "relu"):
-        yield {"activation": Activation(name)}
+    yield {"activation": Activation("linear")}
+    if p.activation.name != "linear":
+        yield {"activation": Activation("relu")}
     if case.policy == "":
         yield {"dtype": "f32"}
     yield {"use_bias": True}
