@@ -80,7 +80,7 @@ class Plan:
                 raise CompileError(f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}")
             if self.block % self.outputs:
                 raise CompileError(f"A block of a Cook–Toom plan is a multiple of the {self.outputs} outputs of a window. Received: {self}")
-        elif self.outputs or self.taps:
+        elif (self.outputs, self.taps) != (0, 0):
             raise CompileError(f"F({self.outputs},{self.taps}) is for cook_toom plans. Received one of algorithm={self.algorithm!r}.")
         if self.sums_in_lanes and self.rows[0] > self.width:
             raise CompileError(f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}")

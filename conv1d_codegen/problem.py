@@ -89,6 +89,9 @@ class Problem:
             value = getattr(self, name)
             if type(value) is not int or value < 1:
                 raise ValueError(f"Problem.{name} must be an int of 1 or more. Received: {name}={value!r}.")
+        for name in ("channels_first", "use_bias"):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"Problem.{name} must be True or False. Received: {name}={getattr(self, name)!r}.")
         for name in ("channels", "filters"):
             if getattr(self, name) % self.groups:
                 raise ValueError(

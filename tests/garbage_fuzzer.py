@@ -1,0 +1,451 @@
+"""The garbage fuzzer: whatever the arguments, an exception of a documented type with a message that says what is wrong, or a right answer.
+
+A case is a door of the public API and a seed, `layer 17`, from which the arguments are drawn. Crashes, hangs and warnings are failures, as
+are exceptions that only a fault raises (KeyError, IndexError, ...). The short run is `test_garbage_fuzzer.py`; the long one is
+
+    python tests/garbage_fuzzer.py --seconds 3600 --seed 1 --jobs 2
+    python tests/garbage_fuzzer.py --case "layer 17"
+"""
+
+import argparse
+import array
+import contextlib
+import itertools
+import math
+import resource
+import sys
+import time
+
+import numpy as np
+from helpers import expected
+
+from conv1d_codegen import CompileOptions, Conv1D, Plan, Problem, activations, constraints, initializers, regularizers
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.problem import Activation, parse_case
+from conv1d_codegen.selftest import worker
+from conv1d_codegen.selftest.checks import Failed
+from conv1d_codegen.selftest.driver import outcomes
+
+COMMAND = (__file__, "--worker")
+#: What the package's texts say that it raises; MemoryError is the system's, for sizes that it has no memory for.
+DOCUMENTED = (ValueError, TypeError, CompileError, MemoryError)
+_MEMORY = 6 << 30  # bytes of address space, so that large sizes are refused, and not tried
+_SHORTEST = 8  # characters of a message that says something
+
+
+class Whole:
+    """A number of the user's own making."""
+
+    def __index__(self):
+        return 3
+
+
+class Liar:
+    """Says that it is an array of another shape."""
+
+    shape = (2, 9, 3)
+    dtype = np.dtype("float32")
+    ndim = 3
+
+
+def values(rng):
+    """Any value."""
+    numbers = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        -1,
+        -(2**63),
+        257,
+        2**31,
+        2**62,
+        2**63,
+        10**30,
+        True,
+        False,
+        1.0,
+        2.5,
+        -0.0,
+        math.nan,
+        math.inf,
+        1e300,
+        3 + 4j,
+    ]
+    texts = [
+        "",
+        "3",
+        "same",
+        "VALID",
+        "relu",
+        "softmax",
+        "gelu\n",
+        "\0",
+        "ü",
+        "é" * 500,
+        "float32",
+        "f32",
+        "int8",
+        "{",
+        "%s",
+        "a/b",
+        "zeros",
+    ]
+    scalars = [
+        np.int8(3),
+        np.int64(2),
+        np.uint64(2**63),
+        np.float32(2),
+        np.float64(np.nan),
+        np.bool_(True),
+        np.str_("same"),
+        np.datetime64(3, "D"),
+    ]
+    arrays = [
+        np.array(3),
+        np.array([3]),
+        np.zeros((2, 2)),
+        np.array([]),
+        np.array([None]),
+        np.array(["a"]),
+        np.zeros(3, "V4"),
+        np.ones((1, 2, 3), ">f4"),
+    ]
+    boxes = [
+        (),
+        [],
+        {},
+        set(),
+        (3,),
+        [3],
+        (1, 2),
+        (3, "x"),
+        [[3]],
+        (None,),
+        (2**40,),
+        {"a": 1},
+        {3},
+        range(3),
+        b"3",
+        bytearray(b"3"),
+        array.array("f", [3]),
+    ]
+    things = [
+        None,
+        object(),
+        Ellipsis,
+        int,
+        Conv1D,
+        print,
+        lambda x: x,
+        lambda: None,
+        Whole(),
+        Liar(),
+        sys,
+        iter([3]),
+        slice(3),
+    ]
+    configs = [
+        {"class_name": "elu", "config": {"alpha": None}},
+        {"class_name": "Zeros"},
+        {"class_name": 3, "config": 4},
+        {"class_name": "function", "config": "relu"},
+        {"class_name": "LeakyReLU", "config": {"alpha": "x"}},
+        {"config": {}},
+        {"class_name": "RandomNormal", "config": {"stddev": -1}},
+        {"class_name": "Policy", "config": {"name": "float16"}},
+        {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": None},
+    ]
+    kinds = (numbers, texts, scalars, arrays, boxes, things, configs)
+    kind = kinds[rng.integers(len(kinds))]
+    return kind[rng.integers(len(kind))]
+
+
+def arguments(rng, base, least=1, most=3):
+    """Good arguments, of which one to three are replaced by something."""
+    given = dict(base)
+    for name in rng.choice(list(base), size=int(rng.integers(least, most + 1)), replace=False):
+        given[str(name)] = values(rng)
+    return given
+
+
+LAYER = {
+    "filters": 4,
+    "kernel_size": 3,
+    "strides": 1,
+    "padding": "valid",
+    "data_format": "channels_last",
+    "dilation_rate": 1,
+    "groups": 1,
+    "activation": None,
+    "use_bias": True,
+    "kernel_initializer": "glorot_uniform",
+    "bias_initializer": "zeros",
+    "kernel_regularizer": None,
+    "bias_regularizer": None,
+    "activity_regularizer": None,
+    "kernel_constraint": None,
+    "bias_constraint": None,
+    "options": None,
+    "name": None,
+    "dtype": None,
+    "trainable": True,
+    "autocast": True,
+    "weights": None,
+    "input_shape": None,
+    "batch_size": None,
+    "input_dim": None,
+    "dynamic": False,
+}
+OPTIONS = {
+    "algorithm": "auto",
+    "accuracy": "standard",
+    "num_threads": 1,
+    "target": None,
+    "plan": None,
+    "strided_dilation": False,
+    "explicit_padding": None,
+}
+PROBLEM = {
+    "channels": 3,
+    "filters": 4,
+    "kernel_size": 3,
+    "stride": 1,
+    "dilation": 1,
+    "groups": 1,
+    "padding": "valid",
+    "activation": Activation(),
+    "dtype": "f32",
+    "channels_first": False,
+    "use_bias": True,
+}
+PLAN = {
+    "algorithm": "direct",
+    "lanes": "filters",
+    "width": 8,
+    "vectors": 2,
+    "rows": (6, 1),
+    "block": 48,
+    "unroll": 2,
+    "outputs": 0,
+    "taps": 0,
+}
+TEXTS = (
+    "c16_f32_k3_d2_causal_gelu_f32",
+    "c1_f32_k80_s16_pad3x2_leaky_relu(negative_slope=0.1)_f32_nobias",
+    "c8_f8_k3_s2_g4_same_linear_f64_first",
+    "c64_f128_k3_causal_relu_f32@4x100",
+    "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4",
+    "cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4",
+)
+
+
+def call(layer, rng):
+    """Call a layer that was made of whatever arguments, and hold what it gives against the reference."""
+    x = np.asarray(rng.integers(-3, 4, (2, 9, 3)), np.float32)
+    if layer.data_format == "channels_first":
+        x = np.ascontiguousarray(x.transpose(0, 2, 1))
+    y = layer(x)
+    p = layer.problem
+    kernel, *bias = layer.get_weights()
+    x, kernel, *bias = (np.asarray(a, y.dtype).astype(np.float64) for a in (x, kernel, *bias))
+    if layer._fused is not None and np.isfinite(kernel).all():
+        right = expected(p, x, kernel, bias[0] if bias else None).astype(np.float64)
+        scale = 1 + np.abs(right[np.isfinite(right)]).max(initial=0)
+        if not np.allclose(y.astype(np.float64), right, rtol=0.02, atol=0.02 * scale, equal_nan=True):
+            raise Failed(f"a wrong answer: {np.abs(y.astype(np.float64) - right).max()} off")
+
+
+def a_layer(rng):
+    call(Conv1D(**arguments(rng, LAYER)), rng)
+
+
+def a_config(rng):
+    config = Conv1D(4, 3).get_config()
+    call(Conv1D.from_config(arguments(rng, config)), rng)
+
+
+def an_input(rng):
+    """Inputs of any make, and `out`."""
+    layer = Conv1D(4, 3, padding=str(rng.choice(["valid", "same"])), dtype=str(rng.choice(["float32", "float64", "float16"])))
+    good = np.ones((2, 9, 3), layer.compute_dtype)
+    layer(good)
+    x = made(rng, good) if rng.random() < 0.8 else good
+    out = None if rng.random() < 0.5 else made(rng, layer(good))
+    before = layer(good).copy()
+    with contextlib.suppress(*DOCUMENTED):
+        layer(x) if out is None else layer(x, out=out)
+    if layer(good).tobytes() != before.tobytes():
+        raise Failed("the layer gives something else afterwards")
+    layer(x) if out is None else layer(x, out=out)
+
+
+def made(rng, good):
+    """An array like `good`, of another make, or something else."""
+    kinds = [
+        lambda: good[::-1],
+        lambda: good[:, ::2],
+        lambda: good.T,
+        lambda: np.asfortranarray(good),
+        lambda: np.broadcast_to(good[:1], (3, *good.shape[1:])),
+        lambda: good.astype(good.dtype.newbyteorder()),
+        lambda: good.astype(np.int32),
+        lambda: good.astype(np.uint16),
+        lambda: good.astype(bool),
+        lambda: good.astype(complex),
+        lambda: good.astype(object),
+        lambda: good.astype(str),
+        lambda: good.astype(np.longdouble),
+        lambda: good * np.nan,
+        lambda: good.astype(np.float64) * 1e308,
+        lambda: good.tolist(),
+        lambda: good[0],
+        lambda: good[None],
+        lambda: good[:0],
+        lambda: good[:, :0],
+        lambda: good[:, :2],
+        lambda: good[..., :2],
+        lambda: good[..., :0],
+        lambda: np.lib.stride_tricks.as_strided(good, (2**31, 9, 3), (0, *good.strides[1:])),
+        lambda: memoryview(good.astype(np.float64)),
+        lambda: np.ma.masked_array(good, good > 0),
+        lambda: good.view(np.recarray),
+        lambda: good.view([("a", good.dtype)]),
+        lambda: np.frombuffer(good.tobytes() + b"\0", np.uint8)[1:].view(np.uint8),
+        lambda: [good, good],
+        lambda: [[1.0], [1.0, 2.0]],
+    ]
+    with contextlib.suppress(IndexError, ValueError), np.errstate(all="ignore"):  # of kinds that take more axes than there are
+        return values(rng) if rng.random() < 0.3 else kinds[rng.integers(len(kinds))]()
+    return good[:0]
+
+
+def a_shape(rng):
+    layer = Conv1D(4, 3)
+    shape = values(rng) if rng.random() < 0.5 else tuple(values(rng) if rng.random() < 0.4 else 9 for _ in range(rng.integers(0, 5)))
+    ask = (layer.build, layer.compute_output_shape)[rng.integers(2)]
+    ask(shape)
+
+
+def some_weights(rng):
+    layer = Conv1D(4, 3)
+    x = np.ones((1, 9, 3), np.float32)
+    before = layer(x)
+    kernel, bias = layer.get_weights()
+    given = (
+        values(rng)
+        if rng.random() < 0.3
+        else [made(rng, kernel) if rng.random() < 0.7 else kernel, made(rng, bias) if rng.random() < 0.7 else bias]
+    )
+    way = rng.integers(3)
+    try:
+        if way == 0:
+            layer.set_weights(given)
+        elif way == 1:
+            layer.kernel = made(rng, kernel)
+        else:
+            layer.bias = made(rng, bias)
+    except Exception:
+        if layer(x).tobytes() != before.tobytes():
+            raise Failed("refused weights have changed the layer") from None
+        raise
+    call(layer, rng)
+
+
+def some_options(rng):
+    layer = Conv1D(4, 3, options=CompileOptions(**arguments(rng, OPTIONS)))
+    call(layer, rng)
+
+
+def a_problem(rng):
+    str(Problem(**arguments(rng, PROBLEM)))
+
+
+def a_plan(rng):
+    plan = Plan(**arguments(rng, PLAN))
+    if Plan.parse(str(plan)) != plan:
+        raise Failed(f"its text form is of another plan: {plan}")
+
+
+def a_text(rng):
+    """A text form with some characters changed, read by whoever reads such texts."""
+    text = list(TEXTS[rng.integers(len(TEXTS))])
+    for _ in range(rng.integers(0, 4)):
+        at = int(rng.integers(len(text)))
+        text[at : at + int(rng.integers(2))] = [str(rng.choice(list("0189xX_@=,.()-+ abfgkscd\n\0٣é")))] if rng.random() < 0.7 else []
+        text = text or ["c"]
+    ((Problem.parse, parse_case, Plan.parse, Activation.parse)[rng.integers(4)])("".join(text))
+
+
+def a_name(rng):
+    module = (activations, initializers, regularizers, constraints)[rng.integers(4)]
+    found = module.get(values(rng))
+    if found is not None and module is not activations:
+        module.serialize(found)
+
+
+DOORS = {
+    "layer": a_layer,
+    "config": a_config,
+    "input": an_input,
+    "shape": a_shape,
+    "weights": some_weights,
+    "options": some_options,
+    "problem": a_problem,
+    "plan": a_plan,
+    "text": a_text,
+    "name": a_name,
+}
+
+
+def run(line):
+    """One case: 1 where it was taken, 0 where it was refused as it should be."""
+    door, seed = line.split()
+    rng = np.random.default_rng((list(DOORS).index(door), int(seed)))
+    try:
+        DOORS[door](rng)
+    except DOCUMENTED as error:
+        if len(str(error)) < _SHORTEST and not isinstance(error, MemoryError):
+            raise Failed(f"{type(error).__name__} says only {str(error)!r}") from error
+        return 0
+    except AttributeError as error:
+        if "lower" not in str(error) and "build the layer" not in str(error):  # as in Keras: `padding` that is no text
+            raise
+        return 0
+    return 1
+
+
+def cases(seed, count=None):
+    """All doors by turns."""
+    numbers = itertools.count(seed * 1_000_000)
+    wanted = numbers if count is None else itertools.islice(numbers, count)
+    return (f"{list(DOORS)[number % len(DOORS)]} {number}" for number in wanted)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--case")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        worker.serve(run)
+        return 0
+    deadline = time.monotonic() + options.seconds
+    lines = itertools.takewhile(lambda _: time.monotonic() < deadline, cases(options.seed))
+    drawn = taken = failed = 0
+    for outcome in outcomes([options.case] if options.case else lines, options.jobs, COMMAND):
+        drawn, taken, failed = drawn + 1, taken + (outcome.outputs > 0), failed + bool(outcome.failure)
+        if outcome.failure:
+            print(f"{outcome.case}: {outcome.failure}", flush=True)
+    print(f"{drawn} cases, {taken} taken, {drawn - taken - failed} refused, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

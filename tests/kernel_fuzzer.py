@@ -1,0 +1,236 @@
+"""The kernel fuzzer: random legal plans, random choices and orders of passes, and mutated loops.
+
+Nothing that the verifier accepts may differ between the interpreter and the machine code, and nothing that passes made from the formula.
+
+A case is a kind and a seed, `plan 17`, `order 17` or `mutant 17`, from which everything is drawn. Kernels run in a child process with red
+zones and between guard pages. The short run is `test_kernel_fuzzer.py`; the long one is
+
+    python tests/kernel_fuzzer.py --seconds 3600 --seed 1 --jobs 2
+    python tests/kernel_fuzzer.py --case "mutant 17"
+"""
+
+import argparse
+import itertools
+import sys
+import time
+
+import numpy as np
+from helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
+from mutations import mutate
+
+from conv1d_codegen import jit
+from conv1d_codegen.emit import emit
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.kernel import CompiledKernel
+from conv1d_codegen.lower import lower
+from conv1d_codegen.passes import PIPELINE, Context
+from conv1d_codegen.plan import LANES, Plan, check_fits
+from conv1d_codegen.problem import Activation, Problem
+from conv1d_codegen.selftest import worker
+from conv1d_codegen.selftest.checks import Failed
+from conv1d_codegen.selftest.driver import outcomes
+from conv1d_codegen.selftest.guards import guarded
+from conv1d_codegen.target import TARGETS
+from conv1d_codegen.verify import InvalidKernel, verify
+
+KINDS = ("plan", "order", "mutant")
+COMMAND = (__file__, "--worker")
+#: Passes that only make a kernel faster: without one of them it must still be right, as far as what is left fits together.
+OPTIONAL = (
+    "interchange_edges",
+    "prefetch_block",
+    "stage_operands",
+    "unroll_reduction",
+    "share_windows",
+    "prefetch_weights",
+    "prefetch_input",
+    "transpose_output",
+    "prefetch_output",
+    "collapse_loops",
+)
+_SHARES = {"direct": 0.5, "depthwise": 0.2, "generic": 0.2, "cook_toom": 0.1}  # of the plans: Cook–Toom's kernels are long
+_MOST_PRODUCTS = 6000  # which the interpreter takes some 50 ms for
+
+
+def draw_problem(rng):
+    """A small one."""
+    while True:
+        groups = int(rng.choice([1, 1, 1, 2, 3, 8]))
+        channels, filters = (int(rng.choice([1, 1, 2, 3, 4, 8, 9, 16])) for _ in range(2))
+        if rng.random() < 0.3:
+            groups, channels = int(rng.integers(2, 20)), 1
+            filters = int(rng.choice([1, 1, 2, 3]))
+        padding = str(rng.choice(["valid", "same", "causal", "explicit"]))
+        problem = Problem(
+            channels * groups,
+            filters * groups,
+            int(rng.choice([1, 2, 3, 3, 4, 5, 7, 9])),
+            int(rng.choice([1, 1, 1, 2, 3])),
+            int(rng.choice([1, 1, 1, 2, 5])),
+            groups,
+            padding if padding != "explicit" else (int(rng.integers(9)), int(rng.integers(9))),
+            Activation(str(rng.choice(["linear", "relu", "hard_tanh"]))),
+            str(rng.choice(["f32", "f32", "f64", "f16", "bf16"])),
+            bool(rng.random() < 0.4),
+            bool(rng.random() < 0.7),
+        )
+        if problem.flops(1, 9) <= _MOST_PRODUCTS:
+            return problem
+
+
+def draw_plan(rng, problem):
+    """Any that fits, however slow."""
+    while True:
+        algorithm = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
+        lanes = str(rng.choice(LANES[algorithm]))
+        rows = sorted({int(height) for height in rng.integers(1, 14, rng.integers(1, 4))}, reverse=True)
+        rows = rows[:1] if lanes == "time" else rows if rows[-1] == 1 else [*rows, 1]
+        outputs, taps = (int(rng.integers(2, 5)), int(rng.integers(1, 4))) if algorithm == "cook_toom" else (0, 0)
+        block = int(rng.choice([1, 2, 5, 8, 13, 24, 64, 200])) * max(1, outputs)
+        width = int(rng.choice([1, 2, 4, 4, 8, 8, 16]))
+        try:
+            plan = Plan(algorithm, lanes, width, int(rng.integers(1, 5)), tuple(rows), block, int(rng.integers(1, 9)), outputs, taps)
+            check_fits(problem, plan)
+        except CompileError:
+            continue
+        return plan
+
+
+def passes_of(rng, kind):
+    """The pipeline; or without some passes, and with two neighbours the other way round."""
+    passes = list(PIPELINE)
+    if kind == "order":
+        passes = [item for item in passes if item[0] not in OPTIONAL or rng.random() < 0.7]
+        if rng.random() < 0.5:
+            at = int(rng.integers(len(passes) - 1))
+            passes[at : at + 2] = passes[at + 1], passes[at]
+    return passes
+
+
+def scheduled(rng, kind, problem, plan, target):
+    """The loops to be run; None where passes in this order do not fit together, which they say by any exception."""
+    kernel, context = lower(problem, plan), Context(problem, plan, target)
+    passes = passes_of(rng, kind)
+    try:
+        for _, apply in passes:
+            kernel = apply(kernel, context)
+    except Exception:
+        if passes == list(PIPELINE):
+            raise
+        return None
+    return kernel
+
+
+def run(line):
+    """One case; the number of outputs that were compared, none where the kernel was refused."""
+    kind, seed = line.split()
+    rng = np.random.default_rng((KINDS.index(kind), int(seed)))
+    problem = draw_problem(rng)
+    name = str(rng.choice([name for name in RUNNABLE if supports(name, problem)]))
+    plan, target = draw_plan(rng, problem), TARGETS[name]
+    what = f"{problem} {name}, {plan}"
+    try:
+        return run_kernel(rng, kind, problem, plan, target)
+    except Failed as failure:
+        raise Failed(f"{what}: {failure}") from failure
+    except Exception as error:
+        raise Failed(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def run_kernel(rng, kind, problem, plan, target):
+    """A kernel of this kind, verified, interpreted and run."""
+    kernel = scheduled(rng, kind, problem, plan, target)
+    if kernel is None:
+        return 0
+    note = ""
+    if kind == "mutant":
+        kernel, note = next(mutants(kernel, rng))
+    try:
+        verify(kernel, scheduled=True)
+    except InvalidKernel:
+        if kind == "plan":
+            raise
+        return 0
+    try:
+        return agree(rng, kernel, problem, target, plan, original=kind != "mutant")
+    except Exception as error:
+        raise Failed(f"{note}: {type(error).__name__}: {error}") from error
+
+
+def mutants(kernel, rng):
+    """Mutants without end; what is no kernel at all is drawn again."""
+    while True:
+        try:
+            yield mutate(kernel, rng)
+        except ValueError:
+            continue
+
+
+def agree(rng, kernel, problem, target, plan, original):
+    """Interpreter and machine code, alone and in a team of three, and the formula where passes made the kernel."""
+    code = jit.load(emit(kernel, target, kernel.name, str(plan), red_zones=True), kernel.name, target)
+    compiled = CompiledKernel(problem, kernel, code, red_zones=True)
+    close = 1e-4 if plan.algorithm == "cook_toom" else 0.0
+    reach = problem.extent + problem.stride * max(plan.rows[0], 3)
+    compared = 0
+    for number in range(3):
+        batch, length = int(rng.integers(1, 3)), int(rng.integers(0, reach + 12))
+        if problem.output_length(length) <= 0 or problem.flops(batch, length) > _MOST_PRODUCTS:
+            continue
+        x, w, b = exact_data(problem, batch, length, seed=number)
+        wanted = run_interpreted(kernel, problem, x, w, b)
+        packed = compiled.pack(w, b)
+        for side, threads in (("end", 1), ("start", 3)):
+            y = guarded(empty_output(problem, batch, length), side)
+            compiled(guarded(x, side), packed, y, threads)
+            same(y, wanted, close, f"@{batch}x{length}, machine code ({threads} threads) and interpreter")
+        if original:
+            same(wanted, expected(problem, x, w, b), close, f"@{batch}x{length}, interpreter and formula")
+        compared += wanted.size
+    return compared
+
+
+def same(a, b, close, what):
+    """The same numbers, or as close as Cook–Toom's are; NaN only in both."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    scale = np.abs(b[np.isfinite(b)]).max(initial=1.0)
+    equal = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= close * scale)
+    if not equal.all():
+        at = tuple(int(i) for i in np.argwhere(~equal)[0])
+        raise Failed(f"{what}: {int((~equal).sum())} of {a.size} differ; {list(at)} is {a[at]!r} and {b[at]!r}")
+
+
+def cases(seed, count=None):
+    """All kinds by turns, mutants twice as often."""
+    numbers = itertools.count(seed * 1_000_000)
+    wanted = numbers if count is None else itertools.islice(numbers, count)
+    return (f"{('plan', 'order', 'mutant', 'mutant')[number % 4]} {number}" for number in wanted)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--case")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        worker.serve(run)
+        return 0
+    deadline = time.monotonic() + arguments.seconds
+    lines = itertools.takewhile(lambda _: time.monotonic() < deadline, cases(arguments.seed))
+    counts = dict.fromkeys(KINDS, (0, 0))
+    failed = 0
+    for outcome in outcomes([arguments.case] if arguments.case else lines, arguments.jobs, COMMAND):
+        kind = outcome.case.split()[0]
+        counts[kind] = counts[kind][0] + 1, counts[kind][1] + (outcome.outputs > 0)
+        if outcome.failure:
+            failed += 1
+            print(f"{outcome.case}: {outcome.failure}", flush=True)
+    print("; ".join(f"{kind}: {all_} drawn, {run_} run" for kind, (all_, run_) in counts.items()) + f"; {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

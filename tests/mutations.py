@@ -1,0 +1,246 @@
+"""Kernels that are wrong in one thing, or just different: mutations of the loop IR, drawn at random.
+
+What a mutation changes is what a pass may get wrong: an index, a bound, a size, the order of statements, a statement that is missing.
+What comes out is a kernel that can be built; whether it makes sense is for the verifier to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from conv1d_codegen.index import Index, index, var
+from conv1d_codegen.ir import Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Statement, Store, Value
+from conv1d_codegen.rewrite import loads, rewrite_value, rewrite_values, walk
+
+Change = Callable[[Statement], Block]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A statement, by its number in the order of `walk`, and the integers that are known there."""
+
+    number: int
+    statement: Statement
+    names: tuple[str, ...]
+
+
+def spots(kernel: Kernel) -> list[Spot]:
+    """Every statement."""
+    found: list[Spot] = []
+
+    def visit(body: Block, names: tuple[str, ...]) -> None:
+        for statement in body:
+            found.append(Spot(len(found), statement, names))
+            match statement:
+                case For():
+                    visit(statement.body, (*names, statement.var))
+                case Let(name, _):
+                    names = (*names, name)
+
+    visit(kernel.body, tuple(name for name, _ in kernel.sizes))
+    return found
+
+
+def with_changed(kernel: Kernel, number: int, change: Change) -> Kernel:
+    """The kernel with statement `number` replaced by what `change` makes of it."""
+    count = iter(range(len(spots(kernel))))
+
+    def visit(body: Block) -> Block:
+        result: list[Statement] = []
+        for statement in body:
+            at = next(count)
+            if isinstance(statement, For):
+                inner = visit(statement.body)
+                statement = statement if at == number else replace(statement, body=inner)
+            result += change(statement) if at == number else (statement,)
+        return tuple(result)
+
+    return kernel.with_body(visit(kernel.body))
+
+
+def mutate(kernel: Kernel, rng) -> tuple[Kernel, str]:
+    """A mutant, and what was done, in words. Raises ValueError where the drawn mutation is no kernel at all; then draw again."""
+    places = spots(kernel)
+    name = str(rng.choice(list(_MUTATIONS)))
+    candidates = [spot for spot in places if _suits(name, spot.statement)]
+    if not candidates:
+        raise ValueError(f"nothing to mutate: {name}")
+    spot = candidates[rng.integers(len(candidates))]
+    mutant, what = _MUTATIONS[name](kernel, spot, rng)
+    if mutant == kernel:
+        raise ValueError("no change")
+    return mutant, f"{name} of statement {spot.number}: {what}"
+
+
+def _suits(name: str, statement: Statement) -> bool:
+    accesses = isinstance(statement, (Store, Prefetch)) or (isinstance(statement, Bind) and any(loads(statement.value)))
+    return {
+        "index": accesses,
+        "bounds": isinstance(statement, For),
+        "kind": isinstance(statement, For),
+        "shape": isinstance(statement, Alloc),
+        "name": accesses,
+        "let": isinstance(statement, Let),
+        "accumulate": isinstance(statement, Store),
+    }.get(name, True)
+
+
+def _place_changed(statement: Statement, rng, change: Callable[[tuple[Index, ...]], tuple[Index, ...]]) -> Block:
+    """One access of a statement with other indices."""
+    reads = list(loads(statement.value)) if isinstance(statement, (Bind, Store)) else []
+    choices = ["write"] * isinstance(statement, (Store, Prefetch)) + ["read"] * bool(reads)
+    if rng.choice(choices) == "write":
+        return (replace(statement, index=change(statement.index)),)
+    wanted = reads[rng.integers(len(reads))]
+
+    def in_load(node: Value) -> Value:
+        return replace(node, index=change(node.index)) if node is wanted or node == wanted else node
+
+    return (replace(statement, value=rewrite_value(statement.value, in_load)),)
+
+
+def _index(kernel: Kernel, spot: Spot, rng):
+    step = int(rng.choice([-1, 1, 1, 2, 8]))
+
+    def moved(place: tuple[Index, ...]) -> tuple[Index, ...]:
+        if not place:
+            return place
+        axis = int(rng.integers(len(place)))
+        return (*place[:axis], place[axis] + step, *place[axis + 1 :])
+
+    return with_changed(kernel, spot.number, lambda s: _place_changed(s, rng, moved)), f"by {step}"
+
+
+def _name(kernel: Kernel, spot: Spot, rng):
+    """A variable in the place of another."""
+
+    def renamed(place: tuple[Index, ...]) -> tuple[Index, ...]:
+        used = [name for i in place for name in i.variables()]
+        if not used or not spot.names:
+            return place
+        old, new = str(rng.choice(used)), str(rng.choice(spot.names))
+        return tuple(i.substitute({old: var(new)}) for i in place)
+
+    return with_changed(kernel, spot.number, lambda s: _place_changed(s, rng, renamed)), "another variable"
+
+
+def _bounds(kernel: Kernel, spot: Spot, rng):
+    step = int(rng.choice([-1, 1]))
+    which = str(rng.choice(["lo", "hi", "width"] if spot.statement.kind == "lanes" else ["lo", "hi"]))
+
+    def moved(loop: Statement) -> Block:
+        old = getattr(loop, which)
+        return (replace(loop, **{which: old + step}),)
+
+    return with_changed(kernel, spot.number, moved), f"{which} by {step}"
+
+
+def _kind(kernel: Kernel, spot: Spot, rng):
+    kind = str(rng.choice(["serial", "parallel", "unrolled"]))
+    return with_changed(kernel, spot.number, lambda loop: (replace(loop, kind=kind, width=0),)), kind
+
+
+def _shape(kernel: Kernel, spot: Spot, rng):
+    """A smaller or larger array, wherever it is named."""
+    old = spot.statement.buffer
+    axis, step = int(rng.integers(max(1, len(old.shape)))), int(rng.choice([-1, 1]))
+    if not old.shape:
+        raise ValueError("a scalar")
+    new = replace(old, shape=(*old.shape[:axis], old.shape[axis] + step, *old.shape[axis + 1 :]))
+    return kernel.with_body(_with_buffer(kernel.body, old, new)), f"{old} is {new}"
+
+
+def _with_buffer(body: Block, old: Buffer, new: Buffer) -> Block:
+    def in_load(node: Value) -> Value:
+        return replace(node, buffer=new) if isinstance(node, Load) and node.buffer == old else node
+
+    def visit(block: Block) -> Iterator[Statement]:
+        for statement in block:
+            if isinstance(statement, For):
+                yield replace(statement, body=tuple(visit(statement.body)))
+            elif isinstance(statement, (Alloc, Store, Prefetch)) and statement.buffer == old:
+                yield replace(statement, buffer=new)
+            else:
+                yield statement
+
+    return tuple(visit(rewrite_values(body, in_load)))
+
+
+def _let(kernel: Kernel, spot: Spot, rng):
+    step = int(rng.choice([-1, 1]))
+    return with_changed(kernel, spot.number, lambda let: (replace(let, value=let.value + step),)), f"by {step}"
+
+
+def _drop(kernel: Kernel, spot: Spot, rng):
+    return with_changed(kernel, spot.number, lambda _: ()), str(spot.statement)[:60]
+
+
+def _twice(kernel: Kernel, spot: Spot, rng):
+    return with_changed(kernel, spot.number, lambda s: (s, s)), str(spot.statement)[:60]
+
+
+def _unwrap(kernel: Kernel, spot: Spot, rng):
+    """A loop's body once, at its first iteration."""
+    if not isinstance(spot.statement, For):
+        raise ValueError("not a loop")
+    return with_changed(kernel, spot.number, lambda loop: (Let(loop.var, loop.lo), *loop.body)), "its first iteration only"
+
+
+def _swap(kernel: Kernel, spot: Spot, rng):
+    """Two statements that stand side by side."""
+    holders = [None, *(s.number for s in spots(kernel) if isinstance(s.statement, For) and len(s.statement.body) > 1)]
+    number = holders[rng.integers(len(holders))]
+    body = kernel.body if number is None else spots(kernel)[number].statement.body
+    if len(body) < 2:
+        raise ValueError("nothing to swap")
+    at = int(rng.integers(len(body) - 1))
+    swapped = (*body[:at], body[at + 1], body[at], *body[at + 2 :])
+    if number is None:
+        return kernel.with_body(swapped), f"{at} and {at + 1} of the kernel"
+    return with_changed(kernel, number, lambda loop: (replace(loop, body=swapped),)), f"{at} and {at + 1} of loop {number}"
+
+
+def _accumulate(kernel: Kernel, spot: Spot, rng):
+    """What is stored, and what is there already."""
+
+    def added(store: Statement) -> Block:
+        return (replace(store, value=store.value + Load(store.buffer, store.index)),)
+
+    return with_changed(kernel, spot.number, added), str(spot.statement.buffer.name)
+
+
+def _lift(kernel: Kernel, spot: Spot, rng):
+    """A statement of a loop, before the loop."""
+    if not isinstance(spot.statement, For) or not spot.statement.body:
+        raise ValueError("not a loop")
+    at = int(rng.integers(len(spot.statement.body)))
+
+    def lifted(loop: Statement) -> Block:
+        return loop.body[at], replace(loop, body=(*loop.body[:at], *loop.body[at + 1 :]))
+
+    return with_changed(kernel, spot.number, lifted), f"statement {at} of it, before it"
+
+
+_MUTATIONS: dict[str, Callable[..., tuple[Kernel, str]]] = {
+    "index": _index,
+    "name": _name,
+    "bounds": _bounds,
+    "kind": _kind,
+    "shape": _shape,
+    "let": _let,
+    "drop": _drop,
+    "twice": _twice,
+    "unwrap": _unwrap,
+    "swap": _swap,
+    "accumulate": _accumulate,
+    "lift": _lift,
+}
+
+
+def products(kernel: Kernel) -> int:
+    """Statements of a kernel, for who looks at how large it is."""
+    return sum(1 for _ in walk(kernel.body))
+
+
+__all__ = ["index", "mutate", "products", "spots", "with_changed"]
