@@ -61,12 +61,20 @@ def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path)
     assert f"True {site}" in output
     dumped = run(sys.executable, "-m", "conv1d_codegen", "dump", "c3_f4_k3_causal_tanh_f32", "--stage", "asm", cwd=elsewhere, path=site)
     assert "c3_f4_k3_causal_tanh_f32" in dumped
+    tested = run(sys.executable, "-m", "conv1d_codegen", "selftest", "--layers", "3", "--seconds", "100", cwd=elsewhere, path=site)
+    assert "0 failures" in tested
 
 
 def test_importing_the_package_is_light():
     """The compiler and LLVM are loaded with the first kernel."""
     code = "import sys, conv1d_codegen; print([m for m in ('llvmlite', 'jinja2', 'keras', 'torch', 'ml_dtypes') if m in sys.modules])"
     assert run(sys.executable, "-c", code, cwd=ROOT).strip() == "[]"
+
+
+def test_the_package_does_not_import_its_self_test():
+    """Nor does anything that a layer does."""
+    code = USE + "import sys; print([m for m in sys.modules if 'selftest' in m])"
+    assert run(sys.executable, "-c", code, cwd=ROOT).splitlines()[-1] == "[]"
 
 
 def test_the_bench_extra_has_all_that_the_peers_need():

@@ -110,7 +110,7 @@ def wanted(case: Case, x: Array, w: Array, b: Array | None, exact: bool, windows
         if p.activation.name == "squareplus":  # of negative numbers, what is left of two that cancel, as in Keras
             size = size + np.abs(middle)
         slack = 0.0 if str(p.activation) == "linear" else _ACTIVATION * _SUMMED[p.dtype] * size
-        low, high = low - slack, high + slack
+        low, high = np.where(np.isinf(low), low, low - slack), np.where(np.isinf(high), high, high + slack)
         return Wanted(_in_layout(case, _rounded(low, dtype, p.dtype, -1)), _in_layout(case, _rounded(high, dtype, p.dtype, 1)), False)
 
 
