@@ -5,7 +5,7 @@ Importing the package loads NumPy and nothing heavier; the compiler is imported 
 
 from __future__ import annotations
 
-from .errors import CompileError
+from .errors import CompileError, UnprovedWarning
 from .layer import Conv1D, Convolution1D
 from .options import CompileOptions
 from .plan import Plan
@@ -23,6 +23,7 @@ __all__ = [
     "Convolution1D",
     "Plan",
     "Problem",
+    "UnprovedWarning",
     "get_num_threads",
     "set_num_threads",
     "tune",

@@ -6,13 +6,15 @@ compile_problem(problem, options) → Compilation      each of its stages can be
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from . import knobs, winners
-from .cost_model import choose
+from .cost_model import choose, simpler_plans
 from .emit import emit
-from .errors import CompileError
+from .errors import CompileError, UnprovedWarning
 from .ir import Kernel
 from .kernel import CompiledKernel
 from .kernel_cache import KernelCache
@@ -23,7 +25,7 @@ from .passes import Context, stages
 from .plan import Plan, check_fits
 from .problem import Problem
 from .target import TARGETS, Target, resolve, runs_here
-from .verify import verify
+from .verify import InvalidKernel, verify
 from .window_model import allows, describe
 
 if TYPE_CHECKING:
@@ -69,12 +71,13 @@ class Program:
 
     @kept
     def code(self) -> Code:
-        """The machine code, loaded. Raises CompileError if it is for another machine."""
+        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for another machine."""
         from . import jit
 
         if not runs_here(self.target):
             raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
         logged = knobs.log_stages(STAGES)
+        verify(self.scheduled, scheduled=True)  # nothing unproved runs
         code = jit.load(self.llvm, self.scheduled.name, self.target)
         for stage in logged:
             print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
@@ -124,11 +127,12 @@ class Program:
 
 
 class Compilation:
-    """One problem, and the program that computes it."""
+    """One problem, and the program that computes it: the first of those given that is proved safe."""
 
-    def __init__(self, problem: Problem, program: Program) -> None:
+    def __init__(self, problem: Problem, program: Program, otherwise: Iterable[Program] = ()) -> None:
         self.problem = problem
         self.program = program
+        self._otherwise = iter(otherwise)
 
     @property
     def plan(self) -> Plan:
@@ -142,7 +146,26 @@ class Compilation:
 
     @kept
     def kernel(self) -> CompiledKernel:
-        """The program, loaded and callable for this problem. Raises CompileError if it is for another machine."""
+        """The program, loaded and callable for this problem. Raises CompileError if it is for another machine.
+
+        A program that can't be proved safe does not run: with an UnprovedWarning, the next one takes its place. Raises InvalidKernel where
+        there is none.
+        """
+        while True:
+            try:
+                self.program.code  # noqa: B018  made when it is first asked for
+                break
+            except InvalidKernel as error:
+                other = next(self._otherwise, None)
+                if other is None:
+                    raise
+                warnings.warn(
+                    f"The kernel of {self.problem} by the plan `{self.plan}` for {self.target} was not proved safe ({error}). It does not "
+                    f"run; `{other.plan}` takes its place, and computes the same. Please report this line.",
+                    UnprovedWarning,
+                    stacklevel=2,
+                )
+                self.program = other
         kernel = CompiledKernel(self.problem, self.program.scheduled, self.program.code, self.program.red_zones)
         if self.plan.algorithm != "generic":  # whose loops serve other problems too
             self.program.release_stages()
@@ -189,8 +212,18 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
         red_zones = knobs.red_zones()
         return KEPT.get(
             (problem, plan, target, red_zones),
-            lambda: Compilation(problem, _program(representative(problem, plan.algorithm), plan, target, red_zones)),
+            lambda: Compilation(problem, *_programs_of(problem, plan, target, red_zones, options.plan is None)),
         )
+
+
+def _programs_of(problem: Problem, plan: Plan, target: Target, red_zones: bool, others: bool) -> tuple[Program, Iterable[Program]]:
+    """The program of a plan, and those of plans that may take its place, made when they are asked for."""
+    plans = simpler_plans(problem, target, plan) if others else ()
+
+    def program(plan: Plan) -> Program:
+        return _program(representative(problem, plan.algorithm), plan, target, red_zones)
+
+    return program(plan), map(program, plans)
 
 
 def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool) -> Program:

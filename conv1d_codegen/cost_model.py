@@ -13,6 +13,7 @@ against a search.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from .code_size import shortened
 from .errors import CompileError
@@ -66,6 +67,15 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
     if algorithm == "generic":
         return _generic(problem, target)
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
+
+
+def simpler_plans(problem: Problem, target: Target, plan: Plan) -> Iterator[Plan]:
+    """Plans that may take the place of one whose kernel is not proved safe, the fastest first."""
+    width = fitting_width(problem.group_filters, target.lanes(compute_type(problem)))
+    step_by_step = Plan("direct", "filters", width, 1, (1,), _STEPS_OF_A_BLOCK, unroll=1)
+    for simpler in (choose(problem, target, "direct", "strict"), step_by_step, choose(problem, target, "generic", "strict")):
+        if simpler != plan:
+            yield simpler
 
 
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:

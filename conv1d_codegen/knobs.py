@@ -1,7 +1,7 @@
 """The environment switches: all of them, typed, with what they do. Those that change generated code are part of every cache key.
 
 CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machine at hand         (changes code)
-CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass; slow                            (checks only)
+CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass too, and not only on what runs   (checks only)
 CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch arrays, slowly, see emit/red_zones.py   (changes code)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see winners.py)   (changes code)
