@@ -20,13 +20,14 @@ from typing import Any
 from unittest import mock
 
 from bench import any_problem, shapes, timing
-from bench.arguments import add_filter, add_layout, add_target, count, no_case
-from conv1d_codegen import CompileOptions, Problem, compiler, jit
+from bench.arguments import add_accuracy, add_filter, add_layout, add_target, count, no_case
+from conv1d_codegen import Activation, CompileOptions, Problem, compiler, jit
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.target import resolve
+from conv1d_codegen.target import TARGETS, resolve, runs_here
 
-STAGES = ("passes", "emit", "parse", "optimise", "code", "link")
-_LLVM = {  # the calls of llvmlite that take the time of each stage
+STAGES = ("passes", "verify", "emit", "parse", "optimise", "code", "link")
+_CALLS = {  # that take the time of each stage but two
+    "verify": (compiler, "verify"),
     "parse": (jit.llvm, "parse_assembly"),
     "optimise": (jit.llvm.ModulePassManager, "run"),
     "code": (jit.llvm.TargetMachine, "emit_object"),
@@ -42,6 +43,11 @@ class Compile:
     total: float
     lines: int
 
+    @property
+    def verifying(self) -> float:
+        """What verifying adds, as a share of all else."""
+        return self.seconds["verify"] / (self.total - self.seconds["verify"])
+
 
 def forget() -> None:
     """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is once in a process."""
@@ -55,19 +61,19 @@ def forget() -> None:
 
 @contextmanager
 def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
-    """While it is open, adds the time of each LLVM stage to `seconds`."""
+    """While it is open, adds the time of each stage's call to `seconds`: processor time, as LLVM is called on a thread of its own."""
 
     def timed(stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any, **named: Any) -> Any:
-            start = time.thread_time()
+            start = time.process_time()
             try:
                 return call(*arguments, **named)
             finally:
-                seconds[stage] += time.thread_time() - start
+                seconds[stage] += time.process_time() - start
 
         return wrapper
 
-    patches = [mock.patch.object(owner, name, timed(stage, getattr(owner, name))) for stage, (owner, name) in _LLVM.items()]
+    patches = [mock.patch.object(owner, name, timed(stage, getattr(owner, name))) for stage, (owner, name) in _CALLS.items()]
     for patch in patches:
         patch.start()
     try:
@@ -77,19 +83,19 @@ def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
             patch.stop()
 
 
-def measure(problem: Problem, length: int | None = None, target: str | None = None) -> Compile:
+def measure(problem: Problem, length: int | None = None, target: str | None = None, accuracy: str = "strict") -> Compile:
     """Compile a problem, cold."""
     forget()
     seconds = dict.fromkeys(STAGES, 0.0)
     with _stopwatch(seconds):
-        begin = time.thread_time()
-        compilation = compile_problem(problem, CompileOptions(target=target), length)
+        begin = time.process_time()
+        compilation = compile_problem(problem, CompileOptions(target=target, accuracy=accuracy), length)
         compilation.program.passes  # noqa: B018  made when they are first asked for
-        passes = time.thread_time()
+        passes = time.process_time()
         ir = compilation.program.llvm
-        emitted = time.thread_time()
+        emitted = time.process_time()
         compilation.kernel  # noqa: B018
-        end = time.thread_time()
+        end = time.process_time()
     return Compile({**seconds, "passes": passes - begin, "emit": emitted - passes}, end - begin, ir.count("\n"))
 
 
@@ -121,9 +127,11 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=count, default=3, help="compiles of each case; medians are kept (default: %(default)s)")
     parser.add_argument("--random", type=count, help="so many random problems instead of the cases, each once")
     parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
-    parser.add_argument("--longest", type=count, default=20, help="random problems that are shown (default: %(default)s)")
+    parser.add_argument("--longest", type=count, default=20, help="of many compiles, so many are shown (default: %(default)s)")
+    parser.add_argument("--every", action="store_true", help="the cases with relu, tanh and gelu, in both layouts, for avx2 and avx512")
     add_layout(parser)
     add_target(parser)
+    add_accuracy(parser)
     return parser.parse_args(argv)
 
 
@@ -142,12 +150,43 @@ def _random(arguments: argparse.Namespace) -> int:
             print(f"{problem} FAILED: {type(error).__name__}: {error}", flush=True)
     if not results:
         return 1
-    results.sort(key=lambda result: result[0].total, reverse=True)
-    print("\n".join([_HEADER, *(_row(name, compile_) for compile_, name in results[: arguments.longest])]))
-    totals = [1e3 * compile_.total for compile_, _ in results]
-    ranks = {"median": 0.5, "90th percentile": 0.9, "99th percentile": 0.99, "worst": 1.0}
-    print("\n" + ", ".join(f"{name} {totals[int((1 - rank) * (len(totals) - 1))]:.0f} ms" for name, rank in ranks.items()))
+    _show_longest(results, arguments.longest)
     return 1 if failed else 0
+
+
+def _every(arguments: argparse.Namespace) -> int:
+    """The table of the cases with every activation, layout and target that compile times are limited for."""
+    timing.pin()
+    measure(Problem(8, 8, 3))
+    results = []
+    for first in (False, True):
+        for case in shapes.load(first, text=arguments.filter):
+            for activation in ("relu", "tanh", "gelu"):
+                problem = case.problem.with_(activation=Activation(activation))
+                for target in (name for name in ("avx2", "avx512") if runs_here(TARGETS[name])):
+                    taken = [measure(problem, case.length, target, arguments.accuracy) for _ in range(arguments.rounds)]
+                    results.append((_median(taken), f"{problem} {target}"))
+    if not results:
+        return no_case(arguments.filter)
+    _show_longest(results, arguments.longest)
+    return 0
+
+
+def _show_longest(results: list[tuple[Compile, str]], longest: int) -> None:
+    """The rows of the longest compiles, and quantiles of all."""
+    results.sort(key=lambda result: result[0].total, reverse=True)
+    print("\n".join([_HEADER, *(_row(name, compile_) for compile_, name in results[:longest])]))
+    compiles = [compile_ for compile_, _ in results]
+    verifying = [1e3 * compile_.seconds["verify"] for compile_ in compiles]
+    print(f"\ncompiling        {_quantiles([1e3 * compile_.total for compile_ in compiles], 'ms')}")
+    print(f"verifying        {_quantiles(verifying, 'ms')}")
+    print(f"verifying adds   {_quantiles([100 * compile_.verifying for compile_ in compiles], '%')}")
+
+
+def _quantiles(numbers: Sequence[float], unit: str) -> str:
+    ranks = {"median": 0.5, "90th percentile": 0.9, "99th percentile": 0.99, "worst": 1.0}
+    ordered = sorted(numbers)
+    return ", ".join(f"{name} {ordered[int(rank * (len(ordered) - 1))]:.0f} {unit}" for name, rank in ranks.items())
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -155,6 +194,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     if arguments.random is not None:
         return _random(arguments)
+    if arguments.every:
+        return _every(arguments)
     cases = shapes.load(arguments.layout == "channels_first", text=arguments.filter)
     if not cases:
         return no_case(arguments.filter)
@@ -163,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(_HEADER)
     results = []
     for case in cases:
-        results.append(_median([measure(case.problem, case.length, arguments.target) for _ in range(arguments.rounds)]))
+        results.append(_median([measure(case.problem, case.length, arguments.target, arguments.accuracy) for _ in range(arguments.rounds)]))
         print(_row(case.name, results[-1]), flush=True)
     worst = max(results, key=lambda result: result.total)
     print(f"\n{_row('median', _median(results))}\n{_row('worst', worst)}\n\nimport conv1d_codegen: {1e3 * import_seconds():.0f} ms")

@@ -229,6 +229,16 @@ def rebuild(atom: Div | Extreme, first: Index, second: Index) -> Index:
     return first // second if isinstance(atom, Div) else index(_extreme(atom.kind, first, second))
 
 
+def constants(expression: Index) -> Iterator[int]:
+    """The numbers that an expression adds, those within extremes and divisions included, without their signs."""
+    yield abs(expression.constant_term)
+    for monomial, _ in expression.terms:
+        for atom in monomial:
+            if not isinstance(atom, Var):
+                for part in parts(atom):
+                    yield from constants(part)
+
+
 def divisions(expression: Index) -> Iterator[Div]:
     """Every division in an expression, those within extremes and other divisions included."""
     for monomial, _ in expression.terms:

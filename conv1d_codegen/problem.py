@@ -22,7 +22,7 @@ DTYPES = {"f32": "float32", "f64": "float64", "f16": "float16", "bf16": "bfloat1
 
 #: Bytes that steps, windows and padding may span. Generated code counts elements and bytes in 64 bits, and multiplies these constants with
 #: the numbers of a plan, each up to 2**16: what it makes of them, and of arrays that an address space holds (2**47 bytes), never wraps.
-_LARGEST_SPAN = 2**46
+LARGEST_SPAN = 2**46
 _LARGEST_ARRAY = 2**63 - 1  # bytes that NumPy, and an offset of 64 bits, can count
 
 _TEXT = re.compile(
@@ -103,12 +103,12 @@ class Problem:
             pair = self.padding
             if type(pair) is not tuple or len(pair) != 2 or any(type(p) is not int or p < 0 for p in pair):
                 raise ValueError(f"Problem.padding must be one of {pad.PADDINGS} or a pair of ints of 0 or more. Received: {pair!r}.")
-        if self.kernel_bytes > _LARGEST_SPAN:
+        if self.kernel_bytes > LARGEST_SPAN:
             raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes in float64, which no address space holds.")
         explicit = self.padding if isinstance(self.padding, tuple) else (0, 0)
         steps = self.extent + self.stride * self.dilation + sum(explicit)
         span = steps * max(self.channels, self.filters) * 8
-        if span > _LARGEST_SPAN:
+        if span > LARGEST_SPAN:
             raise ValueError(
                 f"Sizes are limited to 2**46 bytes. Received: kernel_size={self.kernel_size}, strides={self.stride}, "
                 f"dilation_rate={self.dilation}, padding={self.padding!r}, channels={self.channels}, filters={self.filters}, "

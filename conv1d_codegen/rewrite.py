@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from .index import Indexable
+from .index import Indexable, constants
 from .ir import Activate, Binary, Bind, Block, Fma, For, Let, Load, Prefetch, Select, Statement, Store, Unary, Value
 
 
@@ -15,6 +15,12 @@ def walk(body: Block) -> Iterator[Statement]:
         yield statement
         if isinstance(statement, For):
             yield from walk(statement.body)
+
+
+def constants_of(body: Block) -> set[int]:
+    """The numbers in the bounds of loops and in named integers."""
+    bounds = [bound for s in walk(body) if isinstance(s, For) for bound in (s.lo, s.hi)]
+    return {number for bound in (*bounds, *(s.value for s in walk(body) if isinstance(s, Let))) for number in constants(bound)}
 
 
 def operands(node: Value) -> tuple[Value, ...]:

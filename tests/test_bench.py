@@ -230,6 +230,10 @@ def test_the_table_of_compile_times(capsys: pytest.CaptureFixture[str], monkeypa
     assert [line.split()[0] for line in lines if line] == ["ms", "tiny/realtime", "median", "worst", "import"]
     assert len({len(line) for line in lines[:2]}) == 1
     assert compile_time.main(["--filter", "no such case"]) == 2
+    assert compile_time.main(["--every", "--filter", "tiny/realtime", "--rounds", "1", "--longest", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line][-3:] == ["compiling", "verifying", "verifying"]
+    assert compile_time.main(["--every", "--filter", "no such case"]) == 2
 
 
 def test_the_table_of_compile_times_of_random_problems(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +241,7 @@ def test_the_table_of_compile_times_of_random_problems(capsys: pytest.CaptureFix
     monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1)] * 9))
     assert compile_time.main(["--random", "3", "--longest", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line] == ["ms", *["c1_f1_k1_valid_linear_f32"] * 2, "median"]
+    assert [line.split()[0] for line in lines if line] == ["ms", *["c1_f1_k1_valid_linear_f32"] * 2, "compiling", "verifying", "verifying"]
     monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1, activation=Activation("unknown"))]))
     assert compile_time.main(["--random", "1"]) == 1
     assert "FAILED" in capsys.readouterr().out

@@ -23,6 +23,8 @@ _SIZES = (
     *(0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16, 20, 27, 33, 40, 55, 64, 77, 90, 101, 110, 128, 150, 177, 211, 256, 300, 417, 500),
     *(640, 999, 1300, 2050, 4095, 4096, 5000, 20000, 70001, 10**6),
 )
+_MOST_CONSTANTS = 4
+_FEW_WORLDS = 8
 
 
 @dataclass(slots=True)
@@ -56,16 +58,17 @@ class Scope:
         self.defined = defined  # the names that stand for an expression
 
     @classmethod
-    def of_sizes(cls, sizes: Iterable[tuple[str, int]]) -> Scope:
-        """Run-time sizes, each with its least value."""
+    def of_sizes(cls, sizes: Iterable[tuple[str, int]], constants: Iterable[int] = ()) -> Scope:
+        """Run-time sizes, each with its least value. Examples are taken near the `constants` too, as a kernel changes its ways there."""
+        values = (*_SIZES, *(size for least in sorted(constants)[-_MOST_CONSTANTS:] for size in (least + 1, least + 60, 2 * least + 7)))
         kernel = _Kernel()
         names: dict[str, tuple[int, Poly]] = {}
         chance = Random(0)
-        worlds = [World(kernel.integers) for _ in _SIZES]
+        worlds = [World(kernel.integers) for _ in values]
         for name, least in sizes:
             new = kernel.integers.variable((1, constant(-least)))
             names[name] = (new, {(new,): 1})
-            for world, size in zip(worlds, chance.sample(_SIZES, len(_SIZES)), strict=True):
+            for world, size in zip(worlds, chance.sample(values, len(values)), strict=True):
                 world.set(new, least + size)
         return cls(kernel, names, _Place(worlds, (), Search(kernel.integers, worlds)), frozenset())
 
@@ -73,12 +76,7 @@ class Scope:
         """With `lo <= name < hi`."""
         first, last = self.polynomial(index(lo)), plus(self.polynomial(index(hi)), constant(-1))
         new = self._kernel.integers.variable((1, scaled(first, -1)), (-1, last))
-        worlds: list[World] = []
-        for world in self._place.worlds:
-            least, most = world.value(first), world.value(last)
-            if least <= most:
-                world.set(new, (least, most, (least + most) // 2)[len(worlds) % 3])
-                worlds.append(world)
+        worlds = _entered(self._place.worlds, new, first, last)
         runs = plus(last, first, -1)
         certain = number(runs)
         place = self._place
@@ -142,6 +140,21 @@ class Scope:
             return self._names[atom][1]
         a, b = (self.polynomial(part) for part in parts(atom))
         return self._kernel.integers.quotient(a, b) if isinstance(atom, Div) else self._kernel.integers.extreme(atom.kind, a, b)
+
+
+def _entered(worlds: list[World], variable: int, first: Poly, last: Poly) -> list[World]:
+    """The worlds in which a loop runs, its variable being at either end or between; where they are few, at more than one place."""
+    runs = [(world, least, most) for world in worlds if (least := world.value(first)) <= (most := world.value(last))]
+    entered = []
+    for at, (world, least, most) in enumerate(runs):
+        values = list(dict.fromkeys(((least + most) // 2, least, most)))
+        values = values[at % len(values) :] + values[: at % len(values)]
+        for value in values[1:] if len(runs) < _FEW_WORLDS else ():
+            entered.append(world.copy())
+            entered[-1].set(variable, value)
+        world.set(variable, values[0])
+        entered.append(world)
+    return entered
 
 
 __all__ = ["Scope"]

@@ -163,6 +163,12 @@ class World:
         self._integers = integers
         self._values: dict[int, int] = {}
 
+    def copy(self) -> World:
+        """Another world with the same values."""
+        other = World(self._integers)
+        other._values = dict(self._values)
+        return other
+
     def set(self, variable: int, value: int) -> None:
         """Give a new variable its value."""
         self._values[variable] = value

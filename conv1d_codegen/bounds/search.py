@@ -147,8 +147,11 @@ class Search:
         near = n if sign < 0 else plus(plus(n, d, -1), constant(1))  # what d * (n // d) is at most, or at least
         if divisor is None:
             return self._of_division_at_run_time(near, d, times, rest)
+        # Without an example to refute it, the longer way would often be searched in vain.
+        if not self._worlds and self._by_whole_quotient(n, divisor, times, rest, sign):
+            return True
         multiple = plus(plus(scaled(rest, divisor), product(near, times)), constant(divisor - 1))
-        if self._holds(multiple) or self._by_whole_quotient(n, divisor, times, rest, sign):
+        if self._holds(multiple) or (self._worlds and self._by_whole_quotient(n, divisor, times, rest, sign)):
             return True
         return self._thorough and (
             self._of_quotient_and_rest(n, divisor, times, rest)
@@ -215,7 +218,10 @@ class Search:
             for factor, beside in (*integer.bounds, *self._extra.bounds.get(last, ())):
                 if factor == up:
                     yield [plus(rest, product(beside, times), -factor)]
-        elif up and integer.kind != "div":
+        elif integer.kind == "div":
+            for steps in self._steps_towards(integer.a, up) if number(integer.b) is not None else ():
+                yield [plus(rest, product(self._integers.quotient(step, integer.b), times)) for step in steps]
+        elif up:
             sides = [plus(rest, product(side, times)) for side in (integer.a, integer.b)]
             if (integer.kind == "max") == (up > 0):
                 yield from ([side] for side in sides)
@@ -235,9 +241,9 @@ class Search:
                     return True
         return any(self._holds(side) for side in reversed(sides))
 
-    def _slack(self, poly: Poly) -> int:
-        """The least value in the worlds: of two of which one must hold, the one that holds by more is tried first."""
-        return min([world.value(poly) for world in self._worlds], default=0)
+    def _slack(self, poly: Poly) -> tuple[int, int]:
+        """Of two expressions of which one must hold, what holds by more in the worlds is tried first, then the shorter one."""
+        return min([world.value(poly) for world in self._worlds], default=0), -len(poly)
 
 
 def _multiple(poly: Poly, d: Poly) -> int:

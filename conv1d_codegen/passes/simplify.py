@@ -12,12 +12,12 @@ from dataclasses import replace
 from ..bounds import Scope
 from ..index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
-from ..rewrite import loads, substitute
+from ..rewrite import constants_of, loads, substitute
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_used(_block(kernel.body, Scope.of_sizes(kernel.sizes))))
+    return kernel.with_body(_used(_block(kernel.body, Scope.of_sizes(kernel.sizes, constants_of(kernel.body)))))
 
 
 def _block(body: Block, scope: Scope) -> Block:

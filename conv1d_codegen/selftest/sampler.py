@@ -10,7 +10,7 @@ from ..chunks import LONGEST_CHAIN
 from ..cost_model import choose
 from ..errors import CompileError
 from ..plan import Plan
-from ..problem import Activation, Problem
+from ..problem import LARGEST_SPAN, Activation, Problem
 from ..target import PAGE, resolve
 from .case import AFTERWARDS, POLICIES, Case, Shape
 
@@ -74,6 +74,9 @@ def _problem(row: Mapping[str, str], dtype: str, activation: str, draw: _Draw) -
         groups = 2
     taps = _taps(row["taps"], channels, channels * filters * groups, draw)
     stride, dilation = _steps(row, taps, draw)
+    room = LARGEST_SPAN // (64 * groups * max(channels, filters))  # steps that indices can count, with as much again for the padding
+    dilation = max(1, min(dilation, room // taps))
+    stride = max(1, min(stride, room // dilation))
     reach = (taps - 1) * dilation + 1
     problem = Problem(
         channels * groups,

@@ -14,14 +14,14 @@ from __future__ import annotations
 from ..bounds import Scope
 from ..index import Index, divisions
 from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
-from ..rewrite import walk
+from ..rewrite import constants_of, walk
 from . import access, races, written
 from .place import InvalidKernel, Place
 
 
 def verify(kernel: Kernel, scheduled: bool = False) -> None:
     """Check a whole kernel; with `scheduled`, also what the printer of code relies on. Raises InvalidKernel."""
-    place = Place.top(kernel, Scope.of_sizes(kernel.sizes), scheduled)
+    place = Place.top(kernel, Scope.of_sizes(kernel.sizes, constants_of(kernel.body)), scheduled)
     for buffer in kernel.buffers:
         for size in buffer.shape:
             _index(size, f"the shape of {buffer}", place)
