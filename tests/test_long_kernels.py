@@ -65,7 +65,7 @@ def test_sizes_around_a_chunk(kernel_size, channels):
         assert_computes(problem, RUNNABLE[number % len(RUNNABLE)], "depthwise" if depthwise else "direct")
 
 
-@pytest.mark.parametrize("number", [1 << 31, 1 << 60])
+@pytest.mark.parametrize("number", [1 << 31, 1 << 39])
 @pytest.mark.parametrize("name", ["stride", "dilation"])
 def test_wide_strides_and_dilations(number, name):
     """They took as long as one can count so far."""

@@ -32,7 +32,7 @@ def element(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
             raise InvalidKernel(f"{first_line(statement)}: {_text(buffer, at)} may be read before it is written, as far as can be proved")
     else:
         _within(buffer, at, place, statement)
-    if buffer.space == "packed" and place.lanes is not None and place.lanes.hi != place.lanes.width:
+    if place.scheduled and buffer.space == "packed" and place.lanes is not None and place.lanes.hi != place.lanes.width:
         _whole_vector(buffer, at, place, statement)
     if buffer.space == "register" and place.scheduled:
         _register(buffer, at, place, statement, is_load)
