@@ -50,8 +50,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "lower/": (_GOLDEN, "tests/test_interpret.py", "tests/test_passes.py", *_PART),
     "passes/": (_GOLDEN, "tests/test_cut.py", "tests/test_pass_structure.py", "tests/test_passes.py", "tests/test_cook_toom.py", *_PART),
     "emit/": ("tests/test_emit.py", _GOLDEN, "tests/test_scratch.py", "tests/test_kernel.py", *_PART),
-    "verify.py": ("tests/test_verify.py", "tests/test_bounds.py"),
-    "bounds.py": ("tests/test_bounds.py", "tests/test_verify.py"),
+    "verify/": ("tests/test_verify.py", "tests/test_proved_kernels.py"),
+    "bounds/": ("tests/test_bounds.py", "tests/test_verify.py", "tests/test_proved_kernels.py"),
 }
 PACKAGE = ROOT / "conv1d_codegen"
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"
