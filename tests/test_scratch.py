@@ -102,7 +102,7 @@ def test_arrays_follow_each_other_and_what_ends_makes_room():
     kernel = hand_written()
     assert scratch_bytes(kernel) == 3 * line
     ir = emit(kernel, resolve("avx2"), "title", "plan")
-    found = re.findall(r"%(tmp\d|few)\.\d+ = (?:getelementptr inbounds i8, ptr %scratch, i64 (\d+)|alloca \[4 x float\])", ir)
+    found = re.findall(r"%(tmp\d|few)\.\d+ = (?:getelementptr nusw i8, ptr %scratch, i64 (\d+)|alloca \[4 x float\])", ir)
     assert found == [("tmp0", "0"), ("few", ""), ("tmp1", f"{line}"), ("tmp2", f"{2 * line}"), ("tmp2", f"{2 * line}")]
 
 
