@@ -302,6 +302,18 @@ BAD = {
         kernel(steps(Bind("s", ONE), loop("i", 0, 2, (Bind("s", ONE),)))),
         "`s` is defined twice",
     ),
+    "a divisor that is zero where no loop runs": (
+        kernel(loop("b", 0, T, (Let("share", N // T), store(Y, (0, B), ONE)), "parallel")),
+        "the divisor of .* may be less than 1",
+    ),
+    "a register that is not written in code that never runs": (
+        kernel(
+            steps(
+                loop("q", 0, minimum(T, 3) - T - 1, (Alloc(ACC), loop("i", 1, 2, (LANES,), "unrolled"), store(Y, (n, t), load(ACC, 1, 3)))),
+            )
+        ),
+        "may be read before",
+    ),
     "a divisor that may be zero": (kernel(Let("a", N // (T - 1))), "the divisor of .* may be less than 1"),
     # Parallel loops.
     "a parallel loop that begins later": (kernel(loop("n", 1, N, (), "parallel")), "parallel loop n begins at 1"),

@@ -97,6 +97,10 @@ class Scope:
         """Whether `expression >= 0` follows."""
         return self.holds(self.polynomial(index(expression)))
 
+    def proves_for_all(self, expression: Indexable) -> bool:
+        """Whether `expression >= 0` follows from the bounds of what it mentions, whether or not the loops around run."""
+        return self._place.search.proves(self.polynomial(index(expression)))
+
     def same(self, a: Index, b: Index) -> bool:
         """Whether two expressions are equal, once names are replaced by what they stand for."""
         return a == b or not self.integers.without_names(self.polynomial(a - b))

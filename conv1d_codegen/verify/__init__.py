@@ -93,10 +93,10 @@ def _loop(loop: For, place: Place) -> None:
 
 
 def _index(expression: Index, where: str | Statement, place: Place) -> None:
-    """An expression of names that are defined, with divisors that are 1 or more: code divides before it knows whether a loop runs."""
+    """An expression of names that are defined, with divisors that are 1 or more, as code divides before it knows whether a loop runs."""
     place.known(expression, where)
     for division in divisions(expression):
-        if division.divisor.constant is None and not place.scope.proves(division.divisor - 1):
+        if division.divisor.constant is None and not place.scope.proves_for_all(division.divisor - 1):
             raise InvalidKernel(f"{where}: the divisor of {division} may be less than 1, as far as can be proved")
 
 

@@ -11,7 +11,7 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -34,15 +34,16 @@ class Box:
 
 
 def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:
-    """Whether it is proved that the element at a place was written."""
+    """Whether it is proved that the element at a place was written; of a register also where the code never runs, as it is printed."""
+    proves = place.scope.proves_for_all if buffer.space == "register" else place.scope.proves
     return any(
-        box.condition is None and all(_between(i, first, end, place) for i, (first, end) in zip(at, box.sides, strict=True))
+        box.condition is None and all(_between(i, first, end, proves) for i, (first, end) in zip(at, box.sides, strict=True))
         for box in place.boxes(buffer)
     )
 
 
-def _between(i: Index, first: Index, end: Index, place: Place) -> bool:
-    return place.scope.proves(i - first) and place.scope.proves(end - 1 - i)
+def _between(i: Index, first: Index, end: Index, proves: Callable[[Index], bool]) -> bool:
+    return proves(i - first) and proves(end - 1 - i)
 
 
 def add(statement: Store, place: Place) -> None:
@@ -58,7 +59,8 @@ def after(loop: For, place: Place, inner: Place) -> None:
     for buffer, boxes in inner.written.items():
         if buffer not in inner.own and not _is_whole(buffer, place):
             for box in boxes:
-                whole = _over(loop, _without_names(box, place, inner), place)
+                certain = buffer.space == "register"
+                whole = _over(loop, _without_names(box, place, inner), place, certain)
                 if whole is not None:
                     place.written[buffer] = _joined(place.written.get(buffer, ()), whole, place)
 
@@ -83,25 +85,27 @@ def _substituted(box: Box, name: str, value: Index) -> Box:
     return Box(tuple((first.substitute(at), end.substitute(at)) for first, end in box.sides), condition)
 
 
-def _over(loop: For, box: Box, place: Place) -> Box | None:
+def _over(loop: For, box: Box, place: Place, certain: bool) -> Box | None:
     """The box that all iterations of a loop write together, each its own; None where that is not understood."""
     if box.condition is not None and loop.var in box.condition.variables():
         return None
     axes = [axis for axis, side in enumerate(box.sides) if any(loop.var in bound.variables() for bound in side)]
     if not axes:
-        return _repeated(loop, box, place)
+        return _repeated(loop, box, place, certain)
     if len(axes) == 1:
         (axis,) = axes
         side = _run(loop, *box.sides[axis], place)
         if side is not None:
             return replace(box, sides=(*box.sides[:axis], side, *box.sides[axis + 1 :]))
     if loop.lo == 0 and place.scope.proves(1 - loop.hi):  # it runs once at most
-        return _repeated(loop, _substituted(box, loop.var, index(0)), place)
+        return _repeated(loop, _substituted(box, loop.var, index(0)), place, certain)
     return None
 
 
-def _repeated(loop: For, box: Box, place: Place) -> Box | None:
-    """The box that every iteration of a loop writes, if there is one."""
+def _repeated(loop: For, box: Box, place: Place, certain: bool) -> Box | None:
+    """The box that every iteration of a loop writes, if there is one; of registers, if code knows that there is one."""
+    if certain:
+        return box if ((loop.hi - loop.lo).constant or 0) > 0 else None
     if place.scope.proves(loop.hi - loop.lo - 1):
         return box
     without = place.scope.in_range("without", 0, loop.lo - loop.hi + 1)  # where the loop does not run
