@@ -53,6 +53,8 @@ KERNELS = (
 )
 
 PLANS = (
+    "c1_f1_k2_d5_causal_hard_tanh_bf16_first avx512 generic lanes=filters 4x1 rows=5,4,1 block=200 unroll=2",
+    "c2_f1_k3_s3_causal_relu_f64_first sse2 generic lanes=filters 16x2 rows=13,12,1 block=13 unroll=1",
     "c32_f2_k3_s2_g2_causal_linear_f16 avx2 generic lanes=filters 8x4 rows=12,7,5,1 block=13 unroll=7",
     "c10_f20_k4_s2_g10_same_hard_tanh_f64_first avx2 direct lanes=time 1x3 rows=13 block=24 unroll=1",
     "c1_f2_k4_d2_causal_relu_f64_nobias sse2 direct lanes=filters 1x1 rows=9,1 block=1 unroll=8",

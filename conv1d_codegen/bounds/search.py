@@ -233,12 +233,12 @@ class Search:
         sides.sort(key=self._slack)
         if (integer.kind == "max") == (sign < 0):
             return all(self._holds(side) for side in sides)
-        factor = number(times)
-        if factor is not None:
-            for share, whole in _means(integer, factor, rest):
-                mean = plus(plus(scaled(rest, whole), integer.a, share), integer.b, factor * whole - share)
-                if self._holds(plus(mean, constant(whole - 1))):
-                    return True
+        factor = gcd(*times.values()) * sign
+        unit = {m: c // factor for m, c in times.items()}
+        for share, whole in _means(integer, factor, unit, rest):
+            both = plus(scaled(integer.a, share), integer.b, factor * whole - share)
+            if self._holds(plus(plus(scaled(rest, whole), product(both, unit)), constant(whole - 1))):
+                return True
         return any(self._holds(side) for side in reversed(sides))
 
     def _slack(self, poly: Poly) -> tuple[int, int]:
@@ -260,13 +260,14 @@ def _part(poly: Poly, n: Poly) -> int:
     return factor if not factors and not left else 0
 
 
-def _means(integer: Integer, times: int, rest: Poly) -> list[tuple[int, int]]:
-    """How `times` can be shared out between `a` and `b`, `share / whole` for `a`, so that some product in the sum vanishes."""
+def _means(integer: Integer, times: int, unit: Poly, rest: Poly) -> list[tuple[int, int]]:
+    """How `times` units can be shared out between `a` and `b`, `share / whole` for `a`, so that some product in the sum vanishes."""
     result: list[tuple[int, int]] = []
+    one, size = next(iter(unit.items()))
     for m in {**integer.a, **integer.b}:
-        a, b = integer.a.get(m, 0), integer.b.get(m, 0)
+        a, b = integer.a.get(m, 0) * size, integer.b.get(m, 0) * size
         if m and a != b:
-            share, whole = -(rest.get(m, 0) + times * b), a - b
+            share, whole = -(rest.get(tuple(sorted(one + m)), 0) + times * b), a - b
             factor = gcd(share, whole) if whole > 0 else -gcd(share, whole)
             share, whole = share // factor, whole // factor
             if 0 < (share if times > 0 else -share) < abs(times) * whole and (share, whole) not in result:
