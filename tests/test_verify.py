@@ -315,7 +315,22 @@ BAD = {
         "may be read before",
     ),
     "a divisor that may be zero": (kernel(Let("a", N // (T - 1))), "the divisor of .* may be less than 1"),
+    "a divisor that is negative": (kernel(Let("a", var("N") // index(-3))), "the divisor of .* may be less than 1"),
+    "a divisor of an index that may be zero": (kernel(steps(store(Y, (n, t // T), ONE))), "the divisor of .* may be less than 1"),
+    "lanes that do not lie evenly apart": (
+        kernel(steps(loop("l", 0, 8, (store(Y, (n, t + lane), load(W, lane // 2)),), "lanes", 8), hi=T - 7)),
+        "the lanes of wp.* do not lie evenly apart",
+    ),
+    "scratch of a smaller type": (kernel(steps(Alloc(buffer("half", "f16", (4,), "scratch")))), "of the type that is computed in, f32"),
+    "weights of a smaller type": (
+        kernel(buffers=(X, buffer("wp", "f16", (8,), "packed"), Y)),
+        "packed arrays are of the type that is computed in, f32",
+    ),
     # Parallel loops.
+    "parallel loops that may both be negative": (
+        kernel(loop("n", 0, T - 5, (loop("m", 0, T - 9, (), "parallel"),), "parallel"), sizes=(("N", 1), ("T", 0))),
+        "the ends of both parallel loops n and m may be negative",
+    ),
     "a parallel loop that begins later": (kernel(loop("n", 1, N, (), "parallel")), "parallel loop n begins at 1"),
     "a parallel loop whose end depends on another": (
         kernel(loop("n", 0, N, (loop("m", 0, n, (), "parallel"),), "parallel")),

@@ -191,7 +191,7 @@ class World:
             case "let":
                 value = a
             case "div":
-                value = a // b
+                value = a // b if b else 0  # refused elsewhere
             case _:
                 value = max(a, b) if known.kind == "max" else min(a, b)
         self._values[integer] = value

@@ -12,8 +12,7 @@ accepted never reads or writes outside an array, whatever the batch and the leng
 from __future__ import annotations
 
 from ..bounds import Scope
-from ..index import Index, divisions
-from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
+from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Store
 from ..rewrite import constants_of, walk
 from . import access, races, written
 from .place import InvalidKernel, Place
@@ -24,7 +23,7 @@ def verify(kernel: Kernel, scheduled: bool = False) -> None:
     place = Place.top(kernel, Scope.of_sizes(kernel.sizes, constants_of(kernel.body)), scheduled)
     for buffer in kernel.buffers:
         for size in buffer.shape:
-            _index(size, f"the shape of {buffer}", place)
+            place.known(size, f"the shape of {buffer}")
     _parallel_outside(kernel.body, outermost=True)
     _block(kernel.body, place)
     races.between_iterations(place.outputs)
@@ -60,7 +59,7 @@ def _block(body: Block, place: Place) -> None:
             case For():
                 _loop(statement, place)
             case Let(name, number):
-                _index(number, f"let {name}", place)
+                place.known(number, f"let {name}")
                 place.let(name, number)
             case Bind(name, number):
                 access.value(number, place, statement)
@@ -76,8 +75,8 @@ def _block(body: Block, place: Place) -> None:
 
 
 def _loop(loop: For, place: Place) -> None:
-    _index(loop.lo, f"loop {loop.var}", place)
-    _index(loop.hi, f"loop {loop.var}", place)
+    place.known(loop.lo, f"loop {loop.var}")
+    place.known(loop.hi, f"loop {loop.var}")
     if place.lanes is not None:
         raise InvalidKernel(f"loop {loop.var} stands within a lanes loop")
     if loop.kind == "lanes":
@@ -86,18 +85,14 @@ def _loop(loop: For, place: Place) -> None:
         if not place.scope.proves(loop.hi - 1):  # its scalar loads are printed all the same
             raise InvalidKernel(f"lanes loop {loop.var} may have no lane: {loop.hi} of {loop.width}")
     inner = place.inside(loop)
+    if loop.kind == "parallel" and not place.scope.proves(loop.hi):
+        if place.maybe_negative:  # the number of iterations is a product
+            raise InvalidKernel(f"the ends of both parallel loops {place.maybe_negative} and {loop.var} may be negative")
+        inner.maybe_negative = loop.var
     _block(loop.body, inner)
     if loop.kind == "lanes":
         races.between_lanes(loop)
     written.after(loop, place, inner)
-
-
-def _index(expression: Index, where: str | Statement, place: Place) -> None:
-    """An expression of names that are defined, with divisors that are 1 or more, as code divides before it knows whether a loop runs."""
-    place.known(expression, where)
-    for division in divisions(expression):
-        if division.divisor.constant is None and not place.scope.proves_for_all(division.divisor - 1):
-            raise InvalidKernel(f"{where}: the divisor of {division} may be less than 1, as far as can be proved")
 
 
 __all__ = ["InvalidKernel", "verify"]

@@ -7,6 +7,7 @@ from ..ir import Activate, Buffer, Load, Prefetch, Ref, Statement, Value, first_
 from ..rewrite import operands
 from . import written
 from .place import InvalidKernel, Place
+from .written import step_of
 
 
 def value(number: Value, place: Place, statement: Statement) -> None:
@@ -34,6 +35,8 @@ def element(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
         _within(buffer, at, place, statement)
     if place.scheduled and buffer.space == "packed" and place.lanes is not None and place.lanes.hi != place.lanes.width:
         _whole_vector(buffer, at, place, statement)
+    if place.lanes is not None and buffer.space != "register" and any(step_of(index, place.lanes.var) is None for index in at):
+        raise InvalidKernel(f"{first_line(statement)}: the lanes of {_text(buffer, at)} do not lie evenly apart")
     if buffer.space == "register" and place.scheduled:
         _register(buffer, at, place, statement, is_load)
 

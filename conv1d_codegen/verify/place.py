@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..bounds import Scope
 from ..errors import CompileError
-from ..index import Index
+from ..index import Index, divisions
 from ..ir import Buffer, For, Kernel, Load, Statement, Store, first_line
 from . import written
 from .written import Box
@@ -33,6 +33,7 @@ class OutputAccess:
 class Place:
     scope: Scope
     scheduled: bool
+    compute: str  # the type that numbers are computed in
     buffers: dict[str, Buffer]
     names: dict[str, str]  # integer names, and the kind of loop (or "let", "size") that makes each
     numbers: dict[str, bool] = field(default_factory=dict)  # names of numbers, and whether each is of this block
@@ -45,12 +46,16 @@ class Place:
     forms: dict[Buffer, str] = field(default_factory=dict)  # of registers: "vector" or "scalar"
     outputs: list[OutputAccess] = field(default_factory=list)  # of the whole kernel
 
+    maybe_negative: str = ""  # the parallel loop around whose end may be
+
     @classmethod
     def top(cls, kernel: Kernel, scope: Scope, scheduled: bool) -> Place:
         """The outermost place of a kernel."""
-        place = cls(scope, scheduled, {}, {name: "size" for name, _ in kernel.sizes})
+        place = cls(scope, scheduled, kernel.compute, {}, {name: "size" for name, _ in kernel.sizes})
         for buffer in kernel.buffers:
             place._new(buffer.name)
+            if buffer.space == "packed" and buffer.dtype != kernel.compute:
+                raise InvalidKernel(f"{buffer}: packed arrays are of the type that is computed in, {kernel.compute}")
             place.buffers[buffer.name] = buffer
         return place
 
@@ -72,11 +77,14 @@ class Place:
         )
 
     def known(self, expression: Index, where: str | Statement) -> None:
-        """Raises InvalidKernel for names that are not defined."""
+        """Raises InvalidKernel for names that are not defined, and for divisors that may be less than 1, whether or not a loop runs."""
         for name in expression.variables():
             if name not in self.names:
-                text = where if isinstance(where, str) else first_line(where)
-                raise InvalidKernel(f"{text}: `{name}` is not defined there")
+                raise InvalidKernel(f"{_text(where)}: `{name}` is not defined there")
+        for division in divisions(expression):
+            divisor = division.divisor.constant
+            if (divisor is not None and divisor < 1) or (divisor is None and not self.scope.proves_for_all(division.divisor - 1)):
+                raise InvalidKernel(f"{_text(where)}: the divisor of {division} may be less than 1, as far as can be proved")
 
     def let(self, name: str, value: Index) -> None:
         """Define a named integer. To say the same again does no harm."""
@@ -95,6 +103,8 @@ class Place:
     def allocate(self, buffer: Buffer) -> None:
         """Define a register tile or a scratch array, in which nothing is written yet."""
         self._new(buffer.name)
+        if buffer.dtype != self.compute:
+            raise InvalidKernel(f"{buffer}: registers and scratch arrays are of the type that is computed in, {self.compute}")
         self.buffers[buffer.name] = buffer
         self.own.add(buffer)
         self.written.pop(buffer, None)
@@ -122,3 +132,7 @@ class Place:
     def _new(self, name: str) -> None:
         if name in self.names or name in self.buffers or name in self.numbers:
             raise InvalidKernel(f"`{name}` is defined twice")
+
+
+def _text(where: str | Statement) -> str:
+    return where if isinstance(where, str) else first_line(where)
