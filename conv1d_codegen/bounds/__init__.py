@@ -111,7 +111,7 @@ class Scope:
         value = number(poly)
         if value is not None and (value >= 0 or place.worlds):  # without an example, this place may never be reached
             return value >= 0
-        if place.search.proves(poly):
+        if place.worlds and place.search.proves(poly):  # without an example to refute, it would often search in vain
             return True
         if any(world.value(poly) < 0 for world in place.worlds):
             return False
@@ -149,16 +149,20 @@ class Scope:
 
 def _entered(worlds: list[World], variable: int, first: Poly, last: Poly) -> list[World]:
     """The worlds in which a loop runs, its variable being at either end or between; where they are few, at more than one place."""
+    least, most = number(first), number(last)
+    if least is not None and most is not None and len(worlds) >= _FEW_WORLDS:  # as most loops are; it takes less time
+        for at, world in enumerate(worlds):
+            world.set(variable, (least, most, (least + most) // 2)[at % 3])
+        return worlds if least <= most else []
     runs = [(world, least, most) for world in worlds if (least := world.value(first)) <= (most := world.value(last))]
     entered = []
     for at, (world, least, most) in enumerate(runs):
-        values = list(dict.fromkeys(((least + most) // 2, least, most)))
-        values = values[at % len(values) :] + values[: at % len(values)]
-        for value in values[1:] if len(runs) < _FEW_WORLDS else ():
+        values = (least, most, (least + most) // 2)
+        world.set(variable, values[at % 3])
+        entered.append(world)
+        for value in {*values} - {values[at % 3]} if len(runs) < _FEW_WORLDS else ():
             entered.append(world.copy())
             entered[-1].set(variable, value)
-        world.set(variable, values[0])
-        entered.append(world)
     return entered
 
 

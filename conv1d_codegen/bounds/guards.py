@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .polynomial import Integer, Integers, Poly, World, constant, last_of, number, plus, product, scaled, split
-from .search import Extra, Search
+from .search import MOST_STEPS, Extra, Search
 
 _MOST = 200  # expressions that are looked at
+_FEW_STEPS = 40
 
 
 class Guards:
@@ -24,6 +25,12 @@ class Guards:
         self._search = Search(integers, worlds, self._extra)
         self._thorough = Search(integers, worlds, self._extra, thorough=True)
         self._contradict = False  # so that no place is reached where all of them hold
+        if not worlds:  # without an example to refute it, what is negative would be searched for in vain
+            self._search.most_steps = _FEW_STEPS
+        self._take_in(guards)
+        self._search.most_steps = MOST_STEPS
+
+    def _take_in(self, guards: tuple[Poly, ...]) -> None:
         queue = list(guards)
         seen = set()
         for poly in queue:

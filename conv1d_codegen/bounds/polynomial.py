@@ -179,8 +179,10 @@ class World:
         values = self._values
         for m, c in poly.items():
             for integer in m:
-                value = values.get(integer)
-                c *= self._compound(integer) if value is None else value
+                try:
+                    c *= values[integer]
+                except KeyError:
+                    c *= self._compound(integer)
             total += c
         return total
 

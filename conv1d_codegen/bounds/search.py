@@ -23,8 +23,8 @@ from math import gcd
 from .polynomial import Bound, Integer, Integers, Key, Poly, World, constant, last_of, number, plus, product, scaled, split
 
 #: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30.
-_MOST_STEPS, _DEEPEST = 500, 80
-_WORLDS = 10  # that are looked at
+MOST_STEPS, _DEEPEST = 500, 80
+_WORLDS = 8  # that are looked at
 
 #: What was found about an expression without a constant: a number that it is at least, and one for which no proof was found.
 Known = dict[Key, tuple[int | None, int | None]]
@@ -52,6 +52,7 @@ class Search:
         self._thorough = thorough
         self._known: Known = {}
         self._steps = self._depth = 0
+        self.most_steps = MOST_STEPS
 
     def forget(self) -> None:
         """Drop what was found, as more is known now."""
@@ -83,7 +84,7 @@ class Search:
                     self._worlds.insert(0, self._worlds.pop(at))
                 return False
         self._steps += 1
-        if self._steps > _MOST_STEPS or self._depth > _DEEPEST:
+        if self._steps > self.most_steps or self._depth > _DEEPEST:
             return False
         self._known[key] = least, wanted  # while it is looked for
         self._depth += 1
@@ -91,7 +92,7 @@ class Search:
         self._depth -= 1
         if found:
             self._known[key] = wanted, failed
-        elif self._steps > _MOST_STEPS:
+        elif self._steps > self.most_steps:
             self._known[key] = least, failed
         return found
 
