@@ -23,6 +23,7 @@ KERNELS = (
     "c85_f1_k11_s3_d64_same_softplus_f64_first avx512 direct",
     "c6_f2_k1302_s3_d2_same_mish_f64_nobias sse2 direct",
     "c3_f1_k4_s6_d64_same_tanh_f32_first avx2 direct",
+    "c8_f5_k2_s2_same_soft_shrink_bf16_first avx2 direct",
     # Edges of one side and of both, in blocks and vectors of steps.
     "c1_f15_k51_d8_pad200x200_tanh_f32_first avx512 direct",
     "c30_f30_k7_d8_pad48x0_gelu_f32_first avx2 direct",

@@ -132,7 +132,7 @@ class Integers:
         return {(self._of(kind, a, b),): 1}
 
     def quotient(self, n: Poly, d: Poly) -> Poly:
-        """`n // d`, without what can be divided term by term."""
+        """`n // d`, without what can be divided term by term. Of a negative integer, as `-T // 2`, it is `-((T + 1) // 2)`."""
         divisor = number(d)
         if divisor is None:
             return {(self._of("div", n, d),): 1}
@@ -141,6 +141,9 @@ class Integers:
         left = number(rest)
         if left is not None:
             return plus(whole, constant(left // divisor))
+        moving = [c for m, c in rest.items() if m]
+        if len(moving) == 1 and moving[0] < 0:
+            return plus(whole, self.quotient(plus(constant(divisor - 1), rest, -1), d), -1)
         return plus(whole, {(self._of("div", rest, d),): 1})
 
     def _of(self, kind: str, a: Poly, b: Poly) -> int:
