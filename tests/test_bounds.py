@@ -181,6 +181,7 @@ LENGTH = LAST - FIRST
 BLOCK = SIZES.in_range("b", 0, T // 96 + 1).where("first", index(maximum(96 * var("b"), 1)))
 BLOCK = BLOCK.where("last", index(maximum(FIRST, minimum(minimum(T, 96 * var("b") + 96), T - 1))))
 TALL = BLOCK.where("tiles", LENGTH // 5).where("tall", index(minimum(var("tiles"), LENGTH - 5 * var("tiles"))))
+TURNED = BLOCK.where("tiles", LENGTH // 5).where("tall", index(minimum(LENGTH - 5 * var("tiles"), var("tiles"))))
 WINDOWS = SIZES.where("windows", index(maximum((T - 2) // 32 * 8, 0))).where("share", index(minimum(T // 7, 12)))
 WINDOWS = WINDOWS.in_range("b", 0, T).where("before", index(minimum(var("b") * var("share"), var("windows"))))
 WINDOWS = WINDOWS.in_range("w", 0, minimum(var("share"), var("windows") - var("before")))
@@ -192,6 +193,7 @@ WINDOW = var("before") + var("w")
     [
         # A mean of both sides of a minimum, and which side a maximum is where the loop runs.
         (TALL.in_range("i", 0, var("tall")), T - 1 - (FIRST + 6 * var("i") + 5)),
+        (TURNED.in_range("i", 0, var("tall")), T - 1 - (FIRST + 6 * var("i") + 5)),
         # A loop that runs once or not at all, where there is enough.
         (BLOCK.in_range("enough", 0, minimum(1, LENGTH // 4)), LAST - 4 - FIRST),
         (BLOCK.in_range("enough", 0, minimum(1, LENGTH // 4)), T - 6),
@@ -203,7 +205,7 @@ WINDOW = var("before") + var("w")
         # Loops that never run.
         (SIZES.in_range("n", 0, minimum(T, 3) - T), index(-1)),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_what_takes_more_than_bounds_in_place_of_variables(scope, goal):
     assert scope.proves(goal)
