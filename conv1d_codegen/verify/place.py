@@ -31,6 +31,8 @@ class OutputAccess:
 
 @dataclass
 class Place:
+    """A block of statements: what is defined there, what is known of its integers, and what it has written so far."""
+
     scope: Scope
     scheduled: bool
     compute: str  # the type that numbers are computed in
@@ -45,7 +47,6 @@ class Place:
     written: dict[Buffer, tuple[Box, ...]] = field(default_factory=dict)  # what this block wrote in registers and scratch arrays
     forms: dict[Buffer, str] = field(default_factory=dict)  # of registers: "vector" or "scalar"
     outputs: list[OutputAccess] = field(default_factory=list)  # of the whole kernel
-
     maybe_negative: str = ""  # the parallel loop around whose end may be
 
     @classmethod
