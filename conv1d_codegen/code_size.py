@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from . import padding as pad
 from .plan import Plan
 from .problem import Problem
 
@@ -30,7 +31,7 @@ def products_written_out(problem: Problem, plan: Plan) -> int:
     whole, rest = divmod(problem.group_filters, plan.panel)
     vectors = (plan.vectors if whole else 0) + -(-rest // plan.width)
     of_sum = _unrolled(problem.group_channels, problem.kernel_size, plan.unroll)
-    edges = {"valid": 0, "causal": 1}.get(problem.padding, 2) if isinstance(problem.padding, str) else 2
+    edges = pad.edges(problem.padding)
     tiles = sum(plan.rows) * (1 if problem.kernel_size == 1 else 1 + edges)
     if plan.algorithm == "cook_toom":  # the sums of windows, and steps without one
         tiles = sum(plan.rows) + (plan.rows[0] + 1) * min(1 + edges, 2)

@@ -55,6 +55,11 @@ def left_padding(length: Any, kernel_size: Any, stride: Any, dilation: Any, padd
     return padding[0] if isinstance(padding, tuple) else 0
 
 
+def edges(padding: Padding) -> int:
+    """At how many ends of a sequence kernels have code for outputs that lack taps: at both for any explicit pair."""
+    return {"valid": 0, "causal": 1}.get(padding, 2) if isinstance(padding, str) else 2
+
+
 def taps_on_input(t: Any, length: Any, left: Any, kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
     """The half-open range of taps `j` for which output step `t` reads inside the input: `0 <= t*stride + j*dilation - left < length`."""
     first = t * stride - left

@@ -7,13 +7,11 @@ are exceptions that only a fault raises (KeyError, IndexError, ...). The short r
     python tests/garbage_fuzzer.py --case "layer 17"
 """
 
-import argparse
 import contextlib
-import itertools
 import resource
 import sys
-import time
 
+import fuzzing
 import numpy as np
 from garbage import made, values
 from helpers import expected
@@ -23,7 +21,6 @@ from conv1d_codegen.errors import CompileError
 from conv1d_codegen.problem import Activation, parse_case
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
-from conv1d_codegen.selftest.driver import outcomes
 
 COMMAND = (__file__, "--worker")
 #: What the package's texts say that it raises; MemoryError is the system's, for sizes that it has no memory for.
@@ -248,30 +245,18 @@ def run(line):
 
 def cases(seed, count=None):
     """All doors by turns."""
-    numbers = itertools.count(seed * 1_000_000)
-    wanted = numbers if count is None else itertools.islice(numbers, count)
-    return (f"{list(DOORS)[number % len(DOORS)]} {number}" for number in wanted)
+    return fuzzing.by_turns(list(DOORS), seed, count)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--case")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = fuzzing.options(__doc__)
     if options.worker:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         worker.serve(run)
         return 0
-    deadline = time.monotonic() + options.seconds
-    lines = itertools.takewhile(lambda _: time.monotonic() < deadline, cases(options.seed))
     drawn = taken = failed = 0
-    for outcome in outcomes([options.case] if options.case else lines, options.jobs, COMMAND):
+    for outcome in fuzzing.results(options, cases, COMMAND):
         drawn, taken, failed = drawn + 1, taken + (outcome.outputs > 0), failed + bool(outcome.failure)
-        if outcome.failure:
-            print(f"{outcome.case}: {outcome.failure}", flush=True)
     print(f"{drawn} cases, {taken} taken, {drawn - taken - failed} refused, {failed} failed")
     return 1 if failed else 0
 

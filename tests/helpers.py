@@ -217,6 +217,26 @@ def bits(array):
     return np.ascontiguousarray(array).tobytes()
 
 
+#: For programs that `python` runs: `fork(child)` runs a function in a child process, and asserts that it ends well.
+FORKING = """
+import os, signal
+
+def fork(child, when=""):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)  # a child that hangs dies of this
+        try:
+            child()
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, f"the child forked {when} ended with {status}"
+"""
+
+
 def python(code, *arguments, timeout=120, **environment):
     """Run Python code in a child process that finds the package and these helpers; (return code, stdout, stderr)."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

@@ -9,11 +9,9 @@ zones and between guard pages. The short run is `test_kernel_fuzzer.py`; the lon
     python tests/kernel_fuzzer.py --case "mutant 17"
 """
 
-import argparse
-import itertools
 import sys
-import time
 
+import fuzzing
 import numpy as np
 from helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
 from mutations import mutate
@@ -28,7 +26,6 @@ from conv1d_codegen.plan import LANES, Plan, check_fits
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
-from conv1d_codegen.selftest.driver import outcomes
 from conv1d_codegen.selftest.guards import guarded
 from conv1d_codegen.target import TARGETS
 from conv1d_codegen.verify import InvalidKernel, verify
@@ -202,32 +199,20 @@ def same(a, b, close, what):
 
 def cases(seed, count=None):
     """All kinds by turns, mutants twice as often."""
-    numbers = itertools.count(seed * 1_000_000)
-    wanted = numbers if count is None else itertools.islice(numbers, count)
-    return (f"{('plan', 'order', 'mutant', 'mutant')[number % 4]} {number}" for number in wanted)
+    return fuzzing.by_turns((*KINDS, "mutant"), seed, count)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--case")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
+    options = fuzzing.options(__doc__)
+    if options.worker:
         worker.serve(run)
         return 0
-    deadline = time.monotonic() + arguments.seconds
-    lines = itertools.takewhile(lambda _: time.monotonic() < deadline, cases(arguments.seed))
     counts = dict.fromkeys(KINDS, (0, 0))
     failed = 0
-    for outcome in outcomes([arguments.case] if arguments.case else lines, arguments.jobs, COMMAND):
+    for outcome in fuzzing.results(options, cases, COMMAND):
         kind = outcome.case.split()[0]
         counts[kind] = counts[kind][0] + 1, counts[kind][1] + (outcome.outputs > 0)
-        if outcome.failure:
-            failed += 1
-            print(f"{outcome.case}: {outcome.failure}", flush=True)
+        failed += bool(outcome.failure)
     print("; ".join(f"{kind}: {all_} drawn, {run_} run" for kind, (all_, run_) in counts.items()) + f"; {failed} failed")
     return 1 if failed else 0
 

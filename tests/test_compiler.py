@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers import LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
+from helpers import FORKING, LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
 
 from conv1d_codegen import compiler
 from conv1d_codegen.compiler import STAGES, compile_problem
@@ -261,8 +261,10 @@ def test_many_threads_compile_and_call():
     assert not errors, errors[0]
 
 
-FORK = """
-import os, signal, sys, threading, time
+FORK = (
+    FORKING
+    + """
+import sys, threading, time
 from helpers import *
 
 def check(text, threads=1):
@@ -270,26 +272,13 @@ def check(text, threads=1):
     x, w, b = exact_data(problem, 3, 30)
     assert (run_compiled(problem, x, w, b, num_threads=threads) == expected(problem, x, w, b)).all()
 
-def fork(child):
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(20)  # a child that hangs dies of this
-        try:
-            child()
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(pid, 0)[1]
-
 # A child uses what was compiled before, with threads too, and compiles on its own.
 check("c4_f8_k3_same_relu_f32", 2)
 def child():
     check("c4_f8_k3_same_relu_f32")
     check("c4_f8_k3_same_relu_f32", 2)
     check("c4_f8_k2_same_relu_f32", 2)
-assert fork(child) == 0, "fork after compiling"
+fork(child, "after compiling")
 check("c4_f8_k3_same_relu_f32", 2)
 
 # A child forked at any moment of a compilation in another thread compiles the same problem and another one.
@@ -303,11 +292,11 @@ for round in range(int(sys.argv[1])):
     def child():
         compile_it()
         check(f"c{round + 5}_f9_k2_causal_relu_f32", 2)
-    status = fork(child)
-    assert status == 0, f"round {round}: the child ended with {status}"
+    fork(child, f"in round {round}")
     thread.join()
 print("done")
 """
+)
 
 
 def test_forks():

@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from helpers import python
+from helpers import FORKING, python
 
 from conv1d_codegen import Conv1D
 
@@ -120,8 +120,10 @@ def test_the_first_calls_of_many_threads_build_once():
     assert len({y.tobytes() for y in outputs}) == 1
 
 
-FORK = """
-import os, signal, sys, threading, time
+FORK = (
+    FORKING
+    + """
+import sys, threading, time
 import numpy as np
 import conv1d_codegen
 from conv1d_codegen import Conv1D
@@ -139,20 +141,6 @@ class Slow:
     def __call__(self, shape, dtype=None):
         return self.__array__(dtype)
 
-def fork(child):
-    pid = os.fork()
-    if pid == 0:
-        signal.alarm(20)  # a child that hangs dies of this
-        try:
-            child()
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    status = os.waitpid(pid, 0)[1]
-    assert status == 0, f"the child ended with {status}"
-
 def meanwhile(work, child, begun=None, seconds=0.0):
     thread = threading.Thread(target=work)
     thread.start()
@@ -162,6 +150,7 @@ def meanwhile(work, child, begun=None, seconds=0.0):
     fork(child)
     thread.join()
 """
+)
 
 FORKS = {
     "build": """

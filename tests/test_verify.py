@@ -44,6 +44,45 @@ PART = loop("l", 0, var("rest"), (store(Y, (n, T // 8 * 8 + lane), ONE),), "lane
 COLUMN = loop("l", 0, 2, (store(Y, (n, t + lane), load(ACC, lane, i)),), "lanes", 2)
 FILL = loop("k", 0, 4, (store(TMP, (var("k"),), ONE),))
 
+
+def first_block_also_from(first):
+    """Blocks of 8 steps, of which the first one also does the steps from `first` on."""
+    return kernel(
+        Let("blocks", maximum(T // 8, 1)),
+        loop(
+            "b",
+            0,
+            var("blocks"),
+            (
+                loop("alone", 0, 1 - B, (loop("t", first, T, (store(Y, (0, t), ONE),)),)),
+                loop("s", 0, minimum(8, T - 8 * B), (store(Y, (0, 8 * B + var("s")), ONE),)),
+            ),
+            "parallel",
+        ),
+    )
+
+
+def windows_apart(step):
+    """Windows of 4 outputs that lie `step` apart, three windows within each other."""
+    return kernel(
+        Let("windows", T // 12 * 3),
+        loop(
+            "b",
+            0,
+            (var("windows") + 3) // 4,
+            (
+                loop(
+                    "s",
+                    0,
+                    minimum(4, var("windows") - 4 * B),
+                    tuple(store(Y, (0, WINDOW // 3 * 9 + WINDOW + step * a), ONE) for a in range(4)),
+                ),
+            ),
+            "parallel",
+        ),
+    )
+
+
 GOOD = {
     "every element": kernel(steps(store(Y, (n, t), load(X, n, t, 3)))),
     "shifted, and the range with it": kernel(steps(store(Y, (n, t), load(X, n, t + 2, 0)), hi=T - 2)),
@@ -96,36 +135,8 @@ GOOD = {
             "parallel",
         )
     ),
-    "what the first block does beside all others": kernel(
-        Let("blocks", maximum(T // 8, 1)),
-        loop(
-            "b",
-            0,
-            var("blocks"),
-            (
-                loop("alone", 0, 1 - B, (loop("t", var("blocks") * 8, T, (store(Y, (0, t), ONE),)),)),
-                loop("s", 0, minimum(8, T - 8 * B), (store(Y, (0, 8 * B + var("s")), ONE),)),
-            ),
-            "parallel",
-        ),
-    ),
-    "windows that take turns": kernel(
-        Let("windows", T // 12 * 3),
-        loop(
-            "b",
-            0,
-            (var("windows") + 3) // 4,
-            (
-                loop(
-                    "s",
-                    0,
-                    minimum(4, var("windows") - 4 * B),
-                    tuple(store(Y, (0, WINDOW // 3 * 9 + WINDOW + 3 * a), ONE) for a in range(4)),
-                ),
-            ),
-            "parallel",
-        ),
-    ),
+    "what the first block does beside all others": first_block_also_from(var("blocks") * 8),
+    "windows that take turns": windows_apart(3),
     "scratch, indexed by a loop": kernel(steps(Alloc(TMP), loop("i", 0, 4, (store(TMP, (i,), ONE),)))),
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
     "a let that says the same again": kernel(Let("a", T + 1), Let("a", T + 1)),
@@ -262,39 +273,11 @@ BAD = {
         "two iterations of the parallel loop t",
     ),
     "what the first block does within the next": (
-        kernel(
-            Let("blocks", maximum(T // 8, 1)),
-            loop(
-                "b",
-                0,
-                var("blocks"),
-                (
-                    loop("alone", 0, 1 - B, (loop("t", minimum(8, T), T, (store(Y, (0, t), ONE),)),)),
-                    loop("s", 0, minimum(8, T - 8 * B), (store(Y, (0, 8 * B + var("s")), ONE),)),
-                ),
-                "parallel",
-            ),
-        ),
+        first_block_also_from(minimum(8, T)),
         "two iterations of the parallel loop b",
     ),
     "windows that do not take turns": (
-        kernel(
-            Let("windows", T // 12 * 3),
-            loop(
-                "b",
-                0,
-                (var("windows") + 3) // 4,
-                (
-                    loop(
-                        "s",
-                        0,
-                        minimum(4, var("windows") - 4 * B),
-                        tuple(store(Y, (0, WINDOW // 3 * 9 + WINDOW + 2 * a), ONE) for a in range(4)),
-                    ),
-                ),
-                "parallel",
-            ),
-        ),
+        windows_apart(2),
         "two iterations of the parallel loop b",
     ),
     # Numbers and divisors.
