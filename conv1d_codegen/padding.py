@@ -48,11 +48,18 @@ def left_padding(length: Any, kernel_size: Any, stride: Any, dilation: Any, padd
     if padding == "causal":
         return (kernel_size - 1) * dilation
     if padding == "same":
-        if isinstance(stride, int) and stride == 1:
-            return (extent(kernel_size, dilation) - 1) // 2
         outputs = output_length(length, kernel_size, stride, dilation, padding)
         return maximum((outputs - 1) * stride + extent(kernel_size, dilation) - length, 0) // 2
     return padding[0] if isinstance(padding, tuple) else 0
+
+
+def left_paddings(kernel_size: int, stride: int, dilation: int, padding: Padding) -> tuple[int, int]:
+    """The least and the most that `left_padding` is, for all lengths."""
+    if padding == "same":  # (output - 1) * stride - length is -stride to -1
+        reach = extent(kernel_size, dilation)
+        return max(reach - stride, 0) // 2, (reach - 1) // 2
+    left = left_padding(0, kernel_size, stride, dilation, padding)
+    return left, left
 
 
 def edges(padding: Padding) -> int:
@@ -72,6 +79,10 @@ def steps_of_tap(j: Any, length: Any, left: Any, stride: Any, dilation: Any) -> 
     return ceildiv(first, stride), ceildiv(length + first, stride)
 
 
-def interior(length: Any, left: Any, kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
-    """The half-open range of output steps, unclamped, all of whose taps fall on the input."""
-    return ceildiv(left, stride), (length + left - extent(kernel_size, dilation)) // stride + 1
+def interior(length: Any, lefts: tuple[Any, Any], kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
+    """The half-open range of output steps, unclamped, all of whose taps fall on the input whichever of `lefts` the left padding is.
+
+    Where that depends on the length, one step beside it at either end may have all its taps too; but the range is simpler to reason about.
+    """
+    least, most = lefts
+    return ceildiv(most, stride), (length + least - extent(kernel_size, dilation)) // stride + 1

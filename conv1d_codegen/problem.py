@@ -153,6 +153,10 @@ class Problem:
         """Steps of zeros before the input."""
         return int(pad.left_padding(length, self.kernel_size, self.stride, self.dilation, self.padding))
 
+    def left_paddings(self) -> tuple[int, int]:
+        """The least and the most that `left_padding` is, for all lengths."""
+        return pad.left_paddings(self.kernel_size, self.stride, self.dilation, self.padding)
+
     def flops(self, batch: int, length: int) -> int:
         """Multiplications and additions of the direct algorithm, padding counted as if it were data."""
         return 2 * batch * max(0, self.output_length(length)) * self.kernel_size * self.group_channels * self.filters

@@ -105,7 +105,7 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
 def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     """Whether `plan`, of windows, is worth it for inputs of so many steps, of which some are without a window."""
     steps, split = problem.output_length(length), Split.of(problem, plan.taps)
-    first, last = interior(length, problem.left_padding(length), split.all_taps, problem.stride, problem.dilation)
+    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
     windows = max((min(last, steps) - first) // (plan.outputs * split.sequences), 0)  # of a sequence
     item = ITEM[compute_type(problem)]
     aliased = problem.channels_first and any((count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps))

@@ -11,7 +11,7 @@ from conv1d_codegen.problem import Problem
 LOOPS = (
     "c16_f32_k3_d2_causal_gelu_f32",  # the one of the README
     "c64_f64_k3_valid_linear_f32",  # the plainest: no edges
-    "c3_f10_k4_s2_same_relu_f32",  # a left padding that depends on the length, filters that fill no vector
+    "c3_f10_k3_s2_same_relu_f32",  # a left padding that depends on the length, filters that fill no vector
     "c8_f8_k3_g8_same_linear_f32",  # depthwise
     "c8_f16_k3_g2_causal_relu_f32",  # groups
     "c16_f8_k3_same_linear_f32_first",  # steps in the lanes

@@ -43,7 +43,12 @@ def test_against_sliding_a_window(padding):
         if not steps:
             continue
         assert pad.left_padding(length, kernel_size, stride, dilation, padding) == left, note
-        first, last = pad.interior(length, left, kernel_size, stride, dilation)
+        lefts = pad.left_paddings(kernel_size, stride, dilation, padding)
+        assert lefts[0] <= left <= lefts[1], note
+        first, last = pad.interior(length, (left, left), kernel_size, stride, dilation)
+        always_first, always_last = pad.interior(length, lefts, kernel_size, stride, dilation)
+        assert first <= always_first <= first + 1, note
+        assert last - 1 <= always_last <= last, note
         for t, start in enumerate(starts):
             on_input = [j for j in range(kernel_size) if 0 <= start + j * dilation < length]
             low, high = pad.taps_on_input(t, length, left, kernel_size, stride, dilation)
@@ -63,7 +68,7 @@ def test_expressions_agree_with_integers(padding):
         outputs = pad.output_length(length, *arguments, padding)
         left = pad.left_padding(length, *arguments, padding)
         low, high = pad.taps_on_input(t, length, left, *arguments)
-        first, last = pad.interior(length, left, *arguments)
+        first, last = pad.interior(length, (left, left), *arguments)
         for number, step in itertools.product(range(12), range(5)):
             values = {"T": number, "t": step}
             here = pad.left_padding(number, *arguments, padding)
@@ -74,14 +79,15 @@ def test_expressions_agree_with_integers(padding):
             assert at(outputs) == pad.output_length(number, *arguments, padding)
             assert at(left) == here
             assert (at(low), at(high)) == pad.taps_on_input(step, number, here, *arguments)
-            assert (at(first), at(last)) == pad.interior(number, here, *arguments)
+            assert (at(first), at(last)) == pad.interior(number, (here, here), *arguments)
 
 
-def test_left_padding_is_known_unless_the_stride_moves_it():
-    for padding in PADDINGS:
-        assert isinstance(pad.left_padding(var("T"), 4, 1, 3, padding), int)
-    assert isinstance(pad.left_padding(var("T"), 4, 3, 1, "causal"), int)
-    assert not isinstance(pad.left_padding(var("T"), 4, 3, 1, "same"), int)
+@pytest.mark.parametrize("padding", PADDINGS, ids=str)
+def test_left_padding_takes_every_value_in_its_range(padding):
+    for arguments in itertools.product((1, 2, 3, 4, 7), (1, 2, 3, 5, 9), (1, 2, 3)):
+        found = {pad.left_padding(length, *arguments, padding) for length in range(1, 40)}
+        least, most = pad.left_paddings(*arguments, padding)
+        assert found == {*range(least, most + 1)}, arguments
 
 
 def test_the_odd_step_goes_to_the_right():

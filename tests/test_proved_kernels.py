@@ -24,6 +24,13 @@ KERNELS = (
     "c6_f2_k1302_s3_d2_same_mish_f64_nobias sse2 direct",
     "c3_f1_k4_s6_d64_same_tanh_f32_first avx2 direct",
     "c8_f5_k2_s2_same_soft_shrink_bf16_first avx2 direct",
+    # A stride above the dilated kernel, so that a side lacks taps at one step or at none.
+    "c261_f17_k2_s37_d24_same_relu_f16 avx512 cook_toom",
+    "c15_f75_k661_s3302_d5_g15_same_linear_bf16 avx512 cook_toom",
+    "c4_f36_k2_s6_g4_same_relu_bf16 sse2 direct",
+    "c261_f5_k20_s628_d32_same_linear_bf16 avx512 direct",
+    "c2_f17_k11_s1442511_same_linear_bf16_first avx512 direct",
+    "c27_f48_k11_s965_g3_same_relu_f64_first avx512 direct",
     # Edges of one side and of both, in blocks and vectors of steps.
     "c1_f15_k51_d8_pad200x200_tanh_f32_first avx512 direct",
     "c30_f30_k7_d8_pad48x0_gelu_f32_first avx2 direct",

@@ -61,7 +61,7 @@ class Scope:
     def of_sizes(cls, sizes: Iterable[tuple[str, int]], constants: Iterable[int] = ()) -> Scope:
         """Run-time sizes, each with its least value. Examples are taken near the `constants` too, as a kernel changes its ways there."""
         largest = sorted(constants)[-_MOST_CONSTANTS:]
-        values = (*_SIZES, *(size for least in largest for size in (least + 1, least + 60, 2 * least + 7, 6 * least + 13)))
+        values = (*_SIZES, *(size for least in largest for size in (least + 1, least + 60, 2 * least + 7, 6 * least + 13, 40 * least + 1)))
         kernel = _Kernel()
         names: dict[str, tuple[int, Poly]] = {}
         chance = Random(0)

@@ -57,7 +57,7 @@ class _Lowering:
         self.toom, self.split = algorithm(plan.outputs, plan.taps), Split.of(p, plan.taps)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
         self.formula = Formula(p, self.sizes)
-        first, last = pad.interior(var("T"), self.sizes.left, self.split.all_taps, p.stride, p.dilation)
+        first, last = pad.interior(var("T"), self.sizes.lefts, self.split.all_taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most

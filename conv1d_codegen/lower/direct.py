@@ -6,7 +6,7 @@ parallel n, for g, for f, for t: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t
 from __future__ import annotations
 
 from .. import padding as pad
-from ..index import Index, index, var
+from ..index import Indexable, index, var
 from ..ir import Block, Kernel, Let, loop
 from ..problem import Problem
 from .formula import Formula, Sizes, compute_type, identifier
@@ -15,13 +15,15 @@ from .formula import Formula, Sizes, compute_type, identifier
 def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
     """The sizes of `problem`, and the `let` for the left padding where that depends on the length."""
     p = problem
-    left = pad.left_padding(var("T"), p.kernel_size, p.stride, p.dilation, p.padding)
+    least, most = p.left_paddings()
+    left: Indexable = least
     named: Block = ()
-    if isinstance(left, Index) and left.constant is None:
-        named, left = (Let("left", left),), var("left")
+    if least < most:
+        left = var("left")
+        named = (Let("left", pad.left_padding(var("T"), p.kernel_size, p.stride, p.dilation, p.padding)),)
     outputs = index(pad.output_length(var("T"), p.kernel_size, p.stride, p.dilation, p.padding))
     groups = p.groups if grouped else None
-    return Sizes(p.group_channels, p.group_filters, p.kernel_size, p.stride, p.dilation, groups, outputs, left), named
+    return Sizes(p.group_channels, p.group_filters, p.kernel_size, p.stride, p.dilation, groups, outputs, left, (least, most)), named
 
 
 def lower(problem: Problem) -> Kernel:

@@ -30,6 +30,7 @@ class Sizes:
     groups: Indexable | None
     outputs: Index
     left: Indexable
+    lefts: tuple[Indexable, Indexable]  # the least and the most that `left` is, for all lengths
 
 
 def compute_type(problem: Problem) -> str:

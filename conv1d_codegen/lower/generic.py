@@ -15,7 +15,7 @@ from .formula import Formula, Sizes, compute_type, identifier
 #: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
 SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1), ("J", 1), ("M", 1))
 
-SIZES_AS_NAMES = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"))
+SIZES_AS_NAMES = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"), (var("left"), var("left")))
 
 
 def representative(problem: Problem) -> Problem:

@@ -30,7 +30,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         return kernel
     s = sizes(context.problem, context.plan.algorithm)
     height = context.plan.rows[0] if context.plan.algorithm == "direct" and context.plan.lanes == "filters" else 1
-    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.left, s.kernel_size, s.stride, s.dilation), height))
+    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.lefts, s.kernel_size, s.stride, s.dilation), height))
 
 
 def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Block:
