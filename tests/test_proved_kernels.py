@@ -31,6 +31,9 @@ KERNELS = (
     "c261_f5_k20_s628_d32_same_linear_bf16 avx512 direct",
     "c2_f17_k11_s1442511_same_linear_bf16_first avx512 direct",
     "c27_f48_k11_s965_g3_same_relu_f64_first avx512 direct",
+    # Of a left padding that takes two values, only the numbers count.
+    "c7_f7_k73_s2_d12_same_selu_f64_nobias avx512 cook_toom",
+    "c19_f608_k511_s5_d2_g19_same_selu_f32 avx2 cook_toom",
     # Edges of one side and of both, in blocks and vectors of steps.
     "c1_f15_k51_d8_pad200x200_tanh_f32_first avx512 direct",
     "c30_f30_k7_d8_pad48x0_gelu_f32_first avx2 direct",

@@ -15,7 +15,7 @@ from random import Random
 
 from ..index import Atom, Div, Index, Indexable, Var, index, parts
 from .guards import Guards
-from .polynomial import Integers, Poly, World, constant, number, plus, product, scaled
+from .polynomial import Bound, Integers, Poly, World, constant, number, plus, product, scaled
 from .search import Search
 
 # For the examples. Many are short, as loops over what is left run for a few lengths only; some are longer than a few blocks of steps.
@@ -89,9 +89,17 @@ class Scope:
         """With `name` standing for `value`."""
         poly = self.polynomial(value)
         if not all(isinstance(atom, Var) for monomial, _ in value.terms for atom in monomial):
-            poly = self._kernel.integers.let(poly)
+            poly = self._kernel.integers.let(poly, self._range(poly))
         self._kernel.names -= 1
         return Scope(self._kernel, {**self._names, name: (self._kernel.names, poly)}, self._place, self.defined | {name})
+
+    def _range(self, poly: Poly) -> tuple[Bound, ...]:
+        """The numbers that an expression in run-time sizes is at least and at most, where examples show them and a short proof is found."""
+        if self._place.guards or not self._place.worlds:
+            return ()
+        values = [world.value(poly) for world in self._place.worlds]
+        bounds = (1, constant(-min(values))), (-1, constant(max(values)))
+        return tuple([(sign, rest) for sign, rest in bounds if self._place.search.proves_soon(plus(rest, poly, sign))])
 
     def proves(self, expression: Indexable) -> bool:
         """Whether `expression >= 0` follows."""

@@ -87,12 +87,12 @@ class Integer:
     kind: str
     a: Poly = field(default_factory=dict)
     b: Poly = field(default_factory=dict)
-    bounds: tuple[Bound, ...] = ()  # of a variable
+    bounds: tuple[Bound, ...] = ()  # of a variable; numbers, of a name
 
     @property
     def is_size(self) -> bool:
         """Whether it is a run-time size, which has a least value and no largest one."""
-        return len(self.bounds) == 1
+        return self.kind == "variable" and len(self.bounds) == 1
 
 
 class Integers:
@@ -111,9 +111,13 @@ class Integers:
         self._known[new] = Integer("variable", bounds=bounds)
         return new
 
-    def let(self, value: Poly) -> Poly:
-        """A name for `value`."""
-        return {(self._of("let", value, {}),): 1} if last_of(value) else value
+    def let(self, value: Poly, bounds: tuple[Bound, ...]) -> Poly:
+        """A name for `value`, and numbers that it is known to lie between."""
+        if not last_of(value):
+            return value
+        name = self._of("let", value, {})
+        self._known[name].bounds = bounds
+        return {(name,): 1}
 
     def without_names(self, poly: Poly) -> Poly:
         """The polynomial with what its names stand for."""

@@ -65,6 +65,11 @@ class Search:
         self._steps = 0
         return self._holds(poly)
 
+    def proves_soon(self, poly: Poly) -> bool:
+        """Whether an expression is proved to be 0 or more in a few steps."""
+        self._steps = 0
+        return self._holds_soon(poly)
+
     def _holds(self, poly: Poly) -> bool:
         left = poly.get((), 0)
         moving = {m: c for m, c in poly.items() if m} if left else poly
@@ -108,7 +113,7 @@ class Search:
         rest = plus(rest, constant(-wanted))
         integer = self._integers[last]
         if integer.kind == "let":
-            known = self._extra.bounds.get(last)
+            known = (*integer.bounds, *self._extra.bounds.get(last, ()))
             if known and (sign := self.sign(times)) and self._by_bounds(known, times, rest, sign):
                 return True
             return self._holds(plus(rest, product(integer.a, times)))
@@ -215,7 +220,6 @@ class Search:
         same = integer.a if integer.kind == "let" else self._extra.equal.get(last)
         if same is not None:
             yield [plus(rest, product(same, times))]
-            return
         up = self.sign(times) * sign
         if integer.kind == "variable":
             for factor, beside in (*integer.bounds, *self._extra.bounds.get(last, ())):
@@ -224,7 +228,7 @@ class Search:
         elif integer.kind == "div":
             for steps in self._steps_towards(integer.a, up) if number(integer.b) is not None else ():
                 yield [plus(rest, product(self._integers.quotient(step, integer.b), times)) for step in steps]
-        elif up:
+        elif up and integer.kind != "let":
             sides = [plus(rest, product(side, times)) for side in (integer.a, integer.b)]
             if (integer.kind == "max") == (up > 0):
                 yield from ([side] for side in sides)
@@ -247,7 +251,6 @@ class Search:
         return any(self._holds(side) for side in reversed(sides))
 
     def _holds_soon(self, poly: Poly) -> bool:
-        """Whether an expression is proved to be 0 or more in a few steps."""
         most, self.most_steps = self.most_steps, min(self.most_steps, self._steps + _SOON)
         found = self._holds(poly)
         self.most_steps = most
