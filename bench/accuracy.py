@@ -18,13 +18,15 @@ import numpy as np
 
 from bench import recordings
 from bench.arguments import add_target, no_case
-from conv1d_codegen import reference
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.cost_model import choose
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.target import Target
+from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.plan import Plan
-from conv1d_codegen.problem import DTYPES, Problem
-from conv1d_codegen.target import Target, resolve
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.reference import convolution as reference
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom import LARGEST, Algorithm
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import amplification, predicted
@@ -74,7 +76,7 @@ def _share(problem: Problem, plan: Plan, target: Target) -> float:
 @cache
 def _data(problem: Problem) -> tuple[Array, Array, Array, Array]:
     """Inputs and weights, the exact outputs, and the bound of each."""
-    rng, dtype = np.random.default_rng(problem.channels), np.dtype(DTYPES[problem.dtype])
+    rng, dtype = np.random.default_rng(problem.channels), TYPES[problem.dtype].numpy
     x = rng.standard_normal((1, _STEPS[problem.dtype] + problem.kernel_size - 1, problem.channels)).astype(dtype)
     weights = rng.standard_normal(problem.kernel_shape).astype(dtype)
     return x, weights, _exact(x, weights), reference.error_bound(x, weights, None, problem)
@@ -92,7 +94,7 @@ def header(dtype: str) -> str:
     bound = f"8·2^-{53 if dtype == 'f64' else 24}·Σ|x||w|"
     groups = " ".join(f"{f'{channels} channels':>20}" for channels in CHANNELS)
     titles = " ".join(f"{'model':>6} {'found':>6} {'direct':>6}" for _ in CHANNELS)
-    said = f"The largest error as a share of {bound}: of the model, as found, and of the direct algorithm. Of {DTYPES[dtype]}, normal data."
+    said = f"The largest error as a share of {bound}: of the model, as found, and of the direct algorithm. Of {dtype}, normal data."
     return f"{said}\n\n{'':8} {'':>6} {'worst':>6} {groups}\n{'F(m,r)':8} {'n':>6} {'case':>6} {titles}"
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from random import Random
 
 from conv1d_codegen import Activation, Problem
-from conv1d_codegen.activations import ELEMENTWISE
-from conv1d_codegen.chunks import LONGEST_CHAIN
-from conv1d_codegen.problem import DTYPES
+from conv1d_codegen.number_types import TYPES
+from conv1d_codegen.problem.summation import LONGEST_CHAIN
+from conv1d_codegen.reference.activations import ELEMENTWISE
 
 _TAPS, _STRIDE, _CHANNELS = 20_000, 1 << 31, 512
 _WEIGHTS = 1 << 24  # at most, so that one draws and lays them out in no time
@@ -61,6 +61,6 @@ def _draw(random: Random) -> Problem:
     padding = random.choice(("valid", "same", "same", "causal", (sides[0], sides[1])))
     name = random.choice(("linear", "relu", *ELEMENTWISE))
     activation = Activation(name, _PARAMETERS.get(name, ()))
-    dtype = random.choice(("f32", "f32", "f32", *DTYPES))
+    dtype = random.choice(("f32", "f32", "f32", *TYPES))
     first, bias = random.random() < 0.4, random.random() < 0.8
     return Problem(channels * groups, filters * groups, size, stride, dilation, groups, padding, activation, dtype, first, bias)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from conv1d_codegen.target import TARGETS, runs_here
-from conv1d_codegen.window_model import ACCURACIES
+from conv1d_codegen.machine.host import runs_here
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.schedule.cook_toom_model import ACCURACIES
 
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:

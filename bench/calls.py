@@ -12,10 +12,12 @@ from bench import shapes, timing
 from bench.arguments import add_filter, count
 from bench.peak import FmaPeak
 from bench.shapes import Case
-from conv1d_codegen import execution, kernel, openmp, pool, scratch, threads
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.target import resolve
-from conv1d_codegen.work import Work
+from conv1d_codegen.layers import execution
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.runtime import kernel, openmp, pool, threads
+from conv1d_codegen.runtime import workspace as scratch
+from conv1d_codegen.runtime.work import Work
 
 
 def main(argv: Sequence[str] | None = None) -> int:

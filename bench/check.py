@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from bench.shapes import Case
-from conv1d_codegen import Conv1D, Plan, Problem, reference
+from conv1d_codegen import Conv1D, Plan, Problem
+from conv1d_codegen.reference import convolution as reference
 
 Array = np.ndarray[Any, Any]
 _FLOPS = 60e6  # of all that is checked: some 20 ms of the reference

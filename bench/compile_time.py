@@ -21,9 +21,11 @@ from unittest import mock
 
 from bench import any_problem, shapes, timing
 from bench.arguments import add_accuracy, add_filter, add_layout, add_target, count, no_case
-from conv1d_codegen import Activation, CompileOptions, Problem, compiler, jit
+from conv1d_codegen import Activation, CompileOptions, Problem, compiler
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.target import TARGETS, resolve, runs_here
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import resolve, runs_here
+from conv1d_codegen.machine.target import TARGETS
 
 STAGES = ("passes", "verify", "emit", "parse", "optimise", "code", "link")
 _CALLS = {  # that take the time of each stage but two

@@ -12,7 +12,7 @@ import numpy as np
 
 import conv1d_codegen
 from bench import peers, timing
-from conv1d_codegen.target import host
+from conv1d_codegen.machine.host import host
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 

@@ -17,7 +17,7 @@ from bench.shapes import Case
 from conv1d_codegen import Conv1D, Plan
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.target import resolve
+from conv1d_codegen.machine.host import resolve
 
 Array = np.ndarray[Any, Any]
 Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its output

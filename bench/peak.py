@@ -9,9 +9,9 @@ from functools import partial
 import numpy as np
 
 from bench import timing
-from conv1d_codegen import jit
-from conv1d_codegen.problem import DTYPES
-from conv1d_codegen.target import Target
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import Target
+from conv1d_codegen.number_types import TYPES
 
 ITERATIONS = 2000
 _MOST_CHAINS = 24  # two pipes with a latency of 4 or 5 cycles need 8 or 10 independent chains; more do no harm while registers last
@@ -61,7 +61,7 @@ class FmaPeak:
         self.flops = 2 * ITERATIONS * numbers
         self._code = jit.load(loop_ir(target, dtype), "peak", target)  # keeps the machine code mapped
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._code.address)
-        self._data = np.full(2 + numbers, 0.5, DTYPES[dtype])
+        self._data = np.full(2 + numbers, 0.5, TYPES[dtype].keras)
         self._address = self._data.ctypes.data
 
     def __call__(self) -> None:

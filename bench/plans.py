@@ -10,8 +10,9 @@ from statistics import geometric_mean
 from bench import shapes, timing
 from bench.arguments import add_filter, add_layout, add_target, no_case
 from bench.shapes import Case
-from conv1d_codegen.plan import Plan
-from conv1d_codegen.target import Target, resolve
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.target import Target
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.tuning import Trial, Workbench, compare, search
 
 CLOSE = 1.05  # times the best plan's time: what still counts as well chosen

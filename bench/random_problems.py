@@ -20,7 +20,7 @@ from bench.arguments import add_accuracy, add_layout, add_target, count
 from bench.shapes import Case
 from conv1d_codegen import Activation, Plan, Problem
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.target import resolve
+from conv1d_codegen.machine.host import resolve
 
 SLOWER = 0.97  # times as fast as direct: below it auto is slower by more than the noise
 _LONGER = 4  # times as many rounds, the second time

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from conv1d_codegen import reference
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.machine.target import Target
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import Target
+from conv1d_codegen.reference import convolution as reference
 
 Array = np.ndarray[Any, Any]
 PROBLEM = Problem.parse("c64_f64_k3_valid_linear_f32_nobias")

@@ -22,8 +22,8 @@ from bench.arguments import add_accuracy, add_filter, add_layout, add_target, co
 from bench.measure import Settings
 from bench.progress import Progress, progress
 from bench.record import Limits, Result, Run, result_from
-from conv1d_codegen.plan import ALGORITHMS
-from conv1d_codegen.target import resolve
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.schedule.plan import ALGORITHMS
 
 _EXTRA = 'run `python -m pip install "conv1d-codegen[bench]"`, or `python -m pip install ".[bench]"` in a checkout'
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from conv1d_codegen import Activation, CompileOptions, Conv1D, Problem
-from conv1d_codegen.problem import DTYPES
+from conv1d_codegen.number_types import TYPES
 
 Array = np.ndarray[Any, Any]
 _FILE = Path(__file__).with_name("shapes.json")
@@ -46,7 +46,7 @@ class Case:
             dilation_rate=problem.dilation,
             groups=problem.groups,
             activation="relu",
-            dtype=DTYPES[problem.dtype],
+            dtype=TYPES[problem.dtype].keras,
             options=CompileOptions(
                 algorithm=algorithm,
                 accuracy=accuracy,
@@ -66,13 +66,13 @@ class Case:
 
     def inputs(self) -> Array:
         """Normally distributed inputs in the problem's dtype, the same at every call."""
-        x = placed(self.problem.input_shape(self.batch, self.length), DTYPES[self.problem.dtype])
+        x = placed(self.problem.input_shape(self.batch, self.length), TYPES[self.problem.dtype].keras)
         np.random.default_rng(2).standard_normal(dtype=x.dtype.type, out=x)
         return x
 
     def output(self) -> Array:
         """An array for the output, all NaN."""
-        y = placed(self.problem.output_shape(self.batch, self.length), DTYPES[self.problem.dtype])
+        y = placed(self.problem.output_shape(self.batch, self.length), TYPES[self.problem.dtype].keras)
         y.fill(np.nan)
         return y
 

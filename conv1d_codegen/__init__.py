@@ -6,14 +6,17 @@ Importing the package loads NumPy and nothing heavier; the compiler is imported 
 from __future__ import annotations
 
 from .errors import CompileError, UnprovedWarning
-from .layer import Conv1D, Convolution1D
+from .layers import activations, constraints, initializers, regularizers
+from .layers.conv1d import Conv1D, Convolution1D
+from .moved import find_moved_modules
 from .options import CompileOptions
-from .plan import Plan
 from .problem import Activation, Problem
-from .threads import get_num_threads, set_num_threads
+from .runtime.threads import get_num_threads, set_num_threads
+from .schedule.plan import Plan
 from .tuning import tune
+from .version import __version__
 
-__version__ = "0.1.0"
+find_moved_modules()
 
 __all__ = [
     "Activation",
@@ -24,7 +27,12 @@ __all__ = [
     "Plan",
     "Problem",
     "UnprovedWarning",
+    "__version__",
+    "activations",
+    "constraints",
     "get_num_threads",
+    "initializers",
+    "regularizers",
     "set_num_threads",
     "tune",
 ]

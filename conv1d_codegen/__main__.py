@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import __version__, knobs
+from . import knobs
 from .errors import CompileError
+from .machine.host import host, resolve, runs_here
+from .machine.target import TARGETS
 from .options import CompileOptions
-from .plan import ALGORITHMS
 from .problem import Problem, parse_case
-from .target import TARGETS, host, resolve, runs_here
-from .window_model import ACCURACIES
+from .schedule.cook_toom_model import ACCURACIES
+from .schedule.plan import ALGORITHMS
+from .version import __version__
 
 # The names of `compiler.STAGES`; the compiler itself is imported when something is compiled.
 _STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
@@ -112,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _problem(descriptor: str) -> Problem:
     """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError where it names none."""
-    from . import activations
+    from .reference import activations
 
     try:
         problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
@@ -186,7 +188,7 @@ def _selftest(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from .demo import run
+    from .demo.run import run
 
     return run(None if arguments.no_picture else arguments.output)
 

@@ -11,25 +11,27 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from . import knobs, winners
-from .cost_model import choose, simpler_plans
+from . import knobs
 from .emit import emit
 from .errors import CompileError, UnprovedWarning
 from .ir import Kernel
-from .kernel import CompiledKernel
-from .kernel_cache import KernelCache
 from .locks import COMPILING, kept
 from .lower import lower, representative
+from .machine.host import resolve, runs_here
+from .machine.target import TARGETS, Target
 from .options import CompileOptions
 from .passes import Context, stages
-from .plan import Plan, check_fits
 from .problem import Problem
-from .target import TARGETS, Target, resolve, runs_here
+from .runtime.kernel import CompiledKernel
+from .runtime.kernel_cache import KernelCache
+from .schedule import tuned_plans
+from .schedule.cook_toom_model import allows, describe
+from .schedule.cost_model import choose, simpler_plans
+from .schedule.plan import Plan, check_fits
 from .verify import InvalidKernel, verify
-from .window_model import allows, describe
 
 if TYPE_CHECKING:
-    from .jit import Code
+    from .machine.jit import Code
 
 STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
 
@@ -72,7 +74,7 @@ class Program:
     @kept
     def code(self) -> Code:
         """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for another machine."""
-        from . import jit
+        from .machine import jit
 
         if not runs_here(self.target):
             raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
@@ -88,7 +90,7 @@ class Program:
 
         Raises ValueError for a name that is not among `STAGES`.
         """
-        from . import jit
+        from .machine import jit
 
         if stage not in STAGES:
             raise ValueError(f"There is no stage {stage!r}. Stages: {', '.join(STAGES)}.")
@@ -205,7 +207,7 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
         target = resolve(options.target or knobs.target(TARGETS))
         plan = options.plan
         if plan is None and options.algorithm == "auto":
-            found = winners.recall(problem, target)
+            found = tuned_plans.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
         plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
         check_fits(problem, plan)

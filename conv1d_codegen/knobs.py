@@ -4,7 +4,7 @@ CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machin
 CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass too, and not only on what runs   (checks only)
 CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch arrays, slowly, see emit/red_zones.py   (changes code)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
-CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see winners.py)   (changes code)
+CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see schedule/tuned_plans.py)   (changes code)
 CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
 CONV1D_CODEGEN_RUNTIME=pool     whose threads these are: `openmp`, or Python's `pool`; OpenMP's, where there are any, if not set
 

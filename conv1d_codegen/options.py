@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .plan import ALGORITHMS, Plan
-from .target import Target
-from .window_model import ACCURACIES
+from .machine.target import Target
+from .schedule.cook_toom_model import ACCURACIES
+from .schedule.plan import ALGORITHMS, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tuning_helpers import forget
 
-from conv1d_codegen import winners
+from conv1d_codegen.schedule import tuned_plans
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -35,4 +35,4 @@ def nothing_is_remembered(monkeypatch):
     monkeypatch.delenv("CONV1D_CODEGEN_CACHE_DIR", raising=False)
     forget(monkeypatch)
     yield
-    winners._read.cache_clear()
+    tuned_plans._read.cache_clear()

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from conv1d_codegen import reference
-from conv1d_codegen.chunks import chunk_shape
 from conv1d_codegen.compiler import Compilation, compile_problem
-from conv1d_codegen.cost_model import choose
-from conv1d_codegen.dtypes import numpy_dtype
-from conv1d_codegen.interpret import interpret
 from conv1d_codegen.lower import lower
 from conv1d_codegen.lower.generic import SIZES
+from conv1d_codegen.machine.host import runs_here
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.problem import DTYPES, Problem
-from conv1d_codegen.target import TARGETS, runs_here
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.problem.summation import chunk_shape
+from conv1d_codegen.reference.interpreter import interpret
+from conv1d_codegen.schedule.cost_model import choose
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -125,7 +126,7 @@ def lowered(problem, algorithm, target="avx2"):
 
 def dtype_of(problem):
     """The NumPy dtype of a problem's arrays."""
-    return numpy_dtype(DTYPES[problem.dtype])
+    return TYPES[problem.dtype].numpy
 
 
 def supports(target, problem):

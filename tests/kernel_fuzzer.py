@@ -16,18 +16,18 @@ import numpy as np
 from helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
 from mutations import mutate
 
-from conv1d_codegen import jit
 from conv1d_codegen.emit import emit
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.kernel import CompiledKernel
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context
-from conv1d_codegen.plan import LANES, Plan, check_fits
 from conv1d_codegen.problem import Activation, Problem
+from conv1d_codegen.runtime.kernel import CompiledKernel
+from conv1d_codegen.schedule.plan import LANES, Plan, check_fits
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
 from conv1d_codegen.selftest.guards import guarded
-from conv1d_codegen.target import TARGETS
 from conv1d_codegen.verify import InvalidKernel, verify
 
 KINDS = ("plan", "order", "mutant")

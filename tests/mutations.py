@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from conv1d_codegen.index import Index, index, var
 from conv1d_codegen.ir import Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Statement, Store, Value
-from conv1d_codegen.rewrite import loads, rewrite_value, rewrite_values, walk
+from conv1d_codegen.ir.rewrite import loads, rewrite_value, rewrite_values, walk
+from conv1d_codegen.symbolic.index import Index, index, var
 
 Change = Callable[[Statement], Block]
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.ir import Alloc, For, Store
+from conv1d_codegen.ir.rewrite import loads, walk
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.rewrite import loads, walk
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
 
 #: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
 SMALL = (

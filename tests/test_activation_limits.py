@@ -7,8 +7,9 @@ import pytest
 from helpers import RUNNABLE
 
 from conv1d_codegen import Conv1D, activations
-from conv1d_codegen.dtypes import numpy_dtype
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.number_types import numpy_dtype
 
 PARAMETERS = {
     "threshold": [{"threshold": 0.5, "default_value": 2.0}, {"threshold": -np.inf, "default_value": 2.0}],

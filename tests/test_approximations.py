@@ -1,6 +1,6 @@
 """The activations' arithmetic against exact values: `ulps` counts units in the last place of the exact result.
 
-The formulas of `approximations.py` are evaluated in their dtype, one NumPy operation for each node, and compared with mpmath's
+The formulas of `lower/activations.py` are evaluated in their dtype, one NumPy operation for each node, and compared with mpmath's
 values; those without a transcendental function are compared with the same formula in NumPy, rounding by rounding.
 """
 
@@ -14,10 +14,10 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from conv1d_codegen import arithmetic
-from conv1d_codegen.approximations import FORMULAS, cost, expand
 from conv1d_codegen.ir import Binary, Bind, Const, Fma, Ref, Select, Unary, Value
+from conv1d_codegen.lower.activations import FORMULAS, cost, expand
 from conv1d_codegen.problem import Activation
+from conv1d_codegen.reference import arithmetic
 
 DTYPES = {"f32": np.float32, "f64": np.float64}
 FLOWS_OUT = {"f32": 110.0, "f64": 755.0}  # beyond this exp(x) is inf and exp(-x) is 0

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from layer_helpers import built, expected, integers
 
-from conv1d_codegen import Conv1D, initializers
+from conv1d_codegen import Conv1D
+from conv1d_codegen.layers import initializers
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from helpers import PROBLEMS, RUNNABLE, algorithms, compiled, expected, python, supports
 
-from conv1d_codegen import jit
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Activation, Problem
-from conv1d_codegen.target import TARGETS
 
 FMA = re.compile(r"\s(vfn?m(?:add|sub)\d+[sp][sd]|fmla|fmadd)\s")
 DENSE = "c64_f64_k3_same_linear_f32"
@@ -282,7 +282,7 @@ def test_partial_vectors_survive_the_optimiser(target):
 def test_wrong_ir_is_an_error_and_not_an_abort():
     """llvmlite's LLVM has its assertions on; what reaches it is parsed and verified first."""
     code, out, err = python(
-        "from conv1d_codegen import jit, target\n"
+        "from conv1d_codegen.machine import jit, target\n"
         "from conv1d_codegen.errors import CompileError\n"
         "circle = 'define i32 @f() { %a = add i32 %b, 1 %b = add i32 %a, 1 ret i32 %b }'\n"
         "for text in ('nonsense', 'define void @f() { ret i32 0 }', circle):\n"
@@ -296,7 +296,7 @@ def test_wrong_ir_is_an_error_and_not_an_abort():
 
 def test_a_call_to_the_outside_is_refused():
     from conv1d_codegen.errors import CompileError
-    from conv1d_codegen.target import host
+    from conv1d_codegen.machine.host import host
 
     ir = "declare float @expf(float)\ndefine float @f(float %x) { %y = call float @expf(float %x) ret float %y }\n"
     with pytest.raises(CompileError, match="f would call expf"):

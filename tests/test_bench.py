@@ -14,8 +14,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from conv1d_codegen import Activation, Plan, Problem, jit
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen import Activation, Plan, Problem
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
 
 TOP = Path(__file__).resolve().parent.parent
 sys.path.append(str(TOP))  # the bench is no part of the package

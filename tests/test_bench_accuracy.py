@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the bench is no part of the package
 
 from bench import accuracy, recordings
-from conv1d_codegen.target import host
+from conv1d_codegen.machine.host import host
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import amplification
 

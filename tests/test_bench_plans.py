@@ -10,8 +10,9 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))  # the bench is no part of the package
 
 from bench import plans, shapes, timing
-from conv1d_codegen import Plan, tuning
-from conv1d_codegen.target import host
+from conv1d_codegen import Plan
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.tuning import search as tuning
 
 CHOSEN, BETTER = (Plan("direct", "filters", 8, 1, (rows, 1), 32, 4) for rows in (4, 8))
 CASE = next(case for case in shapes.load() if case.name == "tiny/realtime")

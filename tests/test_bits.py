@@ -14,9 +14,9 @@ from helpers import (
 )
 from kernel_helpers import REAL, call
 
-from conv1d_codegen.packing import aligned_zeros
-from conv1d_codegen.plan import Plan
+from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.plan import Plan
 
 
 def plans(problem, target_lanes):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv1d_codegen.bounds import Scope, search
-from conv1d_codegen.index import index, maximum, minimum, var
+from conv1d_codegen.symbolic import search
+from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from conv1d_codegen.symbolic.scope import Scope
 
 NAMES = ("T", "t", "j")
 

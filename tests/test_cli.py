@@ -11,7 +11,8 @@ import pytest
 from conv1d_codegen import __version__
 from conv1d_codegen.__main__ import _STAGES, main
 from conv1d_codegen.compiler import STAGES
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
 
 PROBLEM = "c4_f4_k3_valid_relu_f32"
 

@@ -114,7 +114,7 @@ LOAD = """
 import sys
 from helpers import *
 from test_code_memory import allocated, executable, taken
-from conv1d_codegen import jit
+from conv1d_codegen.machine import jit
 found = compiled(Problem.parse("c1_f1_k1_valid_linear_f32"), "sse2")
 ir, name, target = found.program.llvm, found.program.scheduled.name, found.target
 def use(count):

@@ -10,11 +10,12 @@ from helpers import FORKING, LENGTHS, RUNNABLE, compiled, exact_data, expected, 
 from conv1d_codegen import compiler
 from conv1d_codegen.compiler import STAGES, compile_problem
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.machine.host import host, resolve, runs_here
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.passes import PIPELINE
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS, host, resolve, runs_here
+from conv1d_codegen.schedule.plan import Plan
 
 PROBLEM = Problem.parse("c4_f8_k3_same_relu_f32")
 DEPTHWISE = Problem.parse("c4_f4_k3_g4_same_relu_f32")
@@ -226,7 +227,7 @@ print("scheduled")
 
 
 def test_switch_threads():
-    show = "from conv1d_codegen import threads as t; print(t.get_num_threads()); t.set_num_threads(2); print(t.get_num_threads())"
+    show = "from conv1d_codegen.runtime import threads as t; print(t.get_num_threads()); t.set_num_threads(2); print(t.get_num_threads())"
     assert python(show)[1] == "1\n2\n"
     assert python(show, CONV1D_CODEGEN_THREADS="5")[1] == "5\n2\n"
     for wrong in ("0", "-1", "many", "1.5"):
@@ -328,7 +329,8 @@ def test_memory_stays_bounded_over_many_compilations():
     grow = """
 import sys
 from helpers import *
-from conv1d_codegen import compiler, threads
+from conv1d_codegen import compiler
+from conv1d_codegen.runtime import threads
 compiler.KEPT.most_bytes = 1 << 19
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4 // 1024

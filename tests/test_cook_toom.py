@@ -16,9 +16,9 @@ from toom_helpers import assert_rational, least_length, run_exactly, toom_plan, 
 from conv1d_codegen import reference
 from conv1d_codegen.ir import For
 from conv1d_codegen.lower import cook_toom, lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.toom.split import Split
 from conv1d_codegen.verify import verify

@@ -7,8 +7,8 @@ from helpers import compiled, supports
 from test_assembly import _COUNTING, _WORK, FMA, accumulators, assert_clear_of_traps, blocks, is_loop, on_stack
 
 from conv1d_codegen.emit import scratch as layout
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.program import program
 

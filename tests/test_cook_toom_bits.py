@@ -17,9 +17,9 @@ from test_threads import RUNTIMES, run_of, use
 from toom_helpers import least_length, steps_first, toom_plan, windows_of
 
 from conv1d_codegen.emit import scratch as layout
-from conv1d_codegen.packing import aligned_zeros
+from conv1d_codegen.ir.packing import aligned_zeros
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
 from conv1d_codegen.toom.split import Split
 
 CASES = [

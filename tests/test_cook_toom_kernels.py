@@ -34,8 +34,8 @@ from toom_helpers import (
 )
 
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
 
 FUSED = [name for name in RUNNABLE if TARGETS[name].fma]
 

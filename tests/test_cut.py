@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conv1d_codegen.index import index, var
 from conv1d_codegen.ir import loop
 from conv1d_codegen.passes import cut
+from conv1d_codegen.symbolic.index import index, var
 
 HEIGHTS = [
     (13, 12, 4, 1),

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from conv1d_codegen import Conv1D, demo
+from conv1d_codegen import Conv1D
 from conv1d_codegen.__main__ import main
+from conv1d_codegen.demo import detector as demo
+from conv1d_codegen.demo import run, timing
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "LONG", (2, 2048))
-    monkeypatch.setattr(demo, "ROUNDS", 3)
+    monkeypatch.setattr(run, "LONG", (2, 2048))
+    monkeypatch.setattr(timing, "ROUNDS", 3)
 
 
 def test_the_demo_finds_the_beats_and_saves_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from helpers import python
 
-from conv1d_codegen import Conv1D, executable_memory, jit
+from conv1d_codegen import Conv1D
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.machine import executable_memory, jit
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's ways to forbid it")
 _PROT_WRITE, _PROT_EXEC = 2, 4

@@ -5,8 +5,8 @@ import re
 import pytest
 from helpers import compiled
 
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.plan import Plan
 
 LOOPS = (
     "c16_f32_k3_d2_causal_gelu_f32",  # the one of the README

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conv1d_codegen.index import Index, index, maximum, minimum, parts, var
+from conv1d_codegen.symbolic.index import Index, index, maximum, minimum, parts, var
 
 NAMES = ("a", "b", "n")
 VALUES = st.fixed_dictionaries({name: st.integers(-20, 20) for name in NAMES})

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from conv1d_codegen import initializers
+from conv1d_codegen.layers import initializers
 
 SHAPE = (5, 40, 60)  # a convolution's kernel: fan_in = 200, fan_out = 300
 

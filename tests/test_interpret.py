@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from helpers import algorithms, assert_exact, exact_data, expected, lowered, run_interpreted
 
-from conv1d_codegen.index import index, var
-from conv1d_codegen.interpret import interpret
 from conv1d_codegen.ir import Alloc, Binary, Bind, Const, Fma, Kernel, Prefetch, Ref, Select, Unary, buffer, load, loop, store
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.reference.interpreter import interpret
+from conv1d_codegen.symbolic.index import index, var
 
 LOWERED = (
     "c1_f1_k1_valid_linear_f32",

@@ -4,8 +4,6 @@ import dataclasses
 
 import pytest
 
-from conv1d_codegen import ir, rewrite
-from conv1d_codegen.index import Index, index, var
 from conv1d_codegen.ir import (
     Activate,
     Alloc,
@@ -24,9 +22,12 @@ from conv1d_codegen.ir import (
     buffer,
     load,
     loop,
+    rewrite,
     store,
 )
+from conv1d_codegen.ir import nodes as ir
 from conv1d_codegen.problem import Activation
+from conv1d_codegen.symbolic.index import Index, index, var
 
 N, T = var("N"), var("T")
 X = buffer("x", "f32", (N, T, 4), "input")

@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 from kernel_helpers import REAL, TELLING, call
 
 from conv1d_codegen import reference
-from conv1d_codegen.index import index, var
-from conv1d_codegen.packing import Packing, aligned_zeros
+from conv1d_codegen.ir.packing import Packing, aligned_zeros
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Activation, Problem
-from conv1d_codegen.target import TARGETS, resolve
+from conv1d_codegen.symbolic.index import index, var
 
 #: All problems for one target, every second one for each of the others.
 CASES = [

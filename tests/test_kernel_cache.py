@@ -8,10 +8,11 @@ import pytest
 from helpers import exact_data, expected, python
 from kernel_helpers import call
 
-from conv1d_codegen import Conv1D, compiler, jit
+from conv1d_codegen import Conv1D, compiler
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.kernel_cache import KernelCache
+from conv1d_codegen.machine import jit
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.kernel_cache import KernelCache
 
 
 class Item:

@@ -6,13 +6,13 @@ import pytest
 from helpers import RUNNABLE, lowered
 from mutations import mutate, spots, with_changed
 
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.ir import Store
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.selftest.checks import Failed
 from conv1d_codegen.selftest.driver import outcomes
-from conv1d_codegen.target import TARGETS
 
 COUNT = 40
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from helpers import RUNNABLE
 
-from conv1d_codegen import jit
 from conv1d_codegen.emit import emit, iterations
-from conv1d_codegen.index import maximum, minimum, var
-from conv1d_codegen.interpret import interpret
 from conv1d_codegen.ir import Alloc, Bind, Const, Kernel, Let, Ref, buffer, load, loop, store
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.reference.interpreter import interpret
+from conv1d_codegen.symbolic.index import maximum, minimum, var
 from conv1d_codegen.verify import verify
 
 N, T, n, t, k, b, lane = (var(name) for name in ("N", "T", "n", "t", "k", "b", "l"))

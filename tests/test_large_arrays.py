@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from helpers import RUNNABLE, compiled, exact_data, expected, python
 
-from conv1d_codegen.dtypes import numpy_dtype
-from conv1d_codegen.problem import DTYPES, Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.number_types import TYPES
+from conv1d_codegen.problem import Problem
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mappings as Linux has them")
 
@@ -75,7 +75,7 @@ def taken():
 @pytest.mark.parametrize(("text", "batch", "algorithm"), [*((*case, "auto") for case in INPUTS), (*INPUTS[2], "generic")])
 def test_large_inputs(text, batch, layout, algorithm):
     problem = Problem.parse(text.replace("_nobias", "") + layout + ("_nobias" if "nobias" in text else ""))
-    dtype = numpy_dtype(DTYPES[problem.dtype])
+    dtype = TYPES[problem.dtype].numpy
     length = -(-ELEMENTS // (problem.channels * batch))
     x = zeros(batch * length * problem.channels, dtype).reshape(problem.input_shape(batch, length))
     assert x.size > 2**31
@@ -104,7 +104,7 @@ def test_large_inputs(text, batch, layout, algorithm):
 def large_output(text, batch, length):
     """In the child: the last steps of the last sequence, of which the order of the loops leaves the last filter for the end."""
     problem = Problem.parse(text)
-    first, dtype = problem.channels_first, numpy_dtype(DTYPES[problem.dtype])
+    first, dtype = problem.channels_first, TYPES[problem.dtype].numpy
     shape = problem.output_shape(batch, length)
     y = repeated(int(np.prod(shape)), dtype).reshape(shape)
     assert y.size > 2**31

@@ -207,7 +207,7 @@ def child():
     assert Conv1D(8, 3, dtype="bfloat16", use_bias=False)(x).shape == (1, 28, 8)
 meanwhile(child, child, begun)
 """
-        for module in ("numpy.random", "ml_dtypes", "conv1d_codegen.compiler", "conv1d_codegen.jit", "llvmlite.binding", "jinja2")
+        for module in ("numpy.random", "ml_dtypes", "conv1d_codegen.compiler", "conv1d_codegen.machine.jit", "llvmlite.binding", "jinja2")
     },
     # The first compilation of the process, with its imports, at any moment of it.
     "compile": """
@@ -287,4 +287,4 @@ def test_no_lock_of_the_package_is_left_to_a_fork():
         for word in ("Lock(", "Condition(", "Semaphore(", "Event(", "cached_property", "Queue(")
         if word in path.read_text().replace("ProcessLock(", "")
     }
-    assert found == {"locks.py", "pool.py"}
+    assert found == {"locks.py", "runtime/pool.py"}

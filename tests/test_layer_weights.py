@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from layer_helpers import built, expected, integers
 
-from conv1d_codegen import Conv1D, regularizers
+from conv1d_codegen import Conv1D
+from conv1d_codegen.layers import regularizers
 
 
 def test_weights():

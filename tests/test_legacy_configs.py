@@ -9,7 +9,7 @@ import pytest
 from layer_helpers import integers
 
 from conv1d_codegen import Conv1D, activations, constraints, initializers, regularizers
-from conv1d_codegen.activation_layers import WeightedLayer
+from conv1d_codegen.layers.activation_layers import WeightedLayer
 
 KERAS_1 = {
     "name": "convolution1d_1",

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from helpers import RUNNABLE, algorithms, compiled, python
 
-from conv1d_codegen import jit
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS, resolve
 
 #: By the version of LLVM: whether the fault is there.
 KNOWN = {
@@ -240,8 +241,8 @@ def test_what_ends_the_process(what):
     before = """
 import ctypes
 import llvmlite.binding as llvm
-from conv1d_codegen import jit
-from conv1d_codegen.target import resolve
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import resolve
 machine = jit._target_machine(resolve(None))
 module = llvm.parse_assembly("define void @f() {\\n  ret void\\n}")
 module.triple = machine.triple

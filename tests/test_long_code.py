@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from conv1d_codegen import jit
 from conv1d_codegen.compiler import Program
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.lower import representative
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
 
 LONG, SHORT = "c600_f600_k3_d4_same_tanh_f32_first", "c8_f8_k3_same_relu_f32"
 

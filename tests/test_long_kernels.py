@@ -1,16 +1,16 @@
 """Long kernels, wide strides and many channels, and sizes around those from which the compiler does something else.
 
-A reduction is cut into chunks of 256 products (`chunks.py`), which meet edges, tiles and layouts in every way; nothing that the compiler
-does may take longer, nor its code be longer, because a number is larger.
+A reduction is cut into chunks of 256 products (`problem/summation.py`), which meet edges, tiles and layouts in every way; nothing that the
+compiler does may take longer, nor its code be longer, because a number is larger.
 """
 
 import pytest
 from helpers import RUNNABLE, assert_exact, exact_data, expected, run_compiled, supports
 
 from conv1d_codegen.compiler import Program
-from conv1d_codegen.cost_model import choose
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.verify import verify
 
 #: With the algorithm that had no kernel for it, or a wrong one.

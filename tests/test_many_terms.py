@@ -7,14 +7,14 @@ import pytest
 from helpers import exact_data
 from toom_helpers import assert_rational, least_length, toom_plan
 
-from conv1d_codegen.chunks import window_chunk_shape
 from conv1d_codegen.compiler import Program
-from conv1d_codegen.index import index
+from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.lower import lower
-from conv1d_codegen.packing import Mixing
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.problem.summation import window_chunk_shape
+from conv1d_codegen.symbolic.index import index
 from conv1d_codegen.toom import error
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.split import Split

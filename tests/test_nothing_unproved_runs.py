@@ -8,12 +8,13 @@ import pytest
 from helpers import exact_data, expected
 
 import conv1d_codegen
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler, jit
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.index import index
 from conv1d_codegen.ir import For, Store
+from conv1d_codegen.ir.rewrite import walk
+from conv1d_codegen.machine import jit
 from conv1d_codegen.passes import collapse_loops
-from conv1d_codegen.rewrite import walk
+from conv1d_codegen.symbolic.index import index
 from conv1d_codegen.verify import InvalidKernel
 
 PACKAGE = Path(conv1d_codegen.__file__).parent
@@ -116,7 +117,7 @@ def test_there_is_no_way_around_it():
                 text = [ast.unparse(s) for s in function.body]
                 if any("jit.load(" in line or "library.link(" in line for line in text):
                     calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
-    assert set(calls) == {"compiler.py:code", "jit.py:_load"}
+    assert set(calls) == {"compiler.py:code", "machine/jit.py:_load"}
     before, load = next((a, b) for a, b in zip(calls["compiler.py:code"], calls["compiler.py:code"][1:], strict=False) if "jit.load(" in b)
     assert before == "verify(self.scheduled, scheduled=True)"
     assert load == "code = jit.load(self.llvm, self.scheduled.name, self.target)"

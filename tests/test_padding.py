@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from conv1d_codegen import padding as pad
-from conv1d_codegen.index import var
+from conv1d_codegen.problem import padding as pad
+from conv1d_codegen.symbolic.index import var
 
 PADDINGS = ["valid", "same", "causal", (0, 0), (2, 0), (0, 3), (4, 7)]
 CASES = list(itertools.product(range(14), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), PADDINGS))

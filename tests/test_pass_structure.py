@@ -8,13 +8,13 @@ import pytest
 from helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
 from pass_helpers import SMALL, loads_of_x, loops, lowered, passes_of, planned, tile_in_registers, tile_of
 
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.ir import Activate, Alloc, For, Let, Prefetch
+from conv1d_codegen.ir.rewrite import loads, operands, walk
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.rewrite import loads, operands, walk
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
 
 
 def test_block_time_makes_the_parallel_space():

@@ -13,10 +13,10 @@ from pass_helpers import SMALL, planned
 
 from conv1d_codegen.ir import For
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.plan import Plan
 
 LENGTHS = (1, 3, 19)
 

@@ -5,7 +5,8 @@ from helpers import PROBLEMS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from conv1d_codegen.problem import DTYPES, Activation, Problem, parse_case
+from conv1d_codegen.number_types import TYPES
+from conv1d_codegen.problem import Activation, Problem, parse_case
 
 SIZES = st.integers(1, 300)
 PADDINGS = st.sampled_from(["valid", "same", "causal"]) | st.tuples(st.integers(0, 99), st.integers(0, 99))
@@ -28,7 +29,7 @@ def any_problem(draw):
         groups=groups,
         padding=draw(PADDINGS),
         activation=draw(ACTIVATIONS),
-        dtype=draw(st.sampled_from(list(DTYPES))),
+        dtype=draw(st.sampled_from(list(TYPES))),
         channels_first=draw(st.booleans()),
         use_bias=draw(st.booleans()),
     )

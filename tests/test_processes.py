@@ -20,7 +20,8 @@ linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fo
 FORKS = """
 import os, signal, sys, threading, time
 import numpy as np
-from conv1d_codegen import Conv1D, threads
+from conv1d_codegen import Conv1D
+from conv1d_codegen.runtime import threads
 
 os.sched_getaffinity = lambda process: range(4)  # a machine of four
 layer = Conv1D(64, 9, padding="same", activation="tanh", options={"num_threads": 3, "algorithm": "direct"})
@@ -138,7 +139,8 @@ def test_a_pool_of_threads():
 DAEMONS = """
 import os, sys, threading, time
 import numpy as np
-from conv1d_codegen import Conv1D, threads
+from conv1d_codegen import Conv1D
+from conv1d_codegen.runtime import threads
 
 os.sched_getaffinity = lambda process: range(4)  # a machine of four
 count = int(sys.argv[1])
@@ -182,8 +184,9 @@ def last(which):
     print(which)
 
 atexit.register(last, 1)  # before the package, the pool and OpenMP are there
-from conv1d_codegen import Conv1D, threads
-import conv1d_codegen.compiler, conv1d_codegen.jit
+from conv1d_codegen import Conv1D
+from conv1d_codegen.runtime import threads
+import conv1d_codegen.compiler, conv1d_codegen.machine.jit
 
 os.sched_getaffinity = lambda process: range(4)  # a machine of four
 layer = Conv1D(64, 9, padding="same", kernel_initializer="ones", options={"num_threads": 3})

@@ -5,12 +5,12 @@ A kernel that is not proved gives its place to a slower one. None of those in th
 
 import pytest
 
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.lower import lower, representative
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
-from conv1d_codegen.plan import Plan
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.verify import verify
 
 KERNELS = (

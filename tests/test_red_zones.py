@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from helpers import RUNNABLE, assert_exact, empty_output, exact_data, expected, supports
 
-from conv1d_codegen import jit
 from conv1d_codegen.compiler import Compilation, Program, compile_problem
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit.scratch import MARGIN
 from conv1d_codegen.errors import RedZoneError
-from conv1d_codegen.index import var
 from conv1d_codegen.ir import Alloc, Const, Kernel, buffer, load, loop, store
-from conv1d_codegen.kernel import CompiledKernel
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.runtime.kernel import CompiledKernel
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.symbolic.index import var
 
 #: With scratch arrays: on the stack, in the caller's memory, and both.
 WITH_SCRATCH = (

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from conv1d_codegen import constraints, regularizers
+from conv1d_codegen.layers import constraints, regularizers
 
 W = np.array([[[3.0, -1.0], [4.0, 2.0]], [[-4.0, 0.0], [0.0, -2.0]]], np.float32)
 

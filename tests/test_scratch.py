@@ -28,17 +28,18 @@ from test_memory_guard import guarded, last_line
 from test_threads import RUNTIMES, run_of, use
 from toom_helpers import toom_plan
 
-from conv1d_codegen import jit, scratch
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit import scratch as layout
 from conv1d_codegen.emit.scratch import scratch_bytes
-from conv1d_codegen.index import var
-from conv1d_codegen.interpret import interpret
 from conv1d_codegen.ir import Alloc, Kernel, buffer, load, loop, store
-from conv1d_codegen.packing import aligned_zeros
+from conv1d_codegen.ir.packing import aligned_zeros
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import resolve
+from conv1d_codegen.reference.interpreter import interpret
+from conv1d_codegen.runtime import workspace as scratch
+from conv1d_codegen.symbolic.index import var
 from conv1d_codegen.verify import verify
 
 LARGE = "c512_f512_k2_s2_valid_linear_f32"  # streamed weights: 126 KiB of totals

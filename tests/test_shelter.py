@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conv1d_codegen.shelter import sheltered
+from conv1d_codegen.machine.shelter import sheltered
 
 
 def test_what_it_gives_and_raises():

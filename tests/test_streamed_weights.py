@@ -6,13 +6,13 @@ import pytest
 from helpers import assert_exact, exact_data, expected, run_interpreted
 from pass_helpers import loops
 
-from conv1d_codegen.cost_model import choose
 from conv1d_codegen.ir import For, Let, Load, Prefetch, Store
+from conv1d_codegen.ir.rewrite import walk
 from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, stages
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.rewrite import walk
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.cost_model import choose
 
 
 def streaming(text, l2_bytes=1 << 10):

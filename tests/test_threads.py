@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers import bits, compiled, empty_output, in_threads, python, real_data
 
-from conv1d_codegen import openmp, pool, threads
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime import openmp, pool, threads
 
 OPENMP = pytest.mark.skipif(openmp.fork_join() is None, reason="no OpenMP runtime")
 RUNTIMES = [pytest.param("openmp", marks=OPENMP), "pool"]
@@ -97,7 +97,7 @@ def test_many_python_threads_call_with_threads(monkeypatch, runtime):
 FORK = """
 import os, signal
 from helpers import *
-from conv1d_codegen import threads
+from conv1d_codegen.runtime import threads
 threads.processors = lambda: 4
 problem = Problem.parse("c32_f32_k3_same_relu_f32")
 x, w, b = exact_data(problem, 4, 2000)
@@ -196,7 +196,7 @@ class TestTheChoice:
 @OPENMP
 def test_a_runtime_that_is_loaded_is_found_and_preferred():
     show = "print(openmp._loaded(), next(openmp._libraries())._name)"
-    code, out, err = python(f"import ctypes; from conv1d_codegen import openmp; {show}; ctypes.CDLL('libgomp.so.1'); {show}")
+    code, out, err = python(f"import ctypes; from conv1d_codegen.runtime import openmp; {show}; ctypes.CDLL('libgomp.so.1'); {show}")
     assert code == 0, err
     nothing, loaded = out.splitlines()
     assert nothing == "[] libgomp.so.1"

@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from conv1d_codegen.chunks import window_chunk_shape
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.problem.summation import window_chunk_shape
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.toom.algorithm import algorithm, from_points, in_float32
 from conv1d_codegen.toom.error import amplification, deviations, predicted

@@ -6,9 +6,9 @@ import pytest
 from helpers import RUNNABLE, assert_exact, compiled, exact_data, expected, run_compiled
 
 from conv1d_codegen.emit.transposition import network
-from conv1d_codegen.plan import Plan
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS
+from conv1d_codegen.schedule.plan import Plan
 
 
 @pytest.mark.parametrize(("width", "block"), [(width, block) for width in (1, 2, 4, 8, 16, 32) for block in (1, 2, 4, 8) if block <= width])

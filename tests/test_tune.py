@@ -8,13 +8,16 @@ import pytest
 from helpers import RUNNABLE, bits, exact_data, expected, options, python, run_compiled
 from tuning_helpers import PROBLEM, WINNER, recall
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, tune, tuning, winners
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, tune
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.candidates import ASPECTS, candidates
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.cost_model import choose
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.schedule import tuned_plans
+from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.tuning import Trial, Workbench, search
+from conv1d_codegen.tuning import search as tuning
+from conv1d_codegen.tuning.candidates import ASPECTS, candidates
 
 pytestmark = pytest.mark.usefixtures("nothing_is_remembered")
 KINDS = [
@@ -224,7 +227,7 @@ def test_a_directory_that_is_not_private_is_warned_of_and_not_used(tmp_path):
     with pytest.warns(RuntimeWarning, match=r"kept in this process, but in no file: .* has mode 0o770.*chmod go-w"):
         found = tune(PROBLEM, 1, 9, seconds=1e-9, directory=tmp_path)
     assert list(tmp_path.iterdir()) == []
-    assert winners.recall(PROBLEM, host()) == found
+    assert tuned_plans.recall(PROBLEM, host()) == found
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import pytest
 from helpers import PROBLEMS, algorithms, compiled, lowered
 
-from conv1d_codegen.index import index, maximum, minimum, var
 from conv1d_codegen.ir import Activate, Alloc, Bind, Const, Fma, Kernel, Let, Prefetch, Ref, buffer, load, loop, store
 from conv1d_codegen.problem import Activation, Problem
+from conv1d_codegen.symbolic.index import index, maximum, minimum, var
 from conv1d_codegen.verify import InvalidKernel, verify
 
 N, T, n, t, i, v, lane = (var(name) for name in ("N", "T", "n", "t", "i", "v", "l"))

@@ -7,16 +7,18 @@ from kernel_helpers import call
 from test_tune import pretend, without_unrolling
 from toom_helpers import predicted_share, share_of_bound, toom_plan, windows_of
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, reference, tune, winners
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, reference, tune
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.candidates import ASPECTS, candidates
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.cost_model import choose
-from conv1d_codegen.packing import Mixing
+from conv1d_codegen.ir.packing import Mixing
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen.schedule import tuned_plans
+from conv1d_codegen.schedule.cook_toom_model import ACCURACIES, allows, best_windows
+from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.toom import LARGEST
-from conv1d_codegen.window_model import ACCURACIES, allows, best_windows
+from conv1d_codegen.tuning.candidates import ASPECTS, candidates
 
 TEXT = "c64_f64_k3_same_linear_f32"  # for which windows pay on any machine
 SIZES = ((1, 64), (8, 8), (32, 32), (64, 3), (64, 64), (96, 40), (256, 256), (512, 512))
@@ -305,7 +307,7 @@ def test_tuned_plans_that_are_not_accurate_enough_are_not_used():
         (toom_plan(8, 3), ("fast",)),
         (Plan("direct", "filters", 8, 1, (3, 1), 9, 1), ACCURACIES),
     ):
-        winners.remember(problem, host(), found, None, {})
+        tuned_plans.remember(problem, host(), found, None, {})
         for accuracy in ACCURACIES:  # one that is used serves all lengths
             assert used(accuracy) == ([found] * 2 if accuracy in by else cost_model[accuracy]), f"{accuracy}: {found}"
 

@@ -6,24 +6,26 @@ import os
 import pytest
 from tuning_helpers import PROBLEM, WINNER, recall
 
-import conv1d_codegen
-from conv1d_codegen import jit, knobs, winners
+from conv1d_codegen import knobs
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.cost_model import choose
-from conv1d_codegen.target import TARGETS, host
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.schedule import tuned_plans
+from conv1d_codegen.schedule.cost_model import choose
 
 pytestmark = pytest.mark.usefixtures("nothing_is_remembered")
 
 
 def remember(directory, problem=PROBLEM, found=WINNER):
-    return winners.remember(problem, host(), found, directory, {})
+    return tuned_plans.remember(problem, host(), found, directory, {})
 
 
 def test_a_file_is_read_once(monkeypatch, tmp_path):
     file = remember(tmp_path)
     assert recall(tmp_path, monkeypatch) == WINNER
     file.unlink()
-    assert winners.recall(PROBLEM, host()) == WINNER
+    assert tuned_plans.recall(PROBLEM, host()) == WINNER
     assert recall(tmp_path, monkeypatch) is None
 
 
@@ -45,7 +47,7 @@ def _forged(**changes):
 
     def change(content):
         record = json.loads(content.partition(b"\n")[2])
-        return winners._sealed(json.dumps({**record, **changes}).encode())
+        return tuned_plans._sealed(json.dumps({**record, **changes}).encode())
 
     return _rewrite(change)
 
@@ -71,9 +73,9 @@ DEFECTS = {
     "one other digit": _rewrite(lambda content: content.replace(b"rows=5", b"rows=6")),
     "not text": _rewrite(lambda content: bytes(range(256))),
     "too large": _rewrite(lambda content: content + b" " * (1 << 20)),
-    "no record": _rewrite(lambda content: winners._sealed(b"[]")),
-    "nested": _rewrite(lambda content: winners._sealed(b"[" * 8000 + b"]" * 8000)),
-    "no JSON": _rewrite(lambda content: winners._sealed(b"{")),
+    "no record": _rewrite(lambda content: tuned_plans._sealed(b"[]")),
+    "nested": _rewrite(lambda content: tuned_plans._sealed(b"[" * 8000 + b"]" * 8000)),
+    "no JSON": _rewrite(lambda content: tuned_plans._sealed(b"{")),
     "another problem": _forged(problem="c4_f8_k3_valid_relu_f32"),
     "another format": _forged(format=0),
     "no plan": _forged(plan=None),
@@ -139,7 +141,7 @@ def test_another_machine_or_version_finds_nothing(monkeypatch, tmp_path):
     assert recall(tmp_path, monkeypatch, PROBLEM.with_(dilation=2)) is None
     assert recall(tmp_path, monkeypatch, target=TARGETS["sse2"]) is None
     with monkeypatch.context() as changed:
-        changed.setattr(conv1d_codegen, "__version__", "0.0.0")
+        changed.setattr(tuned_plans, "__version__", "0.0.0")
         assert recall(tmp_path, monkeypatch) is None
     with monkeypatch.context() as changed:
         changed.setattr(jit, "version", lambda: "1.2.3")

@@ -13,12 +13,12 @@ import numpy as np
 from helpers import empty_output, expected, sizes_of
 
 from conv1d_codegen import reference
-from conv1d_codegen.cost_model import choose
-from conv1d_codegen.interpret import _Machine
 from conv1d_codegen.ir import Activate, Const, Fma, Load, Store
-from conv1d_codegen.packing import Mixing
-from conv1d_codegen.plan import Plan
-from conv1d_codegen.target import resolve
+from conv1d_codegen.ir.packing import Mixing
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.reference.interpreter import _Machine
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import predicted
 from conv1d_codegen.toom.split import Split

@@ -1,7 +1,7 @@
 """Mutation testing: do the tests notice one small fault in the compiler?
 
     python tools/mutate.py --sample 480 --seed 0                     of all that `TESTS` lists: about 40 minutes on one core
-    python tools/mutate.py --only padding.py --only lower/           all mutants of some files
+    python tools/mutate.py --only problem/ --only lower/             all mutants of some files
     python tools/mutate.py --only passes/tile.py --list              what they are
 
 Each mutant is tried in a process of its own, forked from one that has imported what is slow to import and nothing of the package; an import
@@ -44,14 +44,14 @@ from mutants import Mutant, Place, mutant, places  # noqa: E402
 _GOLDEN = "tests/test_golden.py"
 _PART = ("-k", "not neon")
 TESTS: dict[str, tuple[str, ...]] = {
-    "padding.py": ("tests/test_padding.py",),
-    "index.py": ("tests/test_index.py", _GOLDEN),
+    "problem/": ("tests/test_padding.py",),
+    "symbolic/index.py": ("tests/test_index.py", _GOLDEN),
     "lower/cook_toom.py": (_GOLDEN, "tests/test_cook_toom.py"),
     "lower/": (_GOLDEN, "tests/test_interpret.py", "tests/test_passes.py", *_PART),
     "passes/": (_GOLDEN, "tests/test_cut.py", "tests/test_pass_structure.py", "tests/test_passes.py", "tests/test_cook_toom.py", *_PART),
     "emit/": ("tests/test_emit.py", _GOLDEN, "tests/test_scratch.py", "tests/test_kernel.py", *_PART),
     "verify/": ("tests/test_verify.py", "tests/test_proved_kernels.py"),
-    "bounds/": ("tests/test_bounds.py", "tests/test_verify.py", "tests/test_proved_kernels.py"),
+    "symbolic/": ("tests/test_bounds.py", "tests/test_verify.py", "tests/test_proved_kernels.py"),
 }
 PACKAGE = ROOT / "conv1d_codegen"
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from bench.shapes import load  # noqa: E402
 from conv1d_codegen import CompileOptions  # noqa: E402
 from conv1d_codegen.compiler import compile_problem  # noqa: E402
-from conv1d_codegen.target import TARGETS  # noqa: E402
+from conv1d_codegen.machine.target import TARGETS  # noqa: E402
 
 _SHOWN = 40  # lines of a difference
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import jinja2
 
-from ..index import Index, index
 from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
-from ..target import Target
+from ..machine.target import Target
+from ..symbolic.index import Index, index
 from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory

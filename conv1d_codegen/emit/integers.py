@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..index import Atom, Div, Extreme, Index, Monomial, Var, index, parts, var
+from ..symbolic.index import Atom, Div, Extreme, Index, Monomial, Var, index, parts, var
 from .builder import Builder
 
 

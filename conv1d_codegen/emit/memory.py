@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..index import Index, index
 from ..ir import Alloc, Block, Buffer, Store
-from ..rewrite import walk
-from ..target import Target
+from ..ir.rewrite import walk
+from ..machine.target import Target
+from ..number_types import TYPES
+from ..symbolic.index import Index, index
 from .builder import Builder, Register
 from .integers import Integers
 from .red_zones import RedZones
 from .scratch import bytes_provided
 from .transposition import network
-from .types import BYTES, SCALARS, mangled, vector
+from .types import BYTES, mangled, vector
 
 _BLOCK_BYTES = 16  # of a vector, within which the cheapest shuffles stay
 
@@ -66,7 +67,7 @@ class Memory:
                 self._scratch[buffer.name] = self._builder.array("address", buffer.name, type="i8", base="%scratch", offset=self.provided)
                 self.provided += size
             else:
-                type_ = f"[{buffer.size} x {SCALARS[buffer.dtype]}]"
+                type_ = f"[{buffer.size} x {TYPES[buffer.dtype].llvm}]"
                 self._scratch[buffer.name] = self._builder.array("alloca", buffer.name, type=type_, align=64)
 
     def changed_by(self, body: Block) -> list[Register]:
@@ -78,7 +79,7 @@ class Memory:
 
     def load(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
         """The value, and how many lanes it has (0: a scalar, the same for every lane)."""
-        scalar = SCALARS[buffer.dtype]
+        scalar = TYPES[buffer.dtype].llvm
         if buffer.space == "register":
             if lanes is not None and len(place) > 1 and lanes.variable in place[0].variables():
                 return self._column(buffer, place, lanes), lanes.width
@@ -100,7 +101,7 @@ class Memory:
 
     def store(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None, value: str) -> None:
         """Store a scalar, or inside a lanes loop a vector."""
-        scalar = SCALARS[buffer.dtype]
+        scalar = TYPES[buffer.dtype].llvm
         if buffer.space == "register":
             key, width = self._register(buffer, place, lanes)
             self._set(buffer.name, key, vector(scalar, width) if width else scalar, value)
@@ -127,7 +128,7 @@ class Memory:
         """Ask for the cache line of an element: an output's to write it (1), else to read it (0); into L1 (3) or into L2 (2)."""
         write, near = str(int(buffer.space == "output")), str(4 - level)
         offset, _ = self._offset(buffer, place, None)
-        at = self._address(buffer, SCALARS[buffer.dtype], offset)
+        at = self._address(buffer, TYPES[buffer.dtype].llvm, offset)
         self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", near), ("i32", "1"))
 
     def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
@@ -145,7 +146,7 @@ class Memory:
 
     def _column(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes) -> str:
         """The number at one place of each of several vectors, `lanes.active` of them, in a vector."""
-        scalar, width = SCALARS[buffer.dtype], buffer.shape[-1].constant or 1
+        scalar, width = TYPES[buffer.dtype].llvm, buffer.shape[-1].constant or 1
         first, *middle, column = self._integers.numbers(tuple(i.substitute({lanes.variable: 0}) for i in place))
         registers = self._registers[buffer.name]
         rows = [registers[(first + row, *middle)].value for row in range(lanes.active.constant or 0)]

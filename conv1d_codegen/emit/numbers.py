@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..index import Index
 from ..ir import Binary, Buffer, Const, Fma, Load, Ref, Select, Unary, Value
-from ..target import Target
+from ..machine.target import Target
+from ..number_types import TYPES
+from ..symbolic.index import Index
 from .builder import Builder
 from .memory import Lanes, Memory
-from .types import SCALARS, mangled, number, vector
+from .types import mangled, number, vector
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _COMPARE = {"lt": "fcmp olt", "le": "fcmp ole", "gt": "fcmp ogt", "ge": "fcmp oge", "eq": "fcmp oeq"}
@@ -31,7 +32,7 @@ class Numbers:
         self._builder = builder
         self._memory = memory
         self._target = target
-        self._scalar = SCALARS[compute]
+        self._scalar = TYPES[compute].llvm
         self._bound: dict[str, Number] = {}
 
     def bind(self, name: str, value: Value, lanes: Lanes | None) -> None:
@@ -132,14 +133,14 @@ class Numbers:
         if dtype == "bf16":
             wide = self._bits("shl", self._cast("zext", ssa, "i16", "i32", width), 16, width)
             return self._cast("bitcast", wide, "i32", "float", width)
-        return ssa if SCALARS[dtype] == self._scalar else self._cast("fpext", ssa, SCALARS[dtype], self._scalar, width)
+        return ssa if TYPES[dtype].llvm == self._scalar else self._cast("fpext", ssa, TYPES[dtype].llvm, self._scalar, width)
 
     def _stored(self, ssa: str, dtype: str, width: int) -> str:
         """A number in a buffer's dtype, rounded to nearest, ties to even. For bfloat16 that is an addition to the bits that are cut off:
         0x7fff, and one more where the last bit that stays is odd. A NaN, whose fraction could overflow, stays one by its quiet bit.
         """
         if dtype != "bf16":
-            return ssa if SCALARS[dtype] == self._scalar else self._cast("fptrunc", ssa, self._scalar, SCALARS[dtype], width)
+            return ssa if TYPES[dtype].llvm == self._scalar else self._cast("fptrunc", ssa, self._scalar, TYPES[dtype].llvm, width)
         raw = self._cast("bitcast", ssa, "float", "i32", width)
         upper = self._bits("lshr", raw, 16, width)
         carry = self._integer("add", self._bits("and", upper, 1, width), self._constant(0x7FFF, width), width)

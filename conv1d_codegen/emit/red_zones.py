@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..ir import Buffer
-from ..target import LINE
+from ..machine.target import LINE
 from .builder import Builder, Register
 from .scratch import MARGIN, bytes_of
 

@@ -7,8 +7,9 @@ what blocks beside each other allocate, as both edges do, has the same place.
 from __future__ import annotations
 
 from ..ir import Alloc, Block, Buffer, For, Kernel
-from ..target import LINE
-from .types import BYTES, SCALARS
+from ..machine.target import LINE
+from ..number_types import TYPES
+from .types import BYTES
 
 #: Bytes of the largest array on the stack. Memory for a call costs it 0.3 us, as to take and give back a buffer is Python: a call of
 #: tcresnet8/b24_conv0, with 8 KiB of sums, takes 2.5 us with it and 2.2 without. What such small kernels have in scratch, the sums of a
@@ -20,7 +21,7 @@ MARGIN = 512
 
 def bytes_of(buffer: Buffer) -> int:
     """The size of a scratch array."""
-    return (buffer.size.constant or 0) * BYTES[SCALARS[buffer.dtype]]
+    return (buffer.size.constant or 0) * BYTES[TYPES[buffer.dtype].llvm]
 
 
 def bytes_provided(buffer: Buffer, red_zones: bool = False) -> int:

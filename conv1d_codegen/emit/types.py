@@ -6,10 +6,12 @@ import struct
 
 import numpy as np
 
-#: How each dtype is held in memory. bfloat16 is moved as bits: `fptrunc` to it is a library call on most machines.
-SCALARS = {"f32": "float", "f64": "double", "f16": "half", "bf16": "i16"}
+from ..number_types import TYPES
+
+#: Of what each type is held as.
+BYTES = {row.llvm: row.bytes for row in TYPES.values()}
+#: How the names of intrinsics end.
 SUFFIXES = {"float": "f32", "double": "f64", "half": "f16", "i16": "i16"}
-BYTES = {"float": 4, "double": 8, "half": 2, "i16": 2}
 
 
 def vector(scalar: str, width: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..ir import Kernel
-from ..plan import Plan
 from ..problem import Problem
+from ..schedule.plan import Plan
 from . import cook_toom, depthwise, direct, generic
 from .formula import Sizes
 

@@ -20,19 +20,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import padding as pad
-from ..index import Index, Indexable, index, maximum, minimum, var
 from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, Kernel, Let, Ref, Value, buffer, load, loop, store
-from ..packing import Mixing
-from ..plan import Plan
+from ..ir.packing import Mixing
+from ..machine.target import LINE, PAGE
+from ..number_types import TYPES
 from ..problem import Problem
-from ..target import LINE, PAGE
-from ..tiles import ITEM
+from ..problem import padding as pad
+from ..schedule.plan import Plan
+from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from ..toom.algorithm import algorithm
 from ..toom.program import Program, program
 from ..toom.split import Split
 from .direct import constant_sizes
-from .formula import Formula, compute_type, identifier
+from .formula import Formula, identifier
 
 #: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts
 #: of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
@@ -64,13 +64,13 @@ class _Lowering:
         self.shared = self.split.shares(plan.outputs)
         self.unrolled = self.split.transforms(plan.outputs) <= _MOST_UNROLLED
         self.halo = self.split.halo if self.shared else 0
-        compute, n, transforms = compute_type(p), self.toom.multiplications, self.split.transforms(plan.outputs)
+        compute, n, transforms = p.compute, self.toom.multiplications, self.split.transforms(plan.outputs)
         row = _apart(p.group_channels, compute)
         self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         groups = (p.groups,) if p.groups > 1 else ()
         self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "packed")
-        self.parts = _parts(p.group_filters, plan.panel, n * self.split.terms * p.group_channels * ITEM[compute])
+        self.parts = _parts(p.group_filters, plan.panel, n * self.split.terms * p.group_channels * TYPES[compute].bytes)
 
     def kernel(self) -> Kernel:
         p = self.problem
@@ -193,7 +193,7 @@ def _apart(channels: int, compute: str) -> int:
     What is written at once, the n numbers of a channel, and of several terms, lies an odd number of rows apart. With 48 rows of 256 bytes,
     24 such numbers fall into one set of L1, and c64_f64_k11_d5@1x11008 reaches 156 % of the peak with F(5,4) instead of 190 (avx512).
     """
-    line, bytes_ = LINE // ITEM[compute], channels * ITEM[compute]
+    line, bytes_ = LINE // TYPES[compute].bytes, channels * TYPES[compute].bytes
     return channels + line if bytes_ % (PAGE // 2) == 0 else channels
 
 

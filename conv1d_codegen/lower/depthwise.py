@@ -7,11 +7,11 @@ The groups are the innermost loop, so that neighbouring channels can share a vec
 
 from __future__ import annotations
 
-from ..index import var
 from ..ir import Block, Kernel, loop
 from ..problem import Problem
+from ..symbolic.index import var
 from .direct import constant_sizes
-from .formula import Formula, compute_type, identifier
+from .formula import Formula, identifier
 
 
 def lower(problem: Problem) -> Kernel:
@@ -22,4 +22,4 @@ def lower(problem: Problem) -> Kernel:
     per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f))
     per_filter = loop("f", 0, sizes.filters, (loop("t", 0, sizes.outputs, (per_channel,)),))
     body: Block = (*named, loop("n", 0, var("N"), (per_filter,), "parallel"))
-    return Kernel(identifier(f"depthwise_{problem}"), compute_type(problem), (("N", 1), ("T", 0)), formula.buffers, body)
+    return Kernel(identifier(f"depthwise_{problem}"), problem.compute, (("N", 1), ("T", 0)), formula.buffers, body)

@@ -5,11 +5,11 @@ parallel n, for g, for f, for t: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t
 
 from __future__ import annotations
 
-from .. import padding as pad
-from ..index import Indexable, index, var
 from ..ir import Block, Kernel, Let, loop
 from ..problem import Problem
-from .formula import Formula, Sizes, compute_type, identifier
+from ..problem import padding as pad
+from ..symbolic.index import Indexable, index, var
+from .formula import Formula, Sizes, identifier
 
 
 def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
@@ -36,4 +36,4 @@ def lower(problem: Problem) -> Kernel:
     if group:
         nest = (loop("g", 0, problem.groups, nest),)
     body = (*named, loop("n", 0, var("N"), nest, "parallel"))
-    return Kernel(identifier(f"direct_{problem}"), compute_type(problem), (("N", 1), ("T", 0)), formula.buffers, body)
+    return Kernel(identifier(f"direct_{problem}"), problem.compute, (("N", 1), ("T", 0)), formula.buffers, body)

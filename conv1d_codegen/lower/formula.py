@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import padding as pad
-from ..index import Index, Indexable, var
 from ..ir import Activate, Alloc, Block, Buffer, Const, Fma, buffer, load, loop, store
 from ..problem import Problem
+from ..problem import padding as pad
+from ..symbolic.index import Index, Indexable, var
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,6 @@ class Sizes:
     outputs: Index
     left: Indexable
     lefts: tuple[Indexable, Indexable]  # the least and the most that `left` is, for all lengths
-
-
-def compute_type(problem: Problem) -> str:
-    """float64 is computed in float64, everything else in float32."""
-    return "f64" if problem.dtype == "f64" else "f32"
 
 
 def identifier(text: str) -> str:
@@ -69,7 +64,7 @@ class Formula:
         """One output: the accumulator takes every tap and channel in order, and with the bias is activated and stored."""
         s = self.sizes
         j, c = var("j"), var("c")
-        acc = buffer("acc", compute_type(self.problem), (), "register")
+        acc = buffer("acc", self.problem.compute, (), "register")
         result = load(acc) + load(self.b, *group, f) if self.problem.use_bias else load(acc)
         first, last = pad.taps_on_input(t, var("T"), s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left

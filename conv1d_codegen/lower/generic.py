@@ -7,10 +7,10 @@ give: a tile that fits the sizes, tails and guards that are known not to be ther
 
 from __future__ import annotations
 
-from ..index import var
 from ..ir import Kernel, loop
 from ..problem import Problem
-from .formula import Formula, Sizes, compute_type, identifier
+from ..symbolic.index import var
+from .formula import Formula, Sizes, identifier
 
 #: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
 SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1), ("J", 1), ("M", 1))
@@ -35,4 +35,4 @@ def lower(problem: Problem) -> Kernel:
     layout = "first" if problem.channels_first else "last"
     bias = "" if problem.use_bias else "_nobias"
     name = identifier(f"generic_{problem.activation}_{problem.dtype}_{layout}{bias}")
-    return Kernel(name, compute_type(problem), (("N", 1), ("T", 0), *SIZES), formula.buffers, body)
+    return Kernel(name, problem.compute, (("N", 1), ("T", 0), *SIZES), formula.buffers, body)

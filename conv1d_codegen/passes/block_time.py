@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import Index, index, minimum, var
 from ..ir import Block, For, Kernel, Statement, loop
-from ..tiles import weight_bytes, weights_are_large
+from ..schedule.registers import weight_bytes, weights_are_large
+from ..symbolic.index import Index, index, minimum, var
 from .context import Context
 
 #: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps and 6.3 MB of

@@ -7,8 +7,9 @@
                                                     total := total + acc
                                                   y := act(total + b)
 
-The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `chunks.py`. Totals wait in scratch
-memory, which stays in L1. Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short enough.
+The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `problem/summation.py`. Totals wait in
+scratch memory, which stays in L1. Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short
+enough.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..chunks import chunk_shape, window_chunk_shape
-from ..index import Index, Indexable, index, maximum, minimum, var
 from ..ir import Alloc, Block, Buffer, For, Kernel, Load, Store, Value, buffer, load, loop, store
-from ..rewrite import rewrite_values, substitute
+from ..ir.rewrite import rewrite_values, substitute
+from ..problem.summation import chunk_shape, window_chunk_shape
+from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from ..toom.split import Split
 from .context import Context
 

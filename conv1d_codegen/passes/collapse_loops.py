@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..ir import Alloc, Block, For, Kernel, Statement
-from ..rewrite import substitute, walk
+from ..ir.rewrite import substitute, walk
 from .context import Context
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..plan import Plan
+from ..machine.target import Target
 from ..problem import Problem
-from ..target import Target
+from ..schedule.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..index import Index, Indexable, index, maximum, minimum, var
 from ..ir import Block, For, Let, loop
+from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 
 
 @dataclass(frozen=True, slots=True)

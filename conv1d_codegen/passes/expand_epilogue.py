@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .. import approximations
-from ..index import Index, index, var
 from ..ir import Activate, Alloc, Block, For, Kernel, Statement, Store, buffer, load, store
-from ..rewrite import substitute, walk
+from ..ir.rewrite import substitute, walk
+from ..lower import activations
+from ..symbolic.index import Index, index, var
 from .context import Context
 
 #: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
@@ -50,7 +50,7 @@ def _activated(s: Statement) -> Activate | None:
 
 def _is_large(rows: For, leaf: Activate) -> bool:
     height = rows.hi.constant or 1
-    return height > 1 and approximations.cost(leaf.activation) * height * _vectors(rows) > _MOST_WRITTEN_OUT
+    return height > 1 and activations.cost(leaf.activation) * height * _vectors(rows) > _MOST_WRITTEN_OUT
 
 
 def _vectors(rows: For) -> int:
@@ -66,7 +66,7 @@ def _expanded(s: Store, compute: str) -> Block:
         names[stem] = names.get(stem, -1) + 1
         return f"{stem}{names[stem] or ''}"
 
-    binds, result = approximations.expand(s.value.activation, s.value.a, compute, fresh)
+    binds, result = activations.expand(s.value.activation, s.value.a, compute, fresh)
     return (*binds, replace(s, value=result))
 
 

@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from .. import padding as pad
-from ..index import Index, index, maximum, minimum, var
 from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
+from ..ir.rewrite import loads, rewrite_values, walk
 from ..lower import Sizes, sizes
-from ..rewrite import loads, rewrite_values, walk
-from ..tiles import weights_are_large
+from ..problem import padding as pad
+from ..schedule.registers import weights_are_large
+from ..symbolic.index import Index, index, maximum, minimum, var
 from .block_time import SEQUENCES
 from .context import Context
 from .tile import is_guarded

@@ -1,4 +1,4 @@
-"""pack_weights: weights and bias are read in panels, as `packing.py` lays them out, instead of in the order of the layer's arrays.
+"""pack_weights: weights and bias are read in panels, as `ir/packing.py` lays them out, instead of in the order of the layer's arrays.
 
 `w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to
 back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel. Where
@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import Index
 from ..ir import Buffer, Kernel, Load, Value
-from ..packing import Packing
-from ..rewrite import rewrite_values
+from ..ir.packing import Packing
+from ..ir.rewrite import rewrite_values
+from ..symbolic.index import Index
 from .context import Context
 
 

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .. import padding as pad
-from ..index import Indexable, index, maximum, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement
+from ..ir.rewrite import substitute
 from ..lower import sizes
-from ..rewrite import substitute
+from ..problem import padding as pad
+from ..symbolic.index import Indexable, index, maximum, minimum, var
 from .block_time import streams_weights
 from .context import Context
 

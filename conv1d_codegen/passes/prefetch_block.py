@@ -18,12 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import Index, index, minimum, var
 from ..ir import Bind, Block, For, Kernel, Let, Load, Prefetch, Statement, Store, loop
-from ..lower.formula import compute_type
-from ..rewrite import walk
-from ..target import LINE
-from ..tiles import ITEM
+from ..ir.rewrite import walk
+from ..machine.target import LINE
+from ..number_types import TYPES
+from ..symbolic.index import Index, index, minimum, var
 from ..toom.split import Split
 from .context import Context
 
@@ -56,7 +55,7 @@ def _ahead(products: For, reads: tuple[Load, ...], results: For, context: Contex
     part = -(-plan.block // plan.outputs // n)
     before = var(products.var) * part
     window = before + var("ahead")
-    numbers = LINE // ITEM[compute_type(context.problem)]
+    numbers = LINE // TYPES[context.problem.compute].bytes
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
     rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
     following = Let("following", index(minimum(var("share") + window, var("room") - var("first_window") - 1)))

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import index, maximum, minimum
 from ..ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
+from ..symbolic.index import index, maximum, minimum
 from .context import Context
 
 #: Products of an output, and vectors of filters, up to which a tile asks.

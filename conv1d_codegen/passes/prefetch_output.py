@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Alloc, Block, For, Kernel, Let, Load, Prefetch, Statement, Store
-from ..rewrite import substitute, walk
+from ..ir.rewrite import substitute, walk
 from .context import Context
 from .transpose_output import is_turned
 

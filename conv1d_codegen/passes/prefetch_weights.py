@@ -27,18 +27,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import Index, index, maximum, minimum, var
 from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, Store, loop
-from ..rewrite import loads, walk
-from ..target import LINE
-from ..tiles import ITEM, weights_are_large
+from ..ir.rewrite import loads, walk
+from ..machine.target import LINE
+from ..number_types import TYPES
+from ..schedule.registers import weights_are_large
+from ..symbolic.index import Index, index, maximum, minimum, var
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
     if plan.computes_steps and weights_are_large(context.problem, context.target) and plan.lanes == "filters":
-        return kernel.with_body(_block(kernel.body, plan.rows[0], LINE // ITEM[kernel.compute]))
+        return kernel.with_body(_block(kernel.body, plan.rows[0], LINE // TYPES[kernel.compute].bytes))
     return kernel
 
 

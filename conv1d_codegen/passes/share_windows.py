@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..index import Index, var
 from ..ir import Alloc, Block, Buffer, Fma, For, Kernel, Load, Statement, Store, load, loop, store
-from ..rewrite import substitute
+from ..ir.rewrite import substitute
+from ..symbolic.index import Index, var
 from .context import Context
 from .stage_operands import guard_of
 

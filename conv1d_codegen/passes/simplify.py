@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..bounds import Scope
-from ..index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
-from ..rewrite import constants_of, loads, substitute
+from ..ir.rewrite import constants_of, loads, substitute
+from ..symbolic.index import Atom, Extreme, Index, Var, divisions, parts, rebuild
+from ..symbolic.scope import Scope
 from .context import Context
 
 

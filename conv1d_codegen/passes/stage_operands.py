@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..index import Index
 from ..ir import Alloc, Bind, Block, Buffer, Fma, For, Kernel, Load, Ref, Statement, Store, Value, store
-from ..rewrite import rewrite_values
+from ..ir.rewrite import rewrite_values
+from ..symbolic.index import Index
 from .context import Context
 
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import Atom, Extreme, Index, parts, rebuild
 from ..ir import Block, For, Kernel
 from ..lower import Sizes, sizes
+from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
 from .block_time import streams_weights
 from .context import Context
 from .interchange_edges import in_blocks

@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ..index import Index, Indexable, index, var
 from ..ir import Alloc, Bind, Block, Buffer, For, Kernel, Load, Statement, Store, Value, buffer, loop
-from ..plan import Plan
-from ..rewrite import loads, rewrite_values, substitute, walk
+from ..ir.rewrite import loads, rewrite_values, substitute, walk
+from ..schedule.plan import Plan
+from ..symbolic.index import Index, Indexable, index, var
 from . import cut
 from .context import Context
 from .cut import Piece

@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..chunks import LONGEST_CHAIN
-from ..index import index, minimum, var
 from ..ir import Block, For, Kernel, Let, Statement, Store, loop
-from ..rewrite import loads, substitute, walk
-from ..tiles import CHAINS
+from ..ir.rewrite import loads, substitute, walk
+from ..problem.summation import LONGEST_CHAIN
+from ..schedule.registers import CHAINS
+from ..symbolic.index import index, minimum, var
 from . import cut
 from .context import Context
 from .cut import Piece

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import var
 from ..ir import Alloc, Block, Buffer, Const, Fma, For, Kernel, Load, Statement, Store, Value, buffer, load, loop
-from ..plan import Plan
-from ..rewrite import rewrite_value, substitute
+from ..ir.rewrite import rewrite_value, substitute
+from ..schedule.plan import Plan
+from ..symbolic.index import var
 from . import cut
 from .context import Context
 from .cut import Piece

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import var
 from ..ir import Block, For, Kernel, Statement, loop
-from ..rewrite import substitute
-from ..tiles import fitting_width
+from ..ir.rewrite import substitute
+from ..schedule.registers import fitting_width
+from ..symbolic.index import var
 from . import cut
 from .context import Context
 

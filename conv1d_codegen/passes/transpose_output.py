@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..index import var
 from ..ir import Alloc, Block, Buffer, For, Kernel, Statement, Store, Value, buffer, load, loop, store
-from ..rewrite import loads, rewrite_value, substitute
+from ..ir.rewrite import loads, rewrite_value, substitute
+from ..symbolic.index import var
 from .context import Context
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..index import Index, index, maximum, var
 from ..ir import Block, For, Kernel, Statement, loop
-from ..rewrite import substitute
+from ..ir.rewrite import substitute
+from ..symbolic.index import Index, index, maximum, var
 from .context import Context
 
 

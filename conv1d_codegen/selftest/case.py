@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass, fields, replace
 
 from ..options import CompileOptions
-from ..plan import Plan
 from ..problem import Problem
+from ..schedule.plan import Plan
 
 Shape = tuple[int, ...]
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import Conv1D, activations, threads
 from ..compiler import compile_problem
-from ..dtypes import numpy_dtype
-from ..problem import DTYPES
+from ..layers import activations
+from ..layers.conv1d import Conv1D
+from ..number_types import TYPES
+from ..runtime import threads
 from .case import Case, Shape
 from .formulas import activation
 from .guards import SIDES, guarded
@@ -48,7 +49,7 @@ class _Tester:
     def __init__(self, case: Case) -> None:
         self.case = case
         problem = case.problem
-        self.dtype = numpy_dtype(DTYPES[problem.dtype])
+        self.dtype = TYPES[problem.dtype].numpy
         rng = np.random.default_rng((case.seed, 0))
         shape, filters = problem.kernel_shape, problem.filters
         self.integers = [rng.integers(-2, 3, shape).astype(self.dtype), rng.integers(-3, 4, filters).astype(self.dtype)]
@@ -68,7 +69,7 @@ class _Tester:
             p.groups,
             self._activation(),
             p.use_bias,
-            dtype=case.policy or DTYPES[p.dtype],
+            dtype=case.policy or TYPES[p.dtype].keras,
             options=case.with_(threads=count).options,
         )
         layer.build((None, p.channels, None) if p.channels_first else (None, None, p.channels))

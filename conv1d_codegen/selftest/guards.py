@@ -47,7 +47,8 @@ def guarded(array: Array, side: str) -> Array:
 def guard_own_arrays() -> None:
     """Let the package's own aligned arrays, packed weights and the memory of large scratch arrays, end at a forbidden page, or begin at
     one, by turns. For a process that does nothing else."""
-    from .. import packing, scratch
+    from ..ir import packing
+    from ..runtime import workspace
 
     sides = [*SIDES]
 
@@ -56,5 +57,5 @@ def guard_own_arrays() -> None:
         sides.reverse()
         return guarded_bytes(size, sides[0], 64).view(dtype).reshape(shape)
 
-    for module in (packing, scratch):
+    for module in (packing, workspace):
         module.aligned_zeros = aligned_zeros  # type: ignore[attr-defined]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 
-from ..target import TARGETS, resolve, runs_here
+from ..machine.host import resolve, runs_here
+from ..machine.target import TARGETS
 from .case import AFTERWARDS, INPUTS
 
 #: Element-wise activations, each with its defaults, and some with parameters: those that are exact in binary.

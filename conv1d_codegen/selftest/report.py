@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import __version__, jit
-from ..target import host
-from ..threads import processors
+from ..machine import jit
+from ..machine.host import host
+from ..runtime.threads import processors
+from ..version import __version__
 from .driver import Outcome
 
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..chunks import LONGEST_CHAIN
-from ..cost_model import choose
 from ..errors import CompileError
-from ..plan import Plan
+from ..machine.host import resolve
+from ..machine.target import PAGE
 from ..problem import LARGEST_SPAN, Activation, Problem
-from ..target import PAGE, resolve
+from ..problem.summation import LONGEST_CHAIN
+from ..schedule.cost_model import choose
+from ..schedule.plan import Plan
 from .case import AFTERWARDS, POLICIES, Case, Shape
 
 _CALLS = 3  # of a layer, each with a shape of its own

@@ -9,7 +9,7 @@ the mean of 1 / s² is the integral of s**-3 / ln 2, which is 3 / (8 ln 2). So
 
 The values' variances follow from their coefficients on the inputs, as B x, G w and what they add up to are linear in x, and in w.
 Rounded are: the weights G w, once; each step of B's program; each multiply-add of a chain and each chunk that is added to the total
-(`chunks.py`); each step of A's program. Terms are groups of `taps` taps, with a window of the input each.
+(`problem/summation.py`); each step of A's program. Terms are groups of `taps` taps, with a window of the input each.
 
 Source of the approach, for the worst case and the usual one: Barabasz, Anderson, Soodhalter and Gregg, Error Analysis and
 Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018, arXiv 1803.10986.
@@ -26,7 +26,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..chunks import window_chunk_shape
+from ..problem.summation import window_chunk_shape
 from .algorithm import Algorithm, Matrix
 from .program import Program, program
 

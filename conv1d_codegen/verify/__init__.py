@@ -11,9 +11,9 @@ accepted never reads or writes outside an array, whatever the batch and the leng
 
 from __future__ import annotations
 
-from ..bounds import Scope
 from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Store
-from ..rewrite import constants_of, walk
+from ..ir.rewrite import constants_of, walk
+from ..symbolic.scope import Scope
 from . import access, races, written
 from .place import InvalidKernel, Place
 
@@ -69,7 +69,10 @@ def _block(body: Block, place: Place) -> None:
             case Store(buffer, at, number):
                 access.value(number, place, statement)
                 access.element(buffer, at, place, statement)
-                place.store(statement)
+                if buffer.space == "output":
+                    place.touches_output(statement, statement)
+                else:
+                    written.add(statement, place)
             case Prefetch():
                 access.prefetch(statement, place)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..index import Index, var
 from ..ir import Activate, Buffer, Load, Prefetch, Ref, Statement, Value, first_line
-from ..rewrite import operands
+from ..ir.rewrite import operands
+from ..symbolic.index import Index, var
 from . import written
 from .place import InvalidKernel, Place
 from .written import step_of
@@ -15,7 +15,8 @@ def value(number: Value, place: Place, statement: Statement) -> None:
     match number:
         case Load(buffer, at):
             element(buffer, at, place, statement, is_load=True)
-            place.load(number, statement)
+            if buffer.space == "output":
+                place.touches_output(number, statement)
         case Ref(name) if name not in place.numbers:
             raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
         case Activate() if place.scheduled:

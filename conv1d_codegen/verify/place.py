@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..bounds import Scope
 from ..errors import CompileError
-from ..index import Index, divisions
 from ..ir import Buffer, For, Kernel, Load, Statement, Store, first_line
-from . import written
-from .written import Box
+from ..symbolic.index import Index, divisions
+from ..symbolic.scope import Scope
 
 
 class InvalidKernel(CompileError):
     """A kernel that the grammar allows and that makes no sense, or of which something that must hold could not be proved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 1 or more."""
+
+    sides: tuple[tuple[Index, Index], ...]
+    condition: Index | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +124,10 @@ class Place:
             yield from place.written.get(buffer, ())
             place = None if buffer in place.own else place.outer
 
-    def store(self, statement: Store) -> None:
-        """Take note of what a statement writes."""
-        if statement.buffer.space == "output":
-            self.outputs.append(OutputAccess(statement.buffer, statement.index, self.scope, self.parallel, statement, writes=True))
-        else:
-            written.add(statement, self)
-
-    def load(self, read: Load, statement: Statement) -> None:
-        """Take note of what a statement reads of an output."""
-        if read.buffer.space == "output":
-            self.outputs.append(OutputAccess(read.buffer, read.index, self.scope, self.parallel, statement, writes=False))
+    def touches_output(self, access: Store | Load, statement: Statement) -> None:
+        """Take note of the element of an output that a statement writes or reads."""
+        writes = isinstance(access, Store)
+        self.outputs.append(OutputAccess(access.buffer, access.index, self.scope, self.parallel, statement, writes))
 
     def _new(self, name: str) -> None:
         if name in self.names or name in self.buffers or name in self.numbers:

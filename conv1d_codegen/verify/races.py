@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
 
-from ..bounds import Scope
-from ..bounds.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
-from ..index import var
 from ..ir import Bind, Buffer, For, Store, first_line
-from ..rewrite import loads
+from ..ir.rewrite import loads
+from ..symbolic.index import var
+from ..symbolic.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
+from ..symbolic.scope import Scope
 from .place import InvalidKernel, OutputAccess
 from .written import step_of
 

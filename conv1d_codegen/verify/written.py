@@ -12,25 +12,14 @@ written.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from ..index import Extreme, Index, Var, index, minimum, var
 from ..ir import Buffer, For, Store
-from ..rewrite import loads
-
-if TYPE_CHECKING:
-    from .place import Place
+from ..ir.rewrite import loads
+from ..symbolic.index import Extreme, Index, Var, index, minimum, var
+from .place import Box, Place
 
 _MOST_BOXES = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 1 or more."""
-
-    sides: tuple[tuple[Index, Index], ...]
-    condition: Index | None = None
 
 
 def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:

@@ -1,0 +1,403 @@
+"""The loop IR: a grammar of a dozen frozen nodes. A node that makes no sense can't be built.
+
+    kernel    := Kernel(name, compute, sizes, buffers, body, packings)   sizes: run-time integers; buffers: what the caller passes
+    buffer    := Buffer(name, dtype, shape, space)                  row-major; space: input | output | packed | scratch | register
+    statement := For(var, lo, hi, kind, body, width, note)          kind: serial | parallel | unrolled | lanes
+               | Let(name, index)                                   a named integer
+               | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
+               | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
+               | Store(buffer, index..., value)
+               | Prefetch(buffer, index..., level)                  a hint: what lies there is read soon or, in an output, written
+    value     := Const(number) | Load(buffer, index...) | Ref(name)
+               | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
+               | Activate(activation, a)                            expanded to arithmetic before code is printed
+    index     := see symbolic/index.py
+
+A `for` runs its body for every integer in `lo <= var < hi`, in order; `parallel` iterations may run in any order and at the same
+time, and the outermost loops of a kernel are parallel; `unrolled` loops are written out when code is printed; a `lanes` loop runs
+its body for all its iterations at once, in a vector of `width` numbers of which `hi` are in use. Registers are vectors if
+their last dimension is indexed by the lane, and all their other indices are constants once unrolled loops are written out. Where vectors
+lie in rows, a column of them can be read, with the lane in the first dimension.
+
+`packed` buffers hold weights laid out by `packing.py`, padded with zeros. Numbers are computed in the kernel's `compute` type; a load from
+and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden files hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ..number_types import COMPUTE_TYPES, TYPES
+from ..problem import Activation
+from ..symbolic.index import Index, Indexable, index
+from .packing import Mixing, Packing
+
+SPACES = ("input", "output", "packed", "scratch", "register")
+KINDS = ("serial", "parallel", "unrolled", "lanes")
+UNARY = ("neg", "abs", "sqrt", "exp2i")  # exp2i: 2 to the power of an integer held in a float
+BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "min", "copysign": "copysign"}
+COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_name(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
+
+
+def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
+    if len(place) != len(buffer.shape):  # not `_require`: a message for every access would take time
+        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers)."""
+
+    name: str
+    dtype: str
+    shape: tuple[Index, ...]
+    space: str
+
+    def __post_init__(self) -> None:
+        _require(_is_name(self.name), f"not a buffer name: {self.name!r}")
+        _require(self.dtype in TYPES, f"buffer {self.name}: no such dtype: {self.dtype!r}")
+        _require(self.space in SPACES, f"buffer {self.name}: no such space: {self.space!r}")
+        local = self.space in ("scratch", "register")
+        _require(not local or all(s.constant is not None for s in self.shape), f"buffer {self.name}: {self.space} has constant sizes")
+
+    def offset(self, place: tuple[Index, ...]) -> Index:
+        """How many elements lie before the one at `place`."""
+        before, step = index(0), index(1)
+        for at, size in zip(reversed(place), reversed(self.shape), strict=True):
+            before = before + at * step
+            step = step * size
+        return before
+
+    @property
+    def size(self) -> Index:
+        """How many elements there are."""
+        count = index(1)
+        for size in self.shape:
+            count = count * size
+        return count
+
+    def __str__(self) -> str:
+        space = "" if self.space in ("input", "output") else {"register": "reg "}.get(self.space, f"{self.space} ")
+        return f"{self.name}: {space}{self.dtype}" + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
+
+
+class Value:
+    """A number, or one in each lane. Python's arithmetic operators build the nodes."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Value | float) -> Value:
+        return Binary("add", self, value(other))
+
+    def __sub__(self, other: Value | float) -> Value:
+        return Binary("sub", self, value(other))
+
+    def __rsub__(self, other: float) -> Value:
+        return Binary("sub", value(other), self)
+
+    def __mul__(self, other: Value | float) -> Value:
+        return Binary("mul", self, value(other))
+
+    def __truediv__(self, other: Value | float) -> Value:
+        return Binary("div", self, value(other))
+
+    def __rtruediv__(self, other: float) -> Value:
+        return Binary("div", value(other), self)
+
+    def __neg__(self) -> Value:
+        return Unary("neg", self)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Value):
+    number: float
+
+    def __str__(self) -> str:
+        return repr(float(self.number))
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Value):
+    buffer: Buffer
+    index: tuple[Index, ...]
+
+    def __post_init__(self) -> None:
+        _check_rank(self.buffer, self.index)
+
+    def __str__(self) -> str:
+        return _element(self.buffer, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Ref(Value):
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Value):
+    op: str
+    a: Value
+
+    def __post_init__(self) -> None:
+        _require(self.op in UNARY, f"no such operation: {self.op!r}")
+
+    def __str__(self) -> str:
+        return f"-{self.a}" if self.op == "neg" else f"{self.op}({self.a})"
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Value):
+    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second, as x86 has it."""
+
+    op: str
+    a: Value
+    b: Value
+
+    def __post_init__(self) -> None:
+        _require(self.op in BINARY, f"no such operation: {self.op!r}")
+
+    def __str__(self) -> str:
+        symbol = BINARY[self.op]
+        return f"{symbol}({self.a}, {self.b})" if symbol[0].isalpha() else f"({self.a} {symbol} {self.b})"
+
+
+@dataclass(frozen=True, slots=True)
+class Fma(Value):
+    """`a * b + c`, rounded once where the target has the instruction."""
+
+    a: Value
+    b: Value
+    c: Value
+
+    def __str__(self) -> str:
+        return f"fma({self.a}, {self.b}, {self.c})"
+
+
+@dataclass(frozen=True, slots=True)
+class Select(Value):
+    """`then if a COMPARE b else other`; a comparison with a NaN is false."""
+
+    compare: str
+    a: Value
+    b: Value
+    then: Value
+    other: Value
+
+    def __post_init__(self) -> None:
+        _require(self.compare in COMPARE, f"no such comparison: {self.compare!r}")
+
+    def __str__(self) -> str:
+        return f"select({self.a} {COMPARE[self.compare]} {self.b}, {self.then}, {self.other})"
+
+
+@dataclass(frozen=True, slots=True)
+class Activate(Value):
+    activation: Activation
+    a: Value
+
+    def __str__(self) -> str:
+        return f"{self.activation}({self.a})"
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    name: str
+    value: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Alloc:
+    buffer: Buffer
+
+    def __post_init__(self) -> None:
+        _require(self.buffer.space in ("scratch", "register"), f"{self.buffer.name}: only scratch and registers are allocated in a kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    buffer: Buffer
+    index: tuple[Index, ...]
+    value: Value
+
+    def __post_init__(self) -> None:
+        _check_rank(self.buffer, self.index)
+        _require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Prefetch:
+    """`level`: of the cache that it is wanted in, 1 if it is needed at once, 2 if it is only to be near."""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    level: int = 1
+
+    def __post_init__(self) -> None:
+        _check_rank(self.buffer, self.index)
+        _require(self.level in (1, 2), f"{self.buffer.name}: no such level of a cache: {self.level}")
+        _require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    var: str
+    lo: Index
+    hi: Index
+    body: Block
+    kind: str = "serial"
+    width: int = 0
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        _require(_is_name(self.var), f"not a variable name: {self.var!r}")
+        _require(self.kind in KINDS, f"loop {self.var}: no such kind: {self.kind!r}")
+        _require(self.kind != "lanes" or (self.width > 0 and self.lo == 0), f"loop {self.var}: lanes start at 0 and have a width")
+        constant = self.lo.constant is not None and self.hi.constant is not None
+        _require(self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled")
+
+    @property
+    def runs_nothing(self) -> bool:
+        """Whether the range is empty whatever the sizes."""
+        count = (self.hi - self.lo).constant
+        return count is not None and count <= 0
+
+
+Statement = For | Let | Bind | Alloc | Store | Prefetch
+Block = tuple[Statement, ...]
+
+
+def loop(name: str, lo: Indexable, hi: Indexable, body: Block, kind: str = "serial", width: int = 0, note: str = "") -> For:
+    """A `For` whose bounds may be plain integers."""
+    return For(name, index(lo), index(hi), body, kind, width, note)
+
+
+def load(buffer: Buffer, *place: Indexable) -> Load:
+    """A `Load` whose indices may be plain integers."""
+    return Load(buffer, tuple(index(i) for i in place))
+
+
+def store(buffer: Buffer, place: tuple[Indexable, ...], number: Value) -> Store:
+    """A `Store` whose indices may be plain integers."""
+    return Store(buffer, tuple(index(i) for i in place), number)
+
+
+def buffer(name: str, dtype: str, shape: tuple[Indexable, ...], space: str) -> Buffer:
+    """A `Buffer` whose sizes may be plain integers."""
+    return Buffer(name, dtype, tuple(index(size) for size in shape), space)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A whole kernel. `sizes` gives each run-time integer and its least value."""
+
+    name: str
+    compute: str
+    sizes: tuple[tuple[str, int], ...]
+    buffers: tuple[Buffer, ...]
+    body: Block
+    packings: tuple[Packing | Mixing, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(_is_name(self.name), f"not a kernel name: {self.name!r}")
+        _require(self.compute in COMPUTE_TYPES, f"kernels compute in f32 or f64, not {self.compute!r}")
+
+    def buffer(self, name: str) -> Buffer:
+        """The parameter of that name; KeyError if there is none."""
+        for buffer in self.buffers:
+            if buffer.name == name:
+                return buffer
+        raise KeyError(name)
+
+    def with_body(self, body: Block) -> Kernel:
+        return replace(self, body=body)
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{name} >= {least}" for name, least in self.sizes)
+        origin = {packing.target: f" from {packing}" for packing in self.packings}
+        parameters = ",\n    ".join([*(str(b) + origin.get(b.name, "") for b in self.buffers), f"sizes {sizes}"])
+        return f"kernel {self.name}(\n    {parameters})\n" + "\n".join(_lines(self.body, 1)) + "\n"
+
+
+def value(number: Value | float) -> Value:
+    """A number as a constant, or a value as it is."""
+    return number if isinstance(number, Value) else Const(float(number))
+
+
+# --- printing ------------------------------------------------------------------------------------------------------------------
+
+
+def first_line(statement: Statement) -> str:
+    """The first line of a statement's text form; all of it, unless it is a loop."""
+    return next(_lines((statement,), 0))
+
+
+def _element(buffer: Buffer, place: tuple[Index, ...]) -> str:
+    return buffer.name + (f"[{', '.join(map(str, place))}]" if place else "")
+
+
+def _header(loop: For) -> str:
+    word = {"serial": "for"}.get(loop.kind, loop.kind)
+    width = f" of {loop.width}" if loop.kind == "lanes" and loop.hi != loop.width else ""
+    return f"{word} {loop.var} in {loop.lo}..{loop.hi}{width}"
+
+
+def _assignment(target: str, node: Value) -> str:
+    if isinstance(node, Fma) and str(node.c) == target:
+        return f"{target} += {node.a} * {node.b}"
+    return f"{target} := {node}"
+
+
+def _lines(body: Block, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    for statement in body:
+        match statement:
+            case For():
+                headers = [_header(statement)]
+                note, inner = statement.note, statement.body
+                while (
+                    statement.kind in ("unrolled", "lanes")
+                    and len(inner) == 1
+                    and isinstance(inner[0], For)
+                    and inner[0].kind in ("unrolled", "lanes")
+                ):
+                    headers.append(_header(inner[0]))
+                    note, inner = note or inner[0].note, inner[0].body
+                comment = f"  # {note}" if note else ""
+                if statement.kind in ("unrolled", "lanes") and len(inner) == 1 and not isinstance(inner[0], For):
+                    yield f"{pad}{', '.join(headers)}: {next(_lines(inner, 0))}{comment}"
+                else:
+                    yield f"{pad}{', '.join(headers)}{comment}"
+                    yield from _lines(inner, depth + 1)
+            case Let():
+                yield f"{pad}let {statement.name} := {statement.value}"
+            case Bind():
+                yield f"{pad}{_assignment(statement.name, statement.value)}"
+            case Alloc():
+                yield f"{pad}{statement.buffer}"
+            case Store():
+                yield f"{pad}{_assignment(_element(statement.buffer, statement.index), statement.value)}"
+            case Prefetch():
+                near = "" if statement.level == 1 else f" into L{statement.level}"
+                yield f"{pad}prefetch {_element(statement.buffer, statement.index)}{near}"

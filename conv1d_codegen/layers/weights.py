@@ -1,0 +1,43 @@
+"""The weights of a layer at one moment, as one record that is exchanged whole.
+
+Whoever reads a layer takes the record once, and so has the kernel and the bias of one set, whatever another thread assigns meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..compiler import Compilation
+    from ..runtime.kernel import CompiledKernel
+    from ..schedule.plan import Plan
+
+Array = NDArray[Any]
+
+
+class Prepared(NamedTuple):
+    """What a call needs: a kernel, and the weights as it takes them."""
+
+    kernel: CompiledKernel
+    packed: Any
+    after: Callable[..., Any] | None  # the activation, where the kernel doesn't compute it
+    compilation: Compilation  # held, so that it is not made again
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """Values by name, and what was made of exactly these. The two dictionaries of it only grow."""
+
+    values: Mapping[str, Array]
+    of_plan: dict[Plan, Prepared] = field(default_factory=dict)
+    of_length: dict[int, Prepared] = field(default_factory=dict)  # what serves inputs of so many steps
+
+    def in_dtype(self, name: str, dtype: np.dtype[Any]) -> Array:
+        """The values of that name in another dtype."""
+        with np.errstate(over="ignore"):
+            return self.values[name].astype(dtype, copy=False)

@@ -1,0 +1,17 @@
+"""One convolution: what is computed, with everything that is a constant of the generated kernel.
+
+problem.py     `Problem` and `Activation`, with their text forms
+padding.py     output length and padding arithmetic
+summation.py   which products are summed up in which order
+"""
+
+from ..number_types import TYPES
+from .problem import LARGEST_SPAN, Activation, Problem, parse_case
+
+__all__ = [
+    "LARGEST_SPAN",
+    "TYPES",
+    "Activation",
+    "Problem",
+    "parse_case",
+]

@@ -1,0 +1,112 @@
+"""The interpreter: runs the loop IR at any stage on NumPy arrays, one number at a time, without LLVM.
+
+It is the meaning of the IR. Every access is checked against its buffer; registers and scratch start as NaN, so that a number that is read
+before it is written shows in the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..ir import (
+    Activate,
+    Alloc,
+    Binary,
+    Bind,
+    Block,
+    Buffer,
+    Const,
+    Fma,
+    For,
+    Kernel,
+    Let,
+    Load,
+    Prefetch,
+    Ref,
+    Select,
+    Store,
+    Unary,
+    Value,
+)
+from ..ir.packing import laid_out
+from ..number_types import TYPES
+from ..symbolic.index import Index
+from . import arithmetic
+from .activations import evaluate
+
+Array = np.ndarray[Any, Any]
+
+
+def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
+    """Run `kernel`. `arrays`: one for each unpacked buffer, by name, outputs written in place; `sizes`: the run-time sizes.
+
+    Packed buffers are laid out from their sources, which are among `arrays`. Raises IndexError on an access outside a buffer.
+    """
+    machine = _Machine(TYPES[kernel.compute].numpy, dict(sizes))
+    sources = laid_out(kernel.packings, arrays, machine.dtype, sizes)
+    for buffer in kernel.buffers:
+        shape = tuple(size.evaluate(sizes) for size in buffer.shape)
+        machine.arrays[buffer.name] = sources[buffer.name].reshape(shape)
+    with np.errstate(all="ignore"):
+        machine.run(kernel.body)
+
+
+class _Machine:
+    def __init__(self, dtype: np.dtype[Any], integers: dict[str, int]) -> None:
+        self.dtype = dtype
+        self.integers = integers
+        self.arrays: dict[str, Array] = {}
+        self.numbers: dict[str, Any] = {}
+
+    def run(self, body: Block) -> None:
+        for statement in body:
+            match statement:
+                case For(variable, lo, hi, inner):
+                    for number in range(self.integer(lo), self.integer(hi)):
+                        self.integers[variable] = number
+                        self.run(inner)
+                case Let(name, number):
+                    self.integers[name] = self.integer(number)
+                case Bind(name, value):
+                    self.numbers[name] = self.number(value)
+                case Alloc(buffer):
+                    self.arrays[buffer.name] = np.full([self.integer(size) for size in buffer.shape], np.nan, self.dtype)
+                case Store(buffer, place, value):
+                    self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
+                case Prefetch(buffer, place, _) if buffer.space == "packed":  # past the ends of rows, in the order of memory
+                    if not 0 <= self.integer(buffer.offset(place)) < self.arrays[buffer.name].size:
+                        raise IndexError(f"{statement} is outside {buffer}")
+                case Prefetch(buffer, place, _):
+                    self.place(buffer, place)
+
+    def integer(self, expression: Index) -> int:
+        return expression.evaluate(self.integers)
+
+    def place(self, buffer: Buffer, place: tuple[Index, ...]) -> tuple[int, ...]:
+        at = tuple(self.integer(i) for i in place)
+        if not all(0 <= i < size for i, size in zip(at, self.arrays[buffer.name].shape, strict=True)):
+            raise IndexError(f"{buffer.name}{list(at)} is outside {buffer}, here of shape {self.arrays[buffer.name].shape}")
+        return at
+
+    def number(self, value: Value) -> Any:
+        match value:
+            case Const(number):
+                return self.dtype.type(number)
+            case Load(buffer, place):
+                return self.dtype.type(self.arrays[buffer.name][self.place(buffer, place)])
+            case Ref(name):
+                return self.numbers[name]
+            case Unary(op, a):
+                return arithmetic.unary(op, self.number(a))
+            case Binary(op, a, b):
+                return arithmetic.binary(op, self.number(a), self.number(b))
+            case Fma(a, b, c):
+                return arithmetic.fma(self.number(a), self.number(b), self.number(c))
+            case Select(compare, a, b, then, other):
+                return arithmetic.select(compare, *(self.number(v) for v in (a, b, then, other)))
+            case Activate(activation, a):
+                return self.dtype.type(evaluate(activation, self.number(a)))
+        raise TypeError(f"not a value: {value!r}")

@@ -1,0 +1,100 @@
+"""How many threads compute one call, and who runs them.
+
+Every iteration computes outputs of its own, in the same order whoever runs it: results are the same bits for any number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+from .. import knobs
+from . import openmp, pool
+from .work import Work
+
+_default: int | None = None
+_forked = False
+
+
+class Runtime(NamedTuple):
+    """A way to run work on several threads: `run(work, threads)` returns when it is done."""
+
+    name: str
+    run: Callable[[Work, int], None]
+    least_flops: int  # of a thread, for which one more pays
+
+
+#: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
+#: OpenMP 1.2: 0.95, 1.6: 1.04, 3.1: 1.3, 6.3: 1.5, 25: 1.83, 1966: 1.99;  pool 12: 0.76, 25: 0.9, 39: 1.12, 98: 1.5, 1966: 1.92
+_LEAST_FLOPS = {"openmp": 800_000, "pool": 20_000_000}
+
+
+def set_num_threads(count: int) -> None:
+    """Let layers that do not say otherwise use up to `count` threads. Raises ValueError for less than 1, TypeError for what is no int."""
+    global _default
+    if isinstance(count, bool) or not hasattr(count, "__index__"):
+        raise TypeError(f"The number of threads must be an integer. Received: {count!r} (of type {type(count)}).")
+    if count.__index__() < 1:
+        raise ValueError(f"The number of threads must be 1 or more. Received: {count}.")
+    _default = count.__index__()
+
+
+def get_num_threads() -> int:
+    """How many threads layers use that do not say otherwise: what was set, else CONV1D_CODEGEN_THREADS, else one.
+
+    The switch is read once, at the first call: a look into the environment takes 0.9 µs. Raises ValueError where it makes no sense.
+    """
+    return _default or _from_environment()
+
+
+@cache
+def _from_environment() -> int:
+    return knobs.threads() or 1
+
+
+def worth(flops: int, iterations: int, limit: int) -> int:
+    """How many threads, up to `limit`, are worth having for so much work: as many as get enough of it, and a processor each."""
+    least = runtime().least_flops
+    if flops < 2 * least:  # tiny calls notice what the rest takes, 0.4 µs
+        return 1
+    return max(1, min(limit, iterations, flops // least, processors()))
+
+
+@cache
+def processors() -> int:
+    """How many processors this process may use: those it is pinned to, or all of the machine.
+
+    Counted once, at the first call that may use threads, and again in a forked child: OpenMP's threads, too, stay where they began.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def runtime() -> Runtime:
+    """The runtime, chosen at the first call that may use threads: what CONV1D_CODEGEN_RUNTIME says, else OpenMP where it is found.
+
+    A forked child has none of OpenMP's threads, and waits for ever for them if it uses OpenMP; so it takes the pool.
+    Raises ValueError if the switch wants an OpenMP runtime and there is none.
+    """
+    wanted = knobs.runtime()
+    fork_join = None if wanted == "pool" or _forked else openmp.fork_join()
+    if fork_join is not None:
+        return Runtime("openmp", fork_join, _LEAST_FLOPS["openmp"])
+    if wanted == "openmp" and not _forked:
+        raise ValueError(
+            "CONV1D_CODEGEN_RUNTIME=openmp, but no OpenMP runtime is loaded, and the system has no libgomp.so.1. Install GCC's runtime "
+            "library (libgomp), or unset the switch to use Python's thread pool."
+        )
+    return Runtime("pool", pool.run, _LEAST_FLOPS["pool"])
+
+
+def _in_child() -> None:
+    global _forked
+    _forked = True
+    runtime.cache_clear()
+    processors.cache_clear()
+
+
+os.register_at_fork(after_in_child=_in_child)
