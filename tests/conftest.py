@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tuning_helpers import forget
+from support.tuning_helpers import forget
 
 from conv1d_codegen.schedule import tuned_plans
 

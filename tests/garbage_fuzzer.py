@@ -11,10 +11,10 @@ import contextlib
 import resource
 import sys
 
-import fuzzing
 import numpy as np
-from garbage import made, values
-from helpers import expected
+from support import fuzzing
+from support.garbage import made, values
+from support.helpers import expected
 
 from conv1d_codegen import CompileOptions, Conv1D, Plan, Problem, activations, constraints, initializers, regularizers
 from conv1d_codegen.errors import CompileError

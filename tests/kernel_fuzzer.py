@@ -11,10 +11,10 @@ zones and between guard pages. The short run is `test_kernel_fuzzer.py`; the lon
 
 import sys
 
-import fuzzing
 import numpy as np
-from helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
-from mutations import mutate
+from support import fuzzing
+from support.helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
+from support.mutations import mutate
 
 from conv1d_codegen.emit import emit
 from conv1d_codegen.errors import CompileError

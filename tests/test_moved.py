@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import python
+from support.helpers import python
 
 import conv1d_codegen
 from conv1d_codegen.moved import MOVED

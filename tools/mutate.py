@@ -41,17 +41,24 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from mutants import Mutant, Place, mutant, places  # noqa: E402
 
 #: For the files whose names begin so, the first that fits: what pytest is given. The quick tests come first; of slow files, a part.
-_GOLDEN = "tests/test_golden.py"
+_GOLDEN = "tests/compiler/test_golden.py"
 _PART = ("-k", "not neon")
 TESTS: dict[str, tuple[str, ...]] = {
-    "problem/": ("tests/test_padding.py",),
-    "symbolic/index.py": ("tests/test_index.py", _GOLDEN),
-    "lower/cook_toom.py": (_GOLDEN, "tests/test_cook_toom.py"),
-    "lower/": (_GOLDEN, "tests/test_interpret.py", "tests/test_passes.py", *_PART),
-    "passes/": (_GOLDEN, "tests/test_cut.py", "tests/test_pass_structure.py", "tests/test_passes.py", "tests/test_cook_toom.py", *_PART),
-    "emit/": ("tests/test_emit.py", _GOLDEN, "tests/test_scratch.py", "tests/test_kernel.py", *_PART),
-    "verify/": ("tests/test_verify.py", "tests/test_proved_kernels.py"),
-    "symbolic/": ("tests/test_bounds.py", "tests/test_verify.py", "tests/test_proved_kernels.py"),
+    "problem/": ("tests/problem/test_padding.py",),
+    "symbolic/index.py": ("tests/symbolic/test_index.py", _GOLDEN),
+    "lower/cook_toom.py": (_GOLDEN, "tests/compiler/test_cook_toom.py"),
+    "lower/": (_GOLDEN, "tests/reference/test_interpreter.py", "tests/passes/test_passes.py", *_PART),
+    "passes/": (
+        _GOLDEN,
+        "tests/passes/test_cut.py",
+        "tests/passes/test_pass_structure.py",
+        "tests/passes/test_passes.py",
+        "tests/compiler/test_cook_toom.py",
+        *_PART,
+    ),
+    "emit/": ("tests/emit/test_emit.py", _GOLDEN, "tests/emit/test_scratch.py", "tests/runtime/test_kernel.py", *_PART),
+    "verify/": ("tests/verify/test_verify.py", "tests/verify/test_proved_kernels.py"),
+    "symbolic/": ("tests/symbolic/test_scope.py", "tests/verify/test_verify.py", "tests/verify/test_proved_kernels.py"),
 }
 PACKAGE = ROOT / "conv1d_codegen"
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"

@@ -1,10 +1,10 @@
 """Finding a better plan by measurement.
 
-search.py       `tune`
+trials.py       `tune`, and the trials that it makes
 candidates.py   the plans beside a plan
 """
 
-from .search import Trial, Workbench, compare, keep, search, tune
+from .trials import Trial, Workbench, compare, keep, search, tune
 
 __all__ = [
     "Trial",

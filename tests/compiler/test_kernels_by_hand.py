@@ -1,0 +1,93 @@
+"""Kernels written by hand, as no lowering makes them yet: what the verifier accepts is compiled to what the interpreter computes."""
+
+import ctypes
+import struct
+
+import numpy as np
+import pytest
+from support.helpers import RUNNABLE
+
+from conv1d_codegen.emit import emit, iterations
+from conv1d_codegen.ir import Alloc, Bind, Const, Kernel, Let, Ref, buffer, load, loop, store
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.reference.interpreter import interpret
+from conv1d_codegen.symbolic.index import maximum, minimum, var
+from conv1d_codegen.verify import verify
+
+N, T, n, t, k, b, lane = (var(name) for name in ("N", "T", "n", "t", "k", "b", "l"))
+X = buffer("x", "f32", (N, T), "input")
+Y = buffer("y", "f32", (N, T), "output")
+SUM = buffer("sum", "f32", (), "register")
+TMP = buffer("tmp", "f32", (8,), "scratch")
+
+
+def sequences(*body):
+    return Kernel("by_hand", "f32", (("N", 1), ("T", 0)), (X, Y), (loop("n", 0, N, body, "parallel"),))
+
+
+KERNELS = {
+    # Once loaded before the loop over k, the sum of the first step only.
+    "an output that is added to": sequences(loop("t", 0, T, (loop("k", 0, T, (store(Y, (n, t), load(Y, n, t) + load(X, n, k)),)),))),
+    "an output that is read where it was written before": sequences(
+        loop("t", 1, T, (store(Y, (n, t), load(Y, n, t - 1) + load(X, n, t)),))
+    ),
+    "an output that is read twice": sequences(
+        loop("t", 0, T, (store(Y, (n, t), load(Y, n, t) + 1), Bind("s", load(Y, n, t)), store(Y, (n, t), Ref("s") + load(Y, n, t)))),
+    ),
+    "vectors of an output": sequences(
+        loop(
+            "k",
+            0,
+            3,
+            (loop("b", 0, T // 8, (loop("l", 0, 8, (store(Y, (n, 8 * b + lane), load(Y, n, 8 * b + lane) + 1),), "lanes", 8),)),),
+        )
+    ),
+    "scratch that one of two loops writes": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                Alloc(TMP),
+                loop("early", 0, minimum(1, maximum(4 - t, 0)), (loop("k", 0, 8, (store(TMP, (k,), Const(1.0)),)),)),
+                loop("late", 0, minimum(1, t // 4), (loop("k", 0, 8, (store(TMP, (k,), load(X, n, t)),)),)),
+                store(Y, (n, t), load(TMP, 5)),
+            ),
+        )
+    ),
+    "a sum in a register over a loop that may not run": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                Alloc(SUM),
+                store(SUM, (), Const(2.0)),
+                loop("k", 3, t, (store(SUM, (), load(SUM) + load(X, n, k)),)),
+                store(Y, (n, t), load(SUM)),
+            ),
+        ),
+    ),
+    "blocks that many names lead to": sequences(
+        Let("last", T // 3 * 3),
+        loop("k", 0, T // 3, (loop("b", 0, 3, (store(Y, (n, var("last") - 3 * k - b - 1), load(X, n, 3 * k + b)),)),)),
+    ),
+}
+
+
+@pytest.mark.parametrize("target", RUNNABLE)
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_same_as_interpreted(name, target):
+    kernel = KERNELS[name]
+    verify(kernel, scheduled=True)
+    code = jit.load(emit(kernel, TARGETS[target], kernel.name, name), kernel.name, TARGETS[target])
+    for length in (0, 1, 3, 8, 21):
+        x = np.arange(2 * length, dtype=np.float32).reshape(2, length) % 7
+        found, wanted = np.full_like(x, 5), np.full_like(x, 5)
+        interpret(kernel, {"x": x, "y": wanted}, {"N": 2, "T": length})
+        # Arrays, sizes, parallel iterations, no scratch memory, and no team.
+        sizes = (2, length, iterations(kernel).evaluate({"N": 2, "T": length}))
+        block = struct.pack("2P3qPqP", x.ctypes.data, found.ctypes.data, *sizes, 0, 1, 0)
+        ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
+        np.testing.assert_array_equal(found, wanted, err_msg=f"{name}, {length} steps, {target}")

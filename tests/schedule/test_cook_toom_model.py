@@ -1,0 +1,337 @@
+"""Which problems, inputs and accuracies get Cook–Toom: what is promised of the choice, for any measure of what is fast."""
+
+import numpy as np
+import pytest
+from support.helpers import RUNNABLE, bits, compiled, real_data
+from support.kernel_helpers import call
+from support.toom_helpers import predicted_share, share_of_bound, toom_plan, windows_of
+from support.tuning_helpers import pretend, without_unrolling
+
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, reference, tune
+from conv1d_codegen.__main__ import main
+from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.ir.packing import Mixing
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule import tuned_plans
+from conv1d_codegen.schedule.cook_toom_model import ACCURACIES, allows, best_windows
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.toom import LARGEST
+from conv1d_codegen.tuning.candidates import ASPECTS, candidates
+
+TEXT = "c64_f64_k3_same_linear_f32"  # for which windows pay on any machine
+SIZES = ((1, 64), (8, 8), (32, 32), (64, 3), (64, 64), (96, 40), (256, 256), (512, 512))
+KINDS = ("k1_same", "k2_valid", "k3_same", "k5_s2_same", "k7_d3_causal", "k11_pad3x4", "k5_s2_d3_valid")
+PROBLEMS = [Problem.parse(f"c{c}_f{f}_{kind}_relu_{dtype}") for c, f in SIZES for kind in KINDS for dtype in ("f32", "f64")]
+PROBLEMS += [Problem.parse(f"c64_f64_k3_{rest}_f32") for rest in ("g64_same_relu", "g2_same_relu", "causal_linear")]
+every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+
+#: How much larger than direct's bound the largest error of an accuracy may be.
+MOST = {"standard": 1, "fast": 8}
+
+
+@every_target
+def test_the_error_of_what_auto_takes_is_allowed(target):
+    taken = {accuracy: [] for accuracy in ACCURACIES}
+    for problem in PROBLEMS:
+        for accuracy in ACCURACIES:
+            plan = choose(problem, target, "auto", accuracy)
+            if plan.algorithm == "cook_toom":
+                taken[accuracy].append(plan)
+                assert predicted_share(problem, plan) <= MOST[accuracy], f"{problem} {target} {accuracy}: {plan}"
+                assert problem.kernel_size > 1
+                assert plan.outputs > 1
+            assert allows(problem, plan, accuracy)
+    assert not taken["strict"]
+    assert len(taken["standard"]) > 10
+    assert len(taken["fast"]) >= len(taken["standard"])
+    wide = [plan for plan in taken["fast"] if plan.outputs + plan.taps - 1 > 8]
+    assert wide
+    assert max(plan.outputs + plan.taps - 1 for plan in taken["standard"]) <= 8
+
+
+@every_target
+def test_who_asks_for_cook_toom_gets_it(target):
+    for problem in PROBLEMS:
+        for accuracy in MOST:
+            plan = choose(problem, target, "cook_toom", accuracy)
+            assert plan.algorithm == "cook_toom", f"{problem} {target}"
+            assert plan == best_windows(problem, target, accuracy)
+            smallest = toom_plan(2, min(2, problem.kernel_size))
+            assert predicted_share(problem, plan) <= max(MOST[accuracy], predicted_share(problem, smallest)), f"{problem} {target}: {plan}"
+
+
+@every_target
+def test_short_inputs_have_the_other_plan(target):
+    taken = 0
+    for problem in PROBLEMS:
+        depthwise = problem.groups == problem.channels > 1
+        other, windows = choose(problem, target, "depthwise" if depthwise else "direct"), choose(problem, target)
+        assert choose(problem, target, "auto", "strict") == other
+        item = 8 if problem.dtype == "f64" else 4
+        long = (4 << 20) // ((problem.channels + problem.filters) * item)  # and yet near: input and output take 4 MiB
+        for length in (0, 1, problem.extent, 40, 100, 333, 1000, 1 << 17, long):
+            plan = choose(problem, target, length=length)
+            assert plan in (other, windows), f"{problem}@1x{length} {target}"
+            if plan.algorithm == "cook_toom":
+                assert windows_of(problem, plan, length).first, f"{problem}@1x{length} {target}: no windows in {plan}"
+                taken += 1
+            assert plan == other or length > problem.extent
+        assert plan == windows
+    assert taken > 50
+
+
+@pytest.mark.parametrize(
+    ("text", "slower", "faster"),
+    [
+        ("c128_f256_k3_d8_causal_relu_f32_first", 10240, 10000),  # rows that fall into two sets of L1
+        ("c80_f384_k3_same_relu_f32_first", 3000, 900),  # rows in pages of their own
+        ("c32_f32_k2_valid_relu_f32", 84350, 20000),  # 21 MB from memory
+        ("c272_f14_k3_causal_relu_f32", 46, 460),  # a tile of few windows
+        ("c128_f138_k4_same_relu_f32", 16, 64),  # weights that are read for few windows
+    ],
+)
+def test_lengths_for_which_windows_were_measured_to_be_slower(text, slower, faster):
+    """Each by something of its own: 0.52 to 1.1 times as fast as directly, on an AVX-512 machine."""
+    problem, target = Problem.parse(text), TARGETS["avx512"]
+    assert choose(problem, target, length=slower).algorithm == "direct"
+    assert choose(problem, target, length=faster).algorithm == "cook_toom"
+
+
+def test_allowed():
+    problem = Problem.parse(TEXT)
+    assert [allows(problem, choose(problem, host(), "direct"), accuracy) for accuracy in ACCURACIES] == [True] * 3
+    small, wide, wild = (toom_plan(m, r) for m, r in ((2, 3), (8, 3), (2, 9)))
+    assert [allows(problem, small, accuracy) for accuracy in ("strict", "standard", "fast")] == [False, True, True]
+    assert [allows(problem, wide, accuracy) for accuracy in ("strict", "standard", "fast")] == [False, False, True]
+    assert [allows(problem, wild, accuracy) for accuracy in ("strict", "standard", "fast")] == [False] * 3
+
+
+# --- options and plans -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"accuracy": "exact"}, "CompileOptions.accuracy must be one of standard, strict, fast. Received: 'exact'."),
+        ({"accuracy": None}, "CompileOptions.accuracy must be one of .* Received: None."),
+        ({"accuracy": "strict", "algorithm": "cook_toom"}, 'accuracy="strict" excludes the algorithm "cook_toom": leave one of them out'),
+        ({"accuracy": "strict", "plan": toom_plan(2, 3)}, 'accuracy="strict" excludes the algorithm "cook_toom"'),
+        ({"algorithm": "direct", "plan": toom_plan(2, 3)}, "plan is one of algorithm='cook_toom'. Received: algorithm='direct'"),
+    ],
+)
+def test_options_that_make_no_sense(options, message):
+    with pytest.raises(ValueError, match=message):
+        CompileOptions(**options)
+
+
+def test_options_are_kept_in_a_config():
+    layer = Conv1D(4, 3, options={"accuracy": "fast", "algorithm": "cook_toom"})
+    assert Conv1D.from_config(layer.get_config()).options == layer.options == CompileOptions("cook_toom", "fast")
+    assert "options" not in Conv1D(4, 3, options={"accuracy": "strict"}).get_config()
+    for options in ({"accuracy": "standard"}, {"algorithm": "cook_toom"}, {"algorithm": "direct"}, {"accuracy": "fast", "num_threads": 2}):
+        layer = Conv1D(4, 3, options=options)
+        assert layer.get_config()["options"] == options
+        assert Conv1D.from_config(layer.get_config()).options == layer.options
+
+
+def test_windows_are_only_for_who_asks_for_them():
+    assert (
+        CompileOptions().accuracy
+        == CompileOptions("direct").accuracy
+        == CompileOptions(plan=choose(Problem.parse(TEXT), host(), "direct")).accuracy
+        == "strict"
+    )
+    assert CompileOptions("cook_toom").accuracy == CompileOptions(plan=toom_plan(2, 3)).accuracy == "standard"
+    problem = Problem.parse(TEXT)
+    assert compile_problem(problem).plan.algorithm == "direct"
+    for options in (CompileOptions(accuracy="standard"), CompileOptions(accuracy="fast"), CompileOptions("cook_toom")):
+        assert compile_problem(problem, options).plan.algorithm == "cook_toom"
+
+
+def test_a_layer_keeps_the_bound_beside_clicks_unless_more_speed_is_asked_for():
+    random = np.random.default_rng(0)
+    x = random.standard_normal((1, 3000, 64), np.float32)
+    x[0, 150::300] *= 1e4
+    weights = [random.standard_normal((3, 64, 64), np.float32), random.standard_normal(64, np.float32)]
+    shares = {}
+    for accuracy in ("", "standard"):
+        layer = Conv1D(64, 3, padding="same", weights=weights, options={"accuracy": accuracy})
+        y = layer(x)
+        error = np.abs(y - reference.conv1d(x, *weights, layer.problem))
+        shares[accuracy] = (error / reference.error_bound(x, *weights, layer.problem)).max()
+    assert shares[""] < 2  # of one product that outweighs all others, each addition rounds all of the sum
+    assert shares["standard"] > 100
+
+
+def test_the_text_of_plans():
+    for n in range(2, LARGEST + 1):
+        for m in range(2, n + 1):
+            plan = toom_plan(m, n + 1 - m, rows=(3, 2, 1))
+            assert Plan.parse(str(plan)) == plan
+    assert str(toom_plan(4, 3)) == "cook_toom F(4,3) lanes=filters 4x1 rows=2,1 block=12 unroll=2"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("cook_toom lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Plan.outputs is an int from 1.* Received: 0"),
+        ("cook_toom F(2,0) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Plan.taps is an int from 1.* Received: 0"),
+        ("cook_toom F(1,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"F\(1,3\) saves nothing: .* Received: cook_toom F\(1,3\)"),
+        ("cook_toom F(9,3) lanes=filters 8x1 rows=2,1 block=9 unroll=1", r"m \+ r - 1 <= 10 .*Received: m=9, r=3, that is 11"),
+        ("cook_toom F(2,3) lanes=filters 8x1 rows=2,1 block=5 unroll=1", r"of the 2 outputs of a window. Received: cook_toom F\(2,3\)"),
+        ("cook_toom F(2,3) lanes=time 8x1 rows=2 block=4 unroll=1", r"cook_toom with lanes=filters.*: cook_toom F\(2,3\) lanes=time"),
+        ("direct F(2,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"F\(2,3\) is for cook_toom plans. Received .*algorithm='direct'"),
+        ("cook_toom F(2, 3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form: 'cook_toom F\(2, 3\)"),
+        ("cook_toom F(-2,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form"),
+        ("cook_toom F(2) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form"),
+    ],
+)
+def test_texts_that_are_no_plans(text, message):
+    with pytest.raises(CompileError, match=message):
+        Plan.parse(text)
+
+
+@pytest.mark.parametrize("pair", [(2.0, 3), (True, 3), (2, "3"), (None, 3), (-2, 3)])
+def test_numbers_that_are_none(pair):
+    with pytest.raises(CompileError, match=r"Plan\.(outputs|taps) is an int"):
+        Plan("cook_toom", "filters", 8, 1, (1,), 4, 1, *pair)
+
+
+def test_one_tap():
+    """Windows save nothing there, and are computed all the same."""
+    problem = Problem.parse("c17_f9_k1_same_linear_f32")
+    for target in RUNNABLE:
+        compilation = compiled(problem, target, "cook_toom")
+        assert compilation.plan.taps == 1
+        x, w, b = real_data(problem, 2, 90)
+        assert share_of_bound(problem, call(compilation.kernel, compilation.kernel.pack(w, b), x), x, w, b).max() <= 1
+
+
+# --- layers ------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def layer():
+    made = Conv1D(64, 3, padding="same", options={"accuracy": "standard"})
+    made.build((None, None, 64))
+    return made
+
+
+def first_length(problem):
+    """The shortest input that gets windows."""
+    return next(length for length in range(1, 1000) if choose(problem, host(), length=length).algorithm == "cook_toom")
+
+
+def as_compiled(layer, x, algorithm):
+    kernel = compiled(layer.problem, None, algorithm).kernel
+    return bits(call(kernel, kernel.pack(layer.kernel, layer.bias), x))
+
+
+@pytest.mark.usefixtures("nothing_is_remembered")
+def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
+    first = first_length(layer.problem)
+    lengths = {first - 1: "direct", first: "cook_toom", 1: "direct", 700: "cook_toom"}
+    inputs = {length: np.random.default_rng(length).standard_normal((2, length, 64), np.float32) for length in lengths}
+    for seed in range(2):  # with the first weights, and with others
+        for length, algorithm in lengths.items():
+            assert bits(layer(inputs[length])) == as_compiled(layer, inputs[length], algorithm), f"{TEXT}@2x{length} is not {algorithm}"
+            out = np.full((2, length, 64), np.nan, np.float32)
+            layer(inputs[length], out=out)
+            assert bits(out) == as_compiled(layer, inputs[length], algorithm)
+        assert as_compiled(layer, inputs[700], "direct") != as_compiled(layer, inputs[700], "cook_toom")
+        assert len({id(prepared.kernel) for prepared in layer._weights.of_plan.values()}) == 2
+        random = np.random.default_rng(seed)
+        layer.set_weights([random.standard_normal(weight.shape, np.float32) for weight in layer.weights])
+    strict = Conv1D(64, 3, padding="same", weights=layer.get_weights(), options={"accuracy": "strict"})
+    assert bits(strict(inputs[700])) == as_compiled(layer, inputs[700], "direct")
+    asked = Conv1D(64, 3, padding="same", weights=layer.get_weights(), options={"algorithm": "cook_toom"})
+    for length in lengths:
+        assert bits(asked(inputs[length])) == as_compiled(layer, inputs[length], "cook_toom")
+
+
+@pytest.mark.usefixtures("nothing_is_remembered")
+def test_weights_are_transformed_once_for_each_change(monkeypatch, layer):
+    made, transform = [], Mixing.__call__
+    monkeypatch.setattr(Mixing, "__call__", lambda *arguments: made.append(1) or transform(*arguments))
+    x = np.ones((1, 700, 64), np.float32)
+    for changes in (1, 2):
+        for _ in range(3):
+            layer(x)
+            layer(x[:, :1])
+        assert len(made) == changes
+        layer.kernel = layer.kernel + 1
+
+
+@pytest.mark.parametrize("length", [-1, 2.5, "5", True])
+def test_dumps_of_no_length(layer, length):
+    with pytest.raises(ValueError, match=f"`length` must be a number of steps, 0 or more, .* Received: length={length!r}"):
+        layer.dump("plan", length=length)
+
+
+@pytest.mark.usefixtures("nothing_is_remembered")
+def test_dumps_of_short_and_long_inputs(layer, capsys):
+    first = first_length(layer.problem)
+    windows = layer.dump("plan")
+    assert windows.startswith("cook_toom F(")
+    assert layer.dump("plan", length=first) == layer.dump("plan", length=10**6) == windows
+    assert layer.dump("plan", length=first - 1) == f"{choose(layer.problem, host(), 'direct')}\n"
+    assert layer.dump(length=first - 1).startswith("kernel direct_")
+    assert layer.dump().startswith("kernel cook_toom_")
+    for arguments, algorithm in (
+        ([TEXT], "direct"),
+        ([TEXT, "--accuracy", "standard"], "cook_toom"),
+        ([f"{TEXT}@1x{first - 1}", "--accuracy", "standard"], "direct"),
+        ([f"{TEXT}@1x{first}", "--accuracy", "standard"], "cook_toom"),
+        ([TEXT, "--accuracy", "strict"], "direct"),
+        ([f"{TEXT}@1x1", "--algorithm", "cook_toom"], "cook_toom"),
+    ):
+        assert main(["dump", *arguments, "--stage", "plan"]) == 0
+        assert capsys.readouterr().out.startswith(f"{algorithm} "), arguments
+
+
+# --- tuned plans -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("nothing_is_remembered")
+def test_tuned_plans_that_are_not_accurate_enough_are_not_used():
+    problem = Problem.parse(TEXT)
+
+    def used(accuracy):
+        return [compile_problem(problem, CompileOptions(accuracy=accuracy), length).plan for length in (1, 1 << 17)]
+
+    cost_model = {accuracy: used(accuracy) for accuracy in ACCURACIES}
+    for found, by in (
+        (toom_plan(2, 3), ("standard", "fast")),
+        (toom_plan(8, 3), ("fast",)),
+        (Plan("direct", "filters", 8, 1, (3, 1), 9, 1), ACCURACIES),
+    ):
+        tuned_plans.remember(problem, host(), found, None, {})
+        for accuracy in ACCURACIES:  # one that is used serves all lengths
+            assert used(accuracy) == ([found] * 2 if accuracy in by else cost_model[accuracy]), f"{accuracy}: {found}"
+
+
+@every_target
+def test_what_is_tried_in_the_place_of_a_plan(target):
+    """Plans of the same F(m, r), and so with the same bits, that differ in one aspect."""
+    for text in (TEXT, "c20_f48_k5_same_linear_f32", "c64_f64_k5_s2_d3_valid_relu_f32"):
+        problem = Problem.parse(text)
+        plan = choose(problem, target, "cook_toom")
+        for aspect in ASPECTS:
+            found = candidates(aspect, plan, problem, target)
+            assert found
+            assert plan not in found
+            assert {(other.algorithm, other.outputs, other.taps) for other in found} == {("cook_toom", plan.outputs, plan.taps)}
+            assert {other.unroll != plan.unroll for other in found} == {aspect == "unroll"}
+
+
+@pytest.mark.usefixtures("nothing_is_remembered")
+def test_tuning_a_layer(monkeypatch, layer):
+    pretend(monkeypatch, without_unrolling)
+    x = np.random.default_rng(0).standard_normal((1, 300, 64), np.float32)
+    before, chosen = layer(x), choose(layer.problem, host())
+    found = tune(layer, 1, 300, seconds=600)
+    assert (found.outputs, found.taps, found.unroll) == (chosen.outputs, chosen.taps, 1)
+    assert layer.dump("plan").startswith(f"{found}\n")
+    assert bits(layer(x)) == bits(before)

@@ -1,0 +1,155 @@
+"""The files of winners: which are believed, and that what is wrong with one is a miss."""
+
+import json
+import os
+
+import pytest
+from support.tuning_helpers import PROBLEM, WINNER, recall
+
+from conv1d_codegen import knobs
+from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import host
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.schedule import tuned_plans
+from conv1d_codegen.schedule.cost_model import choose
+
+pytestmark = pytest.mark.usefixtures("nothing_is_remembered")
+
+
+def remember(directory, problem=PROBLEM, found=WINNER):
+    return tuned_plans.remember(problem, host(), found, directory, {})
+
+
+def test_a_file_is_read_once(monkeypatch, tmp_path):
+    file = remember(tmp_path)
+    assert recall(tmp_path, monkeypatch) == WINNER
+    file.unlink()
+    assert tuned_plans.recall(PROBLEM, host()) == WINNER
+    assert recall(tmp_path, monkeypatch) is None
+
+
+def test_a_later_plan_replaces_an_earlier_one(monkeypatch, tmp_path):
+    assert remember(tmp_path, found=choose(PROBLEM, host())) == remember(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert recall(tmp_path, monkeypatch) == WINNER
+
+
+def _rewrite(change):
+    def defect(file):
+        file.write_bytes(change(file.read_bytes()))
+
+    return defect
+
+
+def _forged(**changes):
+    """A file with a right digest and wrong content."""
+
+    def change(content):
+        record = json.loads(content.partition(b"\n")[2])
+        return tuned_plans._sealed(json.dumps({**record, **changes}).encode())
+
+    return _rewrite(change)
+
+
+def _link(file):
+    file.rename(file.with_suffix(".elsewhere"))
+    file.symlink_to(file.with_suffix(".elsewhere"))
+
+
+def _pipe(file):
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
+def _folder(file):
+    file.unlink()
+    file.mkdir(0o700)
+
+
+DEFECTS = {
+    "empty": _rewrite(lambda content: b""),
+    "half": _rewrite(lambda content: content[: len(content) // 2]),
+    "one other digit": _rewrite(lambda content: content.replace(b"rows=5", b"rows=6")),
+    "not text": _rewrite(lambda content: bytes(range(256))),
+    "too large": _rewrite(lambda content: content + b" " * (1 << 20)),
+    "no record": _rewrite(lambda content: tuned_plans._sealed(b"[]")),
+    "nested": _rewrite(lambda content: tuned_plans._sealed(b"[" * 8000 + b"]" * 8000)),
+    "no JSON": _rewrite(lambda content: tuned_plans._sealed(b"{")),
+    "another problem": _forged(problem="c4_f8_k3_valid_relu_f32"),
+    "another format": _forged(format=0),
+    "no plan": _forged(plan=None),
+    "not a plan": _forged(plan="direct lanes=filters 4x2 rows=1,5 block=35 unroll=2"),
+    "a plan for another problem": _forged(plan="depthwise lanes=channels 4x1 rows=1 block=35 unroll=2"),
+    "a link": _link,
+    "a pipe": _pipe,
+    "a folder": _folder,
+    "writable by the group": lambda file: file.chmod(0o620),
+    "writable by all": lambda file: file.chmod(0o602),
+    "gone": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
+def test_a_defect_of_a_file_is_a_miss_and_is_written_over(defect, monkeypatch, tmp_path):
+    file = remember(tmp_path)
+    defect(file)
+    assert recall(tmp_path, monkeypatch) is None
+    assert compile_problem(PROBLEM).plan == choose(PROBLEM, host())
+    if file.is_dir():
+        return
+    assert remember(tmp_path) == file
+    assert recall(tmp_path, monkeypatch) == WINNER
+
+
+def test_a_directory_that_others_can_write_is_not_believed(monkeypatch, tmp_path):
+    remember(tmp_path)
+    for mode, plan_read in ((0o755, WINNER), (0o775, None), (0o757, None), (0o1777, None)):
+        tmp_path.chmod(mode)
+        assert recall(tmp_path, monkeypatch) == plan_read, oct(mode)
+    tmp_path.chmod(0o700)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path, target_is_directory=True)
+    assert recall(link, monkeypatch) is None
+    with pytest.raises(OSError, match="link"):
+        remember(link)
+    assert recall(tmp_path / "nowhere", monkeypatch) is None
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_belongs_to_another_user_is_not_believed(monkeypatch, tmp_path):
+    remember(tmp_path)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert recall(tmp_path, monkeypatch) is None
+    with pytest.raises(PermissionError, match=f"belongs to user {user}, not to {user + 1}"):
+        remember(tmp_path)
+
+
+def test_a_write_that_fails_leaves_nothing(monkeypatch, tmp_path):
+    file = remember(tmp_path)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        remember(tmp_path)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_another_machine_or_version_finds_nothing(monkeypatch, tmp_path):
+    remember(tmp_path)
+    assert recall(tmp_path, monkeypatch) == WINNER
+    assert recall(tmp_path, monkeypatch, PROBLEM.with_(dilation=2)) is None
+    assert recall(tmp_path, monkeypatch, target=TARGETS["sse2"]) is None
+    with monkeypatch.context() as changed:
+        changed.setattr(tuned_plans, "__version__", "0.0.0")
+        assert recall(tmp_path, monkeypatch) is None
+    with monkeypatch.context() as changed:
+        changed.setattr(jit, "version", lambda: "1.2.3")
+        assert recall(tmp_path, monkeypatch) is None
+
+
+def test_the_switch_takes_absolute_paths_only(monkeypatch):
+    assert knobs.cache_directory() is None
+    monkeypatch.setenv("CONV1D_CODEGEN_CACHE_DIR", "plans")
+    with pytest.raises(ValueError, match=r"CONV1D_CODEGEN_CACHE_DIR must be an absolute path. Received: 'plans'"):
+        compile_problem(PROBLEM)

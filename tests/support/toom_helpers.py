@@ -1,0 +1,200 @@
+"""What the tests of Cook–Toom share: plans, which outputs lie in windows, and a machine that computes in rational numbers.
+
+There nothing is rounded. So a kernel, after any pass and with any F(m, r), gives exactly the formula's numbers; what is not yet written is
+NaN, as in the interpreter.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+from support.helpers import empty_output, expected, sizes_of
+
+from conv1d_codegen import reference
+from conv1d_codegen.ir import Activate, Const, Fma, Load, Store
+from conv1d_codegen.ir.packing import Mixing
+from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.reference.interpreter import _Machine
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.plan import Plan
+from conv1d_codegen.toom.algorithm import algorithm
+from conv1d_codegen.toom.error import predicted
+from conv1d_codegen.toom.split import Split
+
+
+def toom_plan(outputs, taps, width=4, vectors=1, rows=(2, 1), windows=3, unroll=2):
+    """F(outputs, taps), with so many windows in a block."""
+    return Plan("cook_toom", "filters", width, vectors, rows, windows * outputs, unroll, outputs, taps)
+
+
+class Windows(NamedTuple):
+    """Where a sequence's windows lie, by the words at the top of `lower/cook_toom.py`."""
+
+    first: list  # output of each window
+    outputs: int  # of a window,
+    between: int  # and the steps from one of them to the next
+
+    @property
+    def inside(self):
+        """The outputs that lie in a window."""
+        return {t + a * self.between for t in self.first for a in range(self.outputs)}
+
+
+def windows_of(problem, plan, length):
+    """They begin at the first output whose taps all fall on the input, and follow each other as long as there is room."""
+    split = Split.of(problem, plan.taps)
+    left, steps = problem.left_padding(length), max(0, problem.output_length(length))
+    span = (split.all_taps - 1) * problem.dilation
+    inside = [t for t in range(steps) if t * problem.stride - left >= 0 and t * problem.stride - left + span < length]
+    between = split.sequences
+    whole = len(inside) // (plan.outputs * between)
+    first = [inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)]
+    return Windows(first, plan.outputs, between)
+
+
+class _Rational(_Machine):
+    """The interpreter's machine, with Python's integers and fractions as numbers."""
+
+    def __init__(self, sizes):
+        super().__init__(np.dtype(object), sizes)
+        self.counted = Counter()  # "read x", "written y" and so on: how many numbers
+
+    def run(self, body):
+        for statement in body:
+            if isinstance(statement, Store):
+                self.counted[f"written {statement.buffer.name}"] += 1
+        super().run(body)
+
+    def number(self, value):
+        match value:
+            case Const(number):
+                return Fraction(number)
+            case Load(buffer, place):
+                self.counted[f"read {buffer.name}"] += 1
+                return self.arrays[buffer.name][self.place(buffer, place)]
+            case Fma(a, b, c):
+                return self.number(a) * self.number(b) + self.number(c)
+            case Activate(activation, a):
+                assert activation.name in ("linear", "relu")
+                number = self.number(a)
+                return number if activation.name == "linear" or not number < 0 else Fraction(0)
+        return super().number(value)
+
+
+def mixed(mixing, weights, plan):
+    """The transformed weights, by the fractions that the numbers of the mixing stand for."""
+    exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row}
+    matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
+    shape = [size.constant for size in mixing.shape]
+    with_zero = np.append(weights.reshape(len(weights), -1), np.zeros((1, weights[0].size), object), axis=0)
+    of_terms = [with_zero[np.minimum(taps, len(weights))] for taps in mixing.taps(shape[1])]
+    return np.stack([matrix @ term for term in of_terms], axis=1).reshape(shape)
+
+
+def _packed(packing, array, sizes):
+    """What a packing does, done to the numbers' places."""
+    places = packing(np.arange(1, array.size + 1), np.dtype(np.int64), sizes)
+    return np.array([0, *array.reshape(-1)], object)[places]
+
+
+def run_exactly(kernel, problem, plan, x, w, b):
+    """What a kernel computes in rational numbers, for arrays of integers; and how many numbers it read and wrote, by buffer."""
+    batch, length = x.shape[0], x.shape[2 if problem.channels_first else 1]
+    sizes = sizes_of(kernel, problem, batch, length)
+    arrays = {name: array.astype(np.int64).astype(object) for name, array in (("x", x), ("w", w), ("b", b)) if array is not None}
+    arrays["y"] = empty_output(problem, batch, length).astype(object)
+    for packing in kernel.packings:
+        source = arrays[packing.source]
+        arrays[packing.target] = mixed(packing, source, plan) if isinstance(packing, Mixing) else _packed(packing, source, sizes)
+    machine = _Rational(sizes)
+    for buffer in kernel.buffers:
+        machine.arrays[buffer.name] = arrays[buffer.name].reshape([size.evaluate(sizes) for size in buffer.shape])
+    machine.run(kernel.body)
+    return machine.arrays["y"].reshape(arrays["y"].shape), machine.counted
+
+
+def assert_rational(problem, plan, kernel, data, note=""):
+    """A kernel gives the formula's numbers, exactly."""
+    x, w, b = data
+    wanted = expected(problem.with_(dtype="f64"), x, w, b)
+    actual, _ = run_exactly(kernel, problem, plan, x, w, b)
+    case = f"{problem}@{x.shape[0]}x{x.shape[2 if problem.channels_first else 1]} {note}, plan {plan}"
+    wrong = np.argwhere(actual != wanted)
+    assert not len(wrong), f"{case}: {len(wrong)} numbers, at {wrong[0]} {actual[tuple(wrong[0])]} instead of {wanted[tuple(wrong[0])]}"
+
+
+def least_length(problem, plan):
+    """The shortest input of which some outputs lie in windows."""
+    return next(length for length in range(1 << 12) if windows_of(problem, plan, length).first)
+
+
+def reads_of(problem, plan, length):
+    """For each window, the steps of the input that it reads."""
+    split, windows = Split.of(problem, plan.taps), windows_of(problem, plan, length)
+    inputs = [
+        split.first_tap(term) * problem.dilation + u * split.spacing
+        for term in range(split.terms)
+        for u in range(plan.outputs + plan.taps - 1)
+    ]
+    left = problem.left_padding(length)
+    return [{t * problem.stride - left + step for step in inputs} for t in windows.first]
+
+
+def like_auto(problem, target, outputs, taps):
+    """The cost model's tile, for F(outputs, taps) and blocks of as many windows."""
+    plan = choose(problem, resolve(target), "cook_toom")
+    return replace(plan, outputs=outputs, taps=taps, block=plan.block // plan.outputs * outputs)
+
+
+def like_direct(plan):
+    """The direct plan with the same tile."""
+    return replace(plan, algorithm="direct", outputs=0, taps=0)
+
+
+def predicted_share(problem, plan):
+    """The largest error of the error model, as a share of direct's bound."""
+    terms = Split.of(problem, plan.taps).terms
+    return predicted(algorithm(plan.outputs, plan.taps), problem.kernel_size, problem.group_channels, terms)
+
+
+def steps_first(problem, array, sequence=0):
+    """One sequence as `(steps, channels)`, a view."""
+    return array[sequence].T if problem.channels_first else array[sequence]
+
+
+def share_of_bound(problem, y, x, w, b):
+    """The error of each output as a share of the bound; steps before filters."""
+    error = np.abs(y.astype(np.float64) - reference.conv1d(x, w, b, problem))
+    share = error / np.maximum(reference.error_bound(x, w, b, problem), np.finfo(np.float64).tiny)  # it is 0 beside the input
+    return np.moveaxis(share, 2, 1) if problem.channels_first else share
+
+
+@st.composite
+def any_case(draw):
+    """A problem, a plan for it, a batch and a length."""
+    groups = draw(st.sampled_from([1, 1, 1, 2]))
+    problem = Problem(
+        channels=groups * draw(st.integers(1, 4)),
+        filters=groups * draw(st.integers(1, 6)),
+        kernel_size=draw(st.integers(1, 8)),
+        stride=draw(st.sampled_from([1, 1, 1, 2, 3, 4])),
+        dilation=draw(st.sampled_from([1, 1, 1, 2, 3, 4])),
+        groups=groups,
+        padding=draw(st.sampled_from(["valid", "same", "causal"]) | st.tuples(st.integers(0, 9), st.integers(0, 9))),
+        channels_first=draw(st.booleans()),
+        use_bias=draw(st.booleans()),
+    )
+    plan = toom_plan(
+        draw(st.integers(2, 6)),
+        draw(st.integers(1, 5)),
+        width=draw(st.sampled_from([1, 2, 4, 8])),
+        vectors=draw(st.integers(1, 3)),
+        rows=(*sorted(draw(st.sets(st.integers(2, 5), max_size=2)), reverse=True), 1),
+        windows=draw(st.integers(1, 6)),
+        unroll=draw(st.integers(1, 5)),
+    )
+    return problem, plan, draw(st.integers(1, 3)), draw(st.integers(0, 40))

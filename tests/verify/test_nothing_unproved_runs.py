@@ -1,0 +1,133 @@
+"""Every kernel is verified before it runs; one that is not proved safe gives its place to another, with a warning."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.helpers import exact_data, expected
+
+import conv1d_codegen
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler
+from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.ir import For, Store
+from conv1d_codegen.ir.rewrite import walk
+from conv1d_codegen.machine import jit
+from conv1d_codegen.passes import collapse_loops
+from conv1d_codegen.symbolic.index import index
+from conv1d_codegen.verify import InvalidKernel
+
+PACKAGE = Path(conv1d_codegen.__file__).parent
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """The kernels that were made machine code of."""
+    symbols = []
+    load = jit.load
+    monkeypatch.setattr(jit, "load", lambda ir, symbol, target: symbols.append(symbol) or load(ir, symbol, target))
+    compiler.KEPT.clear()
+    yield symbols
+    compiler.KEPT.clear()
+
+
+def shifted(body):
+    """The body with the first store of an output one step further on."""
+    done = []
+
+    def moved(s):
+        if isinstance(s, For):
+            return For(s.var, s.lo, s.hi, tuple(moved(inner) for inner in s.body), s.kind, s.width, s.note)
+        if isinstance(s, Store) and s.buffer.space == "output" and not done:
+            done.append(s)
+            return Store(s.buffer, tuple(i + 1 if axis == 1 else i for axis, i in enumerate(s.index)), s.value)
+        return s
+
+    return tuple(moved(s) for s in body)
+
+
+@pytest.fixture
+def faulty_tiles(monkeypatch):
+    """A fault in the last pass: kernels with tiles of more than one row store one of them a step too far."""
+    run = collapse_loops.run
+
+    def pass_(kernel, context):
+        kernel = run(kernel, context)
+        return kernel.with_body(shifted(kernel.body)) if context.plan.rows[0] > 1 else kernel
+
+    monkeypatch.setattr("conv1d_codegen.passes.PIPELINE", (*conv1d_codegen.passes.PIPELINE[:-1], ("collapse_loops", pass_)))
+
+
+def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded, faulty_tiles):
+    problem = Problem.parse("c8_f16_k3_valid_linear_f32")
+    plan = Plan("direct", "filters", 8, 2, (6, 5, 4, 1), block=102, unroll=4)
+    compilation = compile_problem(problem, CompileOptions(plan=plan, target="avx2"))
+    assert "y[n, " in compilation.dump("scheduled")  # it can be looked at
+    with pytest.raises(InvalidKernel, match="may be T - 2 or more"):
+        compilation.kernel  # noqa: B018
+    assert loaded == []
+    assert issubclass(InvalidKernel, CompileError)
+
+
+def test_the_next_plan_takes_its_place_and_a_warning_says_so(loaded, faulty_tiles):
+    layer = Conv1D(16, 3, activation="relu")
+    layer.build((None, None, 8))
+    problem = layer.problem
+    x, w, b = exact_data(problem, 2, 50)
+    layer.set_weights([w, b])
+    with pytest.warns(UnprovedWarning) as caught:
+        y = layer(x)
+    text = str(caught[0].message)
+    assert "c8_f16_k3_valid_relu_f32" in text
+    assert "may be T - 2 or more" in text
+    assert "Please report this line." in text
+    np.testing.assert_array_equal(y, expected(problem, x, w, b))
+    assert len(loaded) == 1
+    assert Plan.parse(layer.dump("plan").strip()).rows == (1,)
+    np.testing.assert_array_equal(layer(x), y)  # and without another warning
+
+
+def test_a_plan_by_hand_is_not_replaced(loaded, faulty_tiles):
+    layer = Conv1D(16, 3, options=CompileOptions(plan=Plan("direct", "filters", 8, 1, (2, 1), block=64, unroll=1)))
+    with pytest.raises(InvalidKernel):
+        layer(np.zeros((1, 50, 8), np.float32))
+    assert loaded == []
+
+
+def test_every_kernel_is_verified(loaded, monkeypatch):
+    verified = []
+    verify = compiler.verify
+    monkeypatch.setattr(
+        compiler, "verify", lambda kernel, scheduled=False: verified.append((kernel.name, scheduled)) or verify(kernel, scheduled)
+    )
+    for algorithm in ("direct", "generic", "cook_toom"):
+        layer = Conv1D(8, 3, options={"algorithm": algorithm})
+        layer(np.zeros((1, 90, 8), np.float32))
+    assert verified == [(symbol, True) for symbol in loaded]
+    assert len(loaded) == 3
+
+
+def test_there_is_no_way_around_it():
+    """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the line before."""
+    calls = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                text = [ast.unparse(s) for s in function.body]
+                if any("jit.load(" in line or "library.link(" in line for line in text):
+                    calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
+    assert set(calls) == {"compiler.py:code", "machine/jit.py:_load"}
+    before, load = next((a, b) for a, b in zip(calls["compiler.py:code"], calls["compiler.py:code"][1:], strict=False) if "jit.load(" in b)
+    assert before == "verify(self.scheduled, scheduled=True)"
+    assert load == "code = jit.load(self.llvm, self.scheduled.name, self.target)"
+
+
+def test_the_helper_shifts_one_store():
+    kernel = compile_problem(Problem.parse("c8_f16_k3_valid_linear_f32"), CompileOptions(target="avx2")).program.scheduled
+    stores = [
+        [s for s in walk(body) if isinstance(s, Store) and s.buffer.space == "output"] for body in (kernel.body, shifted(kernel.body))
+    ]
+    changed = [(a, b) for a, b in zip(*stores, strict=True) if a != b]
+    assert len(changed) == 1
+    assert changed[0][1].index[1] - changed[0][0].index[1] == index(1)
