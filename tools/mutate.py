@@ -58,7 +58,12 @@ TESTS: dict[str, tuple[str, ...]] = {
     ),
     "emit/": ("tests/emit/test_emit.py", _GOLDEN, "tests/emit/test_scratch.py", "tests/runtime/test_kernel.py", *_PART),
     "verify/": ("tests/verify/test_verify.py", "tests/verify/test_proved_kernels.py"),
-    "symbolic/": ("tests/symbolic/test_scope.py", "tests/verify/test_verify.py", "tests/verify/test_proved_kernels.py"),
+    "symbolic/": (
+        "tests/symbolic/test_polynomial.py",
+        "tests/symbolic/test_scope.py",
+        "tests/verify/test_verify.py",
+        "tests/verify/test_proved_kernels.py",
+    ),
 }
 PACKAGE = ROOT / "conv1d_codegen"
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.txt"
@@ -137,7 +142,8 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    equivalent = {line.split("  # ")[0] for line in EQUIVALENT.read_text(encoding="utf-8").splitlines() if "  # " in line}
+    listed = [line.split("  # ")[0] for line in EQUIVALENT.read_text(encoding="utf-8").splitlines() if "  # " in line]
+    beginnings = tuple(line[:-1] for line in listed if line.endswith("*"))
     some = [mutant(PACKAGE / name, name, place) for name, place in chosen(arguments.only, arguments.sample, arguments.seed)]
     if arguments.list:
         print(*some, sep="\n")
@@ -151,7 +157,7 @@ def main() -> int:
     killed: Counter[str] = Counter()
     total: Counter[str] = Counter()
     for number, one in enumerate(some):
-        if one.key in equivalent:
+        if one.key in listed or one.key.startswith(beginnings):
             continue
         survived = run(tests_of(one.file), one, limits[tests_of(one.file)])
         total[one.file] += 1

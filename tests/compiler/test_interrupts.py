@@ -2,7 +2,9 @@
 
 Each point is tried in a forked child of a process that has imported everything and compiled nothing, so that what is made once for a
 process is interrupted too. Either the point is the n-th call or return of Python code or of C code, in the order of the run, or it is where
-a timer's signal finds the interpreter. `PYTHONPATH=tests python tests/compiler/test_interrupts.py 3000 7` tries 3000 points with seed 7 (an hour).
+a timer's signal finds the interpreter. An hour of it, 3000 points with seed 7:
+
+    PYTHONPATH=tests python tests/compiler/test_interrupts.py 3000 7
 """
 
 import copy

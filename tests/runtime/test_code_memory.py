@@ -1,7 +1,8 @@
 """Machine code is unmapped when its last owner goes, and neither kernels nor layers that are gone leave memory behind.
 
-`PYTHONPATH=tests python tests/runtime/test_code_memory.py 3000` compiles so many layers, each of which is deleted, and prints what the process has meanwhile; it
-fails where the second half takes more memory than the caches may hold (ten minutes).
+Ten minutes of it, 3000 layers that are compiled and deleted, which fails where the second half takes more memory than the caches may hold:
+
+    PYTHONPATH=tests python tests/runtime/test_code_memory.py 3000
 """
 
 import ctypes
