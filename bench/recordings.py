@@ -63,7 +63,7 @@ def recordings(files: Sequence[Path]) -> Iterator[tuple[str, Array]]:
 
 def with_clicks(recording: Array, factor: float) -> Array:
     """A recording around zero, some of its samples replaced by ± `factor` times its largest; with factor 0, as it is."""
-    signal = recording - np.median(recording)
+    signal: Array = recording - np.median(recording)
     if factor:
         places = np.arange(_EVERY // 2, signal.size, _EVERY)
         signal[places] = factor * np.abs(signal).max() * (-1.0) ** np.arange(places.size)

@@ -1,4 +1,4 @@
-"""The command line: `python -m conv1d_codegen dump | tune | targets | selftest | demo`.
+"""The command line: `conv1d-codegen dump | tune | targets | selftest | demo`, or `python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from . import knobs
 from .errors import CompileError
+from .knobs import STAGES
 from .machine.host import host, resolve, runs_here
 from .machine.target import TARGETS
 from .options import CompileOptions
@@ -23,8 +24,7 @@ from .schedule.cook_toom_model import ACCURACIES
 from .schedule.plan import ALGORITHMS
 from .version import __version__
 
-# The names of `compiler.STAGES`; the compiler itself is imported when something is compiled.
-_STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
+_PROGRAM = "conv1d-codegen"
 _EXAMPLE = "c16_f32_k3_d2_causal_gelu_f32"
 
 
@@ -36,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m conv1d_codegen", description="Compiles Conv1D layers to native code and shows every step of how.")
+    parser = _Parser(prog=_PROGRAM, description="Compiles Conv1D layers to native code and shows every step of how.")
     parser.add_argument("--version", action="version", version=f"conv1d_codegen {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         "dump",
         help="show a kernel at any stage of its compilation",
         description="Shows what the compiler makes of one convolution, from the formula to the assembly.",
-        epilog=f"Example: python -m conv1d_codegen dump {_EXAMPLE} --stage loop --stage asm --target neon",
+        epilog=f"Example: {_PROGRAM} dump {_EXAMPLE} --stage loop --stage asm --target neon",
     )
     dump.add_argument(
         "descriptor",
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
     dump.add_argument(
-        "--stage", action="append", choices=[*_STAGES, "all"], help="which stage (default: scheduled); may be given several times"
+        "--stage", action="append", choices=[*STAGES, "all"], help="which stage (default: scheduled); may be given several times"
     )
     dump.add_argument("--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)")
     dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         help="search the fastest plan for a convolution on this machine",
         description="Measures plans on this machine. With a directory, the best one is kept in a file there, and layers compiled with "
         "CONV1D_CODEGEN_CACHE_DIR set to it use it.",
-        epilog=f"Example: python -m conv1d_codegen tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
+        epilog=f"Example: {_PROGRAM} tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
     )
     tune.add_argument(
         "case", metavar="DESCRIPTOR@BATCHxLENGTH", help="the problem, as of `dump`, and the size of the inputs to measure with"
@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         help="check random layers on this machine, and write a report",
         description="Checks random layers on this machine against a float64 reference, between guard pages, bit by bit for threads, "
         "batches and lengths. What fails is printed with a line that reproduces it; the exit code is 1 then.",
-        epilog="Example: python -m conv1d_codegen selftest --seconds 3600 --jobs 2 --seed 7",
+        epilog=f"Example: {_PROGRAM} selftest --seconds 3600 --jobs 2 --seed 7",
     )
     selftest.add_argument("--seconds", type=float, default=10.0, help="how long to run (default: %(default)s)")
     selftest.add_argument("--layers", type=int, help="at most so many layers (default: as many as there is time for)")
@@ -133,7 +133,7 @@ def _dump(arguments: argparse.Namespace) -> int:
 
     stages: list[str] = arguments.stage or ["scheduled"]
     if "all" in stages:
-        stages = list(_STAGES)
+        stages = list(STAGES)
     if arguments.passes and "scheduled" not in stages:
         raise ValueError("--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out.")
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
@@ -199,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code: int = arguments.run(arguments)
     except (ValueError, CompileError, ImportError, OSError) as error:
-        print(f"python -m conv1d_codegen {arguments.command}: {error}", file=sys.stderr)
+        print(f"{_PROGRAM} {arguments.command}: {error}", file=sys.stderr)
         return 2
     return code
 

@@ -15,6 +15,7 @@ from . import knobs
 from .emit import emit
 from .errors import CompileError, UnprovedWarning
 from .ir import Kernel
+from .knobs import STAGES
 from .locks import COMPILING, kept
 from .lower import lower, representative
 from .machine.host import resolve, runs_here
@@ -32,8 +33,6 @@ from .verify import InvalidKernel, verify
 
 if TYPE_CHECKING:
     from .machine.jit import Code
-
-STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
 
 
 class Program:
@@ -78,7 +77,7 @@ class Program:
 
         if not runs_here(self.target):
             raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
-        logged = knobs.log_stages(STAGES)
+        logged = knobs.log_stages()
         verify(self.scheduled, scheduled=True)  # nothing unproved runs
         code = jit.load(self.llvm, self.scheduled.name, self.target)
         for stage in logged:

@@ -18,6 +18,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 _PREFIX = "CONV1D_CODEGEN_"
+#: The stages of a compilation, in order, by the names that CONV1D_CODEGEN_LOG, `dump` and the command line know.
+STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
 
 
 def target(known: Collection[str]) -> str | None:
@@ -45,13 +47,13 @@ def _is_on(name: str) -> bool:
     return text == "1"
 
 
-def log_stages(known: Collection[str]) -> tuple[str, ...]:
+def log_stages() -> tuple[str, ...]:
     """The stages to print as kernels compile, all of them for `all`. Raises ValueError for one that is not known."""
     wanted = [stage.strip() for stage in os.environ.get(_PREFIX + "LOG", "").split(",") if stage.strip()]
     for stage in wanted:
-        if stage not in (*known, "all"):
-            raise ValueError(f"{_PREFIX}LOG lists stages: all, or some of {', '.join(known)}. Received: {stage!r}.")
-    return tuple(known) if "all" in wanted else tuple(wanted)
+        if stage not in (*STAGES, "all"):
+            raise ValueError(f"{_PREFIX}LOG lists stages: all, or some of {', '.join(STAGES)}. Received: {stage!r}.")
+    return STAGES if "all" in wanted else tuple(wanted)
 
 
 def cache_directory() -> Path | None:

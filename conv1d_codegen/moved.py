@@ -1,4 +1,4 @@
-"""Modules that had other names before 0.2: pickles that were written then name them, and so do programs."""
+"""Modules that had other names in version 0.1: pickles that were written then name them, and so do programs."""
 
 from __future__ import annotations
 

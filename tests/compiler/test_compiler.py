@@ -8,8 +8,9 @@ import pytest
 from support.helpers import FORKING, LENGTHS, RUNNABLE, compiled, exact_data, expected, python, run_compiled
 
 from conv1d_codegen import compiler
-from conv1d_codegen.compiler import STAGES, compile_problem
+from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.machine.host import host, resolve, runs_here
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.options import CompileOptions

@@ -5,7 +5,7 @@ import pytest
 from support.helpers import compiled, python
 
 from conv1d_codegen import Conv1D
-from conv1d_codegen.compiler import STAGES
+from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.problem import Problem
 
 ONE = np.ones((1, 3, 2), np.float32)

@@ -10,6 +10,7 @@ from support.kernel_helpers import call
 
 from conv1d_codegen import Conv1D, compiler
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.machine import jit
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.kernel_cache import KernelCache
@@ -127,11 +128,11 @@ def test_a_kernel_outlives_its_compilation():
 
 def test_the_stages_of_a_compiled_program_are_released_and_made_again():
     compilation = compile_problem(Problem.parse("c4_f8_k9_same_relu_f32"))
-    before = {stage: compilation.dump(stage) for stage in compiler.STAGES}
+    before = {stage: compilation.dump(stage) for stage in STAGES}
     assert compilation.memory() > 2 * len(before["llvm"])
     compilation.kernel  # noqa: B018  # made here
     assert compilation.memory() < 200_000
-    assert {stage: compilation.dump(stage) for stage in compiler.STAGES} == before
+    assert {stage: compilation.dump(stage) for stage in STAGES} == before
 
 
 GROWTH = """
