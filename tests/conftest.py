@@ -10,6 +10,27 @@ from conv1d_codegen.schedule import tuned_plans
 GOLDEN = Path(__file__).parent / "golden"
 
 
+#: What a contributor runs while working (`pytest -m quick`), a minute of it: rooms and files whose tests compile little.
+QUICK = {
+    "symbolic",
+    "problem",
+    "toom",
+    "ir",
+    "schedule",
+    "test_scope.py",
+    "test_rooms.py",
+    "test_golden.py",
+    "test_interpreter.py",
+    "test_cut.py",
+}
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if QUICK & {item.path.name, item.path.parent.name} and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
+
+
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="write the golden files of tests/golden anew instead of comparing")
 

@@ -99,7 +99,7 @@ def test_the_readme_has_two_lines_to_set_up_with():
 
 def test_the_readme_shows_what_the_commands_print():
     text = (ROOT / "README.md").read_text()
-    (command,) = re.findall(r"^python -m conv1d_codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
+    (command,) = re.findall(r"^conv1d-codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
     blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     for stage in ("loop", "scheduled"):
         printed = run(sys.executable, "-m", "conv1d_codegen", *command.split(), "--stage", stage, "--target", "avx2", cwd=ROOT)
