@@ -55,7 +55,6 @@ class Guards:
         if parts is None:
             return
         times, rest = parts
-        self._bound_sizes(poly, last)
         integer = self._integers[last]
         factor, sign = number(times), self._search.sign(times)
         same = integer.a if integer.kind == "let" else self._extra.equal.get(last)
@@ -77,13 +76,6 @@ class Guards:
                 yield from self._of_division(integer, factor, rest)
         if factor is not None and last not in self._extra.equal:
             self._bound(last, factor, rest)
-
-    def _bound_sizes(self, poly: Poly, last: int) -> None:
-        """Sizes are bounded by all else, as they have a low bound of their own and none from above."""
-        for m, c in poly.items():
-            if len(m) == 1 and m[0] != last and self._integers[m[0]].is_size:
-                self._extra.beside.setdefault(m[0], []).append((c, {n: d for n, d in poly.items() if n != m}))
-                self._search.forget()
 
     def _sides(self, last: int, integer: Integer, times: Poly, rest: Poly, sign: int) -> Iterator[Poly]:
         both = (integer.kind == "min") == (sign > 0)  # sides are 0 or more, or one of them

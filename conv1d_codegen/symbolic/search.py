@@ -37,7 +37,6 @@ class Extra:
     """What is known about integers at one place, beside what they are."""
 
     bounds: dict[int, list[Bound]] = field(default_factory=dict)  # by earlier integers
-    beside: dict[int, list[Bound]] = field(default_factory=dict)  # by others too
     equal: dict[int, Poly] = field(default_factory=dict)  # which of its two sides a max or a min is
 
 
@@ -130,8 +129,7 @@ class Search:
                 found = self._of_division(integer, times, rest, sign)
             case _:
                 found = self._of_extreme(integer, times, rest, sign)
-        more = (*self._extra.bounds.get(last, ()), *self._extra.beside.get(last, ()))
-        return found or self._by_bounds(more, times, rest, sign)
+        return found or self._by_bounds(self._extra.bounds.get(last, ()), times, rest, sign)
 
     def sign(self, poly: Poly) -> int:
         """1 for an expression that is 0 or more, -1 for one that is 0 or less, 0 where that is not known."""

@@ -210,12 +210,12 @@ def test_partial_vectors_survive_the_optimiser(target):
 def test_wrong_ir_is_an_error_and_not_an_abort():
     """llvmlite's LLVM has its assertions on; what reaches it is parsed and verified first."""
     code, out, err = python(
-        "from conv1d_codegen.machine import jit, target\n"
+        "from conv1d_codegen.machine import host, jit\n"
         "from conv1d_codegen.errors import CompileError\n"
         "circle = 'define i32 @f() { %a = add i32 %b, 1 %b = add i32 %a, 1 ret i32 %b }'\n"
         "for text in ('nonsense', 'define void @f() { ret i32 0 }', circle):\n"
         "    try:\n"
-        "        jit.load(text, 'f', target.host())\n"
+        "        jit.load(text, 'f', host.host())\n"
         "    except CompileError:\n"
         "        print('refused')\n"
     )

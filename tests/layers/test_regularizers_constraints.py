@@ -44,7 +44,7 @@ def test_norms():
 def test_names_and_configs(module, name):
     item = module.get(name)
     config = json.loads(json.dumps(module.serialize(item)))
-    assert config["module"] == module.__name__.replace("conv1d_codegen", "keras")
+    assert config["module"] == module.__name__.replace("conv1d_codegen.layers", "keras")
     for form in (config, {"class_name": config["class_name"], "config": config["config"]}):
         back = module.get(form)
         assert type(back) is type(item)

@@ -92,11 +92,11 @@ def test_kernels_stay_inside_their_arrays(target):
 
 
 TOUCH = """
-import sys, numpy as np, test_memory_guard as t
+import ctypes, sys, numpy as np, test_memory_guard as t
 array = t.guarded(np.zeros(5, np.float32), sys.argv[1])
 address = array.ctypes.data + int(sys.argv[2])
 print("touching", flush=True)
-t.ctypes.c_char.from_address(address).value
+ctypes.c_char.from_address(address).value
 print("done")
 """
 

@@ -45,11 +45,11 @@ class Windows(NamedTuple):
 
 
 def windows_of(problem, plan, length):
-    """They begin at the first output whose taps all fall on the input, and follow each other as long as there is room."""
+    """They begin at the first output whose taps all fall on the input at every length, and follow each other as long as there is room."""
     split = Split.of(problem, plan.taps)
-    left, steps = problem.left_padding(length), max(0, problem.output_length(length))
+    (least, most), steps = problem.left_paddings(), max(0, problem.output_length(length))
     span = (split.all_taps - 1) * problem.dilation
-    inside = [t for t in range(steps) if t * problem.stride - left >= 0 and t * problem.stride - left + span < length]
+    inside = [t for t in range(steps) if most <= t * problem.stride < length + least - span]
     between = split.sequences
     whole = len(inside) // (plan.outputs * between)
     first = [inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)]
