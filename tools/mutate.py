@@ -56,7 +56,14 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/compiler/test_cook_toom.py",
         *_PART,
     ),
-    "emit/": ("tests/emit/test_emit.py", _GOLDEN, "tests/emit/test_scratch.py", "tests/runtime/test_kernel.py", *_PART),
+    "emit/": (
+        "tests/emit/test_emit.py",
+        "tests/emit/test_red_zones.py",
+        _GOLDEN,
+        "tests/emit/test_scratch.py",
+        "tests/runtime/test_kernel.py",
+        *_PART,
+    ),
     "verify/": ("tests/verify/test_verify.py", "tests/verify/test_proved_kernels.py"),
     "symbolic/": (
         "tests/symbolic/test_polynomial.py",
