@@ -54,6 +54,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/passes/test_pass_structure.py",
         "tests/passes/test_passes.py",
         "tests/compiler/test_cook_toom.py",
+        "tests/compiler/test_long_kernels.py",
         *_PART,
     ),
     "emit/": (

@@ -192,9 +192,6 @@ class Search:
     def _of_division_at_run_time(self, near: Poly, d: Poly, times: Poly, rest: Poly) -> bool:
         if not self._holds(plus(d, constant(-1))):
             return False
-        factor = _multiple(times, d)
-        if factor:
-            return self._holds(plus(rest, near, factor))
         return self._holds(plus(plus(product(rest, d), product(near, times)), plus(d, constant(-1))))
 
     def _of_quotient_and_rest(self, n: Poly, d: int, times: Poly, rest: Poly) -> bool:
@@ -257,13 +254,6 @@ class Search:
     def _slack(self, poly: Poly) -> tuple[int, int]:
         """Of two expressions of which one must hold, what holds by more in the worlds is tried first, then the shorter one."""
         return min([world.value(poly) for world in self._worlds], default=0), -len(poly)
-
-
-def _multiple(poly: Poly, d: Poly) -> int:
-    """`k` where `poly` is `k*d`, else 0."""
-    m, c = next(iter(d.items()))
-    k, left = divmod(poly.get(m, 0), c)
-    return k if not left and k and poly == scaled(d, k) else 0
 
 
 def _part(poly: Poly, n: Poly) -> int:
