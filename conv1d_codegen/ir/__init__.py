@@ -1,37 +1,13 @@
 """The loop IR: a small grammar of loops, statements and values, with a text form.
 
-nodes.py     the nodes and their text
+nodes.py     the grammar: loops, statements and kernels, and their text
+values.py    buffers and values
 packing.py   how the packed weights lie, described and carried out
 rewrite.py   walks, substitutions and what the passes share
 """
 
-from .nodes import (
-    Activate,
-    Alloc,
-    Binary,
-    Bind,
-    Block,
-    Buffer,
-    Const,
-    Fma,
-    For,
-    Kernel,
-    Let,
-    Load,
-    Prefetch,
-    Ref,
-    Select,
-    Statement,
-    Store,
-    Unary,
-    Value,
-    buffer,
-    first_line,
-    load,
-    loop,
-    store,
-    value,
-)
+from .nodes import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store, first_line, loop, store
+from .values import Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Unary, Value, buffer, load, value
 
 __all__ = [
     "Activate",

@@ -28,191 +28,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from ..number_types import COMPUTE_TYPES, TYPES
-from ..problem import Activation
+from ..number_types import COMPUTE_TYPES
 from ..symbolic.index import Index, Indexable, index
 from .packing import Mixing, Packing
+from .values import Buffer, Fma, Value, check_rank, element, is_name, require
 
-SPACES = ("input", "output", "packed", "scratch", "register")
 KINDS = ("serial", "parallel", "unrolled", "lanes")
-UNARY = ("neg", "abs", "sqrt", "exp2i")  # exp2i: 2 to the power of an integer held in a float
-BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "min", "copysign": "copysign"}
-COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _is_name(name: str) -> bool:
-    return name.isascii() and name.isidentifier()
-
-
-def _check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
-    if len(place) != len(buffer.shape):  # not `_require`: a message for every access would take time
-        raise ValueError(f"{buffer} is indexed with {len(place)} indices")
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers)."""
-
-    name: str
-    dtype: str
-    shape: tuple[Index, ...]
-    space: str
-
-    def __post_init__(self) -> None:
-        _require(_is_name(self.name), f"not a buffer name: {self.name!r}")
-        _require(self.dtype in TYPES, f"buffer {self.name}: no such dtype: {self.dtype!r}")
-        _require(self.space in SPACES, f"buffer {self.name}: no such space: {self.space!r}")
-        local = self.space in ("scratch", "register")
-        _require(not local or all(s.constant is not None for s in self.shape), f"buffer {self.name}: {self.space} has constant sizes")
-
-    def offset(self, place: tuple[Index, ...]) -> Index:
-        """How many elements lie before the one at `place`."""
-        before, step = index(0), index(1)
-        for at, size in zip(reversed(place), reversed(self.shape), strict=True):
-            before = before + at * step
-            step = step * size
-        return before
-
-    @property
-    def size(self) -> Index:
-        """How many elements there are."""
-        count = index(1)
-        for size in self.shape:
-            count = count * size
-        return count
-
-    def __str__(self) -> str:
-        space = "" if self.space in ("input", "output") else {"register": "reg "}.get(self.space, f"{self.space} ")
-        return f"{self.name}: {space}{self.dtype}" + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
-
-
-class Value:
-    """A number, or one in each lane. Python's arithmetic operators build the nodes."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Value | float) -> Value:
-        return Binary("add", self, value(other))
-
-    def __sub__(self, other: Value | float) -> Value:
-        return Binary("sub", self, value(other))
-
-    def __rsub__(self, other: float) -> Value:
-        return Binary("sub", value(other), self)
-
-    def __mul__(self, other: Value | float) -> Value:
-        return Binary("mul", self, value(other))
-
-    def __truediv__(self, other: Value | float) -> Value:
-        return Binary("div", self, value(other))
-
-    def __rtruediv__(self, other: float) -> Value:
-        return Binary("div", value(other), self)
-
-    def __neg__(self) -> Value:
-        return Unary("neg", self)
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-
-@dataclass(frozen=True, slots=True)
-class Const(Value):
-    number: float
-
-    def __str__(self) -> str:
-        return repr(float(self.number))
-
-
-@dataclass(frozen=True, slots=True)
-class Load(Value):
-    buffer: Buffer
-    index: tuple[Index, ...]
-
-    def __post_init__(self) -> None:
-        _check_rank(self.buffer, self.index)
-
-    def __str__(self) -> str:
-        return _element(self.buffer, self.index)
-
-
-@dataclass(frozen=True, slots=True)
-class Ref(Value):
-    name: str
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Unary(Value):
-    op: str
-    a: Value
-
-    def __post_init__(self) -> None:
-        _require(self.op in UNARY, f"no such operation: {self.op!r}")
-
-    def __str__(self) -> str:
-        return f"-{self.a}" if self.op == "neg" else f"{self.op}({self.a})"
-
-
-@dataclass(frozen=True, slots=True)
-class Binary(Value):
-    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second, as x86 has it."""
-
-    op: str
-    a: Value
-    b: Value
-
-    def __post_init__(self) -> None:
-        _require(self.op in BINARY, f"no such operation: {self.op!r}")
-
-    def __str__(self) -> str:
-        symbol = BINARY[self.op]
-        return f"{symbol}({self.a}, {self.b})" if symbol[0].isalpha() else f"({self.a} {symbol} {self.b})"
-
-
-@dataclass(frozen=True, slots=True)
-class Fma(Value):
-    """`a * b + c`, rounded once where the target has the instruction."""
-
-    a: Value
-    b: Value
-    c: Value
-
-    def __str__(self) -> str:
-        return f"fma({self.a}, {self.b}, {self.c})"
-
-
-@dataclass(frozen=True, slots=True)
-class Select(Value):
-    """`then if a COMPARE b else other`; a comparison with a NaN is false."""
-
-    compare: str
-    a: Value
-    b: Value
-    then: Value
-    other: Value
-
-    def __post_init__(self) -> None:
-        _require(self.compare in COMPARE, f"no such comparison: {self.compare!r}")
-
-    def __str__(self) -> str:
-        return f"select({self.a} {COMPARE[self.compare]} {self.b}, {self.then}, {self.other})"
-
-
-@dataclass(frozen=True, slots=True)
-class Activate(Value):
-    activation: Activation
-    a: Value
-
-    def __str__(self) -> str:
-        return f"{self.activation}({self.a})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +53,7 @@ class Alloc:
     buffer: Buffer
 
     def __post_init__(self) -> None:
-        _require(self.buffer.space in ("scratch", "register"), f"{self.buffer.name}: only scratch and registers are allocated in a kernel")
+        require(self.buffer.space in ("scratch", "register"), f"{self.buffer.name}: only scratch and registers are allocated in a kernel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +63,8 @@ class Store:
     value: Value
 
     def __post_init__(self) -> None:
-        _check_rank(self.buffer, self.index)
-        _require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
+        check_rank(self.buffer, self.index)
+        require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +76,9 @@ class Prefetch:
     level: int = 1
 
     def __post_init__(self) -> None:
-        _check_rank(self.buffer, self.index)
-        _require(self.level in (1, 2), f"{self.buffer.name}: no such level of a cache: {self.level}")
-        _require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
+        check_rank(self.buffer, self.index)
+        require(self.level in (1, 2), f"{self.buffer.name}: no such level of a cache: {self.level}")
+        require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +92,11 @@ class For:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _require(_is_name(self.var), f"not a variable name: {self.var!r}")
-        _require(self.kind in KINDS, f"loop {self.var}: no such kind: {self.kind!r}")
-        _require(self.kind != "lanes" or (self.width > 0 and self.lo == 0), f"loop {self.var}: lanes start at 0 and have a width")
+        require(is_name(self.var), f"not a variable name: {self.var!r}")
+        require(self.kind in KINDS, f"loop {self.var}: no such kind: {self.kind!r}")
+        require(self.kind != "lanes" or (self.width > 0 and self.lo == 0), f"loop {self.var}: lanes start at 0 and have a width")
         constant = self.lo.constant is not None and self.hi.constant is not None
-        _require(self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled")
+        require(self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled")
 
     @property
     def runs_nothing(self) -> bool:
@@ -293,19 +114,9 @@ def loop(name: str, lo: Indexable, hi: Indexable, body: Block, kind: str = "seri
     return For(name, index(lo), index(hi), body, kind, width, note)
 
 
-def load(buffer: Buffer, *place: Indexable) -> Load:
-    """A `Load` whose indices may be plain integers."""
-    return Load(buffer, tuple(index(i) for i in place))
-
-
 def store(buffer: Buffer, place: tuple[Indexable, ...], number: Value) -> Store:
     """A `Store` whose indices may be plain integers."""
     return Store(buffer, tuple(index(i) for i in place), number)
-
-
-def buffer(name: str, dtype: str, shape: tuple[Indexable, ...], space: str) -> Buffer:
-    """A `Buffer` whose sizes may be plain integers."""
-    return Buffer(name, dtype, tuple(index(size) for size in shape), space)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,8 +131,8 @@ class Kernel:
     packings: tuple[Packing | Mixing, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(_is_name(self.name), f"not a kernel name: {self.name!r}")
-        _require(self.compute in COMPUTE_TYPES, f"kernels compute in f32 or f64, not {self.compute!r}")
+        require(is_name(self.name), f"not a kernel name: {self.name!r}")
+        require(self.compute in COMPUTE_TYPES, f"kernels compute in f32 or f64, not {self.compute!r}")
 
     def buffer(self, name: str) -> Buffer:
         """The parameter of that name; KeyError if there is none."""
@@ -340,21 +151,12 @@ class Kernel:
         return f"kernel {self.name}(\n    {parameters})\n" + "\n".join(_lines(self.body, 1)) + "\n"
 
 
-def value(number: Value | float) -> Value:
-    """A number as a constant, or a value as it is."""
-    return number if isinstance(number, Value) else Const(float(number))
-
-
 # --- printing ------------------------------------------------------------------------------------------------------------------
 
 
 def first_line(statement: Statement) -> str:
     """The first line of a statement's text form; all of it, unless it is a loop."""
     return next(_lines((statement,), 0))
-
-
-def _element(buffer: Buffer, place: tuple[Index, ...]) -> str:
-    return buffer.name + (f"[{', '.join(map(str, place))}]" if place else "")
 
 
 def _header(loop: For) -> str:
@@ -397,7 +199,7 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
             case Alloc():
                 yield f"{pad}{statement.buffer}"
             case Store():
-                yield f"{pad}{_assignment(_element(statement.buffer, statement.index), statement.value)}"
+                yield f"{pad}{_assignment(element(statement.buffer, statement.index), statement.value)}"
             case Prefetch():
                 near = "" if statement.level == 1 else f" into L{statement.level}"
-                yield f"{pad}prefetch {_element(statement.buffer, statement.index)}{near}"
+                yield f"{pad}prefetch {element(statement.buffer, statement.index)}{near}"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from ..symbolic.index import Indexable, constants
-from .nodes import Activate, Binary, Bind, Block, Fma, For, Let, Load, Prefetch, Select, Statement, Store, Unary, Value
+from .nodes import Bind, Block, For, Let, Prefetch, Statement, Store
+from .values import Activate, Binary, Fma, Load, Select, Unary, Value
 
 
 def walk(body: Block) -> Iterator[Statement]:
