@@ -187,7 +187,7 @@ class Compilation:
 #: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.
 _STAGES_PER_CHARACTER = 4
 #: Of a compiled kernel beside its code and stages, LLVM's and Python's objects: a process grows by 134 KiB a layer, over 100 layers with
-#: 10 KiB of code each (`GROWTH` in tests/test_kernel_cache.py).
+#: 10 KiB of code each (`GROWTH` in tests/runtime/test_kernel_cache.py).
 _BYTES_BESIDE = 120 << 10
 
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)

@@ -38,7 +38,7 @@ _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for severa
 def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
-    `accuracy` is one of `window_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may pay for long inputs,
+    `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may pay for long inputs,
     and not for those of a certain `length`.
     """
     if problem.dtype == "f16" and not target.half:

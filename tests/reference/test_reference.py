@@ -10,7 +10,7 @@ from conv1d_codegen.problem import Problem
 
 
 def by_loops(x, kernel, bias, problem):
-    """The formula at the top of `reference.py`, channels last, linear, in exact integers."""
+    """The formula at the top of `reference/convolution.py`, channels last, linear, in exact integers."""
     batch, length, _ = x.shape
     steps, left = problem.output_length(length), problem.left_padding(length)
     y = np.zeros((batch, max(0, steps), problem.filters))

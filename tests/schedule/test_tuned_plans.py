@@ -1,4 +1,4 @@
-"""The files of winners: which are believed, and that what is wrong with one is a miss."""
+"""The files of tuned plans: which are believed, and that what is wrong with one is a miss."""
 
 import json
 import os
