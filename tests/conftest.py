@@ -17,7 +17,7 @@ QUICK = {
     "toom",
     "ir",
     "schedule",
-    "test_scope.py",
+    "test_verify.py",
     "test_rooms.py",
     "test_golden.py",
     "test_interpreter.py",

@@ -8,9 +8,9 @@ import conv1d_codegen
 PACKAGE = Path(conv1d_codegen.__file__).parent
 #: From the ground up. A room may import from those before it.
 FLOORS = (
-    *("errors", "knobs", "locks", "moved", "number_types", "version"),
+    *("errors", "knobs", "locks", "number_types", "version"),
     *("symbolic", "machine", "problem", "toom", "ir", "schedule", "reference", "lower", "verify", "passes", "emit", "runtime"),
-    *("options", "compiler", "layers", "tuning", "selftest", "demo", "__init__", "__main__"),
+    *("options", "compiler", "layers", "tuning", "selftest", "demo", "moved", "__init__", "__main__"),
 )
 
 

@@ -14,40 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..problem import Activation
-from ..reference.activations import (
-    ELEMENTWISE,
-    NAMES,
-    celu,
-    elu,
-    exponential,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_tanh,
-    leaky_relu,
-    linear,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    tanh,
-    tanh_shrink,
-    threshold,
-)
+from ..reference.activations import *  # noqa: F403  all of them can be had here too, as in Keras
+from ..reference.activations import ELEMENTWISE, NAMES, linear
 from . import registry
 from .activation_layers import LAYERS, WEIGHTED, WRITTEN, KerasLayer, WeightedLayer, parameters
 
@@ -141,42 +109,3 @@ def fusable(identifier: Any) -> Activation | None:
             parameters.append((parameter.name, float(value)))
     # An unknown parameter is the function's to complain about, when it is called.
     return None if given else Activation(name, tuple(sorted(parameters)))
-
-
-__all__ = [
-    "ELEMENTWISE",
-    "NAMES",
-    "celu",
-    "elu",
-    "exponential",
-    "fusable",
-    "gelu",
-    "get",
-    "glu",
-    "hard_shrink",
-    "hard_sigmoid",
-    "hard_silu",
-    "hard_tanh",
-    "leaky_relu",
-    "linear",
-    "log_sigmoid",
-    "log_softmax",
-    "mish",
-    "relu",
-    "relu6",
-    "selu",
-    "serialize",
-    "sigmoid",
-    "silu",
-    "soft_shrink",
-    "softmax",
-    "softplus",
-    "softsign",
-    "sparse_plus",
-    "sparse_sigmoid",
-    "sparsemax",
-    "squareplus",
-    "tanh",
-    "tanh_shrink",
-    "threshold",
-]

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 @cache
 def host() -> Target:
-    """The row of the table that fits this machine, with its own triple, CPU and features."""
+    """The row of the table that fits this machine, of those the one with the longest vectors, with its own triple, CPU and features."""
     machine = _machine()
-    for name in ("avx512", "avx2", "sse2", "neon"):
-        row = TARGETS[name]
+    for row in sorted(TARGETS.values(), key=lambda row: row.vector_bytes, reverse=True):
         if runs_here(row):
             return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features)
     raise CompileError(

@@ -280,3 +280,40 @@ def evaluate(activation: Activation, x: ArrayLike) -> Array:
     if activation.name not in ELEMENTWISE:
         raise ValueError(f"Expected one of the element-wise activations {', '.join(ELEMENTWISE)}. Received: {activation.name!r}.")
     return ELEMENTWISE[activation.name](x, **dict(activation.parameters))
+
+
+__all__ = [
+    "ELEMENTWISE",
+    "NAMES",
+    "celu",
+    "elu",
+    "evaluate",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+]

@@ -36,9 +36,9 @@ def guarded_bytes(size: int, side: str, alignment: int = 1) -> Array:
     return np.frombuffer(room, np.uint8, size, page + slack)  # keeps the memory alive
 
 
-def guarded(array: Array, side: str) -> Array:
-    """A writeable copy of an array that lies against a forbidden page."""
-    place = guarded_bytes(array.nbytes, side, array.itemsize)
+def guarded(array: Array, side: str, alignment: int | None = None) -> Array:
+    """A writeable copy of an array that lies against a forbidden page, as near as the alignment allows: its elements', if none is given."""
+    place = guarded_bytes(array.nbytes, side, alignment or array.itemsize)
     copy: Array = place.view(array.dtype).reshape(array.shape) if array.size else np.empty(array.shape, array.dtype)
     copy[...] = array
     return copy

@@ -89,11 +89,6 @@ class Integer:
     b: Poly = field(default_factory=dict)
     bounds: tuple[Bound, ...] = ()  # of a variable; numbers, of a name
 
-    @property
-    def is_size(self) -> bool:
-        """Whether it is a run-time size, which has a least value and no largest one."""
-        return self.kind == "variable" and len(self.bounds) == 1
-
 
 class Integers:
     """The integers of one kernel, by number."""
@@ -116,7 +111,7 @@ class Integers:
         if not last_of(value):
             return value
         name = self._of("let", value, {})
-        self._known[name].bounds = bounds
+        self._known[name].bounds = bounds or self._known[name].bounds  # what holds at one place holds at all
         return {(name,): 1}
 
     def without_names(self, poly: Poly) -> Poly:

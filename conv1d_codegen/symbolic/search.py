@@ -22,9 +22,8 @@ from math import gcd
 
 from .polynomial import Bound, Integer, Integers, Key, Poly, World, constant, last_of, number, plus, product, scaled, split
 
-#: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30, and of 1,500 random ones with
-#: "same" and a stride three more than 500.
-MOST_STEPS, _DEEPEST = 800, 80
+#: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30.
+MOST_STEPS, _DEEPEST = 500, 80
 _SOON = 12  # steps, in which each way is tried before any is tried for longer, where no example refutes the wrong ones
 _WORLDS = 8  # that are looked at
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from support.guarded import guarded, last_line
 from support.helpers import (
     PROBLEMS,
     RUNNABLE,
@@ -20,6 +19,7 @@ from support.helpers import (
     exact_data,
     expected,
     in_threads,
+    last_line,
     python,
     run_compiled,
     supports,
@@ -39,6 +39,7 @@ from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import workspace as scratch
+from conv1d_codegen.selftest.guards import guarded
 from conv1d_codegen.symbolic.index import var
 from conv1d_codegen.verify import verify
 

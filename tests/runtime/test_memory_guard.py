@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-from support.guarded import guarded, last_line
-from support.helpers import RUNNABLE, algorithms, bits, compiled, empty_output, exact_data, python, supports
+from support.helpers import RUNNABLE, algorithms, bits, compiled, empty_output, exact_data, last_line, python, supports
 from support.toom_helpers import toom_plan
 
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.selftest.guards import guarded
 
 GUARDED = (
     "c16_f65_k3_causal_relu_f32",

@@ -264,3 +264,8 @@ def in_threads(count, work):
 
 def problems(texts):
     return [Problem.parse(text) for text in texts]
+
+
+def last_line(out):
+    """What a child that died said last."""
+    return (out.strip().splitlines() or ["nothing was printed"])[-1]

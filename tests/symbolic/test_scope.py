@@ -221,3 +221,15 @@ def test_a_search_is_short(monkeypatch):
     for number in range(40):
         assert not scope.proves(T - 4 * t - j - number)
     assert len(steps) < 40
+
+
+def test_a_name_of_sizes_knows_the_numbers_that_it_lies_between():
+    """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is asked of it at once."""
+    length = var("T")
+    left = index(maximum(37 * ((length + 36) // 37) - length - 12, 0)) // 2
+    scope = Scope.of_sizes([("T", 0)], [36, 37]).where("left", left)
+    ((monomial, _),) = scope.polynomial(var("left")).items()
+    assert scope.integers[monomial[0]].bounds == ((1, {}), (-1, {(): 12}))
+    inside = scope.in_range("t", 0, var("T")).where("again", left)
+    ((same, _),) = inside.polynomial(var("again")).items()
+    assert scope.integers[same[0]].bounds == ((1, {}), (-1, {(): 12})), "forgotten where it is said again"

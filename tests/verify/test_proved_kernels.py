@@ -61,6 +61,10 @@ KERNELS = (
     "c32_f1_k7_same_relu_f32 avx512 direct",
     "c16_f32_k3_same_relu_f32 avx2 generic",
     "c16_f32_k3_same_gelu_bf16_first avx512 generic",
+    # Proved in many steps.
+    "c2_f17_k329_s31_d2_same_linear_bf16 sse2 cook_toom",
+    "c32_f1_k351_s336040_d24_same_elu_f32 avx512 cook_toom",
+    "c1_f5_k606_s32672_d27_same_linear_f64_first sse2 cook_toom",
 )
 
 PLANS = (
