@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from support.labels import label
 
 from conv1d_codegen import CompileOptions, Conv1D, Convolution1D
 
@@ -228,7 +229,7 @@ def test_before_build():
 NO_FLOATS = [np.zeros((2, 8, 4), dtype) for dtype in (np.int32, bool, np.complex64, object, "M8[s]", "S3")]
 
 
-@pytest.mark.parametrize("inputs", [*NO_FLOATS, [[[1, 2, 3, 4]]], [[[1.0], [1.0, 2.0]]], "abc", None, object()], ids=str)
+@pytest.mark.parametrize("inputs", [*NO_FLOATS, [[[1, 2, 3, 4]]], [[[1.0], [1.0, 2.0]]], "abc", None, object()], ids=label)
 def test_inputs_that_are_not_floats(inputs):
     layer = made()
     with pytest.raises(TypeError, match=r"Conv1D takes an array of real floating-point numbers. Received: <class '"):

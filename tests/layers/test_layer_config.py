@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.labels import label
 from support.layer_helpers import built, integers
 
 from conv1d_codegen import CompileOptions, Conv1D, activations, initializers, regularizers
@@ -30,7 +31,7 @@ CONFIGS = [
 ]
 
 
-@pytest.mark.parametrize("arguments", CONFIGS, ids=str)
+@pytest.mark.parametrize("arguments", CONFIGS, ids=label)
 def test_config_round_trip(arguments):
     layer = Conv1D(4, 3, **arguments)
     text = json.dumps(layer.get_config())

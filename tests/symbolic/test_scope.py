@@ -5,6 +5,7 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.labels import label
 
 from conv1d_codegen.symbolic import search
 from conv1d_codegen.symbolic.index import index, maximum, minimum, var
@@ -124,7 +125,7 @@ RUN_TIME = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t * va
         (SIZES.in_range("t", 0, 3).in_range("j", 0, 2), 5 - (2 * t + j)),
         (RUN_TIME, t * var("S") + j * var("D") - 4),
     ],
-    ids=str,
+    ids=label,
 )
 def test_what_kernels_need(facts, goal):
     assert facts.proves(goal)
@@ -143,7 +144,7 @@ def test_what_kernels_need(facts, goal):
         (lambda: TILED, T - 2 - 6 * var("tile") - var("i")),
         (lambda: SIZES, 2 - (T - 4 * (T // 4))),
     ],
-    ids=str,
+    ids=label,
 )
 @pytest.mark.parametrize("bare", [False, True], ids=["", "no examples"])
 def test_what_does_not_follow(facts, goal, bare):
