@@ -216,13 +216,19 @@ def threshold(x: Array, threshold: float, default_value: float) -> Array:
     return np.where(x > threshold, x, default_value)
 
 
+def _sums(x: Array, axis: int) -> Array:
+    """Sums along an axis, taken pairwise as NumPy does along memory. Along another axis it adds one by one: of 1435 terms, 90 roundings."""
+    rows = np.ascontiguousarray(np.moveaxis(x, axis, -1))
+    return np.moveaxis(np.sum(rows, axis=-1, keepdims=True), -1, axis)
+
+
 @_numeric
 def softmax(x: Array, axis: int = -1) -> Array:
     """`e^x / Σ e^x` along an axis."""
     if x.size == 0:
         return x
     exponentials = np.exp(x - np.max(x, axis=axis, keepdims=True))
-    return np.asarray(exponentials / np.sum(exponentials, axis=axis, keepdims=True))
+    return np.asarray(exponentials / _sums(exponentials, axis))
 
 
 @_numeric
@@ -231,7 +237,7 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     if x.size == 0:
         return x
     shifted = x - np.max(x, axis=axis, keepdims=True)
-    return np.asarray(shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True)))
+    return np.asarray(shifted - np.log(_sums(np.exp(shifted), axis)))
 
 
 @_numeric

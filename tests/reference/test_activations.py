@@ -159,6 +159,14 @@ def test_rows():
         activations.glu(np.zeros((1, 3)))
 
 
+@pytest.mark.parametrize("axis", [1, 2])
+def test_softmax_of_many_is_as_accurate_along_every_axis(axis):
+    x = np.random.default_rng(0).standard_normal((2, 5000, 3) if axis == 1 else (2, 3, 5000)).astype(np.float32)
+    exact = x - np.log(np.exp(x.astype(np.float64)).sum(axis, keepdims=True))
+    np.testing.assert_allclose(activations.log_softmax(x, axis), exact, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(activations.softmax(x, axis), np.exp(exact), rtol=4e-6)
+
+
 def test_dtypes_and_scalars():
     assert activations.sigmoid(np.zeros(2, np.float16)).dtype == np.float16
     assert activations.sigmoid(3).dtype == np.float64
