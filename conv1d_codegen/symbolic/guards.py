@@ -107,7 +107,7 @@ class Guards:
 
         def put(chosen: Poly) -> tuple[Poly, Poly]:
             (a, n), (b, others) = inside, beside
-            return plus(n, product(chosen, a)), plus(others, product(chosen, b)) if b else others
+            return plus(n, product(chosen, a)), plus(others, product(chosen, b))
 
         within = self._integers[last]
         if within.kind == "let":

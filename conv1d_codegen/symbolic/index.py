@@ -229,14 +229,20 @@ def rebuild(atom: Div | Extreme, first: Index, second: Index) -> Index:
     return first // second if isinstance(atom, Div) else index(_extreme(atom.kind, first, second))
 
 
-def constants(expression: Index) -> Iterator[int]:
-    """The numbers that an expression adds, those within extremes and divisions included, without their signs."""
-    yield abs(expression.constant_term)
+def constants(expression: Index, divisor: int = 1) -> Iterator[int]:
+    """The numbers around which an expression changes its ways, without their signs.
+
+    They are those that it adds, and those that it divides by; what lies within divisions counts as many times as they divide by, so that
+    of `(a//1277 - 3)//56` they are 168 and 56*1277.
+    """
+    yield abs(expression.constant_term) * divisor
     for monomial, _ in expression.terms:
         for atom in monomial:
             if not isinstance(atom, Var):
-                for part in parts(atom):
-                    yield from constants(part)
+                first, second = parts(atom)
+                within = divisor * (second.constant or 1) if isinstance(atom, Div) else divisor
+                yield from constants(first, within)
+                yield from constants(second, divisor)
 
 
 def divisions(expression: Index) -> Iterator[Div]:

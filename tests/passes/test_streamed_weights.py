@@ -65,6 +65,12 @@ def test_all_steps_go_over_a_chunk_of_streamed_weights(text):
     assert "before" not in str(kernel)  # no edge is peeled
 
 
+def test_as_many_groups_of_sequences_as_hold_them_all():
+    problem, context = streaming("c128_f3_k2_causal_linear_f32")
+    (groups, *_) = loops(dict(stages(lower(problem, context.plan), context))["block_time"])
+    assert [groups.hi.evaluate({"N": batch}) for batch in (1, 3, 4, 5, 8, 9)] == [1, 1, 1, 2, 2, 3]
+
+
 def test_weights_are_streamed_where_that_pays():
     """Where they are large, one tap has many channels, and filters are in the lanes."""
     for text, l2_bytes, streams in (
