@@ -9,12 +9,13 @@ caller's: see `scratch.py`.
 
 from __future__ import annotations
 
-from functools import cache
+from contextlib import nullcontext
+from functools import cache, reduce
 from pathlib import Path
 
 import jinja2
 
-from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
+from ..ir import Accumulate, Alloc, Bind, Block, For, If, Kernel, Let, Prefetch, Statement, Store
 from ..machine.target import Target
 from ..symbolic.index import Index, index
 from .builder import Builder, Instruction
@@ -109,6 +110,8 @@ class _Writer:
                 self.write(statement.body, Lanes(statement.var, statement.width, self._integers.resolve(statement.hi)))
             case For():
                 self._serial(statement)
+            case If():
+                self._conditional(statement, lanes)
             case Let(name, number):
                 resolved = self._integers.resolve(number)
                 if resolved.constant is None:
@@ -121,6 +124,8 @@ class _Writer:
                 self._memory.allocate(buffer)
             case Store(buffer, place, value):
                 self._numbers.store(buffer, place, value, lanes)
+            case Accumulate(buffer, place, a, b):
+                self._numbers.accumulate(buffer, place, a, b, lanes)
             case Prefetch(buffer, place, level):
                 self._memory.prefetch(buffer, place, level)
 
@@ -128,9 +133,23 @@ class _Writer:
         lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)
         certain = ((hi - lo).constant or 0) > 0
         changing = self._memory.changed_by(loop.body)
-        with self.builder.loop(loop.var, self._integers.ssa(lo), self._integers.ssa(hi), certain, changing) as variable:
+        entered = self.builder.loop(loop.var, self._integers.ssa(lo), self._integers.ssa(hi), certain, changing)
+        with nullcontext() if certain else self._memory.maybe(), entered as variable:
             self._integers.variable(loop.var, variable, self.builder.depth)
             self.write(loop.body)
+
+    def _conditional(self, statement: If, lanes: Lanes | None) -> None:
+        """The body, with branches around it for what is not known as the code is printed."""
+        conditions = [self._integers.resolve(condition) for condition in statement.conditions]
+        if any(condition.constant is not None and condition.constant < 0 for condition in conditions):
+            return
+        open_ = [self._integers.holds(condition) for condition in conditions if condition.constant is None]
+        if not open_:
+            self.write(statement.body, lanes)
+            return
+        holds = reduce(lambda a, b: self.builder.define("both", "binary", op_name="and", type="i1", a=a, b=b), open_)
+        with self._memory.maybe(), self.builder.branch(holds, self._memory.changed_by(statement.body)):
+            self.write(statement.body, lanes)
 
     def _parallel(self, outermost: For) -> None:
         """One loop over a range of the iterations of all parallel loops, numbered with the innermost running fastest."""

@@ -1,6 +1,6 @@
 """Builder: the growing list of LLVM instructions, with unique names, basic blocks, loops, and a memory of what was computed already.
 
-While a loop is open, instructions can still be put before it: what does not change in it is computed there, once. A loop is
+While a loop or a branch is open, instructions can still be put before it: what does not change in it is computed there, once. A loop is
 
       branch to enter, or to done if it does not run
     enter:              once, before the first iteration (left out if empty, as is the test of a loop that certainly runs)
@@ -29,7 +29,7 @@ class Register:
 
 @dataclass(slots=True)
 class _Level:
-    """The function's outermost code, or that of an open loop; and what was computed there."""
+    """The function's outermost code, or that of an open loop or branch; and what was computed there."""
 
     certain: bool = True  # to run, where the code around it does
     entry: list[Instruction] = field(default_factory=list)  # once, before the first iteration
@@ -60,7 +60,7 @@ class Builder:
 
     @property
     def depth(self) -> int:
-        """The number of open loops."""
+        """The number of open loops and branches."""
         return len(self._levels) - 1
 
     def name(self, stem: str) -> str:
@@ -170,6 +170,29 @@ class Builder:
             for register, value, end in zip(changing, first, last, strict=True):
                 register.value = value
                 self._join(register).update(before=before, next=end, latch=latch)
+
+    @contextmanager
+    def branch(self, condition: str, changing: Sequence[Register] = ()) -> Iterator[None]:
+        """What runs only where `condition`, an i1, holds. `changing` are the registers that hold something before and that it writes."""
+        self._count += 1
+        then, done = f"then.{self._count}", f"done.{self._count}"
+        before, around, inside = self._block, self._levels[-1], _Level(certain=False)
+        self._levels.append(inside)
+        self._here = inside.instructions
+        first = [register.value for register in changing]
+        self._block = then
+        yield
+        self.add("jump", to=done)
+        last, end = [register.value for register in changing], self._block
+        self._levels.pop()
+        self._here = around.instructions
+        self.add("branch", condition=condition, then=then, other=done)
+        self._begin(then)
+        self._here += inside.entry + inside.instructions
+        self._begin(done)
+        for register, value, new in zip(changing, first, last, strict=True):
+            register.value = value
+            self._join(register).update(before=before, next=new, latch=end)
 
     def _join(self, register: Register) -> Instruction:
         """Let a register hold what it held `before`, or the `next` value, of block `latch`: to be filled in."""

@@ -107,6 +107,12 @@ class Integers:
         depth = self.depth_of(expression)
         return str(self._builder.once(("integer", expression), lambda: self._sum(expression), depth))
 
+    def holds(self, expression: Index) -> str:
+        """Whether a resolved expression is 0 or more, as an `i1`."""
+        positive = Index({monomial: coefficient for monomial, coefficient in expression.terms if coefficient > 0})
+        a, b = self.ssa(positive), self.ssa(positive - expression)
+        return self._builder.define("holds", "compare", op_name="icmp sge", type="i64", a=a, b=b)
+
     def _sum(self, expression: Index) -> str:
         """Ends with the terms that change most often; what is before them is a sum of its own."""
         *before, (_, last) = self.by_depth(expression)

@@ -8,10 +8,11 @@ A register read with the lane in its first index, and not in its last, is a colu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..ir import Alloc, Block, Buffer, Store
+from ..ir import Accumulate, Alloc, Block, Buffer, Store
 from ..ir.rewrite import walk
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -74,8 +75,16 @@ class Memory:
         """The registers that statements write and that were allocated before them."""
         statements = list(walk(body))
         own = {s.buffer.name for s in statements if isinstance(s, Alloc)}
-        written = dict.fromkeys(s.buffer.name for s in statements if isinstance(s, Store) and s.buffer.space == "register")
+        written = dict.fromkeys(s.buffer.name for s in statements if isinstance(s, Store | Accumulate) and s.buffer.space == "register")
         return [register for name in written if name not in own for register in self._registers[name].values()]
+
+    @contextmanager
+    def maybe(self) -> Iterator[None]:
+        """Around code that may not run: a register that it writes first holds nothing afterwards."""
+        before = {name: set(registers) for name, registers in self._registers.items()}
+        yield
+        for name, keys in before.items():
+            self._registers[name] = {key: register for key, register in self._registers[name].items() if key in keys}
 
     def load(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
         """The value, and how many lanes it has (0: a scalar, the same for every lane)."""

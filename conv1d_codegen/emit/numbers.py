@@ -44,6 +44,10 @@ class Numbers:
         ssa = self._stored(self._widened(result, width), buffer.dtype, width)
         self._memory.store(buffer, place, lanes, ssa)
 
+    def accumulate(self, buffer: Buffer, place: tuple[Index, ...], a: Value, b: Value, lanes: Lanes | None) -> None:
+        """Add a product to what a buffer holds."""
+        self.store(buffer, place, Fma(a, b, Load(buffer, place)), lanes)
+
     def _value(self, value: Value, lanes: Lanes | None) -> Number:
         match value:
             case Const(constant):

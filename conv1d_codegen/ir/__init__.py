@@ -6,10 +6,27 @@ packing.py   how the packed weights lie, described and carried out
 rewrite.py   walks, substitutions and what the passes share
 """
 
-from .nodes import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Statement, Store, first_line, loop, store
+from .nodes import (
+    Accumulate,
+    Alloc,
+    Bind,
+    Block,
+    For,
+    If,
+    Kernel,
+    Let,
+    Prefetch,
+    Statement,
+    Store,
+    accumulate,
+    first_line,
+    loop,
+    store,
+)
 from .values import Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Unary, Value, buffer, load, value
 
 __all__ = [
+    "Accumulate",
     "Activate",
     "Alloc",
     "Binary",
@@ -19,6 +36,7 @@ __all__ = [
     "Const",
     "Fma",
     "For",
+    "If",
     "Kernel",
     "Let",
     "Load",
@@ -29,6 +47,7 @@ __all__ = [
     "Store",
     "Unary",
     "Value",
+    "accumulate",
     "buffer",
     "first_line",
     "load",

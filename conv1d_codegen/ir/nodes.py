@@ -3,10 +3,12 @@
     kernel    := Kernel(name, compute, sizes, buffers, body, packings)   sizes: run-time integers; buffers: what the caller passes
     buffer    := Buffer(name, dtype, shape, space)                  row-major; space: input | output | packed | scratch | register
     statement := For(var, lo, hi, kind, body, width, note)          kind: serial | parallel | unrolled | lanes
+               | If(conditions, body)                               runs the body where every condition is 0 or more
                | Let(name, index)                                   a named integer
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
+               | Accumulate(buffer, index..., a, b)                 += a * b
                | Prefetch(buffer, index..., level)                  a hint: what lies there is read soon or, in an output, written
     value     := Const(number) | Load(buffer, index...) | Ref(name)
                | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
@@ -31,7 +33,7 @@ from dataclasses import dataclass, replace
 from ..number_types import COMPUTE_TYPES
 from ..symbolic.index import Index, Indexable, index
 from .packing import Mixing, Packing
-from .values import Buffer, Fma, Value, check_rank, element, is_name, require
+from .values import Buffer, Value, check_rank, element, is_name, require
 
 KINDS = ("serial", "parallel", "unrolled", "lanes")
 
@@ -61,6 +63,20 @@ class Store:
     buffer: Buffer
     index: tuple[Index, ...]
     value: Value
+
+    def __post_init__(self) -> None:
+        check_rank(self.buffer, self.index)
+        require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate:
+    """Adds `a * b` to an element, rounded once where the target has the instruction."""
+
+    buffer: Buffer
+    index: tuple[Index, ...]
+    a: Value
+    b: Value
 
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
@@ -105,7 +121,18 @@ class For:
         return count is not None and count <= 0
 
 
-Statement = For | Let | Bind | Alloc | Store | Prefetch
+@dataclass(frozen=True, slots=True)
+class If:
+    """Runs the body where all conditions are 0 or more."""
+
+    conditions: tuple[Index, ...]
+    body: Block
+
+    def __post_init__(self) -> None:
+        require(len(self.conditions) > 0, "an If has a condition")
+
+
+Statement = For | If | Let | Bind | Alloc | Store | Accumulate | Prefetch
 Block = tuple[Statement, ...]
 
 
@@ -117,6 +144,11 @@ def loop(name: str, lo: Indexable, hi: Indexable, body: Block, kind: str = "seri
 def store(buffer: Buffer, place: tuple[Indexable, ...], number: Value) -> Store:
     """A `Store` whose indices may be plain integers."""
     return Store(buffer, tuple(index(i) for i in place), number)
+
+
+def accumulate(buffer: Buffer, place: tuple[Indexable, ...], a: Value, b: Value) -> Accumulate:
+    """An `Accumulate` whose indices may be plain integers."""
+    return Accumulate(buffer, tuple(index(i) for i in place), a, b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +197,10 @@ def _header(loop: For) -> str:
     return f"{word} {loop.var} in {loop.lo}..{loop.hi}{width}"
 
 
-def _assignment(target: str, node: Value) -> str:
-    if isinstance(node, Fma) and str(node.c) == target:
-        return f"{target} += {node.a} * {node.b}"
-    return f"{target} := {node}"
+def _condition(expression: Index) -> str:
+    """`a >= b` for `a - b >= 0`."""
+    positive = Index({monomial: coefficient for monomial, coefficient in expression.terms if coefficient > 0})
+    return f"{positive} >= {positive - expression}"
 
 
 def _lines(body: Block, depth: int) -> Iterator[str]:
@@ -192,14 +224,19 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
                 else:
                     yield f"{pad}{', '.join(headers)}{comment}"
                     yield from _lines(inner, depth + 1)
+            case If():
+                yield f"{pad}if {' and '.join(map(_condition, statement.conditions))}"
+                yield from _lines(statement.body, depth + 1)
             case Let():
                 yield f"{pad}let {statement.name} := {statement.value}"
             case Bind():
-                yield f"{pad}{_assignment(statement.name, statement.value)}"
+                yield f"{pad}{statement.name} := {statement.value}"
             case Alloc():
                 yield f"{pad}{statement.buffer}"
             case Store():
-                yield f"{pad}{_assignment(element(statement.buffer, statement.index), statement.value)}"
+                yield f"{pad}{element(statement.buffer, statement.index)} := {statement.value}"
+            case Accumulate():
+                yield f"{pad}{element(statement.buffer, statement.index)} += {statement.a} * {statement.b}"
             case Prefetch():
                 near = "" if statement.level == 1 else f" into L{statement.level}"
                 yield f"{pad}prefetch {element(statement.buffer, statement.index)}{near}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from ..symbolic.index import Indexable, constants
-from .nodes import Bind, Block, For, Let, Prefetch, Statement, Store
+from ..symbolic.index import Index, Indexable, constants
+from .nodes import Accumulate, Bind, Block, For, If, Let, Prefetch, Statement, Store
 from .values import Activate, Binary, Fma, Load, Select, Unary, Value
 
 
@@ -14,14 +14,57 @@ def walk(body: Block) -> Iterator[Statement]:
     """Every statement, outside in, in order."""
     for statement in body:
         yield statement
-        if isinstance(statement, For):
+        if isinstance(statement, For | If):
             yield from walk(statement.body)
 
 
+def map_statements(body: Block, change: Callable[[Statement], Iterable[Statement] | None]) -> Block:
+    """The block with each statement, outside in, replaced by those that `change` gives; where that is None, what is within is rebuilt."""
+    result: list[Statement] = []
+    for statement in body:
+        changed = change(statement)
+        if changed is not None:
+            result += changed
+        elif isinstance(statement, For | If):
+            result.append(replace(statement, body=map_statements(statement.body, change)))
+        else:
+            result.append(statement)
+    return tuple(result)
+
+
+def map_leaves(body: Block, change: Callable[[Statement], Statement]) -> Block:
+    """The block with every statement replaced that has no statements within it."""
+    return map_statements(body, lambda s: None if isinstance(s, For | If) else (change(s),))
+
+
+def values_of(statement: Statement) -> tuple[Value, ...]:
+    """The values that a statement computes itself."""
+    match statement:
+        case Bind(_, value) | Store(_, _, value):
+            return (value,)
+        case Accumulate(_, _, a, b):
+            return (a, b)
+    return ()
+
+
+def indices_of(statement: Statement) -> tuple[Index, ...]:
+    """The index expressions of a statement itself, but for those of its values."""
+    match statement:
+        case For(_, lo, hi):
+            return (lo, hi)
+        case If(conditions):
+            return conditions
+        case Let(_, value):
+            return (value,)
+        case Store(_, place) | Accumulate(_, place) | Prefetch(_, place):
+            return place
+    return ()
+
+
 def constants_of(body: Block) -> set[int]:
-    """The numbers in the bounds of loops and in named integers."""
-    bounds = [bound for s in walk(body) if isinstance(s, For) for bound in (s.lo, s.hi)]
-    return {number for bound in (*bounds, *(s.value for s in walk(body) if isinstance(s, Let))) for number in constants(bound)}
+    """The numbers in the bounds of loops, in conditions and in named integers."""
+    bounds = [bound for s in walk(body) if isinstance(s, For | If | Let) for bound in indices_of(s)]
+    return {number for bound in bounds for number in constants(bound)}
 
 
 def operands(node: Value) -> tuple[Value, ...]:
@@ -57,39 +100,45 @@ def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
 
 def rewrite_values(body: Block, change: Callable[[Value], Value]) -> Block:
     """The block with `change` applied to every value node in it."""
-    result: list[Statement] = []
-    for statement in body:
+
+    def in_leaf(statement: Statement) -> Statement:
         match statement:
-            case For():
-                statement = replace(statement, body=rewrite_values(statement.body, change))
             case Bind() | Store():
-                statement = replace(statement, value=rewrite_value(statement.value, change))
-        result.append(statement)
-    return tuple(result)
+                return replace(statement, value=rewrite_value(statement.value, change))
+            case Accumulate():
+                return replace(statement, a=rewrite_value(statement.a, change), b=rewrite_value(statement.b, change))
+        return statement
+
+    return map_leaves(body, in_leaf)
 
 
 def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
     """The block with integer variables replaced."""
 
+    def at(place: tuple[Index, ...]) -> tuple[Index, ...]:
+        return tuple([i.substitute(values) for i in place])
+
     def in_load(node: Value) -> Value:
-        return replace(node, index=tuple(i.substitute(values) for i in node.index)) if isinstance(node, Load) else node
+        return replace(node, index=at(node.index)) if isinstance(node, Load) else node
 
     result: list[Statement] = []
-    for statement in body:
-        match statement:
+    for s in body:
+        match s:
             case For():
-                inner = substitute(statement.body, values)
-                statement = replace(statement, lo=statement.lo.substitute(values), hi=statement.hi.substitute(values), body=inner)
+                s = replace(s, lo=s.lo.substitute(values), hi=s.hi.substitute(values), body=substitute(s.body, values))
+            case If():
+                s = If(at(s.conditions), substitute(s.body, values))
             case Let():
-                statement = replace(statement, value=statement.value.substitute(values))
+                s = replace(s, value=s.value.substitute(values))
             case Bind():
-                statement = replace(statement, value=rewrite_value(statement.value, in_load))
+                s = replace(s, value=rewrite_value(s.value, in_load))
             case Store():
-                place = tuple(i.substitute(values) for i in statement.index)
-                statement = replace(statement, index=place, value=rewrite_value(statement.value, in_load))
+                s = replace(s, index=at(s.index), value=rewrite_value(s.value, in_load))
+            case Accumulate():
+                s = replace(s, index=at(s.index), a=rewrite_value(s.a, in_load), b=rewrite_value(s.b, in_load))
             case Prefetch():
-                statement = replace(statement, index=tuple(i.substitute(values) for i in statement.index))
-        result.append(statement)
+                s = replace(s, index=at(s.index))
+        result.append(s)
     return tuple(result)
 
 
@@ -99,3 +148,9 @@ def loads(node: Value) -> Iterator[Load]:
         yield node
     for operand in operands(node):
         yield from loads(operand)
+
+
+def loads_of(statement: Statement) -> Iterator[Load]:
+    """Every load in the values that a statement computes itself."""
+    for value in values_of(statement):
+        yield from loads(value)

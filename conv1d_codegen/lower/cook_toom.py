@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, Kernel, Let, Ref, Value, buffer, load, loop, store
+from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, If, Kernel, Let, Ref, Value, accumulate, buffer, load, loop, store
 from ..ir.packing import Mixing
 from ..machine.target import LINE, PAGE
 from ..number_types import TYPES
@@ -77,7 +77,8 @@ class _Lowering:
         parts = self.parts
         f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
         filters = p.group_filters // parts
-        alone = loop("alone", 0, 1 - var("block"), (loop("f", 0, filters, self._alone(f)),), note="steps without a window")
+        first_block = -var("block")  # computes the steps without a window
+        alone = If((first_block,), (loop("f", 0, filters, self._alone(f)),))
         body: Block = (alone, *self._block(), *self._transforms(), loop("f", 0, filters, (*self._products(f), self._results(f))))
         for name, count in (("part", parts), ("g", p.groups)):
             body = (loop(name, 0, count, body, "parallel"),) if count > 1 else body
@@ -158,7 +159,7 @@ class _Lowering:
         terms, lacking = index(s.terms), s.terms - s.whole_terms
         if lacking:  # the last multiplication has no products with chunks that lack taps
             terms = terms - at // (self.toom.multiplications - 1) * lacking
-        term = store(acc, (), Fma(load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f), load(acc)))
+        term = accumulate(acc, (), load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f))
         sums = loop("j", 0, terms, (loop("c", 0, self.problem.group_channels, (term,)),), note="terms")
         of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
         return (Alloc(self.yt), loop(name, 0, self.toom.multiplications, (loop("window", 0, var("count"), of_window),)))

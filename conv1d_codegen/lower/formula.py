@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ir import Activate, Alloc, Block, Buffer, Const, Fma, buffer, load, loop, store
+from ..ir import Activate, Alloc, Block, Buffer, Const, accumulate, buffer, load, loop, store
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, var
@@ -71,7 +71,7 @@ class Formula:
         one_channel = isinstance(s.channels, int) and s.channels == 1
         x = load(self.x, *self.place(n, step, group, 0 if one_channel else c))
         w = load(self.w, j, 0 if one_channel else c, *group, f)
-        term: Block = (store(acc, (), Fma(x, w, load(acc))),)
+        term: Block = (accumulate(acc, (), x, w),)
         return (
             Alloc(acc),
             store(acc, (), Const(0.0)),

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Block, For, Kernel, Statement, loop
+from ..ir.rewrite import map_statements, walk
 from ..schedule.registers import weight_bytes, weights_are_large
 from ..symbolic.index import Index, index, minimum, var
 from .context import Context
@@ -63,15 +64,9 @@ def streams_weights(context: Context) -> bool:
 
 def _cut(body: Block, size: int, steps: Index) -> Block:
     """The loops over `t`, each within one block."""
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.var == "t":
-            first = var("block") * size
-            s = replace(s, lo=first, hi=index(minimum(first + size, steps)))
-        elif isinstance(s, For):
-            s = replace(s, body=_cut(s.body, size, steps))
-        result.append(s)
-    return tuple(result)
+    first = var("block") * size
+    end = index(minimum(first + size, steps))
+    return map_statements(body, lambda s: (replace(s, lo=first, hi=end),) if isinstance(s, For) and s.var == "t" else None)
 
 
 def _gathered(body: Block, count: Index) -> Block:
@@ -93,7 +88,4 @@ def _parallel(body: Block) -> Block:
 
 def _steps(body: Block) -> Index:
     """How many output steps there are: the bound of the loop over `t`."""
-    for s in body:
-        if isinstance(s, For):
-            return s.hi if s.var == "t" else _steps(s.body)
-    raise ValueError("no loop over t")
+    return next(s.hi for s in walk(body) if isinstance(s, For) and s.var == "t")

@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Buffer, For, Kernel, Load, Store, Value, buffer, load, loop, store
-from ..ir.rewrite import rewrite_values, substitute
+from ..ir import Alloc, Block, Buffer, For, If, Kernel, Load, Store, Value, buffer, load, loop, store
+from ..ir.rewrite import map_statements, rewrite_values, substitute
 from ..problem.summation import chunk_shape, window_chunk_shape
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from ..toom.split import Split
@@ -64,7 +64,7 @@ def _in_nests(body: Block, context: Context) -> Block:
             chunks = _split(taps, chunk, context)
             if chunks is not None:
                 return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
-    return tuple(replace(s, body=_in_nests(s.body, context)) if isinstance(s, For) else s for s in body)
+    return map_statements(body, lambda s: (replace(s, body=_in_nests(s.body, context)),) if isinstance(s, For | If) else None)
 
 
 def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store, context: Context) -> Block:

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ir import Block, For, Let, loop
-from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
+from ..ir import Block, For, If, Let, loop
+from ..symbolic.index import Index, Indexable, index, minimum, var
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A loop over pieces of one axis: `count` pieces, the first at `start`, each of `size` numbers, none beyond `end`.
 
-    On the axis in the lanes, a piece is `vectors` vectors, and `active` lanes of the last are in use. `condition`, if given, is 1 or 0.
+    On the axis in the lanes, a piece is `vectors` vectors, and `active` lanes of the last are in use. Where a
+    `condition` is negative, there are no pieces.
     """
 
     name: str
@@ -44,9 +45,9 @@ class Piece:
         return start if self.end is None else index(minimum(start, self.end - self.size))
 
     def around(self, body: Block, kind: str = "serial") -> Block:
-        """The loop over the pieces."""
-        pieces = loop(self.name, 0, self.count, body, kind, note=self.note)
-        return (pieces,) if self.condition is None else (loop("enough", 0, self.condition, (pieces,)),)
+        """The loop over the pieces, on their condition; without a name there is one piece, and no loop."""
+        pieces = (loop(self.name, 0, self.count, body, kind, note=self.note),) if self.name else body
+        return pieces if self.condition is None else (If((self.condition,), pieces),)
 
 
 def single(steps: For) -> list[Piece]:
@@ -88,11 +89,10 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
 
 def overlapping(start: Index, steps: For, height: int) -> list[Piece]:
     """Tiles for the steps from `start` on, the last of which ends with them; and single steps only where the whole range has too few."""
-    length = steps.hi - steps.lo
-    enough, few = minimum(1, length // height), minimum(1, maximum(height - length, 0))
+    more = steps.hi - steps.lo - height  # than one tile
     return [
-        Piece("tile", (steps.hi - start + (height - 1)) // height, start, height, end=steps.hi, condition=index(enough)),
-        Piece("tile", steps.hi - start, start, 1, condition=index(few)),
+        Piece("tile", (steps.hi - start + (height - 1)) // height, start, height, end=steps.hi, condition=more),
+        Piece("tile", steps.hi - start, start, 1, condition=-1 - more),
     ]
 
 
@@ -124,7 +124,7 @@ def cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list
     left = hi - start
     if width == 1:
         return pieces
-    return [*pieces, Piece(name, minimum(1, left), start, width, active=left, note="a part of a vector")]
+    return [*pieces, Piece("", 1, start, width, active=left, condition=left - 1)]
 
 
 def cut_rows(count: Index, size: int) -> list[Piece]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
-from ..ir import Activate, Alloc, Block, For, Kernel, Statement, Store, buffer, load, store
-from ..ir.rewrite import substitute, walk
+from ..ir import Activate, Alloc, Block, For, If, Kernel, Statement, Store, buffer, load, store
+from ..ir.rewrite import map_statements, substitute, walk
 from ..lower import activations
 from ..symbolic.index import Index, index, var
 from .context import Context
@@ -26,19 +27,17 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, compute: str) -> Block:
-    result: list[Statement] = []
-    for s in body:
+    numbers = count()
+
+    def expanded(s: Statement) -> Block | None:
         leaf = _activated(s)
         if isinstance(s, Store) and leaf:
-            result += _expanded(s, compute)
-        elif isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
-            count = sum(isinstance(before, Alloc) and before.buffer.name.startswith("tile_out") for before in result)
-            result += _block(_through_scratch(s, f"tile_out{count or ''}", compute), compute)
-        elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body, compute)))
-        else:
-            result.append(s)
-    return tuple(result)
+            return _expanded(s, compute)
+        if isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
+            return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute)
+        return (replace(s, body=_block(s.body, compute)),) if isinstance(s, For | If) else None
+
+    return map_statements(body, expanded)
 
 
 def _activated(s: Statement) -> Activate | None:

@@ -15,11 +15,11 @@ depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..ir import Alloc, Block, Buffer, For, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
-from ..ir.rewrite import loads, rewrite_values, walk
+from ..ir import Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
+from ..ir.rewrite import loads_of, map_leaves, map_statements, rewrite_values, walk
 from ..lower import Sizes, sizes
 from ..problem import padding as pad
 from ..schedule.registers import weights_are_large
@@ -45,21 +45,18 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def _block(body: Block, sizes: Sizes) -> Block:
     inner = next((s for s in body if isinstance(s, For) and s.var == "t" and not is_guarded(s)), None)
-    result: list[Statement] = []
-    for s in body:
+
+    def shared(s: Statement) -> Block | None:
         if isinstance(s, For) and s.var in ("t_left", "t_right") and inner is not None and _alike(s.body, inner.body):
-            result.append(in_blocks("edge", EDGE, s, inner, sizes))
-        elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body, sizes)))
-        else:
-            result.append(s)
-    return tuple(result)
+            return (in_blocks("edge", EDGE, s, inner, sizes),)
+        return (replace(s, body=_block(s.body, sizes)),) if isinstance(s, For | If) else None
+
+    return map_statements(body, shared)
 
 
 def _alike(edge: Block, inner: Block) -> bool:
     """Whether both are the same loops; an edge that is known to have no taps has lost some, and has no weights to share."""
-    loops = ([s.body for s in body if isinstance(s, For)] for body in (edge, inner))
-    return len(edge) == len(inner) and all(_alike(a, b) for a, b in zip(*loops, strict=True))
+    return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
 
 
 def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None) -> For:
@@ -107,8 +104,7 @@ class _Block:
     def _interchanged(self, taps: For, all_taps: For) -> For:
         """The loop over taps outside; inside, the steps whose tap falls on the input."""
         s = self.sizes
-        values = [inner.value for inner in walk(taps.body) if isinstance(inner, Store)]
-        tap = next(load.index[0] for value in values for load in loads(value) if load.buffer.name == "w")
+        tap = next(load.index[0] for inner in walk(taps.body) for load in loads_of(inner) if load.buffer.name == "w")
         first, last = pad.steps_of_tap(tap, var("T"), s.left, s.stride, s.dilation)
         begin, end = var("tap_first"), var("tap_last")
         bounds: Block = (
@@ -130,7 +126,7 @@ class _Block:
 
     def _in_register(self, s: Statement) -> Block:
         """A statement that adds to one sum, with the sum in a register while it does."""
-        target = next(inner.buffer for inner in walk((s,)) if isinstance(inner, Store))
+        target = next(inner.buffer for inner in walk((s,)) if isinstance(inner, Accumulate))
         array = self._own(self.arrays[target])
         return (Alloc(target), store(target, (), array), s, Store(array.buffer, array.index, load(target)))
 
@@ -150,12 +146,12 @@ class _Block:
 def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:
     """Stores to and loads from buffers, made to others instead."""
 
-    def stores(s: Statement) -> Statement:
-        if isinstance(s, For):
-            return replace(s, body=tuple(stores(inner) for inner in s.body))
-        if isinstance(s, Store) and s.buffer in arrays:
-            return Store(arrays[s.buffer].buffer, arrays[s.buffer].index, s.value)
+    def written(s: Statement) -> Statement:
+        if isinstance(s, Store | Accumulate) and s.buffer in arrays:
+            return replace(s, buffer=arrays[s.buffer].buffer, index=arrays[s.buffer].index)
         return s
 
-    change: Callable[[Value], Value] = lambda node: arrays.get(node.buffer, node) if isinstance(node, Load) else node  # noqa: E731
-    return rewrite_values(tuple(stores(s) for s in body), change)
+    def read(node: Value) -> Value:
+        return arrays.get(node.buffer, node) if isinstance(node, Load) else node
+
+    return rewrite_values(map_leaves(body, written), read)

@@ -11,10 +11,11 @@ Where all steps of a block share the weights of each tap anyway (`stream_weights
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ..ir import Block, For, Kernel, Let, Statement
-from ..ir.rewrite import substitute
+from ..ir.rewrite import map_statements, substitute
 from ..lower import sizes
 from ..problem import padding as pad
 from ..symbolic.index import Indexable, index, maximum, minimum, var
@@ -34,36 +35,20 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Block:
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.var == "t":
-            first, last = var("inner_first"), var("inner_last")
-            begin, end = maximum(s.lo, interior[0]), minimum(s.hi, interior[1])
-            if height > 1:
-                edges = {"before": begin - s.lo, "after": s.hi - end}  # how many steps each side has, and how many more it gets:
-                result += [Let(name, index(maximum(minimum(height, count * height) - count, 0))) for name, count in edges.items()]
-                begin, end = begin + var("before"), end - var("after")
-            result += [
-                Let("inner_first", index(begin)),
-                Let("inner_last", index(maximum(first, end))),
-                replace(
-                    s,
-                    var="t_left",
-                    hi=index(minimum(s.hi, first)),
-                    body=substitute(s.body, {"t": var("t_left")}),
-                    note="the first taps fall before the input",
-                ),
-                replace(s, lo=first, hi=last),
-                replace(
-                    s,
-                    var="t_right",
-                    lo=index(minimum(s.hi, last)),
-                    body=substitute(s.body, {"t": var("t_right")}),
-                    note="the last taps fall after the input",
-                ),
-            ]
-        elif isinstance(s, For):
-            result.append(replace(s, body=_peel(s.body, interior, height)))
-        else:
-            result.append(s)
-    return tuple(result)
+    return map_statements(body, lambda s: tuple(_peeled(s, interior, height)) if isinstance(s, For) and s.var == "t" else None)
+
+
+def _peeled(s: For, interior: tuple[Indexable, Indexable], height: int) -> Iterator[Statement]:
+    first, last = var("inner_first"), var("inner_last")
+    begin, end = maximum(s.lo, interior[0]), minimum(s.hi, interior[1])
+    if height > 1:
+        for name, count in (("before", begin - s.lo), ("after", s.hi - end)):  # how many steps each side has, and how many more it gets
+            yield Let(name, index(maximum(minimum(height, count * height) - count, 0)))
+        begin, end = begin + var("before"), end - var("after")
+    yield Let("inner_first", index(begin))
+    yield Let("inner_last", index(maximum(first, end)))
+    left = substitute(s.body, {"t": var("t_left")})
+    right = substitute(s.body, {"t": var("t_right")})
+    yield replace(s, var="t_left", hi=index(minimum(s.hi, first)), body=left, note="the first taps fall before the input")
+    yield replace(s, lo=first, hi=last)
+    yield replace(s, var="t_right", lo=index(minimum(s.hi, last)), body=right, note="the last taps fall after the input")

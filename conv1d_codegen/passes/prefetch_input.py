@@ -11,10 +11,8 @@ the caches, and a request is one more load: c64_f64_k11_d5@1x11008 loses 4 % by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 from ..ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
+from ..ir.rewrite import map_statements
 from ..symbolic.index import index, maximum, minimum
 from .context import Context
 
@@ -27,21 +25,16 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     problem, plan = context.problem, context.plan
     few = problem.kernel_size * problem.group_channels <= _FEW_PRODUCTS and problem.group_filters <= _FEW_VECTORS * plan.width
     if problem.channels_first and plan.algorithm == "direct" and plan.lanes == "filters" and few:
-        return kernel.with_body(tuple(_block(kernel.body)))
+        return kernel.with_body(map_statements(kernel.body, _with_request))
     return kernel
 
 
-def _block(body: Block) -> Iterator[Statement]:
-    for s in body:
-        match s:
-            case For(kind="unrolled", body=(Bind(value=Load() as read), *_)):
-                ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_AHEAD) - 1})
-                first = read.index[-1].substitute({s.var: 0})
-                # Not before what is loaded here: that there is a last step to be fetched is proved of it already.
-                step = index(maximum(minimum(ahead, read.buffer.shape[-1] - 1), first))
-                yield Prefetch(read.buffer, (*read.index[:-1], step))
-                yield s
-            case For():
-                yield replace(s, body=tuple(_block(s.body)))
-            case _:
-                yield s
+def _with_request(s: Statement) -> Block | None:
+    match s:
+        case For(kind="unrolled", body=(Bind(value=Load() as read), *_)):
+            ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_AHEAD) - 1})
+            first = read.index[-1].substitute({s.var: 0})
+            # Not before what is loaded here: that there is a last step to be fetched is proved of it already.
+            step = index(maximum(minimum(ahead, read.buffer.shape[-1] - 1), first))
+            return (Prefetch(read.buffer, (*read.index[:-1], step)), s)
+    return None

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, Kernel, Let, Load, Prefetch, Statement, Store
-from ..ir.rewrite import substitute, walk
+from ..ir import Alloc, Block, For, If, Kernel, Let, Load, Prefetch, Statement, Store
+from ..ir.rewrite import map_statements, substitute, walk
 from .context import Context
 from .transpose_output import is_turned
 
@@ -43,7 +43,7 @@ def _block(body: Block, one_by_one: bool) -> Block:
     stores = tuple(s for s in body if isinstance(s, For) and s.kind == "unrolled" and _stores_output(s))
     if stores and any(isinstance(s, Alloc) for s in body):
         return _with_requests(body, stores, one_by_one)
-    return tuple(replace(s, body=_block(s.body, one_by_one)) if isinstance(s, For) else s for s in body)
+    return map_statements(body, lambda s: (replace(s, body=_block(s.body, one_by_one)),) if isinstance(s, For | If) else None)
 
 
 def _stores_output(nest: For) -> bool:

@@ -27,8 +27,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, Store, loop
-from ..ir.rewrite import loads, walk
+from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, loop
+from ..ir.rewrite import loads_of, map_statements, walk
 from ..machine.target import LINE
 from ..number_types import TYPES
 from ..schedule.registers import weights_are_large
@@ -45,17 +45,18 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequences: For | None = None) -> Block:
     """The statements, within a chunk or not, and within which loop over sequences that share its weights. A line holds `numbers`."""
-    result: list[Statement] = []
-    for s in body:
+
+    def asking(s: Statement) -> Block | None:
         match s:
             case For(var="tile", kind="serial") if in_chunk and _height(s) == tall:
-                s = _asking(s, sequences, numbers)
+                return (_asking(s, sequences, numbers),)
             case For(var="j" | "chunk", kind="serial"):
-                s = replace(s, body=_block(s.body, tall, numbers, in_chunk=True))
-            case For():
-                s = replace(s, body=_block(s.body, tall, numbers, in_chunk, s if in_chunk and s.var == "n" else sequences))
-        result.append(s)
-    return tuple(result)
+                return (replace(s, body=_block(s.body, tall, numbers, in_chunk=True)),)
+            case For(var="n") if in_chunk:
+                return (replace(s, body=_block(s.body, tall, numbers, in_chunk, sequences=s)),)
+        return None
+
+    return map_statements(body, asking)
 
 
 def _height(tiles: For) -> int | None:
@@ -102,5 +103,4 @@ def _next_chunk(weights: Load, channels: For, beside: Block) -> tuple[Index, ...
 
 def _weights(channels: For) -> Iterator[Load]:
     """The loads of weights within."""
-    stores = (s for s in walk(channels.body) if isinstance(s, Store))
-    return (load for s in stores for load in loads(s.value) if load.buffer.space == "packed")
+    return (load for s in walk(channels.body) for load in loads_of(s) if load.buffer.space == "packed")

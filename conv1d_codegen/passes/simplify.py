@@ -2,6 +2,7 @@
 
 min(a, b), max(a, b)    become the operand that is provably the one
 loops                   that provably run nothing disappear
+conditions              that provably hold disappear, as does what stands under one that provably does not
 lets                    that nothing uses disappear, as do those that only rename
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Bind, Block, For, Kernel, Let, Prefetch, Statement, Store
-from ..ir.rewrite import constants_of, loads, substitute
+from ..ir import Block, For, If, Kernel, Let, Statement
+from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, walk
 from ..symbolic.index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..symbolic.scope import Scope
 from .context import Context
@@ -38,6 +39,13 @@ def _block(body: Block, scope: Scope) -> Block:
                 if scope.proves(lo - hi):
                     continue
                 result.append(replace(s, lo=lo, hi=hi, body=_block(s.body, scope.in_range(s.var, lo, hi))))
+            case If():
+                conditions = [_index(condition, scope) for condition in s.conditions]
+                if any(scope.proves(-1 - condition) for condition in conditions):
+                    continue
+                left = tuple(condition for condition in conditions if not scope.proves(condition))
+                inner = _block(s.body, scope.given(left))
+                result += (If(left, inner),) if left else inner
             case _:
                 result.append(s)
     return tuple(result)
@@ -82,24 +90,10 @@ def _used(body: Block) -> Block:
                 if name not in mentioned:
                     continue
                 mentioned.update(number.variables())
-            case For():
+            case For() | If():
                 s = replace(s, body=_used(s.body))
         result.append(s)
-        mentioned.update(_mentions((s,)))
+        for inner in walk((s,)):
+            places = (indices_of(inner), *(load.index for load in loads_of(inner)))
+            mentioned.update(name for place in places for i in place for name in i.variables())
     return tuple(reversed(result))
-
-
-def _mentions(body: Block) -> set[str]:
-    names: set[str] = set()
-    for s in body:
-        match s:
-            case For():
-                names.update(s.lo.variables(), s.hi.variables(), _mentions(s.body))
-            case Let():
-                names.update(s.value.variables())
-            case Bind() | Store():
-                places = [load.index for load in loads(s.value)] + ([s.index] if isinstance(s, Store) else [])
-                names.update(name for place in places for i in place for name in i.variables())
-            case Prefetch(_, place, _):
-                names.update(name for i in place for name in i.variables())
-    return names

@@ -15,72 +15,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Alloc, Bind, Block, Buffer, Fma, For, Kernel, Load, Ref, Statement, Store, Value, store
-from ..ir.rewrite import rewrite_values
+from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Load, Ref, Statement, Value, store
+from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
 from ..symbolic.index import Index
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body, kernel.compute))
+    def staged(s: Statement) -> Block | None:
+        match s:
+            case For(var="i", kind="unrolled") if _multiplies(s):
+                return _stage(s, kernel.compute)
+        return None
+
+    return kernel.with_body(map_statements(kernel.body, staged))
 
 
-def _block(body: Block, compute: str) -> Block:
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.kind == "unrolled" and s.var == "i" and _multiplies(s.body):
-            result += _stage(s, compute)
-        elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body, compute)))
-        else:
-            result.append(s)
-    return tuple(result)
-
-
-def guard_of(rows: For) -> For | None:
-    """The loop around a row's products that leaves them out where they lie beside the input, if there is one."""
+def condition_of(rows: For) -> If | None:
+    """The condition on which a row has its products, where some of them lie beside the input."""
     first = rows.body[0]
-    return first if isinstance(first, For) and first.kind == "serial" else None
+    return first if isinstance(first, If) else None
 
 
-def _multiplies(body: Block) -> bool:
-    return all(_multiplies(s.body) if isinstance(s, For) else isinstance(s, Store) and isinstance(s.value, Fma) for s in body)
-
-
-def _leaf(body: Block) -> tuple[Store, Fma]:
-    inner = body[0]
-    if isinstance(inner, For):
-        return _leaf(inner.body)
-    assert isinstance(inner, Store)
-    assert isinstance(inner.value, Fma)
-    return inner, inner.value
+def _multiplies(rows: For) -> bool:
+    """Whether a nest does nothing but add products."""
+    return all(isinstance(s, For | If | Accumulate) for s in walk(rows.body))
 
 
 def _stage(rows: For, compute: str) -> Block:
-    target, product = _leaf(rows.body)
+    product = next(s for s in walk(rows.body) if isinstance(s, Accumulate))
     before: list[Statement] = []
     each_row: list[Statement] = []
-    guard = guard_of(rows)
-    nest = inner = rows.body if guard is None else guard.body
+    condition = condition_of(rows)
+    nest = inner = rows.body if condition is None else condition.body
     for operand, name in ((product.a, "xv"), (product.b, "wv")):
         assert isinstance(operand, Load)
         variables = {name for i in operand.index for name in i.variables()}
         if "l" in variables and "i" not in variables:
-            staged = Buffer(name, compute, target.buffer.shape[1:], "register")
+            staged = Buffer(name, compute, product.buffer.shape[1:], "register")
             before += [Alloc(staged), *_to_registers(nest, operand.buffer, staged)]
             inner = _from_registers(inner, operand.buffer, staged)
         elif not variables & {"l", "v", "p"}:
             (each_row if "i" in variables else before).append(Bind(name, operand))
             inner = rewrite_values(inner, _put(operand, Ref(name)))
     inner = (*each_row, *inner)
-    return (*before, replace(rows, body=inner if guard is None else (replace(guard, body=inner),)))
+    return (*before, replace(rows, body=inner if condition is None else (replace(condition, body=inner),)))
 
 
 def _put(operand: Load, instead: Value) -> Callable[[Value], Value]:
     return lambda node: instead if node == operand else node
 
 
-def _lane_place(s: Store) -> tuple[Index, ...]:
+def _lane_place(s: Accumulate) -> tuple[Index, ...]:
     """Where in the staged registers the operand of an accumulator lies: at its vector and lane."""
     return s.index[1:]
 
@@ -89,27 +75,20 @@ def _to_registers(body: Block, source: Buffer, staged: Buffer) -> Block:
     """The tile's loops over vectors and lanes, filling the registers."""
 
     def fill(s: Statement) -> Statement:
-        if isinstance(s, For):
-            return replace(s, body=tuple(fill(inner) for inner in s.body))
-        assert isinstance(s, Store)
-        assert isinstance(s.value, Fma)
-        operand = next(o for o in (s.value.a, s.value.b) if isinstance(o, Load) and o.buffer == source)
+        assert isinstance(s, Accumulate)
+        operand = next(o for o in (s.a, s.b) if isinstance(o, Load) and o.buffer == source)
         return store(staged, _lane_place(s), operand)
 
-    return tuple(fill(s) for s in body)
+    return map_leaves(body, fill)
 
 
 def _from_registers(body: Block, source: Buffer, staged: Buffer) -> Block:
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For):
-            s = replace(s, body=_from_registers(s.body, source, staged))
-        elif isinstance(s, Store):
-            place = _lane_place(s)
+    """The tile's loops over vectors and lanes, reading the registers."""
 
-            def change(node: Value, place: tuple[Index, ...] = place) -> Value:
-                return Load(staged, place) if isinstance(node, Load) and node.buffer == source else node
+    def read(s: Statement) -> Statement:
+        assert isinstance(s, Accumulate)
+        here = Load(staged, _lane_place(s))
+        (s,) = rewrite_values((s,), lambda node: here if isinstance(node, Load) and node.buffer == source else node)
+        return s
 
-            (s,) = rewrite_values((s,), change)
-        result.append(s)
-    return tuple(result)
+    return map_leaves(body, read)

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel
+from ..ir import Block, For, Kernel, Statement
+from ..ir.rewrite import map_statements
 from ..lower import Sizes, sizes
 from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
 from .block_time import streams_weights
@@ -40,10 +41,13 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, size: int, sizes: Sizes) -> Block:
-    match body:
-        case (For(var="n", kind="serial", body=(For() as steps,)) as sequences,):
-            return (in_blocks("part", size, steps, replace(steps, body=_with_all_taps(steps.body, steps.var)), sizes, sequences),)
-    return tuple(replace(s, body=_block(s.body, size, sizes)) if isinstance(s, For) else s for s in body)
+    def streamed(s: Statement) -> Block | None:
+        match s:
+            case For(var="n", kind="serial", body=(For() as steps,)):
+                return (in_blocks("part", size, steps, replace(steps, body=_with_all_taps(steps.body, steps.var)), sizes, sequences=s),)
+        return None
+
+    return map_statements(body, streamed)
 
 
 def _with_all_taps(body: Block, step: str) -> Block:
@@ -59,6 +63,7 @@ def _with_all_taps(body: Block, step: str) -> Block:
         kept = [operand for operand in operands if step not in operand.variables()]
         return kept[0] if len(kept) == 1 else rebuild(atom, *operands)
 
-    return tuple(
-        replace(s, lo=loosened(s.lo), hi=loosened(s.hi), body=_with_all_taps(s.body, step)) if isinstance(s, For) else s for s in body
-    )
+    def in_loop(s: Statement) -> Block | None:
+        return (replace(s, lo=loosened(s.lo), hi=loosened(s.hi), body=_with_all_taps(s.body, step)),) if isinstance(s, For) else None
+
+    return map_statements(body, in_loop)

@@ -13,11 +13,11 @@ takes its terms in the order of the formula, so that its bits do not depend on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..ir import Alloc, Bind, Block, Buffer, For, Kernel, Load, Statement, Store, Value, buffer, loop
-from ..ir.rewrite import loads, rewrite_values, substitute, walk
+from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Load, Statement, Store, Value, buffer, loop
+from ..ir.rewrite import loads_of, map_statements, rewrite_values, substitute, walk
 from ..schedule.plan import Plan
 from ..symbolic.index import Index, Indexable, index, var
 from . import cut
@@ -54,17 +54,12 @@ class _Tiling:
         self._count = 0
 
     def block(self, body: Block, outer: Axis | None = None) -> Block:
-        result: list[Statement] = []
-        for s in body:
+        def tiled(s: Statement) -> Block | None:
             if isinstance(s, For) and s.var in (*(_ROWS if outer else STEPS), "f"):
-                result += self._tiles(s, outer) if outer else self._pieces(s)
-            elif isinstance(s, For):
-                result.append(replace(s, body=self.block(s.body, outer)))
-            elif isinstance(s, Alloc) and outer:
-                result.append(Alloc(self._for_all(s.buffer, outer)))
-            else:
-                result.append(s)
-        return tuple(result)
+                return self._tiles(s, outer) if outer else self._pieces(s)
+            return (Alloc(self._for_all(s.buffer, outer)),) if isinstance(s, Alloc) and outer else None
+
+        return map_statements(body, tiled)
 
     def _pieces(self, s: For) -> Block:
         """The outer of the two loops."""
@@ -120,9 +115,10 @@ def _adds(nest: Block, arrays: Mapping[Buffer, Buffer]) -> bool:
     """Whether a nest takes up what one of the arrays holds before it, and so must not be done twice."""
     written: set[Buffer] = set()
     for s in walk(nest):
-        if isinstance(s, Store):
-            if any(read.buffer in arrays and read.buffer not in written for read in loads(s.value)):
-                return any(isinstance(other, Store) and other.buffer in arrays for other in walk(nest))
+        if isinstance(s, Store | Accumulate):
+            reads = {read.buffer for read in loads_of(s)} | ({s.buffer} if isinstance(s, Accumulate) else set())
+            if any(read in arrays and read not in written for read in reads):
+                return any(isinstance(other, Store | Accumulate) and other.buffer in arrays for other in walk(nest))
             written.add(s.buffer)
     return False
 
@@ -141,22 +137,20 @@ class RegisterTile:
         """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over the tile."""
         tiles: dict[Buffer, Buffer] = {}
 
-        def inside(body: Block) -> Iterator[Statement]:
-            for s in body:
-                match s:
-                    case Alloc(scalar):
-                        shape = (self.rows.piece.size, self.lanes.piece.vectors, self.lanes.width)
-                        tiles[scalar] = buffer(scalar.name, self.compute, shape, scalar.space)
-                        yield Alloc(tiles[scalar])
-                    case For():
-                        yield replace(s, body=tuple(inside(s.body)))
-                    case Store():
-                        yield self._over_tile(s, tiles)
-                    case _:
-                        raise TypeError(f"a nest of one output has no {s}")
+        def over_tile(s: Statement) -> Block | None:
+            match s:
+                case Alloc(scalar):
+                    shape = (self.rows.piece.size, self.lanes.piece.vectors, self.lanes.width)
+                    tiles[scalar] = buffer(scalar.name, self.compute, shape, scalar.space)
+                    return (Alloc(tiles[scalar]),)
+                case For() | If():
+                    return None
+                case Store() | Accumulate():
+                    return (self._over_tile(s, tiles),)
+            raise TypeError(f"a nest of one output has no {s}")
 
         # In the bounds of the loops within, which guard taps of one row only.
-        return substitute(tuple(inside(nest)), {self.rows.var: self.rows.piece.base})
+        return substitute(map_statements(nest, over_tile), {self.rows.var: self.rows.piece.base})
 
     def vector_by_vector(self, program: Block) -> Block:
         """A straight-line program for one output, for a tile of one row: its numbers are in the lanes of vectors."""
@@ -176,7 +170,7 @@ class RegisterTile:
         whole: Block = (loop("v", 0, full, (lanes(var("v"), width),)),) if full else ()
         return (*whole, lanes(index(full), piece.active)) if full < piece.vectors else whole
 
-    def _over_tile(self, leaf: Store, tiles: Mapping[Buffer, Buffer]) -> For:
+    def _over_tile(self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer]) -> For:
         """A store for one output, for the rows, vectors and lanes of the tile."""
         piece = self.lanes.piece
         last = piece.vectors - 1
@@ -188,7 +182,7 @@ class RegisterTile:
             vectors.append(self._vector(leaf, tiles, index(last), piece.active))
         return loop("i", 0, self.rows.piece.size, tuple(vectors), "unrolled")
 
-    def _vector(self, leaf: Store, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable) -> For:
+    def _vector(self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable) -> For:
         """The store in the lanes of one vector of row `i`."""
         i, lane = var("i"), var("l")
 
@@ -203,6 +197,6 @@ class RegisterTile:
             return Load(*moved(node.buffer, node.index)) if isinstance(node, Load) else node
 
         target, place = moved(leaf.buffer, leaf.index)
-        (here,) = rewrite_values((Store(target, place, leaf.value),), in_tile)
+        (here,) = rewrite_values((replace(leaf, buffer=target, index=place),), in_tile)
         step = {self.rows.var: self.rows.piece.base + i, self.lanes.var: self.lanes.piece.base + vector * self.lanes.width + lane}
         return loop("l", 0, active, substitute((here,), step), "lanes", self.lanes.width)

@@ -11,16 +11,16 @@ ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The las
 two panels hold is computed twice, with the same bits.
 
 Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`). So with many
-taps there are tiles at the edges too, where what lies beside the input is left out by guards: loops that run once or not at all.
+taps there are tiles at the edges too, where what lies beside the input is left out by conditions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Let, Statement, Store, loop
-from ..ir.rewrite import loads, substitute, walk
+from ..ir import Block, For, If, Kernel, Let, Statement, loop
+from ..ir.rewrite import loads_of, map_statements, substitute, walk
 from ..problem.summation import LONGEST_CHAIN
 from ..schedule.registers import CHAINS
 from ..symbolic.index import index, minimum, var
@@ -39,17 +39,9 @@ _MANY_TAPS, _EDGE_ROWS = 9, 8
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.plan.algorithm != "depthwise":
         return kernel
-    return kernel.with_body(tuple(_tiled(kernel.body, context, kernel.compute)))
-
-
-def _tiled(body: Block, context: Context, compute: str) -> Iterator[Statement]:
-    for s in body:
-        if isinstance(s, For) and s.var in STEPS:
-            yield from _nest(s, context, compute)
-        elif isinstance(s, For):
-            yield replace(s, body=tuple(_tiled(s.body, context, compute)))
-        else:
-            yield s
+    return kernel.with_body(
+        map_statements(kernel.body, lambda s: _nest(s, context, kernel.compute) if isinstance(s, For) and s.var in STEPS else None)
+    )
 
 
 def _nest(steps: For, context: Context, compute: str) -> Block:
@@ -84,17 +76,15 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
 
 
 def _guarded(tile: Block, count: int) -> Block:
-    """A tile whose rows lack different taps: all `count` taps, with a guard around what a row and a tap read beside the input."""
+    """A tile whose rows lack different taps: all `count` taps, on the condition that what a row and a tap read is on the input."""
     result: list[Statement] = []
     for s in tile:
         match s:
             case For(var="j", body=(For(var="i") as rows,)):
-                x = next(
-                    load for leaf in walk(rows.body) if isinstance(leaf, Store) for load in loads(leaf.value) if load.buffer.name == "x"
-                )
+                x = next(load for leaf in walk(rows.body) for load in loads_of(leaf) if load.buffer.name == "x")
                 step, length = x.index[1], x.buffer.shape[1]
-                guard = loop("on_input", 0, minimum(minimum(1, step + 1), length - step), rows.body)
-                result.append(replace(s, lo=index(0), hi=index(count), body=(replace(rows, body=(guard,)),), note=""))
+                on_input = If((step, length - 1 - step), rows.body)
+                result.append(replace(s, lo=index(0), hi=index(count), body=(replace(rows, body=(on_input,)),), note=""))
             case _:
                 result.append(s)
     return tuple(result)

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Buffer, Const, Fma, For, Kernel, Load, Statement, Store, Value, buffer, load, loop
-from ..ir.rewrite import rewrite_value, substitute
+from ..ir import Accumulate, Alloc, Block, Buffer, Const, For, Kernel, Load, Statement, Store, Value, buffer, load, loop
+from ..ir.rewrite import map_statements, rewrite_value, substitute
 from ..schedule.plan import Plan
 from ..symbolic.index import var
 from . import cut
@@ -37,34 +37,27 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def _filters(body: Block, plan: Plan, compute: str) -> Block:
     """The loops over filters, in panels."""
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.var == "f":
-            panels = cut.cut_rows(s.hi, plan.vectors)
-            kind = s.kind if len(panels) == 1 else "serial"
-            for panel in panels:
-                result += panel.around(_steps(s.body, panel, plan, compute), kind)
-        elif isinstance(s, For):
-            result.append(replace(s, body=_filters(s.body, plan, compute)))
-        else:
-            result.append(s)
-    return tuple(result)
+
+    def in_panels(s: Statement) -> Block | None:
+        if not (isinstance(s, For) and s.var == "f"):
+            return None
+        panels = cut.cut_rows(s.hi, plan.vectors)
+        kind = s.kind if len(panels) == 1 else "serial"
+        return tuple(statement for panel in panels for statement in panel.around(_steps(s.body, panel, plan, compute), kind))
+
+    return map_statements(body, in_panels)
 
 
 def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
     """The loops over steps, in tiles."""
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.var in STEPS:
-            lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, s.var.removeprefix("t"))
-            result += lets
-            for rows in tiles:
-                result += rows.around(_tile(s, rows, panel, plan.width, compute))
-        elif isinstance(s, For):  # over the sequences that share a panel of large weights
-            result.append(replace(s, body=_steps(s.body, panel, plan, compute)))
-        else:
-            result.append(s)
-    return tuple(result)
+
+    def in_tiles(s: Statement) -> Block | None:
+        if not (isinstance(s, For) and s.var in STEPS):
+            return None
+        lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, s.var.removeprefix("t"))
+        return (*lets, *(statement for rows in tiles for statement in rows.around(_tile(s, rows, panel, plan.width, compute))))
+
+    return map_statements(body, in_tiles)
 
 
 def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
@@ -83,9 +76,8 @@ def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Bl
         (channels,) = taps.body
         assert isinstance(channels, For)
         (term,) = channels.body
-        assert isinstance(term, Store)
-        assert isinstance(term.value, Fma)
-        product = Store(part, place, replace(term.value, c=Load(part, place)))
+        assert isinstance(term, Accumulate)
+        product = replace(term, buffer=part, index=place)
         at = {**of_filter, steps.var: rows.base + var("i"), channels.var: var("vector") * width + var("l")}
         (of_tile,) = substitute((product,), at)
         bounds = {steps.var: rows.base}  # of taps, which guard one step only

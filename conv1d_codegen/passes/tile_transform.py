@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Block, For, Kernel, Statement, loop
-from ..ir.rewrite import substitute
+from ..ir.rewrite import map_statements, substitute
 from ..schedule.registers import fitting_width
 from ..symbolic.index import var
 from . import cut
@@ -26,17 +26,15 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, width: int) -> Block:
-    result: list[Statement] = []
-    for s in body:
+    def in_vectors(s: Statement) -> Block | None:
         match s:
             case For(var="window", body=(For(var="c") as channels,)):
                 pieces = cut.cut_filters(channels.hi, width, 1)
                 vectors = [piece.around((_vector(channels, piece, width),)) for piece in pieces]
-                s = replace(s, body=tuple(statement for vector in vectors for statement in vector))
-            case For():
-                s = replace(s, body=_block(s.body, width))
-        result.append(s)
-    return tuple(result)
+                return (replace(s, body=tuple(statement for vector in vectors for statement in vector)),)
+        return None
+
+    return map_statements(body, in_vectors)
 
 
 def _vector(channels: For, piece: cut.Piece, width: int) -> For:

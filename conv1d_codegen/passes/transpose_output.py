@@ -16,15 +16,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Buffer, For, Kernel, Statement, Store, Value, buffer, load, loop, store
-from ..ir.rewrite import loads, rewrite_value, substitute
+from ..ir import Alloc, Block, Buffer, For, If, Kernel, Statement, Store, Value, buffer, load, loop, store
+from ..ir.rewrite import loads, map_statements, rewrite_value, substitute
 from ..symbolic.index import var
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.problem.channels_first and context.plan.lanes == "filters":
-        return kernel.with_body(tuple(_block(kernel.body)))
+        return kernel.with_body(map_statements(kernel.body, _turned_tile))
     return kernel
 
 
@@ -34,28 +34,24 @@ def is_turned(number: Value, lanes: For) -> bool:
     return any(lanes.var in place[0].variables() for place in reads if len(place) > 1)
 
 
-def _block(body: Block) -> Iterator[Statement]:
-    for s in body:
-        if isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and _leaf(s).buffer.space == "output":
-            yield from _tile(s)
-        elif isinstance(s, For):
-            yield replace(s, body=tuple(_block(s.body)))
-        else:
-            yield s
+def _turned_tile(s: Statement) -> Block | None:
+    if isinstance(s, For) and s.var == "i" and s.kind == "unrolled":
+        leaf = _leaf(s)
+        return tuple(_tile(s, leaf)) if isinstance(leaf, Store) and leaf.buffer.space == "output" else None
+    return None
 
 
-def _leaf(s: Statement) -> Store:
-    """The innermost store of a tile's nest."""
-    while isinstance(s, For):
+def _leaf(s: Statement) -> Statement:
+    """The innermost statement of a tile's nest."""
+    while isinstance(s, For | If):
         s = s.body[-1]
-    assert isinstance(s, Store)
     return s
 
 
-def _tile(rows: For) -> Iterator[Statement]:
+def _tile(rows: For, leaf: Store) -> Iterator[Statement]:
     """The nest that stores a tile, turned."""
     count = rows.hi.constant or 0
-    totals = next((read.buffer for read in loads(_leaf(rows).value) if read.buffer.space == "scratch"), None)
+    totals = next((read.buffer for read in loads(leaf.value) if read.buffer.space == "scratch"), None)
     here = None
     if totals is not None:
         here = buffer(f"{totals.name}_rows", totals.dtype, (count, totals.shape[-1]), "register")
@@ -72,7 +68,11 @@ def _turned(part: Statement, rows: int, totals: Buffer | None) -> Block:
     filters = part.hi.constant
     if filters is None:
         return (loop("i", 0, rows, (part,), "unrolled"),)
-    result, leaf = ((), _leaf(part)) if totals is None else _in_registers(_leaf(part), totals, filters)
+    result: Block = ()
+    leaf = _leaf(part)
+    assert isinstance(leaf, Store)
+    if totals is not None:
+        result, leaf = _in_registers(leaf, totals, filters)
     for first in range(0, rows, part.width):
         count = min(rows - first, part.width)
         turned = substitute((leaf,), {"i": var("l") + first, "l": var("i")})

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Block, For, Kernel, Statement, loop
-from ..ir.rewrite import substitute
+from ..ir.rewrite import map_statements, substitute
 from ..symbolic.index import Index, index, maximum, var
 from .context import Context
 
@@ -20,15 +20,13 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, factor: int, sizes: set[Index]) -> Block:
-    result: list[Statement] = []
-    for s in body:
-        if isinstance(s, For) and s.kind == "serial" and s.var in ("j", "c"):
-            result += _unrolled(s, factor, sizes)
-        elif isinstance(s, For):
-            result.append(replace(s, body=_block(s.body, factor, sizes)))
-        else:
-            result.append(s)
-    return tuple(result)
+    def unrolled(s: Statement) -> Block | None:
+        match s:
+            case For(var="j" | "c", kind="serial"):
+                return _unrolled(s, factor, sizes)
+        return None
+
+    return map_statements(body, unrolled)
 
 
 def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:

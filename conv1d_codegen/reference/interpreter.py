@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import (
+    Accumulate,
     Activate,
     Alloc,
     Binary,
@@ -21,6 +22,7 @@ from ..ir import (
     Const,
     Fma,
     For,
+    If,
     Kernel,
     Let,
     Load,
@@ -68,6 +70,9 @@ class _Machine:
                     for number in range(self.integer(lo), self.integer(hi)):
                         self.integers[variable] = number
                         self.run(inner)
+                case If(conditions, inner):
+                    if all(self.integer(condition) >= 0 for condition in conditions):
+                        self.run(inner)
                 case Let(name, number):
                     self.integers[name] = self.integer(number)
                 case Bind(name, value):
@@ -76,6 +81,8 @@ class _Machine:
                     self.arrays[buffer.name] = np.full([self.integer(size) for size in buffer.shape], np.nan, self.dtype)
                 case Store(buffer, place, value):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
+                case Accumulate(buffer, place, a, b):
+                    self.arrays[buffer.name][self.place(buffer, place)] = self.number(Fma(a, b, Load(buffer, place)))
                 case Prefetch(buffer, place, _) if buffer.space == "packed":  # past the ends of rows, in the order of memory
                     if not 0 <= self.integer(buffer.offset(place)) < self.arrays[buffer.name].size:
                         raise IndexError(f"{statement} is outside {buffer}")

@@ -29,7 +29,7 @@ _FEW_WORLDS = 8
 
 @dataclass(slots=True)
 class _Place:
-    """What scopes have in common between which no loop stands that may not run: the guards, and what was found."""
+    """What scopes have in common between which no condition stands, nor a loop that may not run: the guards, and what was found."""
 
     worlds: list[World]
     guards: tuple[Poly, ...]
@@ -84,6 +84,17 @@ class Scope:
         if certain is None or certain < 0:
             place = _Place(worlds, (*place.guards, runs), Search(self._kernel.integers, worlds))
         return Scope(self._kernel, {**self._names, name: (new, {(new,): 1})}, place, self.defined)
+
+    def given(self, conditions: Iterable[Index]) -> Scope:
+        """Where every condition is 0 or more."""
+        place = self._place
+        for condition in conditions:
+            poly = self.polynomial(condition)
+            certain = number(poly)
+            if certain is None or certain < 0:
+                worlds = [world for world in place.worlds if world.value(poly) >= 0]
+                place = _Place(worlds, (*place.guards, poly), Search(self._kernel.integers, worlds))
+        return Scope(self._kernel, self._names, place, self.defined)
 
     def where(self, name: str, value: Index) -> Scope:
         """With `name` standing for `value`."""

@@ -11,7 +11,7 @@ accepted never reads or writes outside an array, whatever the batch and the leng
 
 from __future__ import annotations
 
-from ..ir import Alloc, Bind, Block, For, Kernel, Let, Prefetch, Store
+from ..ir import Accumulate, Alloc, Bind, Block, For, If, Kernel, Let, Prefetch, Store, first_line
 from ..ir.rewrite import constants_of, walk
 from ..symbolic.scope import Scope
 from . import access, races, written
@@ -39,10 +39,10 @@ def _parallel_outside(body: Block, outermost: bool = False) -> None:
     if len(parallel) > 1 or (parallel and beside):
         raise InvalidKernel(f"parallel loop {parallel[0].var} has statements beside it")
     for statement in body:
-        if not isinstance(statement, For):
+        if not isinstance(statement, For | If):
             continue
         inner = [s for s in walk(statement.body) if isinstance(s, For) and s.kind == "parallel"]
-        if statement.kind == "parallel":
+        if isinstance(statement, For) and statement.kind == "parallel":
             if statement.lo != 0:
                 raise InvalidKernel(f"parallel loop {statement.var} begins at {statement.lo}, not at 0")
             for other in inner:
@@ -50,7 +50,7 @@ def _parallel_outside(body: Block, outermost: bool = False) -> None:
                     raise InvalidKernel(f"the end of parallel loop {other.var}, {other.hi}, depends on {statement.var}")
             _parallel_outside(statement.body)
         elif inner:
-            raise InvalidKernel(f"a parallel loop stands within the {statement.kind} loop {statement.var}")
+            raise InvalidKernel(f"a parallel loop stands within `{first_line(statement)}`")
 
 
 def _block(body: Block, place: Place) -> None:
@@ -58,6 +58,8 @@ def _block(body: Block, place: Place) -> None:
         match statement:
             case For():
                 _loop(statement, place)
+            case If():
+                _conditional(statement, place)
             case Let(name, number):
                 place.known(number, f"let {name}")
                 place.let(name, number)
@@ -73,6 +75,13 @@ def _block(body: Block, place: Place) -> None:
                     place.touches_output(statement, statement)
                 else:
                     written.add(statement, place)
+            case Accumulate(buffer, at, a, b):
+                access.value(a, place, statement)
+                access.value(b, place, statement)
+                access.element(buffer, at, place, statement, is_load=True)
+                access.element(buffer, at, place, statement)
+                if buffer.space == "output":
+                    place.touches_output(statement, statement)
             case Prefetch():
                 access.prefetch(statement, place)
 
@@ -96,6 +105,16 @@ def _loop(loop: For, place: Place) -> None:
     if loop.kind == "lanes":
         races.between_lanes(loop)
     written.after(loop, place, inner)
+
+
+def _conditional(statement: If, place: Place) -> None:
+    for condition in statement.conditions:
+        place.known(condition, statement)
+    if place.lanes is not None:
+        raise InvalidKernel(f"`{first_line(statement)}` stands within a lanes loop")
+    inner = place.given(statement)
+    _block(statement.body, inner)
+    written.after(statement, place, inner)
 
 
 __all__ = ["InvalidKernel", "verify"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..errors import CompileError
-from ..ir import Buffer, For, Kernel, Load, Statement, Store, first_line
+from ..ir import Accumulate, Buffer, For, If, Kernel, Load, Statement, Store, first_line
 from ..symbolic.index import Index, divisions
 from ..symbolic.scope import Scope
 
@@ -17,7 +17,7 @@ class InvalidKernel(CompileError):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 1 or more."""
+    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 0 or more."""
 
     sides: tuple[tuple[Index, Index], ...]
     condition: Index | None = None
@@ -69,15 +69,26 @@ class Place:
     def inside(self, loop: For) -> Place:
         """A place within a loop of this one."""
         self._new(loop.var)
+        place = self._inner(self.scope.in_range(loop.var, loop.lo, loop.hi))
+        place.names[loop.var] = loop.kind
+        if loop.kind == "lanes":
+            place.lanes = loop
+        if loop.kind == "parallel":
+            place.parallel = (*self.parallel, loop)
+        return place
+
+    def given(self, statement: If) -> Place:
+        """A place where the conditions of an `If` hold."""
+        return self._inner(self.scope.given(statement.conditions))
+
+    def _inner(self, scope: Scope) -> Place:
         return replace(
             self,
-            scope=self.scope.in_range(loop.var, loop.lo, loop.hi),
+            scope=scope,
             buffers=dict(self.buffers),
-            names={**self.names, loop.var: loop.kind},
+            names=dict(self.names),
             numbers=dict.fromkeys(self.numbers, False),
             lets=dict(self.lets),
-            lanes=loop if loop.kind == "lanes" else self.lanes,
-            parallel=(*self.parallel, loop) if loop.kind == "parallel" else self.parallel,
             outer=self,
             own=set(),
             written={},
@@ -124,9 +135,9 @@ class Place:
             yield from place.written.get(buffer, ())
             place = None if buffer in place.own else place.outer
 
-    def touches_output(self, access: Store | Load, statement: Statement) -> None:
+    def touches_output(self, access: Store | Accumulate | Load, statement: Statement) -> None:
         """Take note of the element of an output that a statement writes or reads."""
-        writes = isinstance(access, Store)
+        writes = not isinstance(access, Load)
         self.outputs.append(OutputAccess(access.buffer, access.index, self.scope, self.parallel, statement, writes))
 
     def _new(self, name: str) -> None:

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import gcd
 
-from ..ir import Bind, Buffer, For, Store, first_line
-from ..ir.rewrite import loads
+from ..ir import Accumulate, Buffer, For, Store, first_line
+from ..ir.rewrite import loads_of
 from ..symbolic.index import var
 from ..symbolic.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
 from ..symbolic.scope import Scope
@@ -56,11 +56,10 @@ def between_iterations(accesses: Iterable[OutputAccess]) -> None:
 
 def between_lanes(loop: For) -> None:
     """Raises InvalidKernel unless each lane has elements of its own of what a lanes loop writes: code runs each statement for all lanes."""
-    stores = [s for s in loop.body if isinstance(s, Store)]
-    values = [s.value for s in loop.body if isinstance(s, Store | Bind)]
+    stores = [s for s in loop.body if isinstance(s, Store | Accumulate)]
     for buffer in {s.buffer for s in stores} if loop.hi != 1 else ():
         places = [s.index for s in stores if s.buffer == buffer]
-        places += [read.index for value in values for read in loads(value) if read.buffer == buffer]
+        places += [read.index for s in loop.body for read in loads_of(s) if read.buffer == buffer]
         if not any(len(set(axis)) == 1 and step_of(axis[0], loop.var) for axis in zip(*places, strict=True)):
             raise InvalidKernel(f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved")
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..ir import Buffer, For, Store
+from ..ir import Buffer, For, If, Store
 from ..ir.rewrite import loads
 from ..symbolic.index import Extreme, Index, Var, index, minimum, var
 from .place import Box, Place
@@ -43,13 +43,17 @@ def add(statement: Store, place: Place) -> None:
     place.written[buffer] = _joined(place.written.get(buffer, ()), Box(tuple((i, i + 1) for i in at)), place)
 
 
-def after(loop: For, place: Place, inner: Place) -> None:
-    """Take note of what all iterations of a loop wrote; `inner` is the place within it."""
+def after(statement: For | If, place: Place, inner: Place) -> None:
+    """Take note of what all iterations of a loop wrote, or what was written on a condition; `inner` is the place within."""
     for buffer, boxes in inner.written.items():
         if buffer not in inner.own and not _is_whole(buffer, place):
             for box in boxes:
                 certain = buffer.space == "register"
-                whole = _over(loop, _without_names(box, place, inner), place, certain)
+                box = _without_names(box, place, inner)
+                if isinstance(statement, For):
+                    whole = _over(statement, box, place, certain)
+                else:
+                    whole = None if certain else _on_condition(statement, box, place)
                 if whole is not None:
                     place.written[buffer] = _joined(place.written.get(buffer, ()), whole, place)
 
@@ -97,10 +101,20 @@ def _repeated(loop: For, box: Box, place: Place, certain: bool) -> Box | None:
         return box if ((loop.hi - loop.lo).constant or 0) > 0 else None
     if place.scope.proves(loop.hi - loop.lo - 1):
         return box
-    without = place.scope.in_range("without", 0, loop.lo - loop.hi + 1)  # where the loop does not run
+    return _where(loop.hi - loop.lo - 1, box, place)
+
+
+def _on_condition(statement: If, box: Box, place: Place) -> Box | None:
+    """The box that is written where all conditions hold; None where that is not understood."""
+    return _where(statement.conditions[0], box, place) if len(statement.conditions) == 1 else None
+
+
+def _where(condition: Index, box: Box, place: Place) -> Box | None:
+    """The box that is written where a condition holds."""
+    without = place.scope.given((-1 - condition,))
     if any(without.proves(first - end) for first, end in box.sides):  # the box is empty there
         return box
-    return replace(box, condition=loop.hi) if box.condition is None and loop.lo == 0 else None
+    return replace(box, condition=condition) if box.condition is None else None
 
 
 def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Index] | None:
@@ -148,8 +162,8 @@ def _both(old: Box, new: Box, place: Place) -> Iterator[Box]:
     same = place.scope.same
     apart = [axis for axis, (a, b) in enumerate(zip(old.sides, new.sides, strict=True)) if not (same(a[0], b[0]) and same(a[1], b[1]))]
     if not apart and old.condition is not None and new.condition is not None:
-        otherwise = place.scope.in_range("otherwise", 0, 1 - old.condition)  # where the old condition does not hold
-        if otherwise.proves(new.condition - 1):
+        otherwise = place.scope.given((-1 - old.condition,))  # where the old condition does not hold
+        if otherwise.proves(new.condition):
             yield replace(old, condition=None)
     elif not apart and (old.condition is None or old.condition == new.condition):
         yield old

@@ -8,7 +8,7 @@ import pytest
 from support.helpers import RUNNABLE
 
 from conv1d_codegen.emit import emit, iterations
-from conv1d_codegen.ir import Alloc, Bind, Const, Kernel, Let, Ref, buffer, load, loop, store
+from conv1d_codegen.ir import Alloc, Bind, Const, If, Kernel, Let, Ref, accumulate, buffer, load, loop, store
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.reference.interpreter import interpret
@@ -68,6 +68,63 @@ KERNELS = {
                 store(Y, (n, t), load(SUM)),
             ),
         ),
+    ),
+    "scratch that is written on one of two conditions": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                Alloc(TMP),
+                If((3 - t,), (loop("k", 0, 8, (store(TMP, (k,), Const(1.0)),)),)),
+                If((t - 4,), (loop("k", 0, 8, (store(TMP, (k,), load(X, n, t)),)),)),
+                store(Y, (n, t), load(TMP, 5)),
+            ),
+        )
+    ),
+    "a sum in a register that some steps add to": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                Alloc(SUM),
+                store(SUM, (), Const(2.0)),
+                loop("k", 0, 3, (If((t - k, k - 1), (accumulate(SUM, (), load(X, n, t - k), Const(3.0)),)),)),
+                store(Y, (n, t), load(SUM)),
+            ),
+        )
+    ),
+    "conditions that are known as code is printed": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                Alloc(SUM),
+                store(SUM, (), Const(0.0)),
+                loop("k", 0, 5, (If((k - 1, 3 - k), (accumulate(SUM, (), load(X, n, t), Const(2.0)),)),), "unrolled"),
+                store(Y, (n, t), load(SUM)),
+            ),
+        )
+    ),
+    "a condition within another, and an output that is added to": sequences(
+        loop(
+            "t",
+            0,
+            T,
+            (
+                store(Y, (n, t), Const(1.0)),
+                If((t - 1,), (If((T - 2 - t,), (accumulate(Y, (n, t), load(X, n, t - 1), load(X, n, t + 1)),)),)),
+            ),
+        )
+    ),
+    "a register that may not be written, and is written later": sequences(
+        Alloc(SUM),
+        If((T - 2,), (store(SUM, (), load(X, n, 1)),)),
+        loop("k", 2, T, (store(SUM, (), load(X, n, k)),)),
+        loop("k", 0, 4, (store(SUM, (), Const(2.0)),)),
+        loop("t", 0, T, (store(Y, (n, t), load(SUM)),)),
     ),
     "blocks that many names lead to": sequences(
         Let("last", T // 3 * 3),

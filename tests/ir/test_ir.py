@@ -12,6 +12,7 @@ from conv1d_codegen.ir import (
     Buffer,
     Const,
     Fma,
+    If,
     Kernel,
     Let,
     Load,
@@ -19,6 +20,7 @@ from conv1d_codegen.ir import (
     Ref,
     Select,
     Unary,
+    accumulate,
     buffer,
     load,
     loop,
@@ -115,14 +117,14 @@ def test_a_kernel_prints():
     acc = buffer("acc", "f32", (2, 8), "register")
     t, i, lane = var("t"), var("i"), var("l")
     place = (i, lane)
-    step = store(acc, place, Fma(load(X, var("n"), t, 0), load(W, lane), load(acc, *place)))
+    step = accumulate(acc, place, load(X, var("n"), t, 0), load(W, lane))
     body = (
         Let("half", T // 2),
         Alloc(acc),
         loop("t", 0, var("half"), (loop("i", 0, 2, (loop("l", 0, 3, (step,), "lanes", 8),), "unrolled"),), note="why"),
         Bind("s", load(acc, 0, 0) + 1),
         Prefetch(Y, (var("n"), index(0))),
-        store(Y, (var("n"), 0), Ref("s")),
+        If((T - 1, 4 - var("half")), (store(Y, (var("n"), 0), Ref("s")),)),
     )
     kernel = Kernel("k", "f32", (("N", 1), ("T", 0)), (X, W, Y), (loop("n", 0, N, body, "parallel"),))
     assert str(kernel) == (
@@ -138,7 +140,8 @@ def test_a_kernel_prints():
         "      unrolled i in 0..2, lanes l in 0..3 of 8: acc[i, l] += x[n, t, 0] * wp[l]\n"
         "    s := (acc[0, 0] + 1.0)\n"
         "    prefetch y[n, 0]\n"
-        "    y[n, 0] := s\n"
+        "    if T >= 1 and 4 >= half\n"
+        "      y[n, 0] := s\n"
     )
 
 

@@ -8,11 +8,11 @@ import pytest
 from support.helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
 from support.pass_helpers import SMALL, loads_of_x, loops, lowered, passes_of, planned, tile_in_registers, tile_of
 
-from conv1d_codegen.ir import Activate, Alloc, For, Let, Prefetch
-from conv1d_codegen.ir.rewrite import loads, operands, walk
+from conv1d_codegen.ir import Activate, Alloc, For, If, Let, Prefetch
+from conv1d_codegen.ir.rewrite import loads, map_statements, operands, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
-from conv1d_codegen.passes import Context, stages
+from conv1d_codegen.passes import Context, interchange_edges, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
@@ -82,19 +82,39 @@ def test_a_tile_loads_its_window_once(text, loaded):
     assert loads_of_x(tile_of(kernel, 8)) == loaded
 
 
+def test_an_edge_that_has_lost_a_loop_shares_no_weights():
+    """The other edge does. In both, a step's loops are one within another, so that only the inner one tells."""
+    problem, context = planned("c2_f9_k3_same_relu_f32", "avx2", "direct")
+    kernel = dict(stages(lower(problem, context.plan), context))["simplify"]
+
+    def without_channels(s):
+        if isinstance(s, For) and s.var == "t_left":
+            return (replace(s, body=map_statements(s.body, lambda s: s.body if isinstance(s, For) and s.var == "c" else None)),)
+        return None
+
+    for given, edges in ((kernel, 2), (kernel.with_body(map_statements(kernel.body, without_channels)), 1)):
+        shared = interchange_edges.run(given, context)
+        assert sum(s.var == "edge" for s in loops(shared)) == edges
+        kept = [s for s in loops(shared) if s.var == "t_left" and "j" in {inner.var for inner in s.body if isinstance(inner, For)}]
+        assert len(kept) == 2 - edges
+
+
 def test_edges_of_many_taps_are_tiles_with_guards():
     """Each step of the input that rows and taps share is read once, if it is there; a tap alone is not unrolled."""
     problem, context = planned("c16_f16_k15_g16_same_linear_f32", "avx2", "depthwise")
     by_pass = dict(stages(lower(problem, context.plan), context))
-    tile = next(s for s in loops(by_pass["tile_channels"]) if s.var == "on_input")
-    assert str(tile.hi).startswith("min(min(1, ")
-    guards = [s for s in loops(by_pass["share_windows"]) if s.var == "on_input"]
+
+    def on_input(kernel):
+        return [s for s in walk(kernel.body) if isinstance(s, If) and len(s.conditions) == 2]
+
+    assert all(loads_of_x(s.body) == 1 for s in on_input(by_pass["tile_channels"]))
+    guards = on_input(by_pass["share_windows"])
     whole, rest = 8 + 4 - 1, 8 + 3 - 1  # steps that eight rows read for four taps, and for the last three
     assert len(guards) == 2 * (whole + rest)
     assert all(loads_of_x(s.body) == 1 for s in guards)
     assert "tap" in {s.var for s in loops(by_pass["collapse_loops"])}
     few = dict(stages(*lowered("c16_f16_k7_g16_same_linear_f32")))["share_windows"]
-    assert "on_input" not in {s.var for s in loops(few)}
+    assert not on_input(few)
 
 
 @pytest.mark.parametrize(("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k14_g32_valid_linear_f32", True)])

@@ -6,11 +6,11 @@ What comes out is a kernel that can be built; whether it makes sense is for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from conv1d_codegen.ir import Alloc, Bind, Block, Buffer, For, Kernel, Let, Load, Prefetch, Statement, Store, Value
-from conv1d_codegen.ir.rewrite import loads, rewrite_value, rewrite_values, walk
+from conv1d_codegen.ir import Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Prefetch, Statement, Store, Value
+from conv1d_codegen.ir.rewrite import loads_of, map_leaves, rewrite_values, walk
 from conv1d_codegen.symbolic.index import Index, index, var
 
 Change = Callable[[Statement], Block]
@@ -35,6 +35,8 @@ def spots(kernel: Kernel) -> list[Spot]:
             match statement:
                 case For():
                     visit(statement.body, (*names, statement.var))
+                case If():
+                    visit(statement.body, names)
                 case Let(name, _):
                     names = (*names, name)
 
@@ -50,7 +52,7 @@ def with_changed(kernel: Kernel, number: int, change: Change) -> Kernel:
         result: list[Statement] = []
         for statement in body:
             at = next(count)
-            if isinstance(statement, For):
+            if isinstance(statement, For | If):
                 inner = visit(statement.body)
                 statement = statement if at == number else replace(statement, body=inner)
             result += change(statement) if at == number else (statement,)
@@ -74,10 +76,11 @@ def mutate(kernel: Kernel, rng) -> tuple[Kernel, str]:
 
 
 def _suits(name: str, statement: Statement) -> bool:
-    accesses = isinstance(statement, (Store, Prefetch)) or (isinstance(statement, Bind) and any(loads(statement.value)))
+    accesses = isinstance(statement, Store | Accumulate | Prefetch) or any(loads_of(statement))
     return {
         "index": accesses,
         "bounds": isinstance(statement, For),
+        "condition": isinstance(statement, If),
         "kind": isinstance(statement, For),
         "shape": isinstance(statement, Alloc),
         "name": accesses,
@@ -88,8 +91,8 @@ def _suits(name: str, statement: Statement) -> bool:
 
 def _place_changed(statement: Statement, rng, change: Callable[[tuple[Index, ...]], tuple[Index, ...]]) -> Block:
     """One access of a statement with other indices."""
-    reads = list(loads(statement.value)) if isinstance(statement, (Bind, Store)) else []
-    choices = ["write"] * isinstance(statement, (Store, Prefetch)) + ["read"] * bool(reads)
+    reads = list(loads_of(statement))
+    choices = ["write"] * isinstance(statement, Store | Accumulate | Prefetch) + ["read"] * bool(reads)
     if rng.choice(choices) == "write":
         return (replace(statement, index=change(statement.index)),)
     wanted = reads[rng.integers(len(reads))]
@@ -97,7 +100,7 @@ def _place_changed(statement: Statement, rng, change: Callable[[tuple[Index, ...
     def in_load(node: Value) -> Value:
         return replace(node, index=change(node.index)) if node is wanted or node == wanted else node
 
-    return (replace(statement, value=rewrite_value(statement.value, in_load)),)
+    return rewrite_values((statement,), in_load)
 
 
 def _index(kernel: Kernel, spot: Spot, rng):
@@ -136,6 +139,17 @@ def _bounds(kernel: Kernel, spot: Spot, rng):
     return with_changed(kernel, spot.number, moved), f"{which} by {step}"
 
 
+def _condition(kernel: Kernel, spot: Spot, rng):
+    step = int(rng.choice([-1, 1]))
+    at = int(rng.integers(len(spot.statement.conditions)))
+
+    def moved(statement: Statement) -> Block:
+        parts = statement.conditions
+        return (replace(statement, conditions=(*parts[:at], parts[at] + step, *parts[at + 1 :])),)
+
+    return with_changed(kernel, spot.number, moved), f"number {at} by {step}"
+
+
 def _kind(kernel: Kernel, spot: Spot, rng):
     kind = str(rng.choice(["serial", "parallel", "unrolled"]))
     return with_changed(kernel, spot.number, lambda loop: (replace(loop, kind=kind, width=0),)), kind
@@ -155,16 +169,11 @@ def _with_buffer(body: Block, old: Buffer, new: Buffer) -> Block:
     def in_load(node: Value) -> Value:
         return replace(node, buffer=new) if isinstance(node, Load) and node.buffer == old else node
 
-    def visit(block: Block) -> Iterator[Statement]:
-        for statement in block:
-            if isinstance(statement, For):
-                yield replace(statement, body=tuple(visit(statement.body)))
-            elif isinstance(statement, (Alloc, Store, Prefetch)) and statement.buffer == old:
-                yield replace(statement, buffer=new)
-            else:
-                yield statement
+    def renamed(statement: Statement) -> Statement:
+        named = isinstance(statement, Alloc | Store | Accumulate | Prefetch) and statement.buffer == old
+        return replace(statement, buffer=new) if named else statement
 
-    return tuple(visit(rewrite_values(body, in_load)))
+    return map_leaves(rewrite_values(body, in_load), renamed)
 
 
 def _let(kernel: Kernel, spot: Spot, rng):
@@ -181,7 +190,9 @@ def _twice(kernel: Kernel, spot: Spot, rng):
 
 
 def _unwrap(kernel: Kernel, spot: Spot, rng):
-    """A loop's body once, at its first iteration."""
+    """A loop's body once, at its first iteration; or what stood on a condition, without it."""
+    if isinstance(spot.statement, If):
+        return with_changed(kernel, spot.number, lambda statement: statement.body), "without its condition"
     if not isinstance(spot.statement, For):
         raise ValueError("not a loop")
     return with_changed(kernel, spot.number, lambda loop: (Let(loop.var, loop.lo), *loop.body)), "its first iteration only"
@@ -189,7 +200,7 @@ def _unwrap(kernel: Kernel, spot: Spot, rng):
 
 def _swap(kernel: Kernel, spot: Spot, rng):
     """Two statements that stand side by side."""
-    holders = [None, *(s.number for s in spots(kernel) if isinstance(s.statement, For) and len(s.statement.body) > 1)]
+    holders = [None, *(s.number for s in spots(kernel) if isinstance(s.statement, For | If) and len(s.statement.body) > 1)]
     number = holders[rng.integers(len(holders))]
     body = kernel.body if number is None else spots(kernel)[number].statement.body
     if len(body) < 2:
@@ -211,8 +222,8 @@ def _accumulate(kernel: Kernel, spot: Spot, rng):
 
 
 def _lift(kernel: Kernel, spot: Spot, rng):
-    """A statement of a loop, before the loop."""
-    if not isinstance(spot.statement, For) or not spot.statement.body:
+    """A statement of a loop, before the loop; or one that stood on a condition, before that."""
+    if not isinstance(spot.statement, For | If) or not spot.statement.body:
         raise ValueError("not a loop")
     at = int(rng.integers(len(spot.statement.body)))
 
@@ -226,6 +237,7 @@ _MUTATIONS: dict[str, Callable[..., tuple[Kernel, str]]] = {
     "index": _index,
     "name": _name,
     "bounds": _bounds,
+    "condition": _condition,
     "kind": _kind,
     "shape": _shape,
     "let": _let,

@@ -3,8 +3,8 @@
 import pytest
 
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Alloc, For, Store
-from conv1d_codegen.ir.rewrite import loads, walk
+from conv1d_codegen.ir import Alloc, For
+from conv1d_codegen.ir.rewrite import loads_of, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
@@ -78,6 +78,5 @@ def loads_of_x(body):
     for s in body:
         if isinstance(s, For):
             count += loads_of_x(s.body) * (1 if s.kind == "lanes" else s.hi.constant)
-        elif isinstance(s, Store):
-            count += sum(operand.buffer.name == "x" for operand in loads(s.value))
+        count += sum(operand.buffer.name == "x" for operand in loads_of(s))
     return count

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.helpers import empty_output, expected, sizes_of
 
 from conv1d_codegen import reference
-from conv1d_codegen.ir import Activate, Const, Fma, Load, Store
+from conv1d_codegen.ir import Accumulate, Activate, Const, Fma, Load, Store
 from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
@@ -65,7 +65,7 @@ class _Rational(_Machine):
 
     def run(self, body):
         for statement in body:
-            if isinstance(statement, Store):
+            if isinstance(statement, Store | Accumulate):
                 self.counted[f"written {statement.buffer.name}"] += 1
         super().run(body)
 

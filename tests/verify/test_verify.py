@@ -323,10 +323,10 @@ BAD = {
         kernel(loop("n", 0, N, (Let("a", n + 1), loop("m", 0, T, (), "parallel")), "parallel")),
         "parallel loop m has statements beside it",
     ),
-    "parallel within serial": (kernel(loop("t", 0, T, (loop("n", 0, N, (), "parallel"),))), "stands within the serial loop t"),
+    "parallel within serial": (kernel(loop("t", 0, T, (loop("n", 0, N, (), "parallel"),))), "stands within `for t in 0..T`"),
     "parallel deep within serial": (
         kernel(loop("t", 0, T, (loop("i", 0, 2, (loop("n", 0, N, (), "parallel"),)),))),
-        "stands within the serial loop t",
+        "stands within `for t in 0..T`",
     ),
     "two parallel loops one after another": (
         kernel(loop("n", 0, N, (), "parallel"), loop("m", 0, N, (), "parallel")),
