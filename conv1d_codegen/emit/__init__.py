@@ -15,7 +15,7 @@ from pathlib import Path
 
 import jinja2
 
-from ..ir import Accumulate, Alloc, Bind, Block, For, If, Kernel, Let, Prefetch, Statement, Store
+from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Let, Prefetch, Statement, Storage, Store
 from ..machine.target import Target
 from ..symbolic.index import Index, index
 from .builder import Builder, Instruction
@@ -32,8 +32,7 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
     """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see `red_zones.py`."""
     writer = _Writer(kernel, target, red_zones)
     writer.write(kernel.body)
-    attributes = {"output": "noalias ", "input": "noalias readonly ", "packed": "noalias readonly align 64 "}
-    slots = [{"name": b.name, "type": "ptr", "attributes": attributes[b.space]} for b in kernel.buffers]
+    slots = [{"name": b.name, "type": "ptr", "attributes": _attributes(b)} for b in kernel.buffers]
     slots += [{"name": name, "type": "i64", "attributes": ""} for name, _ in kernel.sizes]
     template = _templates().get_template("kernel.ll.j2")
     return template.render(
@@ -49,6 +48,12 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
         instructions=_printed(writer.builder.instructions),
         vector_bits=target.vector_bytes * 8,
     )
+
+
+def _attributes(buffer: Buffer) -> str:
+    """What LLVM may rely on of an array that the caller passes."""
+    readonly = "" if buffer.is_written else "readonly "
+    return f"noalias {readonly}align 64 " if buffer.storage is Storage.CONSTANT else f"noalias {readonly}"
 
 
 def _printed(instructions: list[Instruction]) -> str:

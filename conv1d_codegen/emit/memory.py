@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..ir import Accumulate, Alloc, Block, Buffer, Store
+from ..ir import Accumulate, Alloc, Block, Buffer, Storage, Store
 from ..ir.rewrite import walk
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -56,7 +56,7 @@ class Memory:
 
     def allocate(self, buffer: Buffer) -> None:
         """Start the life of a register tile or of scratch."""
-        if buffer.space == "register":
+        if buffer.storage is Storage.REGISTER:
             self._registers[buffer.name] = {}
         elif self._red_zones is not None:
             size = bytes_provided(buffer, red_zones=True)
@@ -75,8 +75,9 @@ class Memory:
         """The registers that statements write and that were allocated before them."""
         statements = list(walk(body))
         own = {s.buffer.name for s in statements if isinstance(s, Alloc)}
-        written = dict.fromkeys(s.buffer.name for s in statements if isinstance(s, Store | Accumulate) and s.buffer.space == "register")
-        return [register for name in written if name not in own for register in self._registers[name].values()]
+        changed = dict.fromkeys(s.buffer for s in statements if isinstance(s, Store | Accumulate) and s.buffer.name not in own)
+        registers = (self._registers[buffer.name] for buffer in changed if buffer.storage is Storage.REGISTER)
+        return [register for some in registers for register in some.values()]
 
     @contextmanager
     def maybe(self) -> Iterator[None]:
@@ -89,7 +90,7 @@ class Memory:
     def load(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[str, int]:
         """The value, and how many lanes it has (0: a scalar, the same for every lane)."""
         scalar = TYPES[buffer.dtype].llvm
-        if buffer.space == "register":
+        if buffer.storage is Storage.REGISTER:
             if lanes is not None and len(place) > 1 and lanes.variable in place[0].variables():
                 return self._column(buffer, place, lanes), lanes.width
             key, width = self._register(buffer, place, lanes)
@@ -98,7 +99,7 @@ class Memory:
         stride = self._integers.resolve(apart)
         if lanes is None or stride == 0:
             return self._read(buffer, scalar, 0, first), 0
-        if stride == 1 and (not lanes.partial or buffer.space == "packed"):
+        if stride == 1 and (not lanes.partial or buffer.storage is Storage.CONSTANT):
             return self._read(buffer, scalar, lanes.width, first), lanes.width
         at = self._address(buffer, scalar, first)
         if stride != 1:
@@ -111,7 +112,7 @@ class Memory:
     def store(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None, value: str) -> None:
         """Store a scalar, or inside a lanes loop a vector."""
         scalar = TYPES[buffer.dtype].llvm
-        if buffer.space == "register":
+        if buffer.storage is Storage.REGISTER:
             key, width = self._register(buffer, place, lanes)
             self._set(buffer.name, key, vector(scalar, width) if width else scalar, value)
             return
@@ -135,7 +136,7 @@ class Memory:
 
     def prefetch(self, buffer: Buffer, place: tuple[Index, ...], level: int) -> None:
         """Ask for the cache line of an element: an output's to write it (1), else to read it (0); into L1 (3) or into L2 (2)."""
-        write, near = str(int(buffer.space == "output")), str(4 - level)
+        write, near = str(int(buffer.is_written)), str(4 - level)
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, TYPES[buffer.dtype].llvm, offset)
         self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", near), ("i32", "1"))
@@ -204,7 +205,7 @@ class Memory:
         def make() -> str:
             return self._load(scalar, width, self._address(buffer, scalar, offset), BYTES[scalar])
 
-        if buffer.space in ("scratch", "output"):
+        if buffer.is_written:
             return make()
         moving, constant = self._integers.resolved(offset)
         key = ("load", buffer.name, width, moving, constant)

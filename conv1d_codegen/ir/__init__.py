@@ -1,11 +1,13 @@
 """The loop IR: a small grammar of loops, statements and values, with a text form.
 
+axes.py      what loops run over, and in what pieces
 nodes.py     the grammar: loops, statements and kernels, and their text
 values.py    buffers and values
 packing.py   how the packed weights lie, described and carried out
 rewrite.py   walks, substitutions and what the passes share
 """
 
+from .axes import Axis, Level, Part
 from .nodes import (
     Accumulate,
     Alloc,
@@ -20,15 +22,19 @@ from .nodes import (
     Store,
     accumulate,
     first_line,
+    lanes,
     loop,
     store,
+    written_out,
 )
-from .values import Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Unary, Value, buffer, load, value
+from .values import Access, Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Storage, Unary, Value, buffer, load, value
 
 __all__ = [
+    "Access",
     "Accumulate",
     "Activate",
     "Alloc",
+    "Axis",
     "Binary",
     "Bind",
     "Block",
@@ -39,19 +45,24 @@ __all__ = [
     "If",
     "Kernel",
     "Let",
+    "Level",
     "Load",
+    "Part",
     "Prefetch",
     "Ref",
     "Select",
     "Statement",
+    "Storage",
     "Store",
     "Unary",
     "Value",
     "accumulate",
     "buffer",
     "first_line",
+    "lanes",
     "load",
     "loop",
     "store",
     "value",
+    "written_out",
 ]

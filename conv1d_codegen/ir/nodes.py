@@ -1,8 +1,8 @@
 """The loop IR: a grammar of a dozen frozen nodes. A node that makes no sense can't be built.
 
     kernel    := Kernel(name, compute, sizes, buffers, body, packings)   sizes: run-time integers; buffers: what the caller passes
-    buffer    := Buffer(name, dtype, shape, space)                  row-major; space: input | output | packed | scratch | register
-    statement := For(var, lo, hi, kind, body, width, note)          kind: serial | parallel | unrolled | lanes
+    buffer    := Buffer(name, dtype, shape, storage, access, axes)  row-major; storage: argument | constant | private | register
+    statement := For(var, lo, hi, kind, body, width, note, axis, level, part)     kind: serial | parallel | unrolled | lanes
                | If(conditions, body)                               runs the body where every condition is 0 or more
                | Let(name, index)                                   a named integer
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
@@ -21,7 +21,9 @@ its body for all its iterations at once, in a vector of `width` numbers of which
 their last dimension is indexed by the lane, and all their other indices are constants once unrolled loops are written out. Where vectors
 lie in rows, a column of them can be read, with the lane in the first dimension.
 
-`packed` buffers hold weights laid out by `packing.py`, padded with zeros. Numbers are computed in the kernel's `compute` type; a load from
+What a loop runs over, and in what pieces, its axis, level and part say (`axes.py`), for the passes; a loop's name is for its readers.
+
+Constants are weights, laid out by `packing.py` and padded with zeros. Numbers are computed in the kernel's `compute` type; a load from
 and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden files hold.
 """
 
@@ -32,8 +34,9 @@ from dataclasses import dataclass, replace
 
 from ..number_types import COMPUTE_TYPES
 from ..symbolic.index import Index, Indexable, index
+from .axes import Axis, Level, Part
 from .packing import Mixing, Packing
-from .values import Buffer, Value, check_rank, element, is_name, require
+from .values import Access, Buffer, Value, check_rank, element, is_name, require
 
 KINDS = ("serial", "parallel", "unrolled", "lanes")
 
@@ -55,7 +58,7 @@ class Alloc:
     buffer: Buffer
 
     def __post_init__(self) -> None:
-        require(self.buffer.space in ("scratch", "register"), f"{self.buffer.name}: only scratch and registers are allocated in a kernel")
+        require(self.buffer.is_local, f"{self.buffer.name}: only scratch and registers are allocated in a kernel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Store:
 
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
-        require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
+        require(self.buffer.is_written, f"{self.buffer.name} is read-only")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Accumulate:
 
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
-        require(self.buffer.space not in ("input", "packed"), f"{self.buffer.name} is read-only")
+        require(self.buffer.access is Access.UPDATE, f"{self.buffer.name}: the kernel only {self.buffer.access.value} it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class Prefetch:
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
         require(self.level in (1, 2), f"{self.buffer.name}: no such level of a cache: {self.level}")
-        require(self.buffer.space in ("input", "packed", "output"), f"{self.buffer.name}: only what the caller passes is far away")
+        require(not self.buffer.is_local, f"{self.buffer.name}: only what the caller passes is far away")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,9 @@ class For:
     kind: str = "serial"
     width: int = 0
     note: str = ""
+    axis: Axis | None = None
+    level: Level = Level.ELEMENT
+    part: Part = Part.WHOLE
 
     def __post_init__(self) -> None:
         require(is_name(self.var), f"not a variable name: {self.var!r}")
@@ -136,9 +142,30 @@ Statement = For | If | Let | Bind | Alloc | Store | Accumulate | Prefetch
 Block = tuple[Statement, ...]
 
 
-def loop(name: str, lo: Indexable, hi: Indexable, body: Block, kind: str = "serial", width: int = 0, note: str = "") -> For:
+def loop(
+    name: str,
+    lo: Indexable,
+    hi: Indexable,
+    body: Block,
+    kind: str = "serial",
+    width: int = 0,
+    note: str = "",
+    axis: Axis | None = None,
+    level: Level = Level.ELEMENT,
+    part: Part = Part.WHOLE,
+) -> For:
     """A `For` whose bounds may be plain integers."""
-    return For(name, index(lo), index(hi), body, kind, width, note)
+    return For(name, index(lo), index(hi), body, kind, width, note, axis, level, part)
+
+
+def lanes(axis: Axis | None, count: Indexable, body: Block, width: int) -> For:
+    """The lanes of a vector of `width` numbers, of which `count` are in use."""
+    return loop(Level.LANE.value, 0, count, body, "lanes", width, axis=axis, level=Level.LANE)
+
+
+def written_out(axis: Axis | None, level: Level, count: Indexable, body: Block) -> For:
+    """Rows or vectors of a register tile, written out."""
+    return loop(level.value, 0, count, body, "unrolled", axis=axis, level=level)
 
 
 def store(buffer: Buffer, place: tuple[Indexable, ...], number: Value) -> Store:

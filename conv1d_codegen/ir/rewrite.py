@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from ..symbolic.index import Index, Indexable, constants
+from ..symbolic.index import Index, Indexable, constants, var
 from .nodes import Accumulate, Bind, Block, For, If, Let, Prefetch, Statement, Store
 from .values import Activate, Binary, Fma, Load, Select, Unary, Value
 
@@ -140,6 +140,11 @@ def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
                 s = replace(s, index=at(s.index))
         result.append(s)
     return tuple(result)
+
+
+def shifted(loop: For, base: Indexable) -> Block:
+    """The body of a loop whose variable counts from `base` on."""
+    return substitute(loop.body, {loop.var: var(loop.var) + base})
 
 
 def loads(node: Value) -> Iterator[Load]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from ..number_types import TYPES
 from ..problem import Activation
 from ..symbolic.index import Index, Indexable, index
+from .axes import Axis
 
-SPACES = ("input", "output", "packed", "scratch", "register")
 UNARY = ("neg", "abs", "sqrt", "exp2i")  # exp2i: 2 to the power of an integer held in a float
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "min", "copysign": "copysign"}
 COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
@@ -28,21 +29,65 @@ def check_rank(buffer: Buffer, place: tuple[Index, ...]) -> None:
         raise ValueError(f"{buffer} is indexed with {len(place)} indices")
 
 
+class Storage(Enum):
+    """Where an array lies, and for how long; with the word that is printed."""
+
+    ARGUMENT = ""  # the caller's
+    CONSTANT = "constant "  # weights, laid out once for many calls and aligned to cache lines
+    PRIVATE = "scratch "  # of one iteration of the parallel loops, until the block ends that allocates it
+    REGISTER = "reg "  # the same, without an address
+
+
+class Access(Enum):
+    """What a kernel does with an array."""
+
+    READ = "reads"
+    WRITE = "writes"
+    UPDATE = "reads and writes"
+
+
+#: Storage and access by one word, for `buffer`.
+SPACES = {
+    "input": (Storage.ARGUMENT, Access.READ),
+    "output": (Storage.ARGUMENT, Access.WRITE),
+    "update": (Storage.ARGUMENT, Access.UPDATE),
+    "constant": (Storage.CONSTANT, Access.READ),
+    "scratch": (Storage.PRIVATE, Access.UPDATE),
+    "register": (Storage.REGISTER, Access.UPDATE),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers)."""
+    """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers).
+
+    `axes` says what the dimensions of a convolution's arrays run over.
+    """
 
     name: str
     dtype: str
     shape: tuple[Index, ...]
-    space: str
+    storage: Storage
+    access: Access
+    axes: tuple[Axis, ...] = ()
 
     def __post_init__(self) -> None:
         require(is_name(self.name), f"not a buffer name: {self.name!r}")
         require(self.dtype in TYPES, f"buffer {self.name}: no such dtype: {self.dtype!r}")
-        require(self.space in SPACES, f"buffer {self.name}: no such space: {self.space!r}")
-        local = self.space in ("scratch", "register")
-        require(not local or all(s.constant is not None for s in self.shape), f"buffer {self.name}: {self.space} has constant sizes")
+        require((self.storage, self.access) in SPACES.values(), f"buffer {self.name}: no kernel {self.access.value} {self.storage}")
+        require(len(self.axes) in (0, len(self.shape)), f"buffer {self.name}: {len(self.axes)} axes for {len(self.shape)} dimensions")
+        constant = all(s.constant is not None for s in self.shape)
+        require(not self.is_local or constant, f"buffer {self.name}: scratch and registers have constant sizes")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the kernel allocates it, and not the caller."""
+        return self.storage in (Storage.PRIVATE, Storage.REGISTER)
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the kernel may write to it."""
+        return self.access is not Access.READ
 
     def offset(self, place: tuple[Index, ...]) -> Index:
         """How many elements lie before the one at `place`."""
@@ -61,8 +106,8 @@ class Buffer:
         return count
 
     def __str__(self) -> str:
-        space = "" if self.space in ("input", "output") else {"register": "reg "}.get(self.space, f"{self.space} ")
-        return f"{self.name}: {space}{self.dtype}" + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
+        storage = "update " if self.storage is Storage.ARGUMENT and self.access is Access.UPDATE else self.storage.value
+        return f"{self.name}: {storage}{self.dtype}" + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
 
 
 class Value:
@@ -110,6 +155,8 @@ class Load(Value):
 
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
+        if self.buffer.access is Access.WRITE:
+            raise ValueError(f"{self.buffer} is only written")
 
     def __str__(self) -> str:
         return element(self.buffer, self.index)
@@ -194,9 +241,10 @@ def load(buffer: Buffer, *place: Indexable) -> Load:
     return Load(buffer, tuple(index(i) for i in place))
 
 
-def buffer(name: str, dtype: str, shape: tuple[Indexable, ...], space: str) -> Buffer:
-    """A `Buffer` whose sizes may be plain integers."""
-    return Buffer(name, dtype, tuple(index(size) for size in shape), space)
+def buffer(name: str, dtype: str, shape: tuple[Indexable, ...], space: str, axes: tuple[Axis, ...] = ()) -> Buffer:
+    """A `Buffer` whose sizes may be plain integers, its storage and access by one of the words of `SPACES`."""
+    require(space in SPACES, f"buffer {name}: no such space: {space!r}. Known: {', '.join(SPACES)}.")
+    return Buffer(name, dtype, tuple(index(size) for size in shape), *SPACES[space], axes)
 
 
 def value(number: Value | float) -> Value:

@@ -20,7 +20,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import Activate, Alloc, Bind, Block, Const, Fma, For, If, Kernel, Let, Ref, Value, accumulate, buffer, load, loop, store
+from ..ir import (
+    Activate,
+    Alloc,
+    Axis,
+    Bind,
+    Block,
+    Const,
+    Fma,
+    For,
+    If,
+    Kernel,
+    Let,
+    Level,
+    Part,
+    Ref,
+    Value,
+    accumulate,
+    buffer,
+    load,
+    loop,
+    store,
+)
 from ..ir.packing import Mixing
 from ..machine.target import LINE, PAGE
 from ..number_types import TYPES
@@ -41,6 +62,8 @@ _FILTERS, _BYTES = 256, 3 << 19
 #: c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in
 #: loops 7.1 ms and 110 (avx512).
 _MOST_UNROLLED = 16
+#: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one of a block.
+SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
 
 def lower(problem: Problem, plan: Plan) -> Kernel:
@@ -69,7 +92,8 @@ class _Lowering:
         self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         groups = (p.groups,) if p.groups > 1 else ()
-        self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "packed")
+        axes = (Axis.POINT, *self.formula.w.axes)
+        self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "constant", axes)
         self.parts = _parts(p.group_filters, plan.panel, n * self.split.terms * p.group_channels * TYPES[compute].bytes)
 
     def kernel(self) -> Kernel:
@@ -78,12 +102,15 @@ class _Lowering:
         f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
         filters = p.group_filters // parts
         first_block = -var("block")  # computes the steps without a window
-        alone = If((first_block,), (loop("f", 0, filters, self._alone(f)),))
-        body: Block = (alone, *self._block(), *self._transforms(), loop("f", 0, filters, (*self._products(f), self._results(f))))
-        for name, count in (("part", parts), ("g", p.groups)):
-            body = (loop(name, 0, count, body, "parallel"),) if count > 1 else body
-        blocks = loop("block", 0, var("blocks"), body, "parallel")
-        body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel"))
+        alone = If((first_block,), (loop("f", 0, filters, self._alone(f), axis=Axis.FILTER),))
+        outputs = loop("f", 0, filters, (*self._products(f), self._results(f)), axis=Axis.FILTER)
+        body: Block = (alone, *self._block(), *self._transforms(), outputs)
+        if parts > 1:
+            body = (loop("part", 0, parts, body, "parallel", axis=Axis.FILTER, level=Level.BLOCK),)
+        if p.groups > 1:
+            body = (loop("g", 0, p.groups, body, "parallel", axis=Axis.GROUP),)
+        blocks = loop("block", 0, var("blocks"), body, "parallel", axis=Axis.WINDOW, level=Level.BLOCK)
+        body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE))
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
         mixing = Mixing("w", "wt", self.wt.shape, matrix, self.split.phases)
@@ -95,8 +122,8 @@ class _Lowering:
         groups = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
         several = 1 if self.parts > 1 else 2  # as many as two threads can share evenly
         return (
-            Let("room", index(groups) * s.sequences),  # for windows; less than none where the sequence is short
-            Let("windows", index(maximum(var("room"), 0))),
+            Let("room", index(groups) * s.sequences),
+            Let("windows", index(maximum(ROOM, 0))),
             Let("blocks", index(maximum(pad.ceildiv(var("windows"), self.windows * several) * several, 1))),
         )
 
@@ -106,13 +133,13 @@ class _Lowering:
         share = pad.ceildiv(pad.ceildiv(var("windows"), var("blocks")), tall) * tall
         return (
             Let("share", index(minimum(share, self.windows))),
-            Let("first_window", index(minimum(var("block") * var("share"), var("windows")))),
-            Let("count", index(maximum(minimum(var("share"), var("room") - var("first_window")), 0))),
+            Let("first_window", index(minimum(var("block") * SHARE, var("windows")))),
+            Let("count", index(maximum(minimum(SHARE, ROOM - FIRST_WINDOW), 0))),
         )
 
     def _first_output(self, window: Indexable) -> Index:
         """The first output of a window of the block; the others lie `sequences` steps apart."""
-        number, between = var("first_window") + window, self.split.sequences
+        number, between = FIRST_WINDOW + window, self.split.sequences
         whole = number // between
         return self.interior[0] + whole * ((self.plan.outputs - 1) * between) + number
 
@@ -125,7 +152,7 @@ class _Lowering:
         transforms = s.transforms(self.plan.outputs)
 
         def of_windows(program: Block) -> For:
-            return loop("window", 0, count, (loop("c", 0, channels, program),), note=note)
+            return loop("window", 0, count, (loop("c", 0, channels, program, axis=Axis.CHANNEL),), note=note, axis=Axis.WINDOW)
 
         if self.unrolled:
             together = [statement for transform in range(transforms) for statement in self._transform(transform, s.first_tap(transform))]
@@ -134,10 +161,11 @@ class _Lowering:
         def of_phases(chunk: Indexable, phases: int) -> For:
             transform = chunk * s.phases + var("phase")
             first_tap = chunk * (s.phases * s.taps) + var("phase")
-            return loop("phase", 0, phases, (of_windows(self._transform(transform, first_tap)),))
+            return loop("phase", 0, phases, (of_windows(self._transform(transform, first_tap)),), axis=Axis.TAP, level=Level.CHUNK)
 
         whole, rest = divmod(transforms, s.phases)
-        nests = (loop("chunk_of_taps", 0, whole, (of_phases(var("chunk_of_taps"), s.phases),)), of_phases(whole, rest))
+        whole_chunks = of_phases(var("chunk_of_taps"), s.phases)
+        nests = (loop("chunk_of_taps", 0, whole, (whole_chunks,), axis=Axis.TAP, level=Level.CHUNK), of_phases(whole, rest))
         return (Alloc(self.xt), *(nest for nest in nests if not nest.runs_nothing))
 
     def _transform(self, transform: Indexable, first_tap: Indexable) -> Block:
@@ -151,7 +179,6 @@ class _Lowering:
     def _products(self, f: Index) -> Block:
         """The sums over terms and channels, for each multiplication."""
         s, acc = self.split, buffer("acc", self.wt.dtype, (), "register")
-        # `prefetch_block` looks for `p`: it asks for what transforms read that are written out.
         name = "p" if self.unrolled else "point"
         at, window, j, c = var(name), var("window"), var("j"), var("c")
         chunk = j // s.phases
@@ -160,9 +187,11 @@ class _Lowering:
         if lacking:  # the last multiplication has no products with chunks that lack taps
             terms = terms - at // (self.toom.multiplications - 1) * lacking
         term = accumulate(acc, (), load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f))
-        sums = loop("j", 0, terms, (loop("c", 0, self.problem.group_channels, (term,)),), note="terms")
+        channels = loop("c", 0, self.problem.group_channels, (term,), axis=Axis.CHANNEL)
+        sums = loop("j", 0, terms, (channels,), note="terms", axis=Axis.TAP)
         of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
-        return (Alloc(self.yt), loop(name, 0, self.toom.multiplications, (loop("window", 0, var("count"), of_window),)))
+        windows = loop("window", 0, var("count"), of_window, axis=Axis.WINDOW)
+        return (Alloc(self.yt), loop(name, 0, self.toom.multiplications, (windows,), axis=Axis.POINT))
 
     def _results(self, f: Index) -> For:
         """The outputs of each window."""
@@ -175,7 +204,7 @@ class _Lowering:
             total = result + load(self.formula.b, *self.group, f) if p.use_bias else result
             place = self.formula.place(var("n"), first + a * self.split.sequences, self.group, f)
             outputs.append(store(self.formula.y, place, Activate(p.activation, total)))
-        return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs")
+        return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs", axis=Axis.WINDOW)
 
     def _alone(self, f: Index) -> Block:
         """The steps that lie before the first window and after the last."""
@@ -183,8 +212,10 @@ class _Lowering:
         before = self.formula.output(var("n"), var("t_left"), self.group, f)
         after = self.formula.output(var("n"), var("t"), self.group, f)
         return (
-            loop("t_left", 0, minimum(lead, outputs), before, note="the first taps fall before the input"),
-            loop("t", lead + var("windows") * self.plan.outputs, outputs, after),
+            loop(
+                "t_left", 0, minimum(lead, outputs), before, note="the first taps fall before the input", axis=Axis.STEP, part=Part.BEFORE
+            ),
+            loop("t", lead + var("windows") * self.plan.outputs, outputs, after, axis=Axis.STEP),
         )
 
 

@@ -7,7 +7,7 @@ The groups are the innermost loop, so that neighbouring channels can share a vec
 
 from __future__ import annotations
 
-from ..ir import Block, Kernel, loop
+from ..ir import Axis, Block, Kernel, loop
 from ..problem import Problem
 from ..symbolic.index import var
 from .direct import constant_sizes
@@ -19,7 +19,8 @@ def lower(problem: Problem) -> Kernel:
     sizes, named = constant_sizes(problem, grouped=True)
     formula = Formula(problem, sizes)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
-    per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f))
-    per_filter = loop("f", 0, sizes.filters, (loop("t", 0, sizes.outputs, (per_channel,)),))
-    body: Block = (*named, loop("n", 0, var("N"), (per_filter,), "parallel"))
+    per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f), axis=Axis.GROUP)
+    per_step = loop("t", 0, sizes.outputs, (per_channel,), axis=Axis.STEP)
+    per_filter = loop("f", 0, sizes.filters, (per_step,), axis=Axis.FILTER)
+    body: Block = (*named, loop("n", 0, var("N"), (per_filter,), "parallel", axis=Axis.SEQUENCE))
     return Kernel(identifier(f"depthwise_{problem}"), problem.compute, (("N", 1), ("T", 0)), formula.buffers, body)

@@ -5,7 +5,7 @@ parallel n, for g, for f, for t: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t
 
 from __future__ import annotations
 
-from ..ir import Block, Kernel, Let, loop
+from ..ir import Axis, Block, Kernel, Let, loop
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Indexable, index, var
@@ -32,8 +32,9 @@ def lower(problem: Problem) -> Kernel:
     formula = Formula(problem, sizes)
     n, t, f = var("n"), var("t"), var("f")
     group = (var("g"),) if problem.groups > 1 else ()
-    nest: Block = (loop("f", 0, sizes.filters, (loop("t", 0, sizes.outputs, formula.output(n, t, group, f)),)),)
+    steps = loop("t", 0, sizes.outputs, formula.output(n, t, group, f), axis=Axis.STEP)
+    nest: Block = (loop("f", 0, sizes.filters, (steps,), axis=Axis.FILTER),)
     if group:
-        nest = (loop("g", 0, problem.groups, nest),)
-    body = (*named, loop("n", 0, var("N"), nest, "parallel"))
+        nest = (loop("g", 0, problem.groups, nest, axis=Axis.GROUP),)
+    body = (*named, loop("n", 0, var("N"), nest, "parallel", axis=Axis.SEQUENCE))
     return Kernel(identifier(f"direct_{problem}"), problem.compute, (("N", 1), ("T", 0)), formula.buffers, body)

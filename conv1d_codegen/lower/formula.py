@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..ir import Activate, Alloc, Block, Buffer, Const, accumulate, buffer, load, loop, store
+from ..ir import Activate, Alloc, Axis, Block, Buffer, Const, accumulate, buffer, load, loop, store
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, var
@@ -45,15 +45,18 @@ class Formula:
         self.problem, self.sizes = problem, sizes
         batch, length = var("N"), var("T")
         group = () if sizes.groups is None else (sizes.groups,)
+        groups = () if sizes.groups is None else (Axis.GROUP,)
 
-        def array(name: str, steps: Indexable, count: Indexable, space: str) -> Buffer:
+        def array(name: str, steps: Indexable, count: Indexable, axis: Axis, space: str) -> Buffer:
             inner = (*group, count, steps) if problem.channels_first else (steps, *group, count)
-            return buffer(name, problem.dtype, (batch, *inner), space)
+            axes = (*groups, axis, Axis.STEP) if problem.channels_first else (Axis.STEP, *groups, axis)
+            return buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes))
 
-        self.x = array("x", length, sizes.channels, "input")
-        self.y = array("y", sizes.outputs, sizes.filters, "output")
-        self.w = buffer("w", problem.dtype, (sizes.kernel_size, sizes.channels, *group, sizes.filters), "input")
-        self.b = buffer("b", problem.dtype, (*group, sizes.filters), "input")
+        self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input")
+        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output")
+        taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
+        self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
+        self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
         self.buffers = (self.x, self.w, *([self.b] if problem.use_bias else []), self.y)
 
     def place(self, n: Index, t: Index, group: tuple[Index, ...], channel: Indexable) -> tuple[Indexable, ...]:
@@ -72,9 +75,10 @@ class Formula:
         x = load(self.x, *self.place(n, step, group, 0 if one_channel else c))
         w = load(self.w, j, 0 if one_channel else c, *group, f)
         term: Block = (accumulate(acc, (), x, w),)
+        terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
         return (
             Alloc(acc),
             store(acc, (), Const(0.0)),
-            loop("j", first, last, term if one_channel else (loop("c", 0, s.channels, term),), note="taps that fall on the input"),
+            loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
             store(self.y, self.place(n, t, group, f), Activate(self.problem.activation, result)),
         )

@@ -7,7 +7,7 @@ give: a tile that fits the sizes, tails and guards that are known not to be ther
 
 from __future__ import annotations
 
-from ..ir import Kernel, loop
+from ..ir import Axis, Kernel, loop
 from ..problem import Problem
 from ..symbolic.index import var
 from .formula import Formula, Sizes, identifier
@@ -30,8 +30,10 @@ def lower(problem: Problem) -> Kernel:
     """
     formula = Formula(problem, SIZES_AS_NAMES)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
-    per_filter = loop("f", 0, var("F"), (loop("t", 0, var("U"), formula.output(n, t, (g,), f)),))
-    body = (loop("n", 0, var("N"), (loop("g", 0, var("G"), (per_filter,)),), "parallel"),)
+    per_step = loop("t", 0, var("U"), formula.output(n, t, (g,), f), axis=Axis.STEP)
+    per_filter = loop("f", 0, var("F"), (per_step,), axis=Axis.FILTER)
+    per_group = loop("g", 0, var("G"), (per_filter,), axis=Axis.GROUP)
+    body = (loop("n", 0, var("N"), (per_group,), "parallel", axis=Axis.SEQUENCE),)
     layout = "first" if problem.channels_first else "last"
     bias = "" if problem.use_bias else "_nobias"
     name = identifier(f"generic_{problem.activation}_{problem.dtype}_{layout}{bias}")

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement, loop
+from ..ir import Axis, Block, For, Kernel, Level, Statement, loop
 from ..ir.rewrite import map_statements, walk
 from ..schedule.registers import weight_bytes, weights_are_large
 from ..symbolic.index import Index, index, minimum, var
@@ -38,8 +38,8 @@ def run(kernel: Kernel, context: Context) -> Kernel:
             blocks = (steps + size - 1) // size
             inner = _parallel(_cut(s.body, size, steps))
             if fetches_panels(context):
-                inner, s = _gathered(inner, s.hi), replace(s, var="some", hi=(s.hi + SEQUENCES - 1) // SEQUENCES)
-            s = replace(s, body=(loop("block", 0, blocks, inner, "parallel"),))
+                inner, s = _gathered(inner, s.hi), replace(s, var="some", hi=(s.hi + SEQUENCES - 1) // SEQUENCES, level=Level.BLOCK)
+            s = replace(s, body=(loop("block", 0, blocks, inner, "parallel", axis=Axis.STEP, level=Level.BLOCK),))
         result.append(s)
     return kernel.with_body(tuple(result))
 
@@ -63,10 +63,17 @@ def streams_weights(context: Context) -> bool:
 
 
 def _cut(body: Block, size: int, steps: Index) -> Block:
-    """The loops over `t`, each within one block."""
+    """The loops over steps, each within one block."""
     first = var("block") * size
     end = index(minimum(first + size, steps))
-    return map_statements(body, lambda s: (replace(s, lo=first, hi=end),) if isinstance(s, For) and s.var == "t" else None)
+
+    def within(s: Statement) -> Block | None:
+        match s:
+            case For(axis=Axis.STEP, level=Level.ELEMENT):
+                return (replace(s, lo=first, hi=end),)
+        return None
+
+    return map_statements(body, within)
 
 
 def _gathered(body: Block, count: Index) -> Block:
@@ -75,17 +82,17 @@ def _gathered(body: Block, count: Index) -> Block:
         case (For(kind="parallel") as s,):
             return (replace(s, body=_gathered(s.body, count)),)
     first = var("some") * SEQUENCES
-    return (loop("n", first, minimum(first + SEQUENCES, count), body),)
+    return (loop("n", first, minimum(first + SEQUENCES, count), body, axis=Axis.SEQUENCE),)
 
 
 def _parallel(body: Block) -> Block:
     """The loops over groups and filters that stand around the steps, as parallel ones."""
     match body:
-        case (For(var="g" | "f") as s,):
+        case (For(axis=Axis.GROUP | Axis.FILTER) as s,):
             return (replace(s, kind="parallel", body=_parallel(s.body)),)
     return body
 
 
 def _steps(body: Block) -> Index:
-    """How many output steps there are: the bound of the loop over `t`."""
-    return next(s.hi for s in walk(body) if isinstance(s, For) and s.var == "t")
+    """How many output steps there are."""
+    return next(s.hi for s in walk(body) if isinstance(s, For) and s.axis is Axis.STEP)

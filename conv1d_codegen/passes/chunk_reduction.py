@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Buffer, For, If, Kernel, Load, Store, Value, buffer, load, loop, store
-from ..ir.rewrite import map_statements, rewrite_values, substitute
+from ..ir import Alloc, Axis, Block, Buffer, For, If, Kernel, Level, Load, Storage, Store, Value, buffer, load, loop, store
+from ..ir.rewrite import map_statements, rewrite_values, shifted, substitute
 from ..problem.summation import chunk_shape, window_chunk_shape
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from ..toom.split import Split
@@ -50,9 +50,9 @@ def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
 def _in_nests(body: Block, context: Context) -> Block:
     """Every nest of one output, or of one product of a window, with its reduction split."""
     match body:
-        case (Alloc(acc), Store() as start, For(var="j") as terms, Store(Buffer(space="scratch")) as finish):
+        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as terms, Store(Buffer(storage=Storage.PRIVATE)) as finish):
             return _of_window(body, acc, start, terms, finish, context)
-        case (Alloc(acc), Store() as start, For(var="j") as taps, Store() as finish):
+        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as taps, Store() as finish):
             total = buffer("total", acc.dtype, (), "scratch")
 
             def chunk(terms: Block) -> Block:
@@ -78,18 +78,22 @@ def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store
         each = -(-all_channels // some_channels)
         term, first = number // each, (number - number // each * each) * some_channels
         within = minimum(some_channels, all_channels - first) if all_channels % some_channels else some_channels
-        sums: Block = (replace(channels, hi=index(within), body=substitute(channels.body, {"c": first + var("c"), "j": term})),)
+        sums: Block = (replace(channels, hi=index(within), body=substitute(shifted(channels, first), {terms.var: term})),)
         chunks = terms.hi * each
     elif some_terms < count:
         first = number * some_terms
         within = minimum(some_terms, terms.hi - first)
-        sums = (replace(terms, hi=index(within), body=substitute(terms.body, {"j": first + var("j")})),)
+        sums = (replace(terms, hi=index(within), body=shifted(terms, first)),)
         chunks = (terms.hi + (some_terms - 1)) // some_terms
     else:
         return nest
 
     zero, total = replace(finish, value=start.value), load(acc) + Load(finish.buffer, finish.index)
-    return (zero, loop("chunk", 0, chunks, (Alloc(acc), start, *sums, replace(finish, value=total))))
+    return (zero, _chunks(Axis.TAP, chunks, (Alloc(acc), start, *sums, replace(finish, value=total))))
+
+
+def _chunks(axis: Axis, count: Indexable, body: Block) -> For:
+    return loop("chunk", 0, count, body, axis=axis, level=Level.CHUNK)
 
 
 def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Block:
@@ -97,14 +101,14 @@ def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Blo
 
     def part(base: Index, within: Indexable) -> Block:
         first, last = maximum(taps.lo - base, 0), minimum(taps.hi - base, within)
-        return chunk((loop("j", first, last, substitute(taps.body, {"j": base + var("j")}), note=taps.note),))
+        return chunk((replace(taps, lo=index(first), hi=index(last), body=shifted(taps, base)),))
 
     whole, rest = divmod(count, size)
     base = var("chunk") * size
     if not rest or even:
-        return (loop("chunk", 0, -(-count // size), part(base, size)),)
+        return (_chunks(Axis.TAP, -(-count // size), part(base, size)),)
     # The one number of a loop that runs once is given as such: what is proved of its bounds is then a constant.
-    first = loop("chunk", 0, whole, part(base if whole > 1 else index(0), size))
+    first = _chunks(Axis.TAP, whole, part(base if whole > 1 else index(0), size))
     return (first, *part(index(whole * size), rest))
 
 
@@ -115,9 +119,9 @@ def _by_channels(taps: For, chunk: _Chunk, size: int) -> Block:
     whole = channels.hi // size
 
     def part(base: Index, within: Indexable) -> Block:
-        return chunk((replace(channels, hi=index(within), body=substitute(channels.body, {"c": base + var("c")})),))
+        return chunk((replace(channels, hi=index(within), body=shifted(channels, base)),))
 
-    chunks: Block = (loop("chunk", 0, whole, part(var("chunk") * size, size)),)
+    chunks: Block = (_chunks(Axis.CHANNEL, whole, part(var("chunk") * size, size)),)
     rest = channels.hi - whole * size
     return (replace(taps, body=(*chunks, *part(whole * size, rest)) if rest != 0 else chunks),)
 
@@ -127,7 +131,8 @@ def _at_run_time(taps: For, chunk: _Chunk) -> Block:
     (channels,) = taps.body
     assert isinstance(channels, For)
     base, part = var("chunk") * var("J"), var("part") * var("M")
-    inner = replace(channels, hi=index(minimum(var("M"), channels.hi - part)), body=substitute(channels.body, {"c": part + var("c")}))
+    inner = replace(channels, hi=index(minimum(var("M"), channels.hi - part)), body=shifted(channels, part))
     some_taps = replace(taps, lo=index(maximum(taps.lo, base)), hi=index(minimum(taps.hi, base + var("J"))), body=(inner,))
-    parts = loop("part", 0, (channels.hi + var("M") - 1) // var("M"), chunk((some_taps,)))
-    return (loop("chunk", 0, (var("K") + var("J") - 1) // var("J"), (parts,)),)
+    count = (channels.hi + var("M") - 1) // var("M")
+    parts = loop("part", 0, count, chunk((some_taps,)), axis=Axis.CHANNEL, level=Level.CHUNK)
+    return (_chunks(Axis.TAP, (var("K") + var("J") - 1) // var("J"), (parts,)),)

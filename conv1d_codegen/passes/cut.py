@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ir import Block, For, If, Let, loop
+from ..ir import Axis, Block, For, If, Let, Level, Part, loop
 from ..symbolic.index import Index, Indexable, index, minimum, var
 
 
@@ -26,7 +26,8 @@ class Piece:
     `condition` is negative, there are no pieces.
     """
 
-    name: str
+    axis: Axis | None
+    level: Level | None
     count: Indexable
     start: Indexable
     size: int
@@ -34,25 +35,35 @@ class Piece:
     active: Indexable = 0
     end: Index | None = None
     condition: Index | None = None
-    note: str = ""
 
     @property
     def base(self) -> Index:
         """Where a piece starts."""
-        if not self.name:
+        if self.level is None:
             return index(self.start)
-        start = var(self.name) * self.size + self.start
+        start = var(self.level.value) * self.size + self.start
         return start if self.end is None else index(minimum(start, self.end - self.size))
 
     def around(self, body: Block, kind: str = "serial") -> Block:
-        """The loop over the pieces, on their condition; without a name there is one piece, and no loop."""
-        pieces = (loop(self.name, 0, self.count, body, kind, note=self.note),) if self.name else body
+        """The loop over the pieces, on their condition; without a level there is one piece, and no loop."""
+        pieces = body
+        if self.level is not None:
+            pieces = (loop(self.level.value, 0, self.count, body, kind, axis=self.axis, level=self.level),)
         return pieces if self.condition is None else (If((self.condition,), pieces),)
+
+
+def suffix(steps: For) -> str:
+    """What the names end with that are made for these steps: those of the edges differ from those between."""
+    return "" if steps.part is Part.INTERIOR else steps.part.value
 
 
 def single(steps: For) -> list[Piece]:
     """One step after another."""
-    return [Piece("tile", steps.hi - steps.lo, steps.lo, 1)]
+    return [_tiles(steps, steps.hi - steps.lo, steps.lo, 1)]
+
+
+def _tiles(steps: For, count: Indexable, start: Indexable, height: int) -> Piece:
+    return Piece(steps.axis, Level.TILE, count, start, height)
 
 
 def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block, list[Piece]]:
@@ -66,13 +77,13 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
             Let(f"tiles{suffix}", length // flat),
             Let(f"tall{suffix}", index(minimum(count, length - count * flat))),
         )
-        pieces = [Piece("tile", more, lo, tall), Piece("tile", count - more, lo + more * tall, flat)]
+        pieces = [_tiles(steps, more, lo, tall), _tiles(steps, count - more, lo + more * tall, flat)]
         start = lo + count * flat + more
     else:
         tall, *heights_left = heights
         count = var(f"tiles{suffix}")
         lets = (Let(f"tiles{suffix}", length // tall),)
-        pieces = [Piece("tile", count, lo, tall)]
+        pieces = [_tiles(steps, count, lo, tall)]
         start = lo + count * tall
     for at, height in enumerate(heights_left):
         last = heights_left[at + 1 :] == [1]
@@ -82,7 +93,7 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
         name = f"rest{height}{suffix}"
         lets = (*lets, Let(name, start))
         rest = (hi - var(name)) // height if height > 1 else hi - var(name)
-        pieces.append(Piece("tile", rest, var(name), height))
+        pieces.append(_tiles(steps, rest, var(name), height))
         start = var(name) + rest * height
     return lets, pieces
 
@@ -91,8 +102,8 @@ def overlapping(start: Index, steps: For, height: int) -> list[Piece]:
     """Tiles for the steps from `start` on, the last of which ends with them; and single steps only where the whole range has too few."""
     more = steps.hi - steps.lo - height  # than one tile
     return [
-        Piece("tile", (steps.hi - start + (height - 1)) // height, start, height, end=steps.hi, condition=more),
-        Piece("tile", steps.hi - start, start, 1, condition=-1 - more),
+        replace(_tiles(steps, (steps.hi - start + (height - 1)) // height, start, height), end=steps.hi, condition=more),
+        replace(_tiles(steps, steps.hi - start, start, 1), condition=-1 - more),
     ]
 
 
@@ -104,7 +115,7 @@ def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block
     start = steps.lo
     for height in heights:
         count = (steps.hi - start) // height
-        pieces.append(Piece("tile", count, start, height))
+        pieces.append(_tiles(steps, count, start, height))
         if height > 1:
             name = f"rest{height}{suffix}"
             lets = (*lets, Let(name, start + count * height))
@@ -112,36 +123,36 @@ def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block
     return lets, pieces
 
 
-def cut_lanes(name: str, lo: Index, hi: Index, width: int, vectors: int) -> list[Piece]:
+def cut_lanes(axis: Axis | None, level: Level, lo: Index, hi: Index, width: int, vectors: int) -> list[Piece]:
     """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
     pieces = []
     start = lo
     for count_vectors in sorted({vectors, 1}, reverse=True):
         size = count_vectors * width
         count = (hi - start) // size
-        pieces.append(Piece(name, count, start, size, vectors=count_vectors, active=width))
+        pieces.append(Piece(axis, level, count, start, size, vectors=count_vectors, active=width))
         start = start + count * size
     left = hi - start
     if width == 1:
         return pieces
-    return [*pieces, Piece("", 1, start, width, active=left, condition=left - 1)]
+    return [*pieces, Piece(axis, None, 1, start, width, active=left, condition=left - 1)]
 
 
-def cut_rows(count: Index, size: int) -> list[Piece]:
+def cut_rows(axis: Axis, count: Index, size: int) -> list[Piece]:
     """Filters in the rows: pieces of `size`, the last as small as what is left."""
     total = count.constant
     assert total is not None
     whole, rest = divmod(total, size)
-    pieces = [Piece("panel", whole, 0, size)] if whole else []
-    return [*pieces, Piece("panel", 1, whole * size, rest)] if rest else pieces
+    pieces = [Piece(axis, Level.PANEL, whole, 0, size)] if whole else []
+    return [*pieces, Piece(axis, Level.PANEL, 1, whole * size, rest)] if rest else pieces
 
 
-def cut_filters(count: Index, width: int, vectors: int) -> list[Piece]:
+def cut_filters(axis: Axis, count: Index, width: int, vectors: int) -> list[Piece]:
     """Filters or channels in the lanes: whole panels, then one that is not full."""
     if count.constant is None:
-        return cut_lanes("panel", index(0), count, width, vectors)
+        return cut_lanes(axis, Level.PANEL, index(0), count, width, vectors)
     pieces = []
-    for piece in cut_rows(count, width * vectors):
+    for piece in cut_rows(axis, count, width * vectors):
         needed = -(-piece.size // width)
         pieces.append(replace(piece, vectors=needed, active=piece.size - (needed - 1) * width))
     return pieces

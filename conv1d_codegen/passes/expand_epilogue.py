@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from ..ir import Activate, Alloc, Block, For, If, Kernel, Statement, Store, buffer, load, store
+from ..ir import Activate, Alloc, Block, For, If, Kernel, Level, Statement, Store, buffer, load, loop, store
 from ..ir.rewrite import map_statements, substitute, walk
 from ..lower import activations
 from ..symbolic.index import Index, index, var
@@ -33,7 +33,7 @@ def _block(body: Block, compute: str) -> Block:
         leaf = _activated(s)
         if isinstance(s, Store) and leaf:
             return _expanded(s, compute)
-        if isinstance(s, For) and s.var == "i" and s.kind == "unrolled" and leaf and _is_large(s, leaf):
+        if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled" and leaf and _is_large(s, leaf):
             return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute)
         return (replace(s, body=_block(s.body, compute)),) if isinstance(s, For | If) else None
 
@@ -86,7 +86,7 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
         save.append(_in_leaf(part, lambda leaf, at: store(tile, at, leaf.value.a), (var(rows.var), vector)))
         finish.append(_in_leaf(part, lambda leaf, at: replace(leaf, value=replace(leaf.value, a=load(tile, *at))), (var(rows.var), vector)))
     by_row = substitute(tuple(finish), {rows.var: var("row")})
-    return (Alloc(tile), replace(rows, body=tuple(save)), For("row", index(0), rows.hi, by_row))
+    return (Alloc(tile), replace(rows, body=tuple(save)), loop("row", 0, rows.hi, by_row, axis=rows.axis, level=Level.ROW))
 
 
 def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Store], at: tuple[Index, ...]) -> For:

@@ -18,8 +18,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..ir import Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Statement, Store, Value, buffer, load, loop, store
-from ..ir.rewrite import loads_of, map_leaves, map_statements, rewrite_values, walk
+from ..ir import (
+    Accumulate,
+    Alloc,
+    Axis,
+    Block,
+    Buffer,
+    For,
+    If,
+    Kernel,
+    Let,
+    Level,
+    Load,
+    Part,
+    Statement,
+    Store,
+    Value,
+    buffer,
+    load,
+    loop,
+    store,
+)
+from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
 from ..lower import Sizes, sizes
 from ..problem import padding as pad
 from ..schedule.registers import weights_are_large
@@ -44,10 +64,10 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, sizes: Sizes) -> Block:
-    inner = next((s for s in body if isinstance(s, For) and s.var == "t" and not is_guarded(s)), None)
+    inner = next((s for s in body if isinstance(s, For) and s.part is Part.INTERIOR and not is_guarded(s)), None)
 
     def shared(s: Statement) -> Block | None:
-        if isinstance(s, For) and s.var in ("t_left", "t_right") and inner is not None and _alike(s.body, inner.body):
+        if isinstance(s, For) and s.part in (Part.BEFORE, Part.AFTER) and inner is not None and _alike(s.body, inner.body):
             return (in_blocks("edge", EDGE, s, inner, sizes),)
         return (replace(s, body=_block(s.body, sizes)),) if isinstance(s, For | If) else None
 
@@ -68,15 +88,16 @@ def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequen
     blocks = (steps.hi - steps.lo + (size - 1)) // size
     start = steps.lo + var(name) * size
     ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + size, steps.hi))))
-    block = _Block(steps.var, first, last, size, sizes, sequences)
-    return loop(name, 0, blocks, (*ends, *block.distributed(steps.body, inner.body)), note=steps.note)
+    block = _Block(steps, first, last, size, sizes, sequences)
+    statements = (*ends, *block.distributed(steps.body, inner.body))
+    return loop(name, 0, blocks, statements, note=steps.note, axis=Axis.STEP, level=Level.BLOCK, part=steps.part)
 
 
 @dataclass
 class _Block:
-    """One block of at most `most` steps `t`, `first <= t < last`, of one sequence or of several."""
+    """One block of at most `most` steps, from `first` to before `last`, of one sequence or of several."""
 
-    t: str
+    steps: For
     first: Index
     last: Index
     most: int
@@ -92,7 +113,9 @@ class _Block:
                     shape = (self.most,) if self.sequences is None else (SEQUENCES, self.most)
                     self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, shape, "scratch")
                     yield Alloc(self.arrays[scalar])
-                case For(var="j"):  # also where no step lacks any of these taps, as in some chunks of a long kernel
+                case For(
+                    axis=Axis.TAP, level=Level.ELEMENT
+                ):  # also where no step lacks any of these taps, as in some chunks of a long kernel
                     assert isinstance(full, For)
                     yield self._interchanged(s, full)
                 case For():
@@ -104,7 +127,9 @@ class _Block:
     def _interchanged(self, taps: For, all_taps: For) -> For:
         """The loop over taps outside; inside, the steps whose tap falls on the input."""
         s = self.sizes
-        tap = next(load.index[0] for inner in walk(taps.body) for load in loads_of(inner) if load.buffer.name == "w")
+        weights = next(s.b for s in walk(taps.body) if isinstance(s, Accumulate))
+        assert isinstance(weights, Load)
+        tap = weights.index[0]
         first, last = pad.steps_of_tap(tap, var("T"), s.left, s.stride, s.dilation)
         begin, end = var("tap_first"), var("tap_last")
         bounds: Block = (
@@ -134,12 +159,12 @@ class _Block:
         """The steps in a loop around statements, in which what belongs to one step is found in its array."""
         own = {s.buffer for s in body if isinstance(s, Alloc)}
         arrays = {scalar: self._own(array) for scalar, array in self.arrays.items() if scalar not in own}
-        steps = loop(self.t, first, last, _redirected(body, arrays))
+        steps = replace(self.steps, lo=first, hi=last, body=_redirected(body, arrays), note="")
         return steps if self.sequences is None else replace(self.sequences, body=(steps,))
 
     def _own(self, array: Buffer) -> Load:
         """What belongs to this step, of this sequence."""
-        step = var(self.t) - self.first
+        step = var(self.steps.var) - self.first
         return load(array, step) if self.sequences is None else load(array, var(self.sequences.var) - self.sequences.lo, step)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Buffer, Kernel, Load, Value
+from ..ir import Axis, Buffer, Kernel, Load, Storage, Value
 from ..ir.packing import Packing
 from ..ir.rewrite import rewrite_values
 from ..symbolic.index import Index
@@ -19,33 +19,35 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    plan, problem = context.plan, context.problem
-    group = ("g",) if len(kernel.buffer("w").shape) == 4 else ()
-    axis, outer, panel = ("f", group, plan.panel)
-    if plan.algorithm == "depthwise":
-        # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a power of two apart
-        # fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an even number).
-        axis, outer, panel = "g", ("f",), (-(-problem.channels // plan.width) | 1) * plan.width
-    named = {"w": ("j", "c", *group, "f"), "wt": ("p", "j", "c", *group, "f"), "b": (*group, "f")}
-    packings = {}
-    for name, axes in named.items():
-        if not any(buffer.name == name for buffer in kernel.buffers):
-            continue
-        packings[name] = Packing(name, name + "p", kernel.buffer(name).shape, axes, outer, axis, panel)
-    if plan.sums_in_lanes:
-        packings["w"] = replace(packings["w"], outer=(*group, "f"), axis="c", panel=plan.width)
+    packings = {buffer: _packing(buffer, context) for buffer in kernel.buffers if buffer.storage is Storage.CONSTANT}
 
     def packed(buffer: Buffer) -> Buffer:
-        packing = packings.get(buffer.name)
-        return buffer if packing is None else Buffer(packing.target, kernel.compute, packing.shape, "packed")
+        packing = packings.get(buffer)
+        return buffer if packing is None else replace(buffer, name=packing.target, dtype=kernel.compute, shape=packing.shape, axes=())
 
     def change(node: Value) -> Value:
-        if not isinstance(node, Load) or node.buffer.name not in packings:
+        if not isinstance(node, Load) or node.buffer not in packings:
             return node
-        return Load(packed(node.buffer), tuple(_place(packings[node.buffer.name], node.index)))
+        return Load(packed(node.buffer), tuple(_place(packings[node.buffer], node.index)))
 
     buffers = tuple(packed(buffer) for buffer in kernel.buffers)
     return replace(kernel, buffers=buffers, packings=(*kernel.packings, *packings.values()), body=rewrite_values(kernel.body, change))
+
+
+def _packing(buffer: Buffer, context: Context) -> Packing:
+    """Which axes are outside the panels, and which one is in them."""
+    plan = context.plan
+    outer: tuple[Axis, ...] = tuple(axis for axis in buffer.axes if axis is Axis.GROUP)
+    axis, panel = Axis.FILTER, plan.panel
+    if plan.algorithm == "depthwise":
+        # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a power of two apart
+        # fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an even number).
+        axis, outer = Axis.GROUP, (Axis.FILTER,)
+        panel = (-(-context.problem.channels // plan.width) | 1) * plan.width
+    elif plan.sums_in_lanes and Axis.CHANNEL in buffer.axes:
+        axis, outer, panel = Axis.CHANNEL, (*outer, Axis.FILTER), plan.width
+    axes, outside = (tuple(axis.value for axis in some) for some in (buffer.axes, outer))
+    return Packing(buffer.name, buffer.name + "p", buffer.shape, axes, outside, axis.value, panel)
 
 
 def _place(packing: Packing, old: tuple[Index, ...]) -> Iterator[Index]:

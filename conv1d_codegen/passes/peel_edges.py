@@ -14,16 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Let, Statement
+from ..ir import Axis, Block, For, Kernel, Let, Level, Part, Statement
 from ..ir.rewrite import map_statements, substitute
 from ..lower import sizes
 from ..problem import padding as pad
-from ..symbolic.index import Indexable, index, maximum, minimum, var
+from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from .block_time import streams_weights
 from .context import Context
-
-#: The loops over output steps: within, before and after the range where every tap falls on the input.
-STEPS = ("t", "t_left", "t_right")
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -35,7 +32,13 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Block:
-    return map_statements(body, lambda s: tuple(_peeled(s, interior, height)) if isinstance(s, For) and s.var == "t" else None)
+    def peeled(s: Statement) -> Block | None:
+        match s:
+            case For(axis=Axis.STEP, level=Level.ELEMENT, part=Part.WHOLE):
+                return tuple(_peeled(s, interior, height))
+        return None
+
+    return map_statements(body, peeled)
 
 
 def _peeled(s: For, interior: tuple[Indexable, Indexable], height: int) -> Iterator[Statement]:
@@ -47,8 +50,11 @@ def _peeled(s: For, interior: tuple[Indexable, Indexable], height: int) -> Itera
         begin, end = begin + var("before"), end - var("after")
     yield Let("inner_first", index(begin))
     yield Let("inner_last", index(maximum(first, end)))
-    left = substitute(s.body, {"t": var("t_left")})
-    right = substitute(s.body, {"t": var("t_right")})
-    yield replace(s, var="t_left", hi=index(minimum(s.hi, first)), body=left, note="the first taps fall before the input")
-    yield replace(s, lo=first, hi=last)
-    yield replace(s, var="t_right", lo=index(minimum(s.hi, last)), body=right, note="the last taps fall after the input")
+    yield _part(s, Part.BEFORE, s.lo, index(minimum(s.hi, first)), "the first taps fall before the input")
+    yield replace(s, lo=first, hi=last, part=Part.INTERIOR)
+    yield _part(s, Part.AFTER, index(minimum(s.hi, last)), s.hi, "the last taps fall after the input")
+
+
+def _part(s: For, part: Part, lo: Index, hi: Index, note: str) -> For:
+    name = s.var + part.value
+    return replace(s, var=name, lo=lo, hi=hi, body=substitute(s.body, {s.var: var(name)}), note=note, part=part)

@@ -18,8 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Bind, Block, For, Kernel, Let, Load, Prefetch, Statement, Store, loop
-from ..ir.rewrite import walk
+from ..ir import Axis, Bind, Block, For, Kernel, Let, Level, Load, Prefetch, Statement, Store, loop
+from ..lower.cook_toom import FIRST_WINDOW, ROOM, SHARE
 from ..machine.target import LINE
 from ..number_types import TYPES
 from ..symbolic.index import Index, index, minimum, var
@@ -30,26 +30,26 @@ from .context import Context
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.plan.algorithm != "cook_toom" or context.problem.channels_first:
         return kernel
-    return kernel.with_body(tuple(_block(kernel.body, context, ())))
+    return kernel.with_body(tuple(_block(kernel.body, context, None)))
 
 
-def _block(body: Block, context: Context, reads: tuple[Load, ...]) -> Iterator[Statement]:
-    """The statements of a block; `reads` is what the transforms before them load for one window."""
+def _block(body: Block, context: Context, transforms: For | None) -> Iterator[Statement]:
+    """The statements of a block; `transforms` is the loop over windows before them that transforms inputs, if that is written out."""
     for at, s in enumerate(body):
         match s:
-            case For(var="window"):
-                reads = tuple(b.value for b in walk(s.body) if isinstance(b, Bind) and isinstance(b.value, Load))
+            case For(axis=Axis.WINDOW, level=Level.ELEMENT):
+                transforms = s
                 yield s
-            case For(var="p"):
+            case For(axis=Axis.POINT) if transforms is not None:
                 (results,) = (after for after in body[at + 1 :] if isinstance(after, For))
-                yield replace(s, body=(_ahead(s, reads, results, context), *s.body))
+                yield replace(s, body=(_ahead(s, transforms, results, context), *s.body))
             case For():
-                yield replace(s, body=tuple(_block(s.body, context, reads)))
+                yield replace(s, body=tuple(_block(s.body, context, transforms)))
             case _:
                 yield s
 
 
-def _ahead(products: For, reads: tuple[Load, ...], results: For, context: Context) -> For:
+def _ahead(products: For, transforms: For, results: For, context: Context) -> For:
     """The requests beside the products of one multiplication: those of an equal part of the windows."""
     plan, split, n = context.plan, Split.of(context.problem, context.plan.taps), products.hi.constant or 1
     part = -(-plan.block // plan.outputs // n)
@@ -57,13 +57,16 @@ def _ahead(products: For, reads: tuple[Load, ...], results: For, context: Contex
     window = before + var("ahead")
     numbers = LINE // TYPES[context.problem.compute].bytes
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
+    (channels,) = transforms.body
+    assert isinstance(channels, For)
+    reads = [b.value for b in channels.body if isinstance(b, Bind) and isinstance(b.value, Load)]
     rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
-    following = Let("following", index(minimum(var("share") + window, var("room") - var("first_window") - 1)))
-    at = {"window": var("following"), "c": var("line") * numbers}
+    following = Let("following", index(minimum(SHARE + window, ROOM - FIRST_WINDOW - 1)))
+    at = {transforms.var: var("following"), channels.var: var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
-    lines = loop("line", 0, -(-context.problem.group_channels // numbers), inputs)
+    lines = loop("line", 0, -(-context.problem.group_channels // numbers), inputs, axis=Axis.CHANNEL, level=Level.BLOCK)
     outputs = _outputs(results.body, {results.var: window})
-    return loop("ahead", 0, minimum(results.hi - before, part), (following, lines, *outputs))
+    return loop("ahead", 0, minimum(results.hi - before, part), (following, lines, *outputs), axis=Axis.WINDOW, level=Level.BLOCK)
 
 
 def _outputs(body: Block, window: dict[str, Index]) -> Iterator[Statement]:

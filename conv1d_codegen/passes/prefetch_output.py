@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, If, Kernel, Let, Load, Prefetch, Statement, Store
+from ..ir import Alloc, Block, For, If, Kernel, Let, Load, Prefetch, Statement, Storage, Store
 from ..ir.rewrite import map_statements, substitute, walk
 from .context import Context
 from .transpose_output import is_turned
@@ -47,7 +47,7 @@ def _block(body: Block, one_by_one: bool) -> Block:
 
 
 def _stores_output(nest: For) -> bool:
-    return any(isinstance(s, Store) and s.buffer.space == "output" for s in walk((nest,)))
+    return any(isinstance(s, Store) and not s.buffer.is_local for s in walk((nest,)))
 
 
 def _with_requests(body: Block, stores: tuple[For, ...], one_by_one: bool) -> Block:
@@ -60,7 +60,7 @@ def _with_requests(body: Block, stores: tuple[For, ...], one_by_one: bool) -> Bl
     result: list[Statement] = []
     for at, s in enumerate(body):
         if at in steps and (i := steps.index(at)) < (rows.hi.constant or 0):
-            result += substitute(_requests(rows.body), {"i": i})
+            result += substitute(_requests(rows.body), {rows.var: i})
         result.append(s)
     return tuple(result)
 
@@ -69,7 +69,7 @@ def _reads_a_step(s: Statement) -> bool:
     """Whether this nest loads a step of the input into registers."""
     while isinstance(s, For) and s.kind in ("unrolled", "lanes"):
         s = s.body[0]
-    return isinstance(s, Store) and isinstance(s.value, Load) and s.value.buffer.space == "input"
+    return isinstance(s, Store) and isinstance(s.value, Load) and s.value.buffer.storage is Storage.ARGUMENT
 
 
 def _requests(body: Block) -> Block:
@@ -78,7 +78,7 @@ def _requests(body: Block) -> Block:
     for s in body:
         if isinstance(s, For) and s.kind == "lanes":
             (leaf,) = s.body
-            if isinstance(leaf, Store) and leaf.buffer.space == "output":
+            if isinstance(leaf, Store) and not leaf.buffer.is_local:
                 lane = s.hi - 1 if is_turned(leaf.value, s) else 0
                 result.append(Prefetch(leaf.buffer, tuple(i.substitute({s.var: lane}) for i in leaf.index)))
         elif isinstance(s, For) and _stores_output(s):

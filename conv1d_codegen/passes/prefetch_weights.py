@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, Kernel, Load, Prefetch, Statement, loop
+from ..ir import Alloc, Axis, Block, For, Kernel, Level, Load, Prefetch, Statement, Storage, loop
 from ..ir.rewrite import loads_of, map_statements, walk
 from ..machine.target import LINE
 from ..number_types import TYPES
@@ -48,11 +48,11 @@ def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequenc
 
     def asking(s: Statement) -> Block | None:
         match s:
-            case For(var="tile", kind="serial") if in_chunk and _height(s) == tall:
+            case For(axis=Axis.STEP | Axis.WINDOW, level=Level.TILE) if in_chunk and _height(s) == tall:
                 return (_asking(s, sequences, numbers),)
-            case For(var="j" | "chunk", kind="serial"):
+            case For(axis=Axis.TAP, kind="serial") | For(level=Level.CHUNK):
                 return (replace(s, body=_block(s.body, tall, numbers, in_chunk=True)),)
-            case For(var="n") if in_chunk:
+            case For(axis=Axis.SEQUENCE) if in_chunk:
                 return (replace(s, body=_block(s.body, tall, numbers, in_chunk, sequences=s)),)
         return None
 
@@ -61,12 +61,12 @@ def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequenc
 
 def _height(tiles: For) -> int | None:
     """Rows of the register tile that this loop computes."""
-    return next((s.buffer.shape[0].constant for s in tiles.body if isinstance(s, Alloc) and s.buffer.space == "register"), None)
+    return next((s.buffer.shape[0].constant for s in tiles.body if isinstance(s, Alloc) and s.buffer.storage is Storage.REGISTER), None)
 
 
 def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
     """The loop over tiles, in which each asks for its share of the next chunk."""
-    channels = next((s for s in tiles.body if isinstance(s, For) and s.var.startswith("c_")), None)
+    channels = next((s for s in tiles.body if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.UNROLLED), None)
     if channels is None:  # too few for a loop
         return tiles
     (group,) = channels.body
@@ -89,7 +89,7 @@ def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
 
 def _next_chunk(weights: Load, channels: For, beside: Block) -> tuple[Index, ...]:
     """Where the present group of channels lies in the next chunk: as far from that one's start, counted on past the end of the tap."""
-    rest = (s for s in beside if isinstance(s, For) and s.var == "c")  # the channels that the unrolled loop leaves
+    rest = (s for s in beside if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.ELEMENT)  # what groups leave over
     within = {s.var: 0 for s in walk(channels.body) if isinstance(s, For)}
     group = next(s.hi for s in channels.body if isinstance(s, For))
     size = sum((s.hi - s.lo for s in rest), channels.hi * group)
@@ -103,4 +103,4 @@ def _next_chunk(weights: Load, channels: For, beside: Block) -> tuple[Index, ...
 
 def _weights(channels: For) -> Iterator[Load]:
     """The loads of weights within."""
-    return (load for s in walk(channels.body) for load in loads_of(s) if load.buffer.space == "packed")
+    return (load for s in walk(channels.body) for load in loads_of(s) if load.buffer.storage is Storage.CONSTANT)

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Accumulate, Alloc, Block, Buffer, For, If, Kernel, Load, Statement, Store, load, loop, store
+from ..ir import Accumulate, Alloc, Axis, Block, Buffer, For, If, Kernel, Level, Load, Statement, Store, load, loop, store
 from ..ir.rewrite import map_leaves, map_statements, substitute
-from ..symbolic.index import Index, var
+from ..symbolic.index import Index, Indexable, var
 from .context import Context
 from .stage_operands import condition_of
 
@@ -27,7 +27,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
     def shared(s: Statement) -> Block | None:
         match s:
-            case For(var="j", kind="unrolled", body=(Alloc(weights), *fill, For(var="i") as rows)):
+            case For(axis=Axis.TAP, kind="unrolled", body=(Alloc(weights), *fill, For(level=Level.ROW) as rows)):
                 return _shared(s, weights, tuple(fill), rows, stride, dilation)
         return None
 
@@ -46,26 +46,27 @@ def _shared(taps: For, weights: Buffer, fill: Block, rows: For, stride: int, dil
     window = replace(weights, name="xv")
     condition = condition_of(rows)
     nest = rows.body if condition is None else condition.body
-    result: list[Statement] = [Alloc(everything), replace(taps, body=map_leaves(fill, lambda s: _widened(s, everything)))]
+    result: list[Statement] = [Alloc(everything), replace(taps, body=map_leaves(fill, lambda s: _widened(s, everything, taps)))]
     result += [Alloc(window)] if condition is None else []
     for step in sorted(pairs):
         (i, j), *others = pairs[step]
-        read = substitute(map_leaves(nest, lambda s: _filled(s, window)), {"i": i, "j": j})
+        at: dict[str, Indexable] = {rows.var: i, taps.var: j}
+        read = substitute(map_leaves(nest, lambda s: _filled(s, window)), at)
         # The pairs lie apart evenly: from one to the next, the row goes back by as many strides as the tap goes on by dilations.
         back, on = (i - others[0][0], others[0][1] - j) if others else (0, 0)
-        multiply = map_leaves(nest, lambda s: _multiplied(s, window, everything))
-        each = substitute(multiply, {"i": i - back * var("q"), "j": j + on * var("q")})
-        shared: Block = (*read, loop("q", 0, 1 + len(others), each, "unrolled"))
+        multiply = map_leaves(nest, lambda s: _multiplied(s, window, everything, taps))
+        each = substitute(multiply, {rows.var: i - back * var("q"), taps.var: j + on * var("q")})
+        shared: Block = (*read, loop("q", 0, 1 + len(others), each, "unrolled", axis=Axis.TAP))
         if condition is not None:
-            on_input = tuple(part.substitute({"i": i, "j": j}) for part in condition.conditions)
+            on_input = tuple(part.substitute(at) for part in condition.conditions)
             shared = (If(on_input, (Alloc(window), *shared)),)
         result += shared
     return tuple(result)
 
 
-def _widened(s: Statement, everything: Buffer) -> Store:
+def _widened(s: Statement, everything: Buffer, taps: For) -> Store:
     assert isinstance(s, Store)
-    return store(everything, (var("j"), *s.index), s.value)
+    return store(everything, (var(taps.var), *s.index), s.value)
 
 
 def _place(s: Accumulate) -> tuple[Index, ...]:
@@ -79,6 +80,6 @@ def _filled(s: Statement, window: Buffer) -> Store:
     return store(window, _place(s), s.a)
 
 
-def _multiplied(s: Statement, window: Buffer, everything: Buffer) -> Accumulate:
+def _multiplied(s: Statement, window: Buffer, everything: Buffer, taps: For) -> Accumulate:
     assert isinstance(s, Accumulate)
-    return replace(s, a=load(window, *_place(s)), b=load(everything, var("j"), *_place(s)))
+    return replace(s, a=load(window, *_place(s)), b=load(everything, var(taps.var), *_place(s)))

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Load, Ref, Statement, Value, store
+from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Level, Load, Ref, Statement, Value, store
 from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
 from ..symbolic.index import Index
 from .context import Context
@@ -24,8 +24,8 @@ from .context import Context
 def run(kernel: Kernel, context: Context) -> Kernel:
     def staged(s: Statement) -> Block | None:
         match s:
-            case For(var="i", kind="unrolled") if _multiplies(s):
-                return _stage(s, kernel.compute)
+            case For(level=Level.ROW, kind="unrolled") if _multiplies(s):
+                return _stage(s)
         return None
 
     return kernel.with_body(map_statements(kernel.body, staged))
@@ -42,21 +42,22 @@ def _multiplies(rows: For) -> bool:
     return all(isinstance(s, For | If | Accumulate) for s in walk(rows.body))
 
 
-def _stage(rows: For, compute: str) -> Block:
+def _stage(rows: For) -> Block:
     product = next(s for s in walk(rows.body) if isinstance(s, Accumulate))
     before: list[Statement] = []
     each_row: list[Statement] = []
     condition = condition_of(rows)
     nest = inner = rows.body if condition is None else condition.body
+    across = {s.var: s.level for s in walk((rows,)) if isinstance(s, For)}
     for operand, name in ((product.a, "xv"), (product.b, "wv")):
         assert isinstance(operand, Load)
-        variables = {name for i in operand.index for name in i.variables()}
-        if "l" in variables and "i" not in variables:
-            staged = Buffer(name, compute, product.buffer.shape[1:], "register")
+        levels = {across.get(name) for i in operand.index for name in i.variables()}
+        if Level.LANE in levels and Level.ROW not in levels:
+            staged = replace(product.buffer, name=name, shape=product.buffer.shape[1:])
             before += [Alloc(staged), *_to_registers(nest, operand.buffer, staged)]
             inner = _from_registers(inner, operand.buffer, staged)
-        elif not variables & {"l", "v", "p"}:
-            (each_row if "i" in variables else before).append(Bind(name, operand))
+        elif not levels & {Level.LANE, Level.VECTOR}:
+            (each_row if Level.ROW in levels else before).append(Bind(name, operand))
             inner = rewrite_values(inner, _put(operand, Ref(name)))
     inner = (*each_row, *inner)
     return (*before, replace(rows, body=inner if condition is None else (replace(condition, body=inner),)))

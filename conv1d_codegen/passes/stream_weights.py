@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement
+from ..ir import Axis, Block, For, Kernel, Statement
 from ..ir.rewrite import map_statements
 from ..lower import Sizes, sizes
 from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
@@ -43,7 +43,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 def _block(body: Block, size: int, sizes: Sizes) -> Block:
     def streamed(s: Statement) -> Block | None:
         match s:
-            case For(var="n", kind="serial", body=(For() as steps,)):
+            case For(axis=Axis.SEQUENCE, kind="serial", body=(For() as steps,)):
                 return (in_blocks("part", size, steps, replace(steps, body=_with_all_taps(steps.body, steps.var)), sizes, sequences=s),)
         return None
 

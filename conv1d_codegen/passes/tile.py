@@ -16,16 +16,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Load, Statement, Store, Value, buffer, loop
+from ..ir import (
+    Accumulate,
+    Alloc,
+    Axis,
+    Bind,
+    Block,
+    Buffer,
+    For,
+    If,
+    Kernel,
+    Level,
+    Load,
+    Statement,
+    Store,
+    Value,
+    lanes,
+    loop,
+    written_out,
+)
 from ..ir.rewrite import loads_of, map_statements, rewrite_values, substitute, walk
 from ..schedule.plan import Plan
 from ..symbolic.index import Index, Indexable, index, var
 from . import cut
 from .context import Context
 from .cut import Piece
-from .peel_edges import STEPS
-
-_ROWS = (*STEPS, "window")
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -35,8 +50,8 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
-    """One of the two loops that tiles are cut from, and a piece of it."""
+class Side:
+    """One side of a register tile: one of the two loops that tiles are cut from, and a piece of it."""
 
     var: str
     piece: Piece
@@ -53,28 +68,33 @@ class _Tiling:
         self._arrays: dict[Buffer, Buffer] = {}  # of what is kept for one filter: the array for all filters of a piece
         self._count = 0
 
-    def block(self, body: Block, outer: Axis | None = None) -> Block:
+    def block(self, body: Block, outer: Side | None = None) -> Block:
         def tiled(s: Statement) -> Block | None:
-            if isinstance(s, For) and s.var in (*(_ROWS if outer else STEPS), "f"):
-                return self._tiles(s, outer) if outer else self._pieces(s)
-            return (Alloc(self._for_all(s.buffer, outer)),) if isinstance(s, Alloc) and outer else None
+            match s:
+                case For(axis=Axis.WINDOW, level=Level.ELEMENT) if outer:
+                    return self._tiles(s, outer)
+                case For(axis=Axis.STEP | Axis.FILTER, level=Level.ELEMENT):
+                    return self._tiles(s, outer) if outer else self._pieces(s)
+                case Alloc(own) if outer:
+                    return (Alloc(self._for_all(own, outer)),)
+            return None
 
         return map_statements(body, tiled)
 
     def _pieces(self, s: For) -> Block:
         """The outer of the two loops."""
-        in_lanes = (s.var in STEPS) == (self._plan.lanes == "time") and not is_guarded(s)
+        in_lanes = (s.axis is Axis.STEP) == (self._plan.lanes == "time") and not is_guarded(s)
         lets, pieces, width = self._cut(s, in_lanes)
         kind = s.kind if len(pieces) == 1 else "serial"
-        parts = [piece.around(self.block(s.body, Axis(s.var, piece, in_lanes, width)), kind) for piece in pieces]
+        parts = [piece.around(self.block(s.body, Side(s.var, piece, in_lanes, width)), kind) for piece in pieces]
         return (*lets, *(statement for part in parts for statement in part))
 
-    def _tiles(self, s: For, outer: Axis) -> Block:
+    def _tiles(self, s: For, outer: Side) -> Block:
         """The inner of the two loops."""
         lets, pieces, width = self._cut(s, not outer.in_lanes)
         result: list[Statement] = list(lets)
         for piece in pieces:
-            inner = Axis(s.var, piece, not outer.in_lanes, width)
+            inner = Side(s.var, piece, not outer.in_lanes, width)
             rows, lanes = (inner, outer) if outer.in_lanes else (outer, inner)
             tile = RegisterTile(rows, lanes, outer.in_lanes, self._compute, self._arrays)
             straight = any(isinstance(statement, Bind) for statement in s.body)
@@ -84,25 +104,25 @@ class _Tiling:
     def _cut(self, s: For, in_lanes: bool) -> tuple[Block, list[Piece], int]:
         """The pieces of a loop, the names they use, and the lanes of a vector."""
         plan = self._plan
-        if s.var not in _ROWS:
+        if s.axis is Axis.FILTER:
             width, vectors = (plan.width, plan.vectors) if plan.lanes != "time" else (plan.panel, 1)
-            return (), cut.cut_filters(s.hi, width, vectors) if in_lanes else cut.cut_rows(s.hi, plan.panel), width
+            return (), cut.cut_filters(s.axis, s.hi, width, vectors) if in_lanes else cut.cut_rows(s.axis, s.hi, plan.panel), width
         if in_lanes:
-            return (), cut.cut_lanes("tile", s.lo, s.hi, plan.width, plan.vectors), plan.width
+            return (), cut.cut_lanes(s.axis, Level.TILE, s.lo, s.hi, plan.width, plan.vectors), plan.width
         reduces = any(isinstance(inner, For) for inner in s.body)
         if is_guarded(s) or not reduces:
             return (), cut.single(s), 0
         self._count += 1
         adds = _adds(s.body, self._arrays)
         # What windows leave over is little, and worth little code.
-        rows = (plan.rows[0], 1) if plan.algorithm == "cook_toom" and s.var in STEPS and plan.rows[0] > 1 else plan.rows
+        rows = (plan.rows[0], 1) if plan.algorithm == "cook_toom" and s.axis is Axis.STEP and plan.rows[0] > 1 else plan.rows
         return (*(cut.steps_once if adds else cut.repeatable_steps)(s, rows, f"_{self._count}"), 0)
 
-    def _for_all(self, own: Buffer, outer: Axis) -> Buffer:
+    def _for_all(self, own: Buffer, outer: Side) -> Buffer:
         """The array that holds, for each filter of a piece, what `own` holds for one."""
         filters = (outer.piece.vectors, outer.width) if outer.in_lanes else (outer.piece.size,)
         shape = (*own.shape, *filters) if outer.in_lanes else (*filters, *own.shape)
-        self._arrays[own] = buffer(own.name, own.dtype, shape, own.space)
+        self._arrays[own] = replace(own, shape=tuple(index(size) for size in shape))
         return self._arrays[own]
 
 
@@ -127,8 +147,8 @@ def _adds(nest: Block, arrays: Mapping[Buffer, Buffer]) -> bool:
 class RegisterTile:
     """One register tile: a piece of the axis in the rows by a piece of the one in the lanes."""
 
-    rows: Axis
-    lanes: Axis
+    rows: Side
+    lanes: Side
     lanes_outside: bool
     compute: str
     arrays: Mapping[Buffer, Buffer]
@@ -141,7 +161,7 @@ class RegisterTile:
             match s:
                 case Alloc(scalar):
                     shape = (self.rows.piece.size, self.lanes.piece.vectors, self.lanes.width)
-                    tiles[scalar] = buffer(scalar.name, self.compute, shape, scalar.space)
+                    tiles[scalar] = replace(scalar, shape=tuple(index(size) for size in shape))
                     return (Alloc(tiles[scalar]),)
                 case For() | If():
                     return None
@@ -158,17 +178,19 @@ class RegisterTile:
         full = piece.vectors if piece.active == width else piece.vectors - 1
         rows = {self.rows.var: self.rows.piece.base}
 
-        def lanes(vector: Index, active: Indexable) -> For:
+        def vector_of(vector: Index, active: Indexable) -> For:
             def moved(node: Value) -> Value:
                 if isinstance(node, Load) and node.buffer in self.arrays:
                     return Load(self.arrays[node.buffer], (*node.index, vector, var("l")))
                 return node
 
             here = {self.lanes.var: piece.base + vector * width + var("l"), **rows}
-            return loop("l", 0, active, substitute(rewrite_values(program, moved), here), "lanes", width)
+            return lanes(piece.axis, active, substitute(rewrite_values(program, moved), here), width)
 
-        whole: Block = (loop("v", 0, full, (lanes(var("v"), width),)),) if full else ()
-        return (*whole, lanes(index(full), piece.active)) if full < piece.vectors else whole
+        whole: Block = ()
+        if full:
+            whole = (loop("v", 0, full, (vector_of(var("v"), width),), axis=piece.axis, level=Level.VECTOR),)
+        return (*whole, vector_of(index(full), piece.active)) if full < piece.vectors else whole
 
     def _over_tile(self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer]) -> For:
         """A store for one output, for the rows, vectors and lanes of the tile."""
@@ -177,10 +199,10 @@ class RegisterTile:
         full = piece.vectors if piece.active == self.lanes.width else last
         vectors: list[Statement] = []
         if full:
-            vectors.append(loop("v", 0, full, (self._vector(leaf, tiles, var("v"), self.lanes.width),), "unrolled"))
+            vectors.append(written_out(piece.axis, Level.VECTOR, full, (self._vector(leaf, tiles, var("v"), self.lanes.width),)))
         if full < piece.vectors:
             vectors.append(self._vector(leaf, tiles, index(last), piece.active))
-        return loop("i", 0, self.rows.piece.size, tuple(vectors), "unrolled")
+        return written_out(self.rows.piece.axis, Level.ROW, self.rows.piece.size, tuple(vectors))
 
     def _vector(self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable) -> For:
         """The store in the lanes of one vector of row `i`."""
@@ -199,4 +221,4 @@ class RegisterTile:
         target, place = moved(leaf.buffer, leaf.index)
         (here,) = rewrite_values((replace(leaf, buffer=target, index=place),), in_tile)
         step = {self.rows.var: self.rows.piece.base + i, self.lanes.var: self.lanes.piece.base + vector * self.lanes.width + lane}
-        return loop("l", 0, active, substitute((here,), step), "lanes", self.lanes.width)
+        return lanes(self.lanes.piece.axis, active, substitute((here,), step), self.lanes.width)

@@ -19,16 +19,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Block, For, If, Kernel, Let, Statement, loop
-from ..ir.rewrite import loads_of, map_statements, substitute, walk
+from ..ir import Accumulate, Axis, Block, For, If, Kernel, Let, Level, Load, Statement, loop
+from ..ir.rewrite import map_statements, walk
 from ..problem.summation import LONGEST_CHAIN
 from ..schedule.registers import CHAINS
 from ..symbolic.index import index, minimum, var
 from . import cut
 from .context import Context
 from .cut import Piece
-from .peel_edges import STEPS
-from .tile import Axis, RegisterTile, is_guarded
+from .tile import RegisterTile, Side, is_guarded
 
 #: Guards are dear to compile. So there are tiles at the edges from so many taps on only, and of so many rows at most: conformer/dw256_L250,
 #: of 31 taps, takes 36.5 us instead of 40, and 264 ms to compile instead of 187; with tiles of 16 and 4 rows no less, and half as long
@@ -39,9 +38,14 @@ _MANY_TAPS, _EDGE_ROWS = 9, 8
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.plan.algorithm != "depthwise":
         return kernel
-    return kernel.with_body(
-        map_statements(kernel.body, lambda s: _nest(s, context, kernel.compute) if isinstance(s, For) and s.var in STEPS else None)
-    )
+
+    def tiled(s: Statement) -> Block | None:
+        match s:
+            case For(axis=Axis.STEP, level=Level.ELEMENT):
+                return _nest(s, context, kernel.compute)
+        return None
+
+    return kernel.with_body(map_statements(kernel.body, tiled))
 
 
 def _nest(steps: For, context: Context, compute: str) -> Block:
@@ -52,16 +56,16 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
     assert count is not None
 
     def tile(row: Piece, panel: Piece) -> Block:
-        rows, lanes = Axis(steps.var, row, False, 0), Axis(channels.var, panel, True, width)
+        rows, lanes = Side(steps.var, row, False, 0), Side(channels.var, panel, True, width)
         return RegisterTile(rows, lanes, False, compute, {}).statements(channels.body)
 
     def guarded(row: Piece, panel: Piece) -> Block:
-        return _counted(tile(row, panel)) if row.size == 1 else _guarded(tile(row, panel), taps)
+        return tile(row, panel) if row.size == 1 else _guarded(tile(row, panel), taps)
 
-    suffix, taps = steps.var.removeprefix("t"), context.problem.kernel_size
+    suffix, taps = cut.suffix(steps), context.problem.kernel_size
     if is_guarded(steps) and not _MANY_TAPS <= taps <= LONGEST_CHAIN:
         # One by one, and for each panel in turn: of few taps few rows share a weight, and of many each chunk would need guards of its own.
-        one = Piece("", 1, var(steps.var), 1)
+        one = Piece(Axis.STEP, None, 1, var(steps.var), 1)
         return _panels(count, width, 1, lambda panel: (replace(steps, body=tile(one, panel)),))
     if is_guarded(steps):
         first, last = f"first{suffix}", f"last{suffix}"
@@ -80,8 +84,9 @@ def _guarded(tile: Block, count: int) -> Block:
     result: list[Statement] = []
     for s in tile:
         match s:
-            case For(var="j", body=(For(var="i") as rows,)):
-                x = next(load for leaf in walk(rows.body) for load in loads_of(leaf) if load.buffer.name == "x")
+            case For(axis=Axis.TAP, body=(For(level=Level.ROW) as rows,)):
+                x = next(leaf.a for leaf in walk(rows.body) if isinstance(leaf, Accumulate))
+                assert isinstance(x, Load)
                 step, length = x.index[1], x.buffer.shape[1]
                 on_input = If((step, length - 1 - step), rows.body)
                 result.append(replace(s, lo=index(0), hi=index(count), body=(replace(rows, body=(on_input,)),), note=""))
@@ -90,24 +95,18 @@ def _guarded(tile: Block, count: int) -> Block:
     return tuple(result)
 
 
-def _counted(tile: Block) -> Block:
-    """A tile of one row: its taps in a loop that goes by another name, as it is not worth unrolling."""
-    named = substitute(tile, {"j": var("tap")})
-    return tuple(replace(s, var="tap") if isinstance(s, For) and s.var == "j" else s for s in named)
-
-
 def _panels(count: int, width: int, rows: int, body: Callable[[Piece], Block]) -> Block:
     """The body for `count` channels, in panels of as many vectors as suit a tile of `rows` rows, or as many as the channels fill."""
     if count < width:
-        return body(Piece("", 1, 0, width, active=count))
+        return body(Piece(Axis.GROUP, None, 1, 0, width, active=count))
     vectors = _side_by_side(rows, count // width)
     size = vectors * width
     start = var("panel") * size
     lets: Block = ()
     if count % size:
         start, lets = var("first"), (Let("first", index(minimum(start, count - size))),)
-    panel = Piece("", 1, start, size, vectors=vectors, active=width)
-    return (loop("panel", 0, -(-count // size), (*lets, *body(panel))),)
+    panel = Piece(Axis.GROUP, None, 1, start, size, vectors=vectors, active=width)
+    return (loop("panel", 0, -(-count // size), (*lets, *body(panel)), axis=Axis.GROUP, level=Level.PANEL),)
 
 
 def _side_by_side(rows: int, vectors: int) -> int:

@@ -17,14 +17,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Accumulate, Alloc, Block, Buffer, Const, For, Kernel, Load, Statement, Store, Value, buffer, load, loop
+from ..ir import (
+    Accumulate,
+    Alloc,
+    Axis,
+    Block,
+    Buffer,
+    Const,
+    For,
+    Kernel,
+    Level,
+    Load,
+    Statement,
+    Storage,
+    Store,
+    Value,
+    buffer,
+    lanes,
+    load,
+    loop,
+    written_out,
+)
 from ..ir.rewrite import map_statements, rewrite_value, substitute
 from ..schedule.plan import Plan
 from ..symbolic.index import var
 from . import cut
 from .context import Context
 from .cut import Piece
-from .peel_edges import STEPS
 from .tile import is_guarded
 
 
@@ -39,25 +58,27 @@ def _filters(body: Block, plan: Plan, compute: str) -> Block:
     """The loops over filters, in panels."""
 
     def in_panels(s: Statement) -> Block | None:
-        if not (isinstance(s, For) and s.var == "f"):
+        if not (isinstance(s, For) and s.axis is Axis.FILTER):
             return None
-        panels = cut.cut_rows(s.hi, plan.vectors)
+        panels = cut.cut_rows(s.axis, s.hi, plan.vectors)
         kind = s.kind if len(panels) == 1 else "serial"
-        return tuple(statement for panel in panels for statement in panel.around(_steps(s.body, panel, plan, compute), kind))
+        return tuple(statement for panel in panels for statement in panel.around(_steps(s, panel, plan, compute), kind))
 
     return map_statements(body, in_panels)
 
 
-def _steps(body: Block, panel: Piece, plan: Plan, compute: str) -> Block:
+def _steps(filters: For, panel: Piece, plan: Plan, compute: str) -> Block:
     """The loops over steps, in tiles."""
 
     def in_tiles(s: Statement) -> Block | None:
-        if not (isinstance(s, For) and s.var in STEPS):
+        if not (isinstance(s, For) and s.axis is Axis.STEP and s.level is Level.ELEMENT):
             return None
-        lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, s.var.removeprefix("t"))
-        return (*lets, *(statement for rows in tiles for statement in rows.around(_tile(s, rows, panel, plan.width, compute))))
+        lets, tiles = ((), cut.single(s)) if is_guarded(s) else cut.repeatable_steps(s, plan.rows, cut.suffix(s))
+        of_filter = {filters.var: panel.base + var("v")}
+        tiled = (statement for rows in tiles for statement in rows.around(_tile(s, rows, panel, plan.width, compute)))
+        return (*lets, *substitute(tuple(tiled), of_filter))
 
-    return map_statements(body, in_tiles)
+    return map_statements(filters.body, in_tiles)
 
 
 def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
@@ -66,11 +87,10 @@ def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Bl
     assert isinstance(finish, Store)
     part = buffer("part", compute, (rows.size, panel.size, width), "register")
     place = (var("i"), var("v"), var("l"))
-    of_filter = {"f": panel.base + var("v")}
 
     def over_tile(leaf: Statement) -> For:
-        lanes = loop("l", 0, width, (leaf,), "lanes", width)
-        return loop("i", 0, rows.size, (loop("v", 0, panel.size, (lanes,), "unrolled"),), "unrolled")
+        vectors = written_out(panel.axis, Level.VECTOR, panel.size, (lanes(Axis.CHANNEL, width, (leaf,), width),))
+        return written_out(rows.axis, Level.ROW, rows.size, (vectors,))
 
     def sums(taps: For) -> For:
         (channels,) = taps.body
@@ -78,18 +98,19 @@ def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Bl
         (term,) = channels.body
         assert isinstance(term, Accumulate)
         product = replace(term, buffer=part, index=place)
-        at = {**of_filter, steps.var: rows.base + var("i"), channels.var: var("vector") * width + var("l")}
+        at = {steps.var: rows.base + var("i"), channels.var: var("vector") * width + var("l")}
         (of_tile,) = substitute((product,), at)
         bounds = {steps.var: rows.base}  # of taps, which guard one step only
-        return loop("vector", 0, channels.hi // width, substitute((replace(taps, body=(over_tile(of_tile),)),), bounds))
+        tile = substitute((replace(taps, body=(over_tile(of_tile),)),), bounds)
+        return loop("vector", 0, channels.hi // width, tile, axis=Axis.CHANNEL, level=Level.CHUNK)
 
-    of_rows = loop("l", 0, rows.size, (_finished(finish, part),), "lanes", 1 << (rows.size - 1).bit_length())
-    outputs = substitute((of_rows,), {**of_filter, steps.var: rows.base + var("l")})
+    of_rows = lanes(rows.axis, rows.size, (_finished(finish, part),), 1 << (rows.size - 1).bit_length())
+    outputs = substitute((of_rows,), {steps.var: rows.base + var("l")})
     return (
         Alloc(part),
         over_tile(Store(part, place, Const(0.0))),
         *(sums(s) for s in nest if isinstance(s, For)),
-        loop("v", 0, panel.size, outputs, "unrolled"),
+        written_out(panel.axis, Level.VECTOR, panel.size, outputs),
     )
 
 
@@ -100,7 +121,7 @@ def _finished(finish: Store, part: Buffer) -> Store:
 
 
 def _is_accumulator(node: Value) -> bool:
-    return isinstance(node, Load) and node.buffer.space == "register" and not node.index
+    return isinstance(node, Load) and node.buffer.storage is Storage.REGISTER and not node.index
 
 
 def _sum(terms: list[Value]) -> Value:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement, loop
+from ..ir import Axis, Block, For, Kernel, Statement, lanes
 from ..ir.rewrite import map_statements, substitute
 from ..schedule.registers import fitting_width
 from ..symbolic.index import var
@@ -28,8 +28,8 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 def _block(body: Block, width: int) -> Block:
     def in_vectors(s: Statement) -> Block | None:
         match s:
-            case For(var="window", body=(For(var="c") as channels,)):
-                pieces = cut.cut_filters(channels.hi, width, 1)
+            case For(axis=Axis.WINDOW, body=(For(axis=Axis.CHANNEL) as channels,)):
+                pieces = cut.cut_filters(Axis.CHANNEL, channels.hi, width, 1)
                 vectors = [piece.around((_vector(channels, piece, width),)) for piece in pieces]
                 return (replace(s, body=tuple(statement for vector in vectors for statement in vector)),)
         return None
@@ -39,4 +39,4 @@ def _block(body: Block, width: int) -> Block:
 
 def _vector(channels: For, piece: cut.Piece, width: int) -> For:
     program = substitute(channels.body, {channels.var: piece.base + var("l")})
-    return loop("l", 0, piece.active, program, "lanes", width)
+    return lanes(piece.axis, piece.active, program, width)

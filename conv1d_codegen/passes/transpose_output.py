@@ -16,7 +16,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Buffer, For, If, Kernel, Statement, Store, Value, buffer, load, loop, store
+from ..ir import (
+    Alloc,
+    Axis,
+    Block,
+    Buffer,
+    For,
+    If,
+    Kernel,
+    Level,
+    Statement,
+    Storage,
+    Store,
+    Value,
+    buffer,
+    lanes,
+    load,
+    store,
+    written_out,
+)
 from ..ir.rewrite import loads, map_statements, rewrite_value, substitute
 from ..symbolic.index import var
 from .context import Context
@@ -28,16 +46,16 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     return kernel
 
 
-def is_turned(number: Value, lanes: For) -> bool:
+def is_turned(number: Value, vector: For) -> bool:
     """Whether the lanes are the rows of the registers that a value reads."""
-    reads = [read.index for read in loads(number) if read.buffer.space == "register"]
-    return any(lanes.var in place[0].variables() for place in reads if len(place) > 1)
+    reads = [read.index for read in loads(number) if read.buffer.storage is Storage.REGISTER]
+    return any(vector.var in place[0].variables() for place in reads if len(place) > 1)
 
 
 def _turned_tile(s: Statement) -> Block | None:
-    if isinstance(s, For) and s.var == "i" and s.kind == "unrolled":
+    if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled":
         leaf = _leaf(s)
-        return tuple(_tile(s, leaf)) if isinstance(leaf, Store) and leaf.buffer.space == "output" else None
+        return tuple(_tile(s, leaf)) if isinstance(leaf, Store) and not leaf.buffer.is_local else None
     return None
 
 
@@ -51,40 +69,41 @@ def _leaf(s: Statement) -> Statement:
 def _tile(rows: For, leaf: Store) -> Iterator[Statement]:
     """The nest that stores a tile, turned."""
     count = rows.hi.constant or 0
-    totals = next((read.buffer for read in loads(leaf.value) if read.buffer.space == "scratch"), None)
+    totals = next((read.buffer for read in loads(leaf.value) if read.buffer.storage is Storage.PRIVATE), None)
     here = None
     if totals is not None:
         here = buffer(f"{totals.name}_rows", totals.dtype, (count, totals.shape[-1]), "register")
         yield Alloc(here)
     for part in rows.body:
-        yield from _turned(part, count, here)
+        yield from _turned(part, rows, here)
 
 
-def _turned(part: Statement, rows: int, totals: Buffer | None) -> Block:
+def _turned(part: Statement, rows: For, totals: Buffer | None) -> Block:
     """The rows of a vector, or of several, turned; or as they were, where the number of lanes is known only at run time."""
     assert isinstance(part, For)
     if part.kind == "unrolled":
         return (replace(part, body=tuple(s for vector in part.body for s in _turned(vector, rows, totals))),)
     filters = part.hi.constant
     if filters is None:
-        return (loop("i", 0, rows, (part,), "unrolled"),)
+        return (replace(rows, body=(part,)),)
     result: Block = ()
     leaf = _leaf(part)
     assert isinstance(leaf, Store)
     if totals is not None:
         result, leaf = _in_registers(leaf, totals, filters)
-    for first in range(0, rows, part.width):
-        count = min(rows - first, part.width)
-        turned = substitute((leaf,), {"i": var("l") + first, "l": var("i")})
-        in_lanes = loop("l", 0, count, turned, "lanes", 1 << (count - 1).bit_length())
-        result = (*result, loop("i", 0, filters, (in_lanes,), "unrolled"))
+    count = rows.hi.constant or 0
+    for first in range(0, count, part.width):
+        some = min(count - first, part.width)
+        turned = substitute((leaf,), {rows.var: var("l") + first, part.var: var("i")})
+        in_lanes = lanes(rows.axis, some, turned, 1 << (some - 1).bit_length())
+        result = (*result, written_out(part.axis, Level.ROW, filters, (in_lanes,)))
     return result
 
 
 def _in_registers(leaf: Store, totals: Buffer, filters: int) -> tuple[Block, Store]:
     """What puts the totals of one vector of filters into registers, and the store that reads them there."""
     place = (var("i"), var("l"))
-    (source,) = (read for read in loads(leaf.value) if read.buffer.space == "scratch")
-    row = loop("l", 0, filters, (store(totals, place, source),), "lanes", totals.shape[1].constant or 0)
+    (source,) = (read for read in loads(leaf.value) if read.buffer.storage is Storage.PRIVATE)
+    row = lanes(Axis.FILTER, filters, (store(totals, place, source),), totals.shape[1].constant or 0)
     value = rewrite_value(leaf.value, lambda node: load(totals, *place) if node == source else node)
-    return (loop("i", 0, totals.shape[0], (row,), "unrolled"),), replace(leaf, value=value)
+    return (written_out(Axis.STEP, Level.ROW, totals.shape[0], (row,)),), replace(leaf, value=value)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, Kernel, Statement, loop
-from ..ir.rewrite import map_statements, substitute
+from ..ir import Axis, Block, For, Kernel, Level, Statement
+from ..ir.rewrite import map_statements, shifted
 from ..symbolic.index import Index, index, maximum, var
 from .context import Context
 
@@ -22,7 +22,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 def _block(body: Block, factor: int, sizes: set[Index]) -> Block:
     def unrolled(s: Statement) -> Block | None:
         match s:
-            case For(var="j" | "c", kind="serial"):
+            case For(axis=Axis.TAP | Axis.CHANNEL, level=Level.ELEMENT, kind="serial"):
                 return _unrolled(s, factor, sizes)
         return None
 
@@ -33,16 +33,17 @@ def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
     inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
     if inner is not None:
         s = replace(s, body=_block(s.body, factor, sizes))
-        channels = (inner.hi.constant if inner.var == "c" else None) or factor
+        channels = (inner.hi.constant if inner.axis is Axis.CHANNEL and inner.level is Level.ELEMENT else None) or factor
         factor = factor // channels if channels < factor else 1
-    if factor == 1 or s.lo != 0:
+    if factor == 1 or s.lo != 0 or (s.axis is Axis.TAP and s.hi.constant is None):
         return (s,)
     name = f"{s.var}_{factor}"
     certain = s.hi.constant is not None or s.hi in sizes
     whole = (s.hi if certain else index(maximum(s.hi, 0))) // factor  # the range of taps on the input may end before it starts
-    step = substitute(s.body, {s.var: var(name) * factor + var(s.var)})
-    repeated = loop(name, 0, whole, (loop(s.var, 0, factor, step, "unrolled"),), note=s.note)
+    step = shifted(s, var(name) * factor)
+    group = replace(s, hi=index(factor), body=step, kind="unrolled", note="")
+    repeated = replace(s, var=name, hi=whole, body=(group,), level=Level.UNROLLED)
     if s.hi.constant is None:
         return (repeated, replace(s, lo=whole * factor))
-    rest = loop(s.var, 0, s.hi - whole * factor, substitute(s.body, {s.var: var(s.var) + whole * factor}), "unrolled")
+    rest = replace(group, hi=s.hi - whole * factor, body=shifted(s, whole * factor))
     return tuple(part for part in (repeated, rest) if not part.runs_nothing)

@@ -29,6 +29,7 @@ from ..ir import (
     Prefetch,
     Ref,
     Select,
+    Storage,
     Store,
     Unary,
     Value,
@@ -83,7 +84,7 @@ class _Machine:
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
                 case Accumulate(buffer, place, a, b):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(Fma(a, b, Load(buffer, place)))
-                case Prefetch(buffer, place, _) if buffer.space == "packed":  # past the ends of rows, in the order of memory
+                case Prefetch(buffer, place, _) if buffer.storage is Storage.CONSTANT:  # past the ends of rows, in the order of memory
                     if not 0 <= self.integer(buffer.offset(place)) < self.arrays[buffer.name].size:
                         raise IndexError(f"{statement} is outside {buffer}")
                 case Prefetch(buffer, place, _):

@@ -22,8 +22,10 @@ from math import gcd
 
 from .polynomial import Bound, Integer, Integers, Key, Poly, World, constant, last_of, number, plus, product, scaled, split
 
-#: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30.
-MOST_STEPS, _DEEPEST = 500, 80
+#: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30, and
+#: c261_f4_k17_s3_d8_pad0x8_relu_f64 by Cook–Toom (sse2) more than 500. Searches in vain take up to 376 ms of a compile with 2000, and 258
+#: with 1000 (`python -m bench compile --random 120`).
+MOST_STEPS, _DEEPEST = 1000, 80
 _SOON = 12  # steps, in which each way is tried before any is tried for longer, where no example refutes the wrong ones
 _WORLDS = 8  # that are looked at
 

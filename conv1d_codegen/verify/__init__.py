@@ -71,7 +71,7 @@ def _block(body: Block, place: Place) -> None:
             case Store(buffer, at, number):
                 access.value(number, place, statement)
                 access.element(buffer, at, place, statement)
-                if buffer.space == "output":
+                if not buffer.is_local:
                     place.touches_output(statement, statement)
                 else:
                     written.add(statement, place)
@@ -80,7 +80,7 @@ def _block(body: Block, place: Place) -> None:
                 access.value(b, place, statement)
                 access.element(buffer, at, place, statement, is_load=True)
                 access.element(buffer, at, place, statement)
-                if buffer.space == "output":
+                if not buffer.is_local:
                     place.touches_output(statement, statement)
             case Prefetch():
                 access.prefetch(statement, place)

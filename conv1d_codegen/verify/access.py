@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir import Activate, Buffer, Load, Prefetch, Ref, Statement, Value, first_line
+from ..ir import Activate, Buffer, Load, Prefetch, Ref, Statement, Storage, Value, first_line
 from ..ir.rewrite import operands
 from ..symbolic.index import Index, var
 from . import written
@@ -15,7 +15,7 @@ def value(number: Value, place: Place, statement: Statement) -> None:
     match number:
         case Load(buffer, at):
             element(buffer, at, place, statement, is_load=True)
-            if buffer.space == "output":
+            if buffer.is_written and not buffer.is_local:
                 place.touches_output(number, statement)
         case Ref(name) if name not in place.numbers:
             raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
@@ -28,17 +28,17 @@ def value(number: Value, place: Place, statement: Statement) -> None:
 def element(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Statement, is_load: bool = False) -> None:
     """Check the element that is read or written, or those of all lanes."""
     _is_known(buffer, at, place, statement)
-    if is_load and buffer.space in ("scratch", "register"):
+    if is_load and buffer.is_local:
         if not written.covers(buffer, at, place):
             _within(buffer, at, place, statement)
             raise InvalidKernel(f"{first_line(statement)}: {_text(buffer, at)} may be read before it is written, as far as can be proved")
     else:
         _within(buffer, at, place, statement)
-    if place.scheduled and buffer.space == "packed" and place.lanes is not None and place.lanes.hi != place.lanes.width:
+    if place.scheduled and buffer.storage is Storage.CONSTANT and place.lanes is not None and place.lanes.hi != place.lanes.width:
         _whole_vector(buffer, at, place, statement)
-    if place.lanes is not None and buffer.space != "register" and any(step_of(index, place.lanes.var) is None for index in at):
+    if place.lanes is not None and buffer.storage is not Storage.REGISTER and any(step_of(index, place.lanes.var) is None for index in at):
         raise InvalidKernel(f"{first_line(statement)}: the lanes of {_text(buffer, at)} do not lie evenly apart")
-    if buffer.space == "register" and place.scheduled:
+    if buffer.storage is Storage.REGISTER and place.scheduled:
         _register(buffer, at, place, statement, is_load)
 
 
@@ -46,7 +46,7 @@ def prefetch(statement: Prefetch, place: Place) -> None:
     """Check what is fetched: of packed weights, in the order of memory, past the ends of rows."""
     buffer, at = statement.buffer, statement.index
     _is_known(buffer, at, place, statement)
-    if buffer.space == "packed":
+    if buffer.storage is Storage.CONSTANT:
         _in_range("its offset in", buffer, buffer.offset(at), buffer.size, place, statement)
     else:
         _within(buffer, at, place, statement)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ..errors import CompileError
-from ..ir import Accumulate, Buffer, For, If, Kernel, Load, Statement, Store, first_line
+from ..ir import Accumulate, Buffer, For, If, Kernel, Load, Statement, Storage, Store, first_line
 from ..symbolic.index import Index, divisions
 from ..symbolic.scope import Scope
 
@@ -61,8 +61,8 @@ class Place:
         place = cls(scope, scheduled, kernel.compute, {}, {name: "size" for name, _ in kernel.sizes})
         for buffer in kernel.buffers:
             place._new(buffer.name)
-            if buffer.space == "packed" and buffer.dtype != kernel.compute:
-                raise InvalidKernel(f"{buffer}: packed arrays are of the type that is computed in, {kernel.compute}")
+            if scheduled and buffer.storage is Storage.CONSTANT and buffer.dtype != kernel.compute:
+                raise InvalidKernel(f"{buffer}: constants are of the type that is computed in, {kernel.compute}")
             place.buffers[buffer.name] = buffer
         return place
 

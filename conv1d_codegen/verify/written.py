@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ..ir import Buffer, For, If, Store
+from ..ir import Buffer, For, If, Storage, Store
 from ..ir.rewrite import loads
 from ..symbolic.index import Extreme, Index, Var, index, minimum, var
 from .place import Box, Place
@@ -24,7 +24,7 @@ _MOST_BOXES = 24
 
 def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:
     """Whether it is proved that the element at a place was written; of a register also where the code never runs, as it is printed."""
-    proves = place.scope.proves_for_all if buffer.space == "register" else place.scope.proves
+    proves = place.scope.proves_for_all if buffer.storage is Storage.REGISTER else place.scope.proves
     return any(
         box.condition is None and all(_between(i, first, end, proves) for i, (first, end) in zip(at, box.sides, strict=True))
         for box in place.boxes(buffer)
@@ -48,7 +48,7 @@ def after(statement: For | If, place: Place, inner: Place) -> None:
     for buffer, boxes in inner.written.items():
         if buffer not in inner.own and not _is_whole(buffer, place):
             for box in boxes:
-                certain = buffer.space == "register"
+                certain = buffer.storage is Storage.REGISTER
                 box = _without_names(box, place, inner)
                 if isinstance(statement, For):
                     whole = _over(statement, box, place, certain)

@@ -208,11 +208,12 @@ def test_switch_verify():
     """With the switch, a pass that goes wrong is found where it happens."""
     broken = """
 from conv1d_codegen import passes
+from dataclasses import replace
 from conv1d_codegen.ir import For
 def run(kernel, context):
     def longer(body):
         loops = lambda s: isinstance(s, For) and s.kind != "lanes"
-        return tuple(For(s.var, s.lo, s.hi + 1, longer(s.body), s.kind, s.width) if loops(s) else s for s in body)
+        return tuple(replace(s, hi=s.hi + 1, body=longer(s.body)) if loops(s) else s for s in body)
     return kernel.with_body(longer(kernel.body))
 passes.PIPELINE = (("wrong", run), *passes.PIPELINE)
 from conv1d_codegen.compiler import compile_problem

@@ -17,7 +17,7 @@ from conv1d_codegen.verify import verify
 
 N, T, n, t, k, b, lane = (var(name) for name in ("N", "T", "n", "t", "k", "b", "l"))
 X = buffer("x", "f32", (N, T), "input")
-Y = buffer("y", "f32", (N, T), "output")
+Y = buffer("y", "f32", (N, T), "update")
 SUM = buffer("sum", "f32", (), "register")
 TMP = buffer("tmp", "f32", (8,), "scratch")
 

@@ -27,7 +27,7 @@ WITH_SCRATCH = (
 N, T = var("N"), var("T")
 X = buffer("x", "f32", (N, T, 1), "input")
 Y = buffer("y", "f32", (N, T, 1), "output")
-W = buffer("w", "f32", (1, 1, 1), "packed")
+W = buffer("w", "f32", (1, 1, 1), "constant")
 
 
 def zoned(problem, target, algorithm="auto"):

@@ -50,7 +50,7 @@ ROW = 5001  # numbers of a hand-written kernel's arrays: not whole cache lines
 
 def hand_written(name="rows"):
     """y[n] is x[n] backwards, plus 1000 n, plus x[n]: through two large arrays at a time, one small one, and one in an inner block."""
-    x, y = (buffer(name, "f32", (var("N"), ROW), space) for name, space in (("x", "input"), ("y", "output")))
+    x, y = (buffer(name, "f32", (var("N"), ROW), space) for name, space in (("x", "input"), ("y", "update")))
     first, second, third = (buffer(f"tmp{number}", "f32", (ROW,), "scratch") for number in range(3))
     few = buffer("few", "f32", (4,), "scratch")
     n, i = var("n"), var("i")

@@ -7,6 +7,7 @@ import pytest
 from conv1d_codegen.ir import (
     Activate,
     Alloc,
+    Axis,
     Binary,
     Bind,
     Buffer,
@@ -34,7 +35,7 @@ from conv1d_codegen.symbolic.index import Index, index, var
 N, T = var("N"), var("T")
 X = buffer("x", "f32", (N, T, 4), "input")
 Y = buffer("y", "f32", (N, T), "output")
-W = buffer("wp", "f32", (4,), "packed")
+W = buffer("wp", "f32", (4,), "constant")
 ACC = buffer("acc", "f32", (2, 8), "register")
 
 
@@ -53,6 +54,10 @@ ACC = buffer("acc", "f32", (2, 8), "register")
         (lambda: store(Y, (0,), Const(1.0)), "indexed with 1 indices"),
         (lambda: store(X, (0, 0, 0), Const(1.0)), "x is read-only"),
         (lambda: store(W, (0,), Const(1.0)), "wp is read-only"),
+        (lambda: load(Y, 0, 0), "is only written"),
+        (lambda: accumulate(Y, (0, 0), Const(1.0), Const(1.0)), "y: the kernel only writes it"),
+        (lambda: buffer("x", "f32", (N, T), "input", (Axis.SEQUENCE,)), "1 axes for 2 dimensions"),
+        (lambda: If((), ()), "an If has a condition"),
         (lambda: Unary("tanh", Const(1.0)), "no such operation"),
         (lambda: Binary("+", Const(1.0), Const(1.0)), "no such operation"),
         (lambda: Select("<", *[Const(1.0)] * 4), "no such comparison"),
@@ -130,7 +135,7 @@ def test_a_kernel_prints():
     assert str(kernel) == (
         "kernel k(\n"
         "    x: f32[N, T, 4],\n"
-        "    wp: packed f32[4],\n"
+        "    wp: constant f32[4],\n"
         "    y: f32[N, T],\n"
         "    sizes N >= 1, T >= 0)\n"
         "  parallel n in 0..N\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conv1d_codegen.ir import loop
+from conv1d_codegen.ir import Axis, loop
 from conv1d_codegen.passes import cut
 from conv1d_codegen.symbolic.index import index, var
 
@@ -70,5 +70,5 @@ def test_how_a_range_is_cut(length, tiles):
 
 @pytest.mark.parametrize(("count", "panels"), [(48, [(32, 2, 16), (16, 1, 16)]), (20, [(20, 2, 4)]), (64, [(32, 2, 16)]), (3, [(3, 1, 3)])])
 def test_filters_are_cut_into_whole_panels_and_one_that_is_not_full(count, panels):
-    pieces = cut.cut_filters(index(count), 16, 2)
+    pieces = cut.cut_filters(Axis.FILTER, index(count), 16, 2)
     assert [(piece.size, piece.vectors, piece.active) for piece in pieces] == panels

@@ -49,7 +49,7 @@ def test_padding_contributes_nothing(algorithm):
 
 N = var("N")
 X = buffer("x", "f32", (N,), "input")
-Y = buffer("y", "f32", (N,), "output")
+Y = buffer("y", "f32", (N,), "update")
 
 
 def compute(*body, x=(), dtype="f32"):
@@ -70,7 +70,7 @@ def test_an_access_outside_a_buffer_raises(place):
 
 
 def test_weights_may_be_fetched_past_the_end_of_a_row():
-    rows = buffer("wp", "f32", (2, 3), "packed")
+    rows = buffer("wp", "f32", (2, 3), "constant")
     arrays = {"x": np.zeros(1, np.float32), "wp": np.zeros((2, 3), np.float32), "y": np.zeros(1, np.float32)}
     for place, inside in (((0, 5), True), ((1, 2), True), ((1, 3), False), ((0, -1), False)):
         body = (Prefetch(rows, (index(place[0]), index(place[1]))),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from conv1d_codegen.ir import Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Prefetch, Statement, Store, Value
+from conv1d_codegen.ir import Access, Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Prefetch, Statement, Store, Value
 from conv1d_codegen.ir.rewrite import loads_of, map_leaves, rewrite_values, walk
 from conv1d_codegen.symbolic.index import Index, index, var
 
@@ -215,10 +215,14 @@ def _swap(kernel: Kernel, spot: Spot, rng):
 def _accumulate(kernel: Kernel, spot: Spot, rng):
     """What is stored, and what is there already."""
 
-    def added(store: Statement) -> Block:
-        return (replace(store, value=store.value + Load(store.buffer, store.index)),)
+    old = spot.statement.buffer
+    new = replace(old, access=Access.UPDATE)
 
-    return with_changed(kernel, spot.number, added), str(spot.statement.buffer.name)
+    def added(store: Statement) -> Block:
+        return (replace(store, value=store.value + Load(new, store.index)),)
+
+    updated = replace(kernel, buffers=tuple(new if buffer == old else buffer for buffer in kernel.buffers))
+    return with_changed(updated.with_body(_with_buffer(kernel.body, old, new)), spot.number, added), str(old.name)
 
 
 def _lift(kernel: Kernel, spot: Spot, rng):

@@ -10,8 +10,8 @@ from support.helpers import exact_data, expected
 import conv1d_codegen
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.ir import For, Store
-from conv1d_codegen.ir.rewrite import walk
+from conv1d_codegen.ir import Store
+from conv1d_codegen.ir.rewrite import map_leaves, walk
 from conv1d_codegen.machine import jit
 from conv1d_codegen.passes import collapse_loops
 from conv1d_codegen.symbolic.index import index
@@ -36,14 +36,12 @@ def shifted(body):
     done = []
 
     def moved(s):
-        if isinstance(s, For):
-            return For(s.var, s.lo, s.hi, tuple(moved(inner) for inner in s.body), s.kind, s.width, s.note)
-        if isinstance(s, Store) and s.buffer.space == "output" and not done:
+        if isinstance(s, Store) and not s.buffer.is_local and not done:
             done.append(s)
             return Store(s.buffer, tuple(i + 1 if axis == 1 else i for axis, i in enumerate(s.index)), s.value)
         return s
 
-    return tuple(moved(s) for s in body)
+    return map_leaves(body, moved)
 
 
 @pytest.fixture
@@ -125,9 +123,7 @@ def test_there_is_no_way_around_it():
 
 def test_the_helper_shifts_one_store():
     kernel = compile_problem(Problem.parse("c8_f16_k3_valid_linear_f32"), CompileOptions(target="avx2")).program.scheduled
-    stores = [
-        [s for s in walk(body) if isinstance(s, Store) and s.buffer.space == "output"] for body in (kernel.body, shifted(kernel.body))
-    ]
+    stores = [[s for s in walk(body) if isinstance(s, Store) and not s.buffer.is_local] for body in (kernel.body, shifted(kernel.body))]
     changed = [(a, b) for a, b in zip(*stores, strict=True) if a != b]
     assert len(changed) == 1
     assert changed[0][1].index[1] - changed[0][0].index[1] == index(1)

@@ -10,9 +10,9 @@ from conv1d_codegen.verify import InvalidKernel, verify
 
 N, T, n, t, i, v, lane = (var(name) for name in ("N", "T", "n", "t", "i", "v", "l"))
 X = buffer("x", "f32", (N, T, 4), "input")
-Y = buffer("y", "f32", (N, T), "output")
-W = buffer("wp", "f32", (8,), "packed")
-ROWS = buffer("wp", "f32", (2, 8), "packed")
+Y = buffer("y", "f32", (N, T), "update")
+W = buffer("wp", "f32", (8,), "constant")
+ROWS = buffer("wp", "f32", (2, 8), "constant")
 ACC = buffer("acc", "f32", (2, 8), "register")
 TMP = buffer("tmp", "f32", (4,), "scratch")
 SUM = buffer("sum", "f32", (), "register")
@@ -189,7 +189,7 @@ BAD = {
     "a prefetch of what is not there": (kernel(steps(Prefetch(Y, (n, t + 1)))), r"prefetch y\[n, t \+ 1\]: index 1.*may be T or more"),
     "a prefetch past all weights": (
         kernel(steps(Prefetch(ROWS, (index(1), index(8)))), buffers=(X, ROWS, Y)),
-        r"its offset in wp: packed f32\[2, 8\], `16`, may be 16 or more",
+        r"its offset in wp: constant f32\[2, 8\], `16`, may be 16 or more",
     ),
     "past the end of scratch": (kernel(steps(Alloc(TMP), loop("i", 0, 5, (store(TMP, (i,), ONE),)))), "may be 4 or more"),
     "past the end of packed weights": (kernel(steps(store(Y, (n, t), load(W, 8)))), "may be 8 or more"),
@@ -305,10 +305,6 @@ BAD = {
         "the lanes of wp.* do not lie evenly apart",
     ),
     "scratch of a smaller type": (kernel(steps(Alloc(buffer("half", "f16", (4,), "scratch")))), "of the type that is computed in, f32"),
-    "weights of a smaller type": (
-        kernel(buffers=(X, buffer("wp", "f16", (8,), "packed"), Y)),
-        "packed arrays are of the type that is computed in, f32",
-    ),
     # Parallel loops.
     "parallel loops that may both be negative": (
         kernel(loop("n", 0, T - 5, (loop("m", 0, T - 9, (), "parallel"),), "parallel"), sizes=(("N", 1), ("T", 0))),
@@ -336,9 +332,13 @@ BAD = {
 }
 
 BAD_AS_CODE = {
+    "weights of a smaller type": (
+        kernel(buffers=(X, buffer("wp", "f16", (8,), "constant"), Y)),
+        "constants are of the type that is computed in, f32",
+    ),
     "weights past the end of their panel": (
         kernel(steps(loop("l", 0, 3, (store(Y, (n, t + lane), load(W, lane + 1)),), "lanes", 8), hi=T - 2)),
-        "index 0 of wp: packed f32.8., `8`, may be 8 or more",
+        "index 0 of wp: constant f32.8., `8`, may be 8 or more",
     ),
     "an activation": (kernel(steps(store(Y, (n, t), Activate(Activation("relu"), ONE)))), "activation was not expanded"),
     "an activation inside": (kernel(steps(store(Y, (n, t), ONE + Activate(Activation("relu"), ONE)))), "activation was not expanded"),
