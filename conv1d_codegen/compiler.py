@@ -21,7 +21,7 @@ from .lower import lower, representative
 from .machine.host import resolve, runs_here
 from .machine.target import TARGETS, Target
 from .options import CompileOptions
-from .passes import Context, stages
+from .passes import Context, log, stages
 from .problem import Problem
 from .runtime.kernel import CompiledKernel
 from .runtime.kernel_cache import KernelCache
@@ -102,7 +102,7 @@ class Program:
             case "loop":
                 return str(self.loop)
             case "scheduled":
-                return self._every_pass() if passes else str(self.scheduled)
+                return log(self.loop, self.passes) if passes else str(self.scheduled)
             case "llvm":
                 return self.llvm
             case "optimized":
@@ -118,13 +118,6 @@ class Program:
         """Forget the stages before the machine code, which are made again if they are asked for."""
         for name in ("loop", "passes", "llvm"):
             vars(self).pop(name, None)
-
-    def _every_pass(self) -> str:
-        text, before = "", self.loop
-        for name, kernel in self.passes:
-            text += f"# after {name}" + (" (unchanged)\n\n" if kernel == before else f"\n{kernel}\n")
-            before = kernel
-        return text
 
 
 class Compilation:

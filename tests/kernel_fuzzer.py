@@ -15,6 +15,7 @@ import numpy as np
 from support import fuzzing
 from support.helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
 from support.mutations import mutate
+from support.plans import with_details
 
 from conv1d_codegen.emit import emit
 from conv1d_codegen.errors import CompileError
@@ -90,12 +91,12 @@ def draw_plan(rng, problem):
             check_fits(problem, plan)
         except CompileError:
             continue
-        return plan
+        return with_details(plan, problem, lambda choices: choices[int(rng.integers(len(choices)))])
 
 
 def passes_of(rng, kind):
     """The pipeline; or without some passes, and with two neighbours the other way round."""
-    passes = list(PIPELINE)
+    passes = [(name, run) for name, run, _ in PIPELINE]
     if kind == "order":
         passes = [item for item in passes if item[0] not in OPTIONAL or rng.random() < 0.7]
         if rng.random() < 0.5:
@@ -112,7 +113,7 @@ def scheduled(rng, kind, problem, plan, target):
         for _, apply in passes:
             kernel = apply(kernel, context)
     except Exception:
-        if passes == list(PIPELINE):
+        if [name for name, _ in passes] == [name for name, _, _ in PIPELINE]:
             raise
         return None
     return kernel

@@ -55,13 +55,6 @@ from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, identifier
 
-#: Filters of a part: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 % of the time with parts
-#: of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights for more than one part.
-_FILTERS, _BYTES = 256, 3 << 19
-#: Transforms of a window that are written out beside each other; more are computed in loops over chunks and phases. Written out, the 64 of
-#: c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in
-#: loops 7.1 ms and 110 (avx512).
-_MOST_UNROLLED = 16
 #: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one of a block.
 SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
@@ -85,7 +78,6 @@ class _Lowering:
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most
         self.shared = self.split.shares(plan.outputs)
-        self.unrolled = self.split.transforms(plan.outputs) <= _MOST_UNROLLED
         self.halo = self.split.halo if self.shared else 0
         compute, n, transforms = p.compute, self.toom.multiplications, self.split.transforms(plan.outputs)
         row = _apart(p.group_channels, compute)
@@ -94,11 +86,10 @@ class _Lowering:
         groups = (p.groups,) if p.groups > 1 else ()
         axes = (Axis.POINT, *self.formula.w.axes)
         self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "constant", axes)
-        self.parts = _parts(p.group_filters, plan.panel, n * self.split.terms * p.group_channels * TYPES[compute].bytes)
 
     def kernel(self) -> Kernel:
         p = self.problem
-        parts = self.parts
+        parts = self.plan.parts
         f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
         filters = p.group_filters // parts
         first_block = -var("block")  # computes the steps without a window
@@ -120,7 +111,7 @@ class _Lowering:
         """How many windows a sequence has, and how many blocks share them."""
         s, outputs = self.split, self.sizes.outputs
         groups = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
-        several = 1 if self.parts > 1 else 2  # as many as two threads can share evenly
+        several = 1 if self.plan.parts > 1 else 2  # as many as two threads can share evenly
         return (
             Let("room", index(groups) * s.sequences),
             Let("windows", index(maximum(ROOM, 0))),
@@ -154,7 +145,7 @@ class _Lowering:
         def of_windows(program: Block) -> For:
             return loop("window", 0, count, (loop("c", 0, channels, program, axis=Axis.CHANNEL),), note=note, axis=Axis.WINDOW)
 
-        if self.unrolled:
+        if not self.plan.looped:
             together = [statement for transform in range(transforms) for statement in self._transform(transform, s.first_tap(transform))]
             return (Alloc(self.xt), of_windows(tuple(together)))
 
@@ -179,8 +170,7 @@ class _Lowering:
     def _products(self, f: Index) -> Block:
         """The sums over terms and channels, for each multiplication."""
         s, acc = self.split, buffer("acc", self.wt.dtype, (), "register")
-        name = "p" if self.unrolled else "point"
-        at, window, j, c = var(name), var("window"), var("j"), var("c")
+        at, window, j, c = var("p"), var("window"), var("j"), var("c")
         chunk = j // s.phases
         transformed = (at, j - chunk * s.phases, window + chunk * s.sequences, c) if self.shared else (at, j, window, c)
         terms, lacking = index(s.terms), s.terms - s.whole_terms
@@ -191,7 +181,7 @@ class _Lowering:
         sums = loop("j", 0, terms, (channels,), note="terms", axis=Axis.TAP)
         of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
         windows = loop("window", 0, var("count"), of_window, axis=Axis.WINDOW)
-        return (Alloc(self.yt), loop(name, 0, self.toom.multiplications, (windows,), axis=Axis.POINT))
+        return (Alloc(self.yt), loop("p", 0, self.toom.multiplications, (windows,), axis=Axis.POINT))
 
     def _results(self, f: Index) -> For:
         """The outputs of each window."""
@@ -227,14 +217,6 @@ def _apart(channels: int, compute: str) -> int:
     """
     line, bytes_ = LINE // TYPES[compute].bytes, channels * TYPES[compute].bytes
     return channels + line if bytes_ % (PAGE // 2) == 0 else channels
-
-
-def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
-    """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
-    if filters * bytes_a_filter < _BYTES:
-        return 1
-    most = max(filters // _FILTERS, 2 if filters >= _FILTERS else 1)
-    return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
 
 
 def _straight_line(way: Program, inputs: Sequence[Value], stem: str) -> tuple[Block, list[Value]]:

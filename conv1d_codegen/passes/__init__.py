@@ -1,33 +1,13 @@
-"""The passes, in order. Each is a function from a kernel to a kernel in a file of its own; each leaves the result the same.
+"""The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel in a file of its own; each leaves the result the same.
 
-The order, and why:
-
-    block_time        first, as it decides what the parallel iterations are, and everything else happens inside one of them
-    peel_edges        before tiling: only rows whose taps all fall on the input can share a register tile
-    chunk_reduction   before tiling, as the sums of the chunks are tiled like the accumulators
-    stream_weights    after that, as the chunks are what all steps go over by turns; in place of peeling and interchanging edges
-    simplify          now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist
-    interchange_edges once the edges that exist are known, and before tiling, as it makes loops over steps that are tiled
-    tile              cuts output steps and filters into register tiles, and puts the lanes in place
-    tile_channels     the same for depthwise kernels, whose loops are the other way round
-    tile_sums         the same where filters are few, and the lanes hold channels
-    prefetch_block    while both transforms of Cook–Toom still say which steps they read and write
-    tile_transform    the same as `tile` for the transforms of inputs
-    pack_weights      after tiling, as the panels are those that the tiles read
-    stage_operands    after packing, so that it is the packed weights that are loaded once for all the rows of a tile
-    unroll_reduction  after staging, so that the staged loads are unrolled with their uses
-    share_windows     after unrolling, as it is the unrolled taps that read the same input
-    prefetch_weights  after unrolling too, as each round of the unrolled loop asks for some lines
-    prefetch_input    after staging: the one load of a row's number is where its successors are asked for
-    transpose_output  before the activation is written out, as it is then in the lanes of steps
-    prefetch_output   after that and sharing, as a tile asks for its output while it goes through the input
-    expand_epilogue   activations become arithmetic; large ones get a loop of their own, for which the tiles must be there
-    collapse_loops    last: the loops of one iteration that tiling and unrolling leave where a size is small
+On top of each file stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis, level and part of
+a loop, at storage, access and axes of an array, at the plan and the problem, and at no name (`tests/passes/test_no_names.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 from ..ir import Kernel
 from ..verify import verify
@@ -56,40 +36,69 @@ from . import (
 )
 from .context import Context
 
-Pass = Callable[[Kernel, Context], Kernel]
 
-PIPELINE: tuple[tuple[str, Pass], ...] = (
-    ("block_time", block_time.run),
-    ("peel_edges", peel_edges.run),
-    ("chunk_reduction", chunk_reduction.run),
-    ("stream_weights", stream_weights.run),
-    ("simplify", simplify.run),
-    ("interchange_edges", interchange_edges.run),
-    ("tile", tile.run),
-    ("tile_channels", tile_channels.run),
-    ("tile_sums", tile_sums.run),
-    ("prefetch_block", prefetch_block.run),
-    ("tile_transform", tile_transform.run),
-    ("pack_weights", pack_weights.run),
-    ("stage_operands", stage_operands.run),
-    ("unroll_reduction", unroll_reduction.run),
-    ("share_windows", share_windows.run),
-    ("prefetch_weights", prefetch_weights.run),
-    ("prefetch_input", prefetch_input.run),
-    ("transpose_output", transpose_output.run),
-    ("prefetch_output", prefetch_output.run),
-    ("expand_epilogue", expand_epilogue.run),
-    ("collapse_loops", collapse_loops.run),
+class Pass(NamedTuple):
+    """One pass: its name, what runs it, and why it stands where it does."""
+
+    name: str
+    run: Callable[[Kernel, Context], Kernel]
+    reason: str
+
+
+PIPELINE: tuple[Pass, ...] = (
+    Pass("block_time", block_time.run, "first, as it decides what the parallel iterations are, and all else happens inside one of them"),
+    Pass("peel_edges", peel_edges.run, "before tiling: only rows whose taps all fall on the input can share a register tile"),
+    Pass("chunk_reduction", chunk_reduction.run, "before tiling, as the sums of the chunks are tiled like the accumulators"),
+    Pass(
+        "stream_weights", stream_weights.run, "after chunks, which all steps go over by turns; in place of peeling and interchanging edges"
+    ),
+    Pass(
+        "simplify",
+        simplify.run,
+        "now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist",
+    ),
+    Pass("interchange_edges", interchange_edges.run, "once the edges that exist are known; before tiling, as it makes loops over steps"),
+    Pass("tile", tile.run, "cuts output steps and filters into register tiles, and puts the lanes in place"),
+    Pass("tile_channels", tile_channels.run, "the same for depthwise kernels, whose loops are the other way round"),
+    Pass("tile_sums", tile_sums.run, "the same where filters are few, and the lanes hold channels"),
+    Pass("prefetch_block", prefetch_block.run, "while both transforms of Cook–Toom still say which steps they read and write"),
+    Pass("tile_transform", tile_transform.run, "the same as `tile` for the transforms of inputs"),
+    Pass("pack_weights", pack_weights.run, "after tiling, as the panels are those that the tiles read"),
+    Pass("stage_operands", stage_operands.run, "after packing: it is the packed weights that are loaded once for all the rows of a tile"),
+    Pass("unroll_reduction", unroll_reduction.run, "after staging, so that the staged loads are unrolled with their uses"),
+    Pass("share_windows", share_windows.run, "after unrolling, as it is the unrolled taps that read the same input"),
+    Pass("prefetch_weights", prefetch_weights.run, "after unrolling too, as each round of the unrolled loop asks for some lines"),
+    Pass("prefetch_input", prefetch_input.run, "after staging: the one load of a row's number is where its successors are asked for"),
+    Pass("transpose_output", transpose_output.run, "before the activation is written out, as it is then in the lanes of steps"),
+    Pass("prefetch_output", prefetch_output.run, "after that and sharing, as a tile asks for its output while it goes through the input"),
+    Pass("expand_epilogue", expand_epilogue.run, "large activations get a loop of their own, for which the tiles must be there"),
+    Pass("collapse_loops", collapse_loops.run, "last: the loops of one iteration that tiling and unrolling leave where a size is small"),
 )
 
 
 def stages(kernel: Kernel, context: Context, check: bool = False) -> Iterator[tuple[str, Kernel]]:
     """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
-    for name, run in PIPELINE:
+    for name, run, _ in PIPELINE:
         kernel = run(kernel, context)
         if check:
-            verify(kernel, scheduled=run is PIPELINE[-1][1])
+            verify(kernel, scheduled=run is PIPELINE[-1].run)
         yield name, kernel
 
 
-__all__ = ["PIPELINE", "Context", "Pass", "stages"]
+def log(kernel: Kernel, after: Sequence[tuple[str, Kernel]]) -> str:
+    """The kernel after each pass that changed it, with the reason for the pass's place; those that changed nothing are named together."""
+    text, unchanged = "", []
+    for (name, now), (_, _, reason) in zip(after, PIPELINE, strict=True):
+        if now == kernel:
+            unchanged.append(name)
+            continue
+        text += _idle(unchanged) + f"# {name}: {reason}\n{now}\n"
+        kernel, unchanged = now, []
+    return text + _idle(unchanged)
+
+
+def _idle(names: list[str]) -> str:
+    return f"# unchanged by {', '.join(names)}\n\n" if names else ""
+
+
+__all__ = ["PIPELINE", "Context", "Pass", "log", "stages"]

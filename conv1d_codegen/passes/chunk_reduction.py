@@ -10,6 +10,10 @@
 The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `problem/summation.py`. Totals wait in
 scratch memory, which stays in L1. Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short
 enough.
+
+needs   sums of one output, as the lowering writes them
+leaves  no chain of more products than `problem/summation.py` allows
+obeys   the problem: chunks decide bits, and are no part of a schedule
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
     """The chunks of a loop over taps, or None where it is short enough."""
     problem, plan = context.problem, context.plan
-    if plan.algorithm == "generic":
+    if any(isinstance(s, For) and s.axis is Axis.CHANNEL and s.hi.constant is None for s in taps.body):
         return _at_run_time(taps, chunk)
     count, channels = problem.kernel_size, problem.group_channels
     some_taps, some_channels = chunk_shape(count, channels)

@@ -3,6 +3,10 @@
 A cheap one is applied to the accumulators one after another. One of many operations, written out for every accumulator of every
 tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1, and a loop over its rows activates
 and stores them.
+
+needs   activations in stores
+leaves  arithmetic; for large ones, a loop over the rows of a tile in scratch memory
+obeys   `epilogue`
 """
 
 from __future__ import annotations
@@ -18,24 +22,21 @@ from ..lower import activations
 from ..symbolic.index import Index, index, var
 from .context import Context
 
-#: Operations times vectors of a tile that are still written out. relu on 28 vectors is; tanh on 12 is not.
-_MOST_WRITTEN_OUT = 100
-
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body, kernel.compute))
+    return kernel.with_body(_block(kernel.body, kernel.compute, context.plan.epilogue))
 
 
-def _block(body: Block, compute: str) -> Block:
+def _block(body: Block, compute: str, most: int) -> Block:
     numbers = count()
 
     def expanded(s: Statement) -> Block | None:
         leaf = _activated(s)
         if isinstance(s, Store) and leaf:
             return _expanded(s, compute)
-        if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled" and leaf and _is_large(s, leaf):
-            return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute)
-        return (replace(s, body=_block(s.body, compute)),) if isinstance(s, For | If) else None
+        if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled" and leaf and _operations(s, leaf) > most:
+            return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
+        return (replace(s, body=_block(s.body, compute, most)),) if isinstance(s, For | If) else None
 
     return map_statements(body, expanded)
 
@@ -47,9 +48,10 @@ def _activated(s: Statement) -> Activate | None:
     return s.value if isinstance(s, Store) and isinstance(s.value, Activate) else None
 
 
-def _is_large(rows: For, leaf: Activate) -> bool:
+def _operations(rows: For, leaf: Activate) -> int:
+    """Of the activation, if it is written out for all vectors of a tile; none for a single row."""
     height = rows.hi.constant or 1
-    return height > 1 and activations.cost(leaf.activation) * height * _vectors(rows) > _MOST_WRITTEN_OUT
+    return activations.cost(leaf.activation) * height * _vectors(rows) if height > 1 else 0
 
 
 def _vectors(rows: For) -> int:

@@ -1,7 +1,7 @@
 """interchange_edges: steps that lack taps share the weights of each tap, instead of reading all weights once for every step.
 
-    for t                                             for edge: up to 64 steps
-      acc := 0                                          sum[64] := 0
+    for t                                             for edge: up to `edge_steps` steps
+      acc := 0                                          sum[edge_steps] := 0
       for j in the taps of t: for c: acc += x * w  →    for j, for t in the steps of j: for c: sum[t] += x * w
       y[t] := act(acc + b)                              for t: y[t] := act(sum[t] + b)
 
@@ -11,6 +11,10 @@ loop distribution and interchange). Every sum takes its terms in the same order 
 
 Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their arrays, and a
 depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weights to share.
+
+needs   edges that have the same loops as the interior
+leaves  blocks of steps inside the loop over taps
+obeys   `edges`, `edge_steps`
 """
 
 from __future__ import annotations
@@ -42,34 +46,25 @@ from ..ir import (
 from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
 from ..lower import Sizes, sizes
 from ..problem import padding as pad
-from ..schedule.registers import weights_are_large
 from ..symbolic.index import Index, index, maximum, minimum, var
-from .block_time import SEQUENCES
 from .context import Context
 from .tile import is_guarded
 
-#: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
-_FEW_STEPS = 8
-#: Steps of one block. Their sums, of two vectors of filters, take 8 KiB of L1.
-EDGE = 64
-
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    problem, plan = context.problem, context.plan
-    if not plan.computes_steps or plan.sums_in_lanes:
+    plan = context.plan
+    if plan.edges != "shared":
         return kernel
-    if plan.algorithm == "cook_toom" and problem.extent <= _FEW_STEPS and not weights_are_large(problem, context.target):
-        return kernel
-    return kernel.with_body(_block(kernel.body, sizes(problem, plan.algorithm)))
+    return kernel.with_body(_block(kernel.body, plan.edge_steps, sizes(context.problem, plan.algorithm)))
 
 
-def _block(body: Block, sizes: Sizes) -> Block:
+def _block(body: Block, size: int, sizes: Sizes) -> Block:
     inner = next((s for s in body if isinstance(s, For) and s.part is Part.INTERIOR and not is_guarded(s)), None)
 
     def shared(s: Statement) -> Block | None:
         if isinstance(s, For) and s.part in (Part.BEFORE, Part.AFTER) and inner is not None and _alike(s.body, inner.body):
-            return (in_blocks("edge", EDGE, s, inner, sizes),)
-        return (replace(s, body=_block(s.body, sizes)),) if isinstance(s, For | If) else None
+            return (in_blocks("edge", size, s, inner, sizes),)
+        return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, For | If) else None
 
     return map_statements(body, shared)
 
@@ -79,8 +74,8 @@ def _alike(edge: Block, inner: Block) -> bool:
     return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
 
 
-def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None) -> For:
-    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these do.
+def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None, most: int = 1) -> For:
+    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these, `most` at a time, do.
 
     The loop `inner` has the same body as `steps`, for a step that has all taps.
     """
@@ -88,19 +83,19 @@ def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequen
     blocks = (steps.hi - steps.lo + (size - 1)) // size
     start = steps.lo + var(name) * size
     ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + size, steps.hi))))
-    block = _Block(steps, first, last, size, sizes, sequences)
+    block = _Block(steps, first, last, (size,) if sequences is None else (most, size), sizes, sequences)
     statements = (*ends, *block.distributed(steps.body, inner.body))
     return loop(name, 0, blocks, statements, note=steps.note, axis=Axis.STEP, level=Level.BLOCK, part=steps.part)
 
 
 @dataclass
 class _Block:
-    """One block of at most `most` steps, from `first` to before `last`, of one sequence or of several."""
+    """One block of steps, from `first` to before `last`, of one sequence or of several; `shape` has at most how many."""
 
     steps: For
     first: Index
     last: Index
-    most: int
+    shape: tuple[int, ...]
     sizes: Sizes
     sequences: For | None
     arrays: dict[Buffer, Buffer] = field(default_factory=dict)
@@ -110,8 +105,7 @@ class _Block:
         for s, full in zip(body, inner, strict=True):
             match s:
                 case Alloc(scalar):
-                    shape = (self.most,) if self.sequences is None else (SEQUENCES, self.most)
-                    self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, shape, "scratch")
+                    self.arrays[scalar] = buffer(f"{scalar.name}_of_step", scalar.dtype, self.shape, "scratch")
                     yield Alloc(self.arrays[scalar])
                 case For(
                     axis=Axis.TAP, level=Level.ELEMENT

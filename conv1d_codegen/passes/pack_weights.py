@@ -4,6 +4,10 @@
 back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel. Where
 channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`. Transformed weights
 `wt[p, j, c, g, f]` are laid out like weights.
+
+needs   constants with axes, and panels in the loops
+leaves  constants in panels, and how they come about
+obeys   `panel`, `lanes`
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ def _packing(buffer: Buffer, context: Context) -> Packing:
     plan = context.plan
     outer: tuple[Axis, ...] = tuple(axis for axis in buffer.axes if axis is Axis.GROUP)
     axis, panel = Axis.FILTER, plan.panel
-    if plan.algorithm == "depthwise":
+    if plan.lanes == "channels" and not plan.sums_in_lanes:
         # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a power of two apart
         # fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an even number).
         axis, outer = Axis.GROUP, (Axis.FILTER,)

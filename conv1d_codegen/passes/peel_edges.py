@@ -3,10 +3,14 @@
 The loops on both sides keep the guarded tap range. The one in the middle has no use for it: `simplify` proves
 that and drops the guard. Where the kernel is wider than the input, the middle is empty and the sides meet.
 
-A side that has steps at all gets at least as many as a tall tile, taken from the middle: most of its taps then have enough steps to
-keep the pipes busy.
+A side that has steps at all gets at least as many as the plan's `borrow`, taken from the middle: most of its taps then have enough
+steps to keep the pipes busy.
 
 Where all steps of a block share the weights of each tap anyway (`stream_weights`), there is nothing to peel.
+
+needs   loops over steps whose taps have bounds that depend on the step
+leaves  loops over the parts before, interior and after
+obeys   `borrow`; with `stream`, nothing is peeled
 """
 
 from __future__ import annotations
@@ -19,16 +23,15 @@ from ..ir.rewrite import map_statements, substitute
 from ..lower import sizes
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
-from .block_time import streams_weights
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if streams_weights(context):
+    if context.plan.stream:
         return kernel
     s = sizes(context.problem, context.plan.algorithm)
-    height = context.plan.rows[0] if context.plan.algorithm == "direct" and context.plan.lanes == "filters" else 1
-    return kernel.with_body(_peel(kernel.body, pad.interior(var("T"), s.lefts, s.kernel_size, s.stride, s.dilation), height))
+    interior = pad.interior(var("T"), s.lefts, s.kernel_size, s.stride, s.dilation)
+    return kernel.with_body(_peel(kernel.body, interior, context.plan.borrow))
 
 
 def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Block:
@@ -44,7 +47,7 @@ def _peel(body: Block, interior: tuple[Indexable, Indexable], height: int) -> Bl
 def _peeled(s: For, interior: tuple[Indexable, Indexable], height: int) -> Iterator[Statement]:
     first, last = var("inner_first"), var("inner_last")
     begin, end = maximum(s.lo, interior[0]), minimum(s.hi, interior[1])
-    if height > 1:
+    if height:
         for name, count in (("before", begin - s.lo), ("after", s.hi - end)):  # how many steps each side has, and how many more it gets
             yield Let(name, index(maximum(minimum(height, count * height) - count, 0)))
         begin, end = begin + var("before"), end - var("after")

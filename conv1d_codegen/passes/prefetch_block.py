@@ -11,6 +11,10 @@ it goes to L2; L1 is full. Shares of the FMA peak with F(4,3), without requests 
 
     c32_f32_k3@1x84350   96  150        c64_f64_k3@1x80000   117  154        c128_f128_k3@1x40000   158  164
     c32_f32_k3@1x22016  157  165        c64_f64_k3@1x10000   170  169        c128_f128_k3@1x4000    181  177
+
+needs   transforms written out before the products of a block, and results after
+leaves  requests in the loop over points
+obeys   `ahead`
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "cook_toom" or context.problem.channels_first:
+    if "block" not in context.plan.ahead:
         return kernel
     return kernel.with_body(tuple(_block(kernel.body, context, None)))
 

@@ -7,6 +7,10 @@ A tile reads a few steps of every channel, each from another line of the cache, 
 no stream in that. Where little is computed with what is read, it waits. In channels_first on avx512, c32_f32_k2@256x329 is 1.36 times as
 fast as with steps in the lanes, and without requests 0.85 times; c128_f128_k1@64x512 1.20 and 0.97. With many products or filters all is in
 the caches, and a request is one more load: c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
+
+needs   a number of the input bound to a name in each row
+leaves  a request before the rows
+obeys   `ahead`
 """
 
 from __future__ import annotations
@@ -16,17 +20,11 @@ from ..ir.rewrite import map_statements
 from ..symbolic.index import index, maximum, minimum
 from .context import Context
 
-#: Products of an output, and vectors of filters, up to which a tile asks.
-_FEW_PRODUCTS, _FEW_VECTORS = 128, 8
 _TILES_AHEAD = 2
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    problem, plan = context.problem, context.plan
-    few = problem.kernel_size * problem.group_channels <= _FEW_PRODUCTS and problem.group_filters <= _FEW_VECTORS * plan.width
-    if problem.channels_first and plan.algorithm == "direct" and plan.lanes == "filters" and few:
-        return kernel.with_body(map_statements(kernel.body, _with_request))
-    return kernel
+    return kernel.with_body(map_statements(kernel.body, _with_request)) if "input" in context.plan.ahead else kernel
 
 
 def _with_request(s: Statement) -> Block | None:

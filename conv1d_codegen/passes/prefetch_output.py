@@ -14,6 +14,10 @@ one by one. With few taps it asks at its start, as memory is what takes time: c5
 
 A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line: c32_f32_k2@1x84350 in
 channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the first may lie where the tile before stored.
+
+needs   tiles that are stored after their sums
+leaves  requests at the tile's start, or from row to row
+obeys   `ahead`
 """
 
 from __future__ import annotations
@@ -25,18 +29,10 @@ from ..ir.rewrite import map_statements, substitute, walk
 from .context import Context
 from .transpose_output import is_turned
 
-#: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do. encodec/in, of 7, takes
-#: 139 us instead of 189; from 20 on nothing changes (avx512).
-_FEW_PRODUCTS = 16
-
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    problem, plan = context.problem, context.plan
-    few = problem.kernel_size * problem.group_channels <= _FEW_PRODUCTS
-    if plan.algorithm == "depthwise" or (plan.algorithm == "direct" and plan.lanes == "filters" and (few or problem.channels_first)):
-        one_by_one = plan.algorithm == "depthwise" and problem.kernel_size > plan.unroll
-        return kernel.with_body(_block(kernel.body, one_by_one))
-    return kernel
+    ahead = context.plan.ahead
+    return kernel.with_body(_block(kernel.body, one_by_one="rows" in ahead)) if {"output", "rows"} & set(ahead) else kernel
 
 
 def _block(body: Block, one_by_one: bool) -> Block:

@@ -7,6 +7,10 @@
 
 A tile of 16 rows and 8 taps loads 23 vectors instead of 128. Each accumulator still takes its taps in order. Where the rows
 read nothing in common, as with a dilation of more than the rows, all stays as it is. A condition on a product becomes one on the step.
+
+needs   taps written out around rows with a vector of weights
+leaves  one load of each step that they read
+obeys   `lanes`
 """
 
 from __future__ import annotations

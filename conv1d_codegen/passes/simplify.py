@@ -4,6 +4,10 @@ min(a, b), max(a, b)    become the operand that is provably the one
 loops                   that provably run nothing disappear
 conditions              that provably hold disappear, as does what stands under one that provably does not
 lets                    that nothing uses disappear, as do those that only rename
+
+needs   any kernel
+leaves  no bound, name, condition or loop that ranges prove to be of no use
+obeys   nothing
 """
 
 from __future__ import annotations

@@ -8,6 +8,10 @@ becomes, as the weights do not depend on the row `i`, nor the input on the vecto
     unrolled i
       xi := x[t + i, c]
       unrolled v, lanes l: acc[i, v, l] += xi * wv[v, l]
+
+needs   rows of a tile that do nothing but add products
+leaves  what rows or vectors share in a register or a name
+obeys   nothing
 """
 
 from __future__ import annotations

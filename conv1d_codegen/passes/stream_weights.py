@@ -12,6 +12,10 @@ A panel of weights that is read anew for each tile has to stay in L2 meanwhile, 
 ahead; a chunk of it takes 64 KiB. Alone this order changes little; it is what `prefetch_weights` needs. Steps that lack taps need no loops
 of their own, so there is one loop nest instead of three. Every sum takes its terms in the same order as before: see `interchange_edges`,
 which does the same to the edges of other kernels, and whose means these are.
+
+needs   several sequences inside the parallel loops, and chunks
+leaves  loops over chunks outside those over sequences and steps
+obeys   `stream`, `sequences`
 """
 
 from __future__ import annotations
@@ -21,30 +25,25 @@ from dataclasses import replace
 from ..ir import Axis, Block, For, Kernel, Statement
 from ..ir.rewrite import map_statements
 from ..lower import Sizes, sizes
+from ..schedule.plan import Plan
 from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
-from .block_time import streams_weights
 from .context import Context
 from .interchange_edges import in_blocks
 
-#: Most steps of a part. Its sums, of four sequences and four vectors of filters, take 128 KiB, of which few are in use at a time.
-#: encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
-_STEPS = 128
-
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if not streams_weights(context):
+    plan = context.plan
+    if not plan.stream:
         return kernel
-    block, tall = context.plan.block, context.plan.rows[0]
-    parts_of_block = -(-block // _STEPS)
-    size = -(-block // (parts_of_block * tall)) * tall
-    return kernel.with_body(_block(kernel.body, size, sizes(context.problem, context.plan.algorithm)))
+    return kernel.with_body(_block(kernel.body, plan, sizes(context.problem, plan.algorithm)))
 
 
-def _block(body: Block, size: int, sizes: Sizes) -> Block:
+def _block(body: Block, plan: Plan, sizes: Sizes) -> Block:
     def streamed(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.SEQUENCE, kind="serial", body=(For() as steps,)):
-                return (in_blocks("part", size, steps, replace(steps, body=_with_all_taps(steps.body, steps.var)), sizes, sequences=s),)
+                inner = replace(steps, body=_with_all_taps(steps.body, steps.var))
+                return (in_blocks("part", plan.stream, steps, inner, sizes, s, plan.sequences),)
         return None
 
     return map_statements(body, streamed)

@@ -9,6 +9,10 @@ The rows `i` of a tile are output steps and its lanes filters (or channels), or 
 Cook–Toom kernel are rows like steps. Of the two loops, the one that stood outside stays outside. An output keeps one accumulator and
 takes its terms in the order of the formula, so that its bits do not depend on the tile that it falls in. Where the loops are cut is in
 `cut.py`. A straight-line program, which sums up nothing in a loop, is computed vector by vector, all of it for one before the next.
+
+needs   loops over steps or windows, and over filters, one inside the other
+leaves  register tiles: rows, vectors and lanes
+obeys   `lanes`, `width`, `vectors`, `rows`, `rest`
 """
 
 from __future__ import annotations
@@ -107,6 +111,8 @@ class _Tiling:
         if s.axis is Axis.FILTER:
             width, vectors = (plan.width, plan.vectors) if plan.lanes != "time" else (plan.panel, 1)
             return (), cut.cut_filters(s.axis, s.hi, width, vectors) if in_lanes else cut.cut_rows(s.axis, s.hi, plan.panel), width
+        if in_lanes and is_guarded(s):  # in a lane of their own, each with its taps
+            return (), [replace(one, active=1) for one in cut.single(s)], 1
         if in_lanes:
             return (), cut.cut_lanes(s.axis, Level.TILE, s.lo, s.hi, plan.width, plan.vectors), plan.width
         reduces = any(isinstance(inner, For) for inner in s.body)
@@ -114,8 +120,9 @@ class _Tiling:
             return (), cut.single(s), 0
         self._count += 1
         adds = _adds(s.body, self._arrays)
-        # What windows leave over is little, and worth little code.
-        rows = (plan.rows[0], 1) if plan.algorithm == "cook_toom" and s.axis is Axis.STEP and plan.rows[0] > 1 else plan.rows
+        rows = plan.rows
+        if plan.outputs and s.axis is Axis.STEP:  # that windows leave over
+            rows = (plan.rest, 1) if plan.rest > 1 else (1,)
         return (*(cut.steps_once if adds else cut.repeatable_steps)(s, rows, f"_{self._count}"), 0)
 
     def _for_all(self, own: Buffer, outer: Side) -> Buffer:
@@ -169,8 +176,9 @@ class RegisterTile:
                     return (self._over_tile(s, tiles),)
             raise TypeError(f"a nest of one output has no {s}")
 
-        # In the bounds of the loops within, which guard taps of one row only.
-        return substitute(map_statements(nest, over_tile), {self.rows.var: self.rows.piece.base})
+        # In the bounds of the loops within, which guard taps of one step only.
+        single = [side for side in (self.rows, self.lanes) if not side.in_lanes or side.piece.size == 1]
+        return substitute(map_statements(nest, over_tile), {side.var: side.piece.base for side in single})
 
     def vector_by_vector(self, program: Block) -> Block:
         """A straight-line program for one output, for a tile of one row: its numbers are in the lanes of vectors."""

@@ -12,6 +12,10 @@ two panels hold is computed twice, with the same bits.
 
 Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`). So with many
 taps there are tiles at the edges too, where what lies beside the input is left out by conditions.
+
+needs   loops over channels that are groups inside loops over steps
+leaves  register tiles: rows, vectors and lanes
+obeys   `lanes`, `width`, `rows`, `abreast`, `edges`, `edge_steps`
 """
 
 from __future__ import annotations
@@ -21,35 +25,30 @@ from dataclasses import replace
 
 from ..ir import Accumulate, Axis, Block, For, If, Kernel, Let, Level, Load, Statement, loop
 from ..ir.rewrite import map_statements, walk
-from ..problem.summation import LONGEST_CHAIN
-from ..schedule.registers import CHAINS
+from ..schedule.plan import Plan
 from ..symbolic.index import index, minimum, var
 from . import cut
 from .context import Context
 from .cut import Piece
 from .tile import RegisterTile, Side, is_guarded
 
-#: Guards are dear to compile. So there are tiles at the edges from so many taps on only, and of so many rows at most: conformer/dw256_L250,
-#: of 31 taps, takes 36.5 us instead of 40, and 264 ms to compile instead of 187; with tiles of 16 and 4 rows no less, and half as long
-#: again to compile.
-_MANY_TAPS, _EDGE_ROWS = 9, 8
-
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "depthwise":
+    plan = context.plan
+    if plan.lanes != "channels" or plan.sums_in_lanes:
         return kernel
 
     def tiled(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.STEP, level=Level.ELEMENT):
-                return _nest(s, context, kernel.compute)
+                return _nest(s, plan, kernel.compute)
         return None
 
     return kernel.with_body(map_statements(kernel.body, tiled))
 
 
-def _nest(steps: For, context: Context, compute: str) -> Block:
-    plan, width = context.plan, context.plan.width
+def _nest(steps: For, plan: Plan, compute: str) -> Block:
+    width = plan.width
     (channels,) = steps.body
     assert isinstance(channels, For)
     count = channels.hi.constant
@@ -59,47 +58,52 @@ def _nest(steps: For, context: Context, compute: str) -> Block:
         rows, lanes = Side(steps.var, row, False, 0), Side(channels.var, panel, True, width)
         return RegisterTile(rows, lanes, False, compute, {}).statements(channels.body)
 
-    def guarded(row: Piece, panel: Piece) -> Block:
-        return tile(row, panel) if row.size == 1 else _guarded(tile(row, panel), taps)
+    def with_conditions(row: Piece, panel: Piece) -> Block:
+        return tile(row, panel) if row.size == 1 else _on_conditions(tile(row, panel))
 
-    suffix, taps = cut.suffix(steps), context.problem.kernel_size
-    if is_guarded(steps) and not _MANY_TAPS <= taps <= LONGEST_CHAIN:
-        # One by one, and for each panel in turn: of few taps few rows share a weight, and of many each chunk would need guards of its own.
+    suffix, abreast = cut.suffix(steps), dict(zip(plan.rows, plan.abreast or (1,) * len(plan.rows), strict=True))
+    if is_guarded(steps) and plan.edges != "tiles":
+        # One by one, and for each panel in turn: of few taps few rows share a weight.
         one = Piece(Axis.STEP, None, 1, var(steps.var), 1)
-        return _panels(count, width, 1, lambda panel: (replace(steps, body=tile(one, panel)),))
+        return _panels(count, width, abreast[1], lambda panel: (replace(steps, body=tile(one, panel)),))
     if is_guarded(steps):
         first, last = f"first{suffix}", f"last{suffix}"
         lets: Block = (Let(first, steps.lo), Let(last, steps.hi))  # names, of which more can be proved
-        rows = cut.overlapping(var(first), replace(steps, lo=var(first), hi=var(last)), min(plan.rows[0], _EDGE_ROWS))
-        make = guarded
+        rows = cut.overlapping(var(first), replace(steps, lo=var(first), hi=var(last)), plan.edge_steps)
+        make = with_conditions
     else:
         lets, rows = cut.repeatable_steps(steps, plan.rows, suffix)
         make = tile
-    nests = [row.around(_panels(count, width, row.size, lambda panel, row=row: make(row, panel))) for row in rows]  # type: ignore[misc]
+    nests = []
+    for row in rows:
+        vectors = abreast.get(row.size, plan.abreast[0] if plan.abreast else 1)
+        nests.append(row.around(_panels(count, width, vectors, lambda panel, row=row: make(row, panel))))  # type: ignore[misc]
     return (*lets, *(s for nest in nests for s in nest))
 
 
-def _guarded(tile: Block, count: int) -> Block:
-    """A tile whose rows lack different taps: all `count` taps, on the condition that what a row and a tap read is on the input."""
+def _on_conditions(tile: Block) -> Block:
+    """A tile whose rows lack different taps: all taps, on the condition that what a row and a tap read is on the input."""
     result: list[Statement] = []
     for s in tile:
         match s:
             case For(axis=Axis.TAP, body=(For(level=Level.ROW) as rows,)):
-                x = next(leaf.a for leaf in walk(rows.body) if isinstance(leaf, Accumulate))
+                product = next(leaf for leaf in walk(rows.body) if isinstance(leaf, Accumulate))
+                x, w = product.a, product.b
                 assert isinstance(x, Load)
-                step, length = x.index[1], x.buffer.shape[1]
+                assert isinstance(w, Load)
+                step, length, count = x.index[1], x.buffer.shape[1], w.buffer.shape[0]
                 on_input = If((step, length - 1 - step), rows.body)
-                result.append(replace(s, lo=index(0), hi=index(count), body=(replace(rows, body=(on_input,)),), note=""))
+                result.append(replace(s, lo=index(0), hi=count, body=(replace(rows, body=(on_input,)),), note=""))
             case _:
                 result.append(s)
     return tuple(result)
 
 
-def _panels(count: int, width: int, rows: int, body: Callable[[Piece], Block]) -> Block:
-    """The body for `count` channels, in panels of as many vectors as suit a tile of `rows` rows, or as many as the channels fill."""
+def _panels(count: int, width: int, vectors: int, body: Callable[[Piece], Block]) -> Block:
+    """The body for `count` channels, in panels of so many vectors, or of as many as the channels fill."""
     if count < width:
         return body(Piece(Axis.GROUP, None, 1, 0, width, active=count))
-    vectors = _side_by_side(rows, count // width)
+    vectors = min(vectors, count // width)
     size = vectors * width
     start = var("panel") * size
     lets: Block = ()
@@ -107,12 +111,3 @@ def _panels(count: int, width: int, rows: int, body: Callable[[Piece], Block]) -
         start, lets = var("first"), (Let("first", index(minimum(start, count - size))),)
     panel = Piece(Axis.GROUP, None, 1, start, size, vectors=vectors, active=width)
     return (loop("panel", 0, -(-count // size), (*lets, *body(panel)), axis=Axis.GROUP, level=Level.PANEL),)
-
-
-def _side_by_side(rows: int, vectors: int) -> int:
-    """How many of `vectors` vectors a tile of few rows takes at once: enough for the pipes, without computing many channels twice."""
-
-    def cycles(panels: int) -> int:
-        return -(-vectors // panels) * max(rows * panels, CHAINS)
-
-    return min(range(1, max(1, min(vectors, CHAINS)) + 1), key=cycles)

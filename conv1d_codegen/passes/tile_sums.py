@@ -11,6 +11,10 @@ With filters in the lanes, a layer of one filter would leave all lanes but one e
 
 An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the lanes in pairs. The
 order is the same for all tiles and at the edges, so that an output does not depend on where it lies; but other plans give other bits.
+
+needs   loops over steps inside loops over filters
+leaves  register tiles, of which each lane holds a sum of its own
+obeys   `lanes`, `width`, `vectors`, `rows`
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ from .tile import is_guarded
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
-    if plan.algorithm == "direct" and plan.lanes == "channels":
+    if plan.sums_in_lanes:
         return kernel.with_body(_filters(kernel.body, plan, kernel.compute))
     return kernel
 

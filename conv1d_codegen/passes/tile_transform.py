@@ -4,6 +4,10 @@
                              →        for window, for panel, lanes l: xt[p, window, 16*panel + l] := Σ_u B[p, u] * x[t + u, 16*panel + l]
 
 Those of the sums are for windows and filters, as the products are: `tile` does them.
+
+needs   loops over channels inside loops over windows
+leaves  vectors of channels
+obeys   the machine's vectors
 """
 
 from __future__ import annotations
@@ -19,8 +23,6 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.algorithm != "cook_toom":
-        return kernel
     width = fitting_width(context.problem.group_channels, context.target.lanes(kernel.compute))
     return kernel.with_body(_block(kernel.body, width))
 

@@ -9,6 +9,10 @@ becomes
 that is, rows and lanes change places, and a column of registers is read (see `emit/transposition.py`). So layers in channels_first have
 the loops of those in channels_last, in which a number of the input meets all filters, and no vector of steps straddles two lines of the
 cache. Totals that wait in scratch memory are read row by row, into registers, before.
+
+needs   rows of a tile that are stored to where steps lie side by side
+leaves  stores along steps
+obeys   `turned`
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.problem.channels_first and context.plan.lanes == "filters":
+    if context.plan.turned:
         return kernel.with_body(map_statements(kernel.body, _turned_tile))
     return kernel
 

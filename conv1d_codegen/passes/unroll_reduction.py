@@ -2,6 +2,10 @@
 
 The loop over channels is unrolled by the plan's factor. Where it has fewer channels than that it disappears,
 and the loop over taps, if its range is constant, is unrolled in its place. The order of the terms stays.
+
+needs   loops over channels or taps that begin at 0
+leaves  some rounds written out, in a loop, and what is left over
+obeys   `unroll`
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 
 Where windows of several outputs from fewer products pay, they come first: see `cook_toom_model.py`.
 
-Each has its tile, its blocks and how far it is unrolled, with the measurements they come from. `python -m bench plans` holds the choice
-against a search.
+Each has its tile, its blocks and how far it is unrolled, with the measurements they come from; the rest is in `details.py`.
+`python -m bench plans` holds the choice against a search.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..number_types import TYPES
 from ..problem import Problem
 from .code_size import shortened
 from .cook_toom_model import best_windows, pays, plan_of_windows
+from .details import detailed
 from .plan import ALGORITHMS, Plan, check_fits
 from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
 
@@ -43,7 +44,7 @@ def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: 
     """
     if problem.dtype == "f16" and not target.half:
         raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
-    return shortened(problem, _fast(problem, target, algorithm, accuracy, length))
+    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
 
 
 def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None) -> Plan:

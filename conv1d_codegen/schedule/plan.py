@@ -1,11 +1,11 @@
-"""Plan: the schedule of one kernel, as data. `cost_model.py` chooses it.
+"""Plan: the whole schedule of one kernel, as data. `cost_model.py` chooses it, and the passes do what it says.
 
 A plan says which algorithm computes the problem and how its loops are cut. It prints in one line:
 
-    direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4
+    direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 borrow=13 ahead=output
 
 panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over, and single steps
-where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4.
+where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4; the rest as in `Plan`, what is as usual left out.
 
     cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4
 
@@ -19,7 +19,9 @@ steps by 2 filters, each with a vector of 16 sums.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import CompileError
 from ..problem import Problem
@@ -29,25 +31,53 @@ from ..toom.algorithm import algorithm as cook_toom
 #: What each algorithm can have in the lanes of its vectors.
 LANES = {"direct": ("filters", "time", "channels"), "depthwise": ("channels",), "cook_toom": ("filters",), "generic": ("filters",)}
 ALGORITHMS = tuple(LANES)
+#: How steps that lack taps are computed.
+EDGES = ("alone", "shared", "tiles")
+#: What is asked for before it is needed.
+AHEAD = ("weights", "input", "output", "rows", "block")
 _LARGEST = 1 << 16
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4"
 _TEXT = re.compile(
     r"(?P<algorithm>[a-z_]+)(?: F\((?P<outputs>\d{1,2}),(?P<taps>\d{1,2})\))?"
     r" lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
-    r" rows=(?P<rows>\d{1,5}(?:,\d{1,5})*) block=(?P<block>\d{1,5}) unroll=(?P<unroll>\d{1,5})",
+    r" rows=(?P<rows>\d{1,5}(?:,\d{1,5})*) block=(?P<block>\d{1,5}) unroll=(?P<unroll>\d{1,5})"
+    r"(?: edges=(?P<edges>[a-z]+):(?P<edge_steps>\d{1,5}))?(?: borrow=(?P<borrow>\d{1,5}))?"
+    r"(?: stream=(?P<stream>\d{1,5}))?(?: sequences=(?P<sequences>\d{1,5}))?"
+    r"(?: abreast=(?P<abreast>\d{1,5}(?:,\d{1,5})*))?(?: rest=(?P<rest>\d{1,5}))?(?: parts=(?P<parts>\d{1,5}))?"
+    r"(?P<looped> looped)?(?P<turned> turned)?(?: ahead=(?P<ahead>[a-z]+(?:,[a-z]+)*))?(?: epilogue=(?P<epilogue>\d{1,5}))?",
     re.ASCII,
 )
 
 
-def _check_numbers(owner: str, **numbers: object) -> None:
+def _check_numbers(owner: str, least: int, **numbers: object) -> None:
     for name, number in numbers.items():
-        if type(number) is not int or not 1 <= number <= _LARGEST:
-            raise CompileError(f"{owner}.{name} is an int from 1 to {_LARGEST}. Received: {number!r}.")
+        if type(number) is not int or not least <= number <= _LARGEST:
+            raise CompileError(f"{owner}.{name} is an int from {least} to {_LARGEST}. Received: {number!r}.")
+
+
+def _falls_to_one(heights: tuple[int, ...]) -> bool:
+    return bool(heights) and heights[-1] == 1 and list(heights) == sorted(set(heights), reverse=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one problem is computed. `rows`: the heights of the register tiles, from tall to a single row (one height with lanes=time)."""
+    """How one problem is computed. Raises CompileError for what is no plan.
+
+    `rows`       heights of the register tiles, from tall to a single row (one height with lanes=time)
+    `edges`      how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that share the weights of
+                 each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for what lies beside the input
+    `borrow`     steps that each edge has at least, taken from those that have all taps
+    `stream`     steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all of them
+    `sequences`  of the batch, that share one reading of a panel of weights
+    `abreast`    of a depthwise kernel, the vectors of a tile of each of the `rows`; none: one each
+    `rest`       of a Cook–Toom kernel, rows of the tiles of steps without a window, which are few; then single steps
+    `parts`      ... in which the filters are computed, each with inputs transformed anew
+    `looped`     ... whether the transforms of one window are loops, and not written out beside each other
+    `turned`     whether rows and lanes of a tile change places before it is stored
+    `ahead`      what is prefetched: "weights" of the next chunk; "input" of later tiles; "output" of this tile at its start or, with
+                 "rows", row by row; with "block", for Cook–Toom, the next block's input and this block's output
+    `epilogue`   operations of an activation that are written out for all vectors of a tile; if there are more, its rows are in a loop
+    """
 
     algorithm: str
     lanes: str
@@ -58,23 +88,38 @@ class Plan:
     unroll: int
     outputs: int = 0  # of a window, and taps of a term: F(m, r) of a Cook–Toom plan
     taps: int = 0
+    edges: str = "alone"
+    edge_steps: int = 0
+    borrow: int = 0
+    stream: int = 0
+    sequences: int = 1
+    abreast: tuple[int, ...] = ()
+    rest: int = 1
+    parts: int = 1
+    looped: bool = False
+    turned: bool = False
+    ahead: tuple[str, ...] = ()
+    epilogue: int = 100
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
-        object.__setattr__(self, "rows", tuple(self.rows))
-        _check_numbers("Plan", width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
-        for height in self.rows:
-            _check_numbers("Plan", rows=height)
-        descending = list(self.rows) == sorted(set(self.rows), reverse=True)
-        if not self.rows or not descending or (len(self.rows) > 1 if self.lanes == "time" else self.rows[-1] != 1):
+        for name in ("rows", "abreast", "ahead"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
+        _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
+        _check_numbers("Plan", 0, edge_steps=self.edge_steps, borrow=self.borrow, stream=self.stream, epilogue=self.epilogue)
+        for name in ("rows", "abreast"):
+            for number in getattr(self, name):
+                _check_numbers("Plan", 1, **{name: number})
+        if not (len(self.rows) == 1 if self.lanes == "time" else _falls_to_one(self.rows)):
             raise CompileError(
                 "The tiles of a plan have fewer rows each than the one before, and the last has 1; with time in the lanes there is one "
                 f"height. Received: {self}"
             )
         if self.algorithm == "cook_toom":
-            _check_numbers("Plan", outputs=self.outputs, taps=self.taps)
+            _check_numbers("Plan", 1, outputs=self.outputs, taps=self.taps)
             cook_toom(self.outputs, self.taps)
             if self.outputs == 1:
                 raise CompileError(f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}")
@@ -84,6 +129,40 @@ class Plan:
             raise CompileError(f"F({self.outputs},{self.taps}) is for cook_toom plans. Received one of algorithm={self.algorithm!r}.")
         if self.sums_in_lanes and self.rows[0] > self.width:
             raise CompileError(f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}")
+        for broken, rule in self._rules():
+            if broken:
+                raise CompileError(f"{rule} Received: {self}")
+
+    def _rules(self) -> Iterator[tuple[bool, str]]:
+        """Whether each rule of the details is broken, and the rule."""
+        direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
+        filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
+        sums_steps = self.computes_steps and not self.sums_in_lanes
+        of_windows = (self.rest, self.parts, self.looped) != (1, 1, False)
+        ahead = set(self.ahead)
+        yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
+        yield (self.edges == "alone") != (self.edge_steps == 0), 'Edges of a plan have edge_steps, unless they are "alone".'
+        yield self.edges == "shared" and not sums_steps, 'Edges of a direct or cook_toom plan can be "shared", but not with lanes=channels.'
+        yield self.edges == "tiles" and not depthwise, 'Edges of a depthwise plan can be "tiles".'
+        yield self.borrow > 0 and not direct_filters, "A direct plan with lanes=filters can borrow."
+        streams = direct_filters and self.sequences > 1
+        yield self.stream > 0 and not streams, "A direct plan of several sequences with lanes=filters can stream."
+        yield self.sequences > 1 and not direct, "A direct plan can have several sequences."
+        yield bool(self.abreast) and not depthwise, "A depthwise plan can have vectors abreast."
+        yield len(self.abreast) not in (0, len(self.rows)), "A plan has a number of vectors abreast for each of its rows."
+        yield of_windows and not windows, "A cook_toom plan can have a rest or parts, or be looped."
+        yield self.turned and not filters, "A plan with lanes=filters can be turned."
+        yield not ahead <= set(AHEAD), f"What a plan asks for ahead is among {', '.join(AHEAD)}."
+        yield len(ahead) < len(self.ahead), "What a plan asks for ahead is named once."
+        can = sums_steps and filters
+        yield "weights" in ahead and not can, "A direct or cook_toom plan with lanes=filters can ask for weights ahead."
+        yield "input" in ahead and not direct_filters, "A direct plan with lanes=filters can ask for input ahead."
+        yield {"output", "rows"} <= ahead, 'A plan asks for output ahead at once, or in "rows".'
+        can = depthwise or direct_filters
+        yield "output" in ahead and not can, "A depthwise plan can ask for output ahead, or a direct one with lanes=filters."
+        yield "rows" in ahead and not depthwise, 'A depthwise plan can ask for output ahead in "rows".'
+        can = windows and not self.looped
+        yield "block" in ahead and not can, "A cook_toom plan that is not looped can ask for the next block ahead."
 
     @property
     def computes_steps(self) -> bool:
@@ -108,9 +187,25 @@ class Plan:
         return self.width if self.algorithm == "generic" else self.width * self.vectors
 
     def __str__(self) -> str:
-        rows = ",".join(map(str, self.rows))
+        def several(numbers: Iterable[object]) -> str:
+            return ",".join(map(str, numbers))
+
         name = self.algorithm + (f" F({self.outputs},{self.taps})" if self.outputs else "")
-        return f"{name} lanes={self.lanes} {self.width}x{self.vectors} rows={rows} block={self.block} unroll={self.unroll}"
+        text = f"{name} lanes={self.lanes} {self.width}x{self.vectors} rows={several(self.rows)} block={self.block} unroll={self.unroll}"
+        details = (
+            (self.edge_steps, f"edges={self.edges}:{self.edge_steps}"),
+            (self.borrow, f"borrow={self.borrow}"),
+            (self.stream, f"stream={self.stream}"),
+            (self.sequences > 1, f"sequences={self.sequences}"),
+            (self.abreast, f"abreast={several(self.abreast)}"),
+            (self.rest > 1, f"rest={self.rest}"),
+            (self.parts > 1, f"parts={self.parts}"),
+            (self.looped, "looped"),
+            (self.turned, "turned"),
+            (self.ahead, f"ahead={several(self.ahead)}"),
+            (self.epilogue != 100, f"epilogue={self.epilogue}"),
+        )
+        return " ".join([text, *(detail for shown, detail in details if shown)])
 
     @classmethod
     def parse(cls, text: str) -> Plan:
@@ -118,10 +213,18 @@ class Plan:
         match = _TEXT.fullmatch(text)
         if match is None:
             raise CompileError(f"Not a plan's text form: {text!r}. Expected something like `{_EXAMPLE}`.")
-        part = match.groupdict()
-        numbers = {name: int(part[name]) for name in ("width", "vectors", "block", "unroll")}
-        numbers |= {name: int(part[name] or 0) for name in ("outputs", "taps")}
-        return cls(part["algorithm"], part["lanes"], rows=tuple(map(int, part["rows"].split(","))), **numbers)
+        given = {name: part for name, part in match.groupdict().items() if part is not None}
+        fields: dict[str, Any] = {}
+        for field, part in given.items():
+            if field in ("rows", "abreast"):
+                fields[field] = tuple(map(int, part.split(",")))
+            elif field in ("looped", "turned"):
+                fields[field] = True
+            elif field == "ahead":
+                fields[field] = tuple(part.split(","))
+            else:
+                fields[field] = part if field in ("algorithm", "lanes", "edges") else int(part)
+        return cls(**fields)
 
 
 def check_fits(problem: Problem, plan: Plan) -> None:
@@ -138,4 +241,15 @@ def check_fits(problem: Problem, plan: Plan) -> None:
             f"A direct plan with channels in the lanes computes channels-last problems with a multiple of its {plan.width} lanes as "
             f"channels of a group, and up to {LONGEST_CHAIN} products a lane. Received: {problem}, with {problem.group_channels} "
             f"channels of a group and {products} products; leave the plan away, or put filters in the lanes."
+        )
+    if plan.edges == "tiles" and problem.kernel_size > LONGEST_CHAIN:
+        raise CompileError(f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.')
+    if (plan.turned or "input" in plan.ahead) and not problem.channels_first:
+        raise CompileError(f"Tiles are turned, and input is asked for ahead, in channels-first problems. Received: {problem} and `{plan}`.")
+    if "block" in plan.ahead and problem.channels_first:
+        raise CompileError(f"The next block is asked for ahead in channels-last problems. Received: {problem} and `{plan}`.")
+    if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
+        raise CompileError(
+            f"The parts of a plan are as many whole panels of {plan.panel} filters each. Received: {plan.parts} parts of the "
+            f"{problem.group_filters} filters of a group of {problem}."
         )

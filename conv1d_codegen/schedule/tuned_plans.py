@@ -30,7 +30,7 @@ from ..problem import Problem
 from ..version import __version__
 from .plan import Plan, check_fits
 
-_FORMAT = 1  # of the files
+_FORMAT = 2  # of the files
 _LARGEST_FILE = 1 << 14  # bytes
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 

@@ -3,21 +3,28 @@
     tile      what is in the lanes, and the height and width of the register tiles, from all registers down to a third of them
     block     a sixteenth of the block to sixteen times the block
     unroll    not at all to sixteen times
+    edges     how steps that lack taps are computed, and how many there are at least
+    ahead     with one more kind of prefetch, or one less
+    order     whether tiles are turned before they are stored, weights stream, or parts of the filters are computed one after another
 
-All give the same bits. Only the choice is made here; which of them is fast is for `tuning` to measure.
+The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is made here; which
+of them is fast is for `tuning` to measure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
+from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Problem
-from ..schedule.plan import Plan
+from ..schedule.details import detailed
+from ..schedule.plan import AHEAD, Plan, check_fits
 from ..schedule.registers import fitting_width, heights
 
-ASPECTS = ("tile", "block", "unroll")
+ASPECTS = ("tile", "block", "unroll", "edges", "ahead", "order")
 _MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in
 _VECTORS_OF_STEPS = (1, 2, 3, 4, 8)  # many where there are few filters
 _SHARES = (1.0, 0.95, 0.75, 0.5, 0.33)  # of the rows that the registers have room for
@@ -26,8 +33,50 @@ _LARGEST_BLOCK = 1 << 14
 
 def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> list[Plan]:
     """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones first."""
-    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls}[aspect](plan, problem, target)
-    return sorted((other for other in dict.fromkeys(found) if other != plan), key=_loads)
+    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls, "edges": _edges, "ahead": _ahead, "order": _order}[aspect]
+    return sorted((other for other in dict.fromkeys(found(plan, problem, target)) if other != plan), key=_loads)
+
+
+def _changed(plan: Plan, problem: Problem, **details: Any) -> Iterator[Plan]:
+    """The plan with other details, if it is one for the problem."""
+    try:
+        other = replace(plan, **details)
+        check_fits(problem, other)
+    except CompileError:
+        return
+    yield other
+
+
+def _edges(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    yield from _changed(plan, problem, edges="alone", edge_steps=0)
+    for steps in (32, 64, 128):
+        yield from _changed(plan, problem, edges="shared", edge_steps=steps)
+    for rows in (4, 8, 16):
+        yield from _changed(plan, problem, edges="tiles", edge_steps=min(rows, plan.rows[0]))
+    for borrow in (0, plan.rows[0]):
+        yield from _changed(plan, problem, borrow=borrow)
+
+
+def _ahead(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    for kind in AHEAD:
+        others = tuple(other for other in plan.ahead if other != kind)
+        yield from _changed(plan, problem, ahead=others if kind in plan.ahead else (*others, kind))
+
+
+def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    yield from _changed(plan, problem, turned=not plan.turned)
+    for sequences, stream in ((1, 0), (4, 0), (4, plan.block)):
+        yield from _changed(plan, problem, sequences=sequences, stream=stream)
+    for parts in (1, 2, 4):
+        yield from _changed(plan, problem, parts=parts)
+
+
+def _bare(plan: Plan, **tiles: Any) -> Plan:
+    """The plan with other tiles, and without details, which were those of its own."""
+    fields = {
+        name: getattr(plan, name) for name in ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps")
+    }
+    return Plan(**{**fields, **tiles})
 
 
 def _loads(plan: Plan) -> float:
@@ -50,22 +99,23 @@ def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         yield from _lanes_of_sums(plan, problem, target)
         return
     if plan.algorithm == "depthwise":
-        yield from _lanes_of_filters(plan, "channels", problem.channels, lanes, target)
+        yield from _lanes_of_filters(plan, "channels", problem.channels, lanes, problem, target)
         return
-    yield from _lanes_of_filters(plan, "filters", problem.group_filters, lanes, target)
+    yield from _lanes_of_filters(plan, "filters", problem.group_filters, lanes, problem, target)
     # Steps lie side by side in channels_first only; gathering them can pay where the filters would leave lanes empty.
     if plan.algorithm == "direct" and (problem.channels_first or problem.group_filters <= lanes // 2):
-        yield from _lanes_of_steps(plan, problem.group_filters, lanes, target)
+        yield from _lanes_of_steps(plan, problem, lanes, target)
 
 
-def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, target: Target) -> Iterator[Plan]:
+def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, problem: Problem, target: Target) -> Iterator[Plan]:
     for width in _widths(count, lanes):
         panels = -(-count // width)
         for vectors in range(1, min(_MOST_VECTORS, panels) + 1):
             for rows in _shares(_room(target, vectors)):
                 unit = rows * max(1, plan.outputs)  # the rows of a Cook–Toom plan are windows
                 block = max(1, round(plan.block / unit)) * unit
-                yield replace(plan, lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
+                tiles = _bare(plan, lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
+                yield detailed(problem, target, tiles)
 
 
 def _widths(count: int, lanes: int) -> list[int]:
@@ -75,18 +125,19 @@ def _widths(count: int, lanes: int) -> list[int]:
     return [width, width // 2] if width > 1 and in_halves <= 0.75 * -(-count // width) * width else [width]
 
 
-def _lanes_of_steps(plan: Plan, filters: int, lanes: int, target: Target) -> Iterator[Plan]:
+def _lanes_of_steps(plan: Plan, problem: Problem, lanes: int, target: Target) -> Iterator[Plan]:
+    filters = problem.group_filters
     for vectors in _VECTORS_OF_STEPS:
         for rows in _shares(_room(target, vectors)):
             tall = -(-filters // -(-filters // rows))  # all tiles about as high
-            yield Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll)
+            yield detailed(problem, target, Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll))
 
 
 def _lanes_of_sums(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     """Tiles of as many lanes: another number would add up products in another order, and tuning changes no bit of a result."""
     for vectors in range(1, min(_MOST_VECTORS, problem.group_filters) + 1):
         for rows in _shares(min(plan.width, _room(target, vectors))):
-            yield replace(plan, vectors=vectors, rows=(rows, 1))
+            yield detailed(problem, target, _bare(plan, vectors=vectors, rows=(rows, 1)))
 
 
 def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
@@ -94,9 +145,9 @@ def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         unit = plan.width * plan.vectors if plan.lanes == "time" else plan.rows[0] * max(1, plan.outputs)
         block = max(1, round(plan.block * factor / unit)) * unit
         if block <= _LARGEST_BLOCK:
-            yield replace(plan, block=block)
+            yield detailed(problem, target, _bare(plan, block=block))
 
 
 def _unrolls(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     for unroll in (1, 2, 4, 8, 16):
-        yield replace(plan, unroll=unroll)
+        yield detailed(problem, target, _bare(plan, unroll=unroll))

@@ -49,11 +49,16 @@ def test_stages_do_not_depend_on_what_was_asked_before():
 
 
 def test_every_pass_can_be_seen():
-    text = compiled(PROBLEM, "avx2").dump("scheduled", passes=True)
-    assert re.findall(r"^# after (\w+)", text, re.MULTILINE) == [name for name, _ in PIPELINE]
-    assert text.endswith(f"{compiled(PROBLEM, 'avx2').program.scheduled}\n") or "(unchanged)\n\n" in text[-80:]
-    plain = compiled(Problem.parse("c4_f8_k3_valid_linear_f32"), "avx2").dump("scheduled", passes=True)
-    assert text.count("unchanged") <= plain.count("unchanged") < len(PIPELINE)
+    """Each by its name, with the reason for its place and what it made of the loops, or among those that changed nothing."""
+    for text in (str(PROBLEM), "c4_f8_k3_valid_linear_f32"):
+        compilation = compiled(Problem.parse(text), "avx2")
+        log = compilation.dump("scheduled", passes=True)
+        headings = re.findall(r"^# (?:unchanged by ([\w, ]+)|(\w+): .{20,})$", log, re.MULTILINE)
+        assert [name for idle, changed in headings for name in (changed or idle).split(", ")] == [name for name, _, _ in PIPELINE]
+        changed = dict(compilation.program.passes)
+        for _, name in headings:
+            assert not name or f"\n{changed[name]}" in log
+        assert log.count("\nkernel ") == sum(bool(name) for _, name in headings) < len(PIPELINE)
 
 
 def test_a_stage_that_does_not_exist():
@@ -215,7 +220,7 @@ def run(kernel, context):
         loops = lambda s: isinstance(s, For) and s.kind != "lanes"
         return tuple(replace(s, hi=s.hi + 1, body=longer(s.body)) if loops(s) else s for s in body)
     return kernel.with_body(longer(kernel.body))
-passes.PIPELINE = (("wrong", run), *passes.PIPELINE)
+passes.PIPELINE = (("wrong", run, ""), *passes.PIPELINE)
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.problem import Problem
 compile_problem(Problem.parse("c4_f8_k3_same_relu_f32")).program.scheduled

@@ -16,10 +16,11 @@ from support.toom_helpers import any_case, assert_rational, least_length, run_ex
 from conv1d_codegen import reference
 from conv1d_codegen.ir import For
 from conv1d_codegen.ir.rewrite import map_statements
-from conv1d_codegen.lower import cook_toom, lower
+from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.details import detailed
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.toom.split import Split
 from conv1d_codegen.verify import verify
@@ -126,10 +127,10 @@ def test_any_problem_and_plan(case, target):
 
 
 @pytest.mark.parametrize("text", ["c2_f16_k3_same_relu_f32", "c4_f16_k5_d2_g2_causal_linear_f32_first"])
-def test_parts_of_many_filters(monkeypatch, text):
+def test_parts_of_many_filters(text):
     """Each part transforms the input anew, and computes its own filters of the steps without a window."""
-    problem, plan = Problem.parse(text), toom_plan(2, 3, width=2, vectors=1)
-    monkeypatch.setattr(cook_toom, "_parts", lambda *arguments: problem.group_filters // 4)
+    problem = Problem.parse(text)
+    plan = toom_plan(2, 3, width=2, vectors=1, parts=problem.group_filters // 4)
     context = Context(problem, plan, TARGETS["avx2"])
     kernel = lower(problem, plan)
     assert f"parallel part in 0..{problem.group_filters // 4}" in str(kernel)
@@ -213,7 +214,7 @@ def test_passes_are_deterministic_and_clean_up_is_done_once(text, toom, rest, ta
     problem, plan, context = prepared(text, toom, rest, target)
     kernel = lower(problem, plan)
     assert kernel == lower(problem, plan)
-    for name, run in PIPELINE:
+    for name, run, _ in PIPELINE:
         after = run(kernel, context)
         assert after == run(kernel, context)
         if run in (simplify.run, collapse_loops.run):
@@ -275,7 +276,8 @@ def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
 )
 def test_into_how_many_parts_the_filters_are_cut(text, parts):
     """Those whose weights fill much of L2; where there are several, blocks need not be an even number to keep two threads at work."""
-    loops = str(lower(Problem.parse(text), toom_plan(4, 3, width=16, rows=(6, 1), windows=24)))
+    problem = Problem.parse(text)
+    loops = str(lower(problem, detailed(problem, TARGETS["avx2"], toom_plan(4, 3, width=16, rows=(6, 1), windows=24))))
     assert re.findall(r"parallel part in 0\.\.(\d+)", loops) == ([str(parts)] if parts > 1 else [])
     blocks = "max((windows + 23)//24, 1)" if parts > 1 else "max(2*((windows + 47)//48), 1)"
     assert f"let blocks := {blocks}\n" in loops

@@ -14,8 +14,8 @@ from conv1d_codegen.toom.program import program
 
 #: A tile as the cost model chooses it.
 WINDOWS = {
-    "avx2": Plan("cook_toom", "filters", 8, 2, (6, 3, 1), 96, 4, 4, 3),
-    "avx512": Plan("cook_toom", "filters", 16, 4, (6, 3, 1), 96, 4, 4, 3),
+    "avx2": Plan("cook_toom", "filters", 8, 2, (6, 3, 1), 96, 4, 4, 3, rest=6),
+    "avx512": Plan("cook_toom", "filters", 16, 4, (6, 3, 1), 96, 4, 4, 3, rest=6),
 }
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
 from support.pass_helpers import SMALL, planned
+from support.plans import with_details
 
 from conv1d_codegen.ir import Axis, For
 from conv1d_codegen.ir.rewrite import map_statements
@@ -100,7 +101,7 @@ def any_plan(draw, problem):
 @given(st.data())
 def test_any_plan_gives_the_same_result(data):
     problem = Problem.parse(data.draw(st.sampled_from([text for text in SMALL if "f16" not in text])))
-    plan = data.draw(any_plan(problem))
+    plan = with_details(data.draw(any_plan(problem)), problem, lambda choices: data.draw(st.sampled_from(choices)))
     length = data.draw(st.integers(0, 24))
     arrays = exact_data(problem, 1, length)
     kernel = lower(problem, plan)
@@ -115,7 +116,7 @@ def test_passes_are_deterministic(text):
         problem, context = planned(text, "avx2", algorithm)
         kernel = lower(problem, context.plan)
         assert kernel == lower(problem, context.plan)
-        for _, run in PIPELINE:
+        for _, run, _ in PIPELINE:
             before = str(kernel)
             after = run(kernel, context)
             assert after == run(kernel, context)

@@ -17,6 +17,7 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule import tuned_plans
 from conv1d_codegen.schedule.cook_toom_model import ACCURACIES, allows, best_windows
 from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.details import detailed
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.tuning.candidates import ASPECTS, candidates
 
@@ -57,7 +58,7 @@ def test_who_asks_for_cook_toom_gets_it(target):
         for accuracy in MOST:
             plan = choose(problem, target, "cook_toom", accuracy)
             assert plan.algorithm == "cook_toom", f"{problem} {target}"
-            assert plan == best_windows(problem, target, accuracy)
+            assert plan == detailed(problem, target, best_windows(problem, target, accuracy))
             smallest = toom_plan(2, min(2, problem.kernel_size))
             assert predicted_share(problem, plan) <= max(MOST[accuracy], predicted_share(problem, smallest)), f"{problem} {target}: {plan}"
 
@@ -320,10 +321,11 @@ def test_what_is_tried_in_the_place_of_a_plan(target):
         plan = choose(problem, target, "cook_toom")
         for aspect in ASPECTS:
             found = candidates(aspect, plan, problem, target)
-            assert found
+            assert found or aspect in ("ahead", "order")
             assert plan not in found
-            assert {(other.algorithm, other.outputs, other.taps) for other in found} == {("cook_toom", plan.outputs, plan.taps)}
-            assert {other.unroll != plan.unroll for other in found} == {aspect == "unroll"}
+            for other in found:
+                assert (other.algorithm, other.outputs, other.taps) == ("cook_toom", plan.outputs, plan.taps)
+                assert (other.unroll != plan.unroll) == (aspect == "unroll")
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")

@@ -26,9 +26,9 @@ from conv1d_codegen.toom.error import predicted
 from conv1d_codegen.toom.split import Split
 
 
-def toom_plan(outputs, taps, width=4, vectors=1, rows=(2, 1), windows=3, unroll=2):
+def toom_plan(outputs, taps, width=4, vectors=1, rows=(2, 1), windows=3, unroll=2, **details):
     """F(outputs, taps), with so many windows in a block."""
-    return Plan("cook_toom", "filters", width, vectors, rows, windows * outputs, unroll, outputs, taps)
+    return Plan("cook_toom", "filters", width, vectors, rows, windows * outputs, unroll, outputs, taps, **details)
 
 
 class Windows(NamedTuple):

@@ -53,7 +53,7 @@ def faulty_tiles(monkeypatch):
         kernel = run(kernel, context)
         return kernel.with_body(shifted(kernel.body)) if context.plan.rows[0] > 1 else kernel
 
-    monkeypatch.setattr("conv1d_codegen.passes.PIPELINE", (*conv1d_codegen.passes.PIPELINE[:-1], ("collapse_loops", pass_)))
+    monkeypatch.setattr("conv1d_codegen.passes.PIPELINE", (*conv1d_codegen.passes.PIPELINE[:-1], ("collapse_loops", pass_, "")))
 
 
 def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded, faulty_tiles):

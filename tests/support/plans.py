@@ -1,0 +1,38 @@
+"""Plans drawn at random: details that suit a plan."""
+
+from dataclasses import replace
+
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.schedule.plan import AHEAD, check_fits
+
+
+def with_details(plan, problem, pick):
+    """The plan with some details, each where it may have it. `pick` takes a list and gives one of its elements."""
+    edges = pick([("alone", 0), *(("shared", steps) for steps in (1, 3, 16, 64)), *(("tiles", rows) for rows in (1, 2, 3, 8))])
+    changes = [
+        {"edges": edges[0], "edge_steps": edges[1]},
+        {"borrow": pick([0, 1, 2, 5, 13])},
+        {"sequences": pick([1, 2, 4])},
+        {"stream": pick([0, 1, 3, plan.block])},
+        {"abreast": pick([(), tuple(pick([1, 2, 3, 8]) for _ in plan.rows)])},
+        {"rest": pick([1, 2, 5])},
+        {"parts": pick([1, 2, 3, 4])},
+        {"looped": pick([False, True])},
+        {"turned": pick([False, True])},
+        {"epilogue": pick([0, 20, 100, 1000])},
+    ]
+    for change in changes:
+        plan = _if_legal(plan, problem, change)
+    for kind in AHEAD:
+        if pick([False, True]):
+            plan = _if_legal(plan, problem, {"ahead": (*plan.ahead, kind)})
+    return plan
+
+
+def _if_legal(plan, problem, change):
+    try:
+        changed = replace(plan, **change)
+        check_fits(problem, changed)
+    except CompileError:
+        return plan
+    return changed
