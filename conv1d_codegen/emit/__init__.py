@@ -15,61 +15,62 @@ from pathlib import Path
 
 import jinja2
 
-from ..ir import Accumulate, Alloc, Bind, Block, Buffer, For, If, Kernel, Let, Prefetch, Statement, Storage, Store
+from ..errors import CompileError
+from ..ir import (
+    Access,
+    Accumulate,
+    Alloc,
+    Bind,
+    Block,
+    Call,
+    For,
+    If,
+    Kernel,
+    Let,
+    Level,
+    Nest,
+    Prefetch,
+    Statement,
+    Store,
+)
 from ..machine.target import Target
-from ..symbolic.index import Index, index
+from ..symbolic.index import Index, var
+from .abi import CALL, entry, nests, parallel_loops
 from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
 from .red_zones import RedZones
-from .scratch import scratch_bytes
-
-_CALL = (("iterations", "i64"), ("scratch", "ptr"), ("shares", "i64"), ("counter", "ptr"))  # slots of every kernel, after its own
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
     """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see `red_zones.py`."""
-    writer = _Writer(kernel, target, red_zones)
-    writer.write(kernel.body)
-    slots = [{"name": b.name, "type": "ptr", "attributes": _attributes(b)} for b in kernel.buffers]
-    slots += [{"name": name, "type": "i64", "attributes": ""} for name, _ in kernel.sizes]
-    template = _templates().get_template("kernel.ll.j2")
+    called = entry(kernel, red_zones)
+    writers = []
+    for nest in nests(kernel):
+        writers.append(_Writer(kernel, target, red_zones))
+        writers[-1].write((*(s for s in kernel.body if isinstance(s, Let)), nest))
+    template, forms = _templates().get_template("kernel.ll.j2"), vars(_templates().get_template("instructions.ll.j2").module)
+    declarations = {declaration for writer in writers for declaration in writer.builder.declarations}
+    instructions = {name for writer in writers for name in writer.called}
     return template.render(
         title=title,
         plan=plan,
         target=str(target),
         name=kernel.name,
-        slots=slots,
-        call=[{"name": name, "type": type_} for name, type_ in _CALL],
-        scratch_bytes=scratch_bytes(kernel, red_zones),
-        declarations=writer.builder.declarations,
-        arrays=_printed(writer.builder.arrays),
-        instructions=_printed(writer.builder.instructions),
+        slots=called.slots,
+        call=CALL,
+        scratch_bytes=called.scratch_bytes,
+        declarations=[*sorted(declarations), *(str(forms[f"{name}_declaration"]) for name in sorted(instructions))],
+        nests=[{"arrays": _printed(writer.builder.arrays), "instructions": _printed(writer.builder.instructions)} for writer in writers],
         vector_bits=target.vector_bytes * 8,
     )
-
-
-def _attributes(buffer: Buffer) -> str:
-    """What LLVM may rely on of an array that the caller passes."""
-    readonly = "" if buffer.is_written else "readonly "
-    return f"noalias {readonly}align 64 " if buffer.storage is Storage.CONSTANT else f"noalias {readonly}"
 
 
 def _printed(instructions: list[Instruction]) -> str:
     """The lines of instructions. Jinja reads their forms; filled in by Python, an instruction takes 1 µs, as a macro's call 10."""
     forms = vars(_templates().get_template("instructions.ll.j2").module)
     return "".join(forms[instruction["kind"]].format_map(instruction) for instruction in instructions)
-
-
-def parallel_loops(kernel: Kernel) -> tuple[list[For], Block]:
-    """The parallel loops, outermost first, and the body of the last."""
-    loops: list[For] = []
-    body: Block = kernel.body
-    while inner := [s for s in body if isinstance(s, For) and s.kind == "parallel"]:
-        loops += inner
-        body = inner[0].body
-    return loops, body
 
 
 @cache
@@ -87,6 +88,8 @@ class _Writer:
 
     def __init__(self, kernel: Kernel, target: Target, red_zones: bool) -> None:
         self.builder = Builder()
+        self.called: set[str] = set()  # instructions
+        self._target = target
         self._integers = Integers(self.builder)
         self._red_zones = RedZones(self.builder) if red_zones else None
         self._memory = Memory(self.builder, self._integers, target, self._red_zones)
@@ -117,6 +120,10 @@ class _Writer:
                 self._serial(statement)
             case If():
                 self._conditional(statement, lanes)
+            case Nest():
+                self.write(statement.body, lanes)
+            case Call():
+                self._call(statement)
             case Let(name, number):
                 resolved = self._integers.resolve(number)
                 if resolved.constant is None:
@@ -143,6 +150,23 @@ class _Writer:
             self._integers.variable(loop.var, variable, self.builder.depth)
             self.write(loop.body)
 
+    def _call(self, statement: Call) -> None:
+        """An instruction on whole vectors; the one that it changes is a register."""
+        instruction = statement.instruction
+        if f"+{instruction.feature}" not in self._target.features.split(","):
+            raise CompileError(f"{self._target} has no {instruction.name}: it needs a processor with {instruction.feature}.")
+        values: dict[str, str] = {}
+        places = []
+        for parameter, (buffer, at) in zip(instruction.parameters, statement.arguments, strict=True):
+            vector = Lanes(Level.LANE.value, parameter.shape[0].constant or 0, parameter.shape[0])
+            places.append((parameter, buffer, (*at[:-1], at[-1] + var(vector.variable)), vector))
+            values[parameter.name], _ = self._memory.load(buffer, places[-1][2], vector)
+        result = self.builder.define("call", instruction.name, **values)
+        self.called.add(instruction.name)
+        for parameter, buffer, place, vector in places:
+            if parameter.access is Access.UPDATE:
+                self._memory.store(buffer, place, vector, result)
+
     def _conditional(self, statement: If, lanes: Lanes | None) -> None:
         """The body, with branches around it for what is not known as the code is printed."""
         conditions = [self._integers.resolve(condition) for condition in statement.conditions]
@@ -158,7 +182,7 @@ class _Writer:
 
     def _parallel(self, outermost: For) -> None:
         """One loop over a range of the iterations of all parallel loops, numbered with the innermost running fastest."""
-        loops, body = parallel_loops(Kernel("loops", "f32", (), (), (outermost,)))
+        loops, body = parallel_loops(outermost)
         with self.builder.loop("iteration", "%begin", "%end", certain=False) as iteration:
             rest = iteration
             for loop in reversed(loops[1:]):
@@ -171,10 +195,6 @@ class _Writer:
 
 
 def iterations(kernel: Kernel) -> Index:
-    """How many parallel iterations a kernel has, in its run-time sizes."""
-    total = index(1)
-    for loop in parallel_loops(kernel)[0]:
-        total = total * loop.hi
-    for named in reversed([s for s in kernel.body if isinstance(s, Let)]):
-        total = total.substitute({named.name: named.value})
-    return total
+    """How many parallel iterations a kernel of one nest has, in its run-time sizes."""
+    (count,) = entry(kernel).iterations
+    return count

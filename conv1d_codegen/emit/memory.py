@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..ir import Accumulate, Alloc, Block, Buffer, Storage, Store
+from ..ir import Accumulate, Alloc, Block, Buffer, Call, Storage, Store
 from ..ir.rewrite import walk
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -58,6 +58,8 @@ class Memory:
         """Start the life of a register tile or of scratch."""
         if buffer.storage is Storage.REGISTER:
             self._registers[buffer.name] = {}
+        elif buffer.storage is Storage.SHARED:
+            pass  # the caller's
         elif self._red_zones is not None:
             size = bytes_provided(buffer, red_zones=True)
             self._scratch[buffer.name] = self._red_zones.allocate(buffer, self.provided if size else None)
@@ -75,7 +77,9 @@ class Memory:
         """The registers that statements write and that were allocated before them."""
         statements = list(walk(body))
         own = {s.buffer.name for s in statements if isinstance(s, Alloc)}
-        changed = dict.fromkeys(s.buffer for s in statements if isinstance(s, Store | Accumulate) and s.buffer.name not in own)
+        written = [s.buffer for s in statements if isinstance(s, Store | Accumulate)]
+        written += [buffer for s in statements if isinstance(s, Call) for buffer, _ in s.arguments]
+        changed = dict.fromkeys(buffer for buffer in written if buffer.name not in own)
         registers = (self._registers[buffer.name] for buffer in changed if buffer.storage is Storage.REGISTER)
         return [register for some in registers for register in some.values()]
 

@@ -6,7 +6,7 @@ what blocks beside each other allocate, as both edges do, has the same place.
 
 from __future__ import annotations
 
-from ..ir import Alloc, Block, Buffer, For, If, Kernel, Storage
+from ..ir import Alloc, Block, Buffer, Compound, Kernel, Storage
 from ..machine.target import LINE
 from ..number_types import TYPES
 from .types import BYTES
@@ -44,7 +44,7 @@ def _most(body: Block, red_zones: bool) -> int:
     """What a block takes at most, its inner blocks included."""
     taken = most = 0
     for statement in body:
-        if isinstance(statement, For | If):
+        if isinstance(statement, Compound):
             most = max(most, taken + _most(statement.body, red_zones))
         elif isinstance(statement, Alloc) and statement.buffer.storage is Storage.PRIVATE:
             taken += bytes_provided(statement.buffer, red_zones)

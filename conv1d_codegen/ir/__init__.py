@@ -3,6 +3,7 @@
 axes.py      what loops run over, and in what pieces
 nodes.py     the grammar: loops, statements and kernels, and their text
 values.py    buffers and values
+views.py     parts of arrays, seen with the indices of the whole
 packing.py   how the packed weights lie, described and carried out
 rewrite.py   walks, substitutions and what the passes share
 """
@@ -13,10 +14,14 @@ from .nodes import (
     Alloc,
     Bind,
     Block,
+    Call,
+    Compound,
     For,
     If,
+    Instruction,
     Kernel,
     Let,
+    Nest,
     Prefetch,
     Statement,
     Store,
@@ -28,6 +33,7 @@ from .nodes import (
     written_out,
 )
 from .values import Access, Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Storage, Unary, Value, buffer, load, value
+from .views import View
 
 __all__ = [
     "Access",
@@ -39,14 +45,18 @@ __all__ = [
     "Bind",
     "Block",
     "Buffer",
+    "Call",
+    "Compound",
     "Const",
     "Fma",
     "For",
     "If",
+    "Instruction",
     "Kernel",
     "Let",
     "Level",
     "Load",
+    "Nest",
     "Part",
     "Prefetch",
     "Ref",
@@ -56,6 +66,7 @@ __all__ = [
     "Store",
     "Unary",
     "Value",
+    "View",
     "accumulate",
     "buffer",
     "first_line",

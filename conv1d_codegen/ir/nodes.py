@@ -1,15 +1,17 @@
 """The loop IR: a grammar of a dozen frozen nodes. A node that makes no sense can't be built.
 
     kernel    := Kernel(name, compute, sizes, buffers, body, packings)   sizes: run-time integers; buffers: what the caller passes
-    buffer    := Buffer(name, dtype, shape, storage, access, axes)  row-major; storage: argument | constant | private | register
+    buffer    := Buffer(name, dtype, shape, storage, access, axes)  row-major; storage: argument | constant | shared | private | register
     statement := For(var, lo, hi, kind, body, width, note, axis, level, part)     kind: serial | parallel | unrolled | lanes
                | If(conditions, body)                               runs the body where every condition is 0 or more
+               | Nest(name, body)                                   a part that computes one formula, by a plan of its own
                | Let(name, index)                                   a named integer
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
                | Accumulate(buffer, index..., a, b)                 += a * b
                | Prefetch(buffer, index..., level)                  a hint: what lies there is read soon or, in an output, written
+               | Call(instruction, arguments)                       a machine instruction: Instruction(name, parameters, meaning, feature)
     value     := Const(number) | Load(buffer, index...) | Ref(name)
                | Unary(op, a) | Binary(op, a, b) | Fma(a, b, c) | Select(compare, a, b, then, other)
                | Activate(activation, a)                            expanded to arithmetic before code is printed
@@ -36,7 +38,7 @@ from ..number_types import COMPUTE_TYPES
 from ..symbolic.index import Index, Indexable, index
 from .axes import Axis, Level, Part
 from .packing import Mixing, Packing
-from .values import Access, Buffer, Value, check_rank, element, is_name, require
+from .values import Access, Buffer, Storage, Value, check_rank, element, is_name, require
 
 KINDS = ("serial", "parallel", "unrolled", "lanes")
 
@@ -138,7 +140,51 @@ class If:
         require(len(self.conditions) > 0, "an If has a condition")
 
 
-Statement = For | If | Let | Bind | Alloc | Store | Accumulate | Prefetch
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """The loops that compute one formula of several in a kernel. Names that are defined in it end with it."""
+
+    name: str
+    body: Block
+
+    def __post_init__(self) -> None:
+        require(is_name(self.name), f"not a name of a nest: {self.name!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """A machine instruction: what it means, as a small program over its parameters, and the form of `instructions.ll.j2` that prints it.
+
+    Parameters are one-dimensional; one whose access is "update" is a register, the others are read from memory or from registers.
+    """
+
+    name: str
+    parameters: tuple[Buffer, ...]
+    meaning: Block
+    feature: str  # of LLVM's names for what a processor has
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One instruction. Of each argument, as many neighbours on the last axis as the parameter has elements, from a place on."""
+
+    instruction: Instruction
+    arguments: tuple[tuple[Buffer, tuple[Index, ...]], ...]
+
+    def __post_init__(self) -> None:
+        name, parameters = self.instruction.name, self.instruction.parameters
+        require(len(self.arguments) == len(parameters), f"{name} has {len(parameters)} parameters, not {len(self.arguments)}")
+        for (buffer, place), parameter in zip(self.arguments, parameters, strict=True):
+            check_rank(buffer, place)
+            require(buffer.dtype == parameter.dtype, f"{name}: {parameter.name} is {parameter.dtype}, not {buffer.dtype}")
+            updates = parameter.access is Access.UPDATE
+            require(not updates or buffer.storage is Storage.REGISTER, f"{name}: {parameter.name} is a register")
+            require(not updates or place[-1] == 0, f"{name}: {parameter.name} is a whole vector")
+
+
+Statement = For | If | Nest | Let | Bind | Alloc | Store | Accumulate | Prefetch | Call
+#: Statements that have statements within.
+Compound = For | If | Nest
 Block = tuple[Statement, ...]
 
 
@@ -254,6 +300,11 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
             case If():
                 yield f"{pad}if {' and '.join(map(_condition, statement.conditions))}"
                 yield from _lines(statement.body, depth + 1)
+            case Nest():
+                yield f"{pad}nest {statement.name}"
+                yield from _lines(statement.body, depth + 1)
+            case Call(instruction, arguments):
+                yield f"{pad}{instruction.name}({', '.join(element(buffer, place) for buffer, place in arguments)})"
             case Let():
                 yield f"{pad}let {statement.name} := {statement.value}"
             case Bind():

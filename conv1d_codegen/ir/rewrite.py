@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ..symbolic.index import Index, Indexable, constants, var
-from .nodes import Accumulate, Bind, Block, For, If, Let, Prefetch, Statement, Store
+from .nodes import Accumulate, Bind, Block, Call, Compound, For, If, Let, Nest, Prefetch, Statement, Store
 from .values import Activate, Binary, Fma, Load, Select, Unary, Value
 
 
@@ -14,7 +14,7 @@ def walk(body: Block) -> Iterator[Statement]:
     """Every statement, outside in, in order."""
     for statement in body:
         yield statement
-        if isinstance(statement, For | If):
+        if isinstance(statement, Compound):
             yield from walk(statement.body)
 
 
@@ -25,7 +25,7 @@ def map_statements(body: Block, change: Callable[[Statement], Iterable[Statement
         changed = change(statement)
         if changed is not None:
             result += changed
-        elif isinstance(statement, For | If):
+        elif isinstance(statement, Compound):
             result.append(replace(statement, body=map_statements(statement.body, change)))
         else:
             result.append(statement)
@@ -34,7 +34,7 @@ def map_statements(body: Block, change: Callable[[Statement], Iterable[Statement
 
 def map_leaves(body: Block, change: Callable[[Statement], Statement]) -> Block:
     """The block with every statement replaced that has no statements within it."""
-    return map_statements(body, lambda s: None if isinstance(s, For | If) else (change(s),))
+    return map_statements(body, lambda s: None if isinstance(s, Compound) else (change(s),))
 
 
 def values_of(statement: Statement) -> tuple[Value, ...]:
@@ -58,6 +58,8 @@ def indices_of(statement: Statement) -> tuple[Index, ...]:
             return (value,)
         case Store(_, place) | Accumulate(_, place) | Prefetch(_, place):
             return place
+        case Call(_, arguments):
+            return tuple(i for _, place in arguments for i in place)
     return ()
 
 
@@ -128,6 +130,10 @@ def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
                 s = replace(s, lo=s.lo.substitute(values), hi=s.hi.substitute(values), body=substitute(s.body, values))
             case If():
                 s = If(at(s.conditions), substitute(s.body, values))
+            case Nest():
+                s = replace(s, body=substitute(s.body, values))
+            case Call():
+                s = replace(s, arguments=tuple((buffer, at(place)) for buffer, place in s.arguments))
             case Let():
                 s = replace(s, value=s.value.substitute(values))
             case Bind():

@@ -34,6 +34,7 @@ class Storage(Enum):
 
     ARGUMENT = ""  # the caller's
     CONSTANT = "constant "  # weights, laid out once for many calls and aligned to cache lines
+    SHARED = "shared "  # of one call: what one nest leaves for the next
     PRIVATE = "scratch "  # of one iteration of the parallel loops, until the block ends that allocates it
     REGISTER = "reg "  # the same, without an address
 
@@ -52,6 +53,7 @@ SPACES = {
     "output": (Storage.ARGUMENT, Access.WRITE),
     "update": (Storage.ARGUMENT, Access.UPDATE),
     "constant": (Storage.CONSTANT, Access.READ),
+    "shared": (Storage.SHARED, Access.UPDATE),
     "scratch": (Storage.PRIVATE, Access.UPDATE),
     "register": (Storage.REGISTER, Access.UPDATE),
 }
@@ -77,12 +79,13 @@ class Buffer:
         require((self.storage, self.access) in SPACES.values(), f"buffer {self.name}: no kernel {self.access.value} {self.storage}")
         require(len(self.axes) in (0, len(self.shape)), f"buffer {self.name}: {len(self.axes)} axes for {len(self.shape)} dimensions")
         constant = all(s.constant is not None for s in self.shape)
-        require(not self.is_local or constant, f"buffer {self.name}: scratch and registers have constant sizes")
+        bounded = not self.is_local or self.storage is Storage.SHARED or constant
+        require(bounded, f"buffer {self.name}: scratch and registers have constant sizes")
 
     @property
     def is_local(self) -> bool:
         """Whether the kernel allocates it, and not the caller."""
-        return self.storage in (Storage.PRIVATE, Storage.REGISTER)
+        return self.storage in (Storage.SHARED, Storage.PRIVATE, Storage.REGISTER)
 
     @property
     def is_written(self) -> bool:

@@ -163,7 +163,7 @@ class _Lowering:
         """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
         p, s, n = self.problem, self.split, self.toom.multiplications
         first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
-        reads = [load(self.formula.x, *self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
+        reads = [self.formula.x.load(*self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
         binds, results = _straight_line(program(self.toom.inputs), reads, "x")
         return (*binds, *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)))
 
@@ -193,7 +193,7 @@ class _Lowering:
         for a, result in enumerate(results):
             total = result + load(self.formula.b, *self.group, f) if p.use_bias else result
             place = self.formula.place(var("n"), first + a * self.split.sequences, self.group, f)
-            outputs.append(store(self.formula.y, place, Activate(p.activation, total)))
+            outputs.append(self.formula.y.store(place, Activate(p.activation, total)))
         return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs", axis=Axis.WINDOW)
 
     def _alone(self, f: Index) -> Block:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from ..ir import Axis, Block, Kernel, Let, loop
 from ..problem import Problem
 from ..problem import padding as pad
-from ..symbolic.index import Indexable, index, var
-from .formula import Formula, Sizes, identifier
+from ..symbolic.index import Index, Indexable, index, var
+from .formula import LENGTH, Formula, Sizes, identifier
 
 
-def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
+def constant_sizes(problem: Problem, grouped: bool, length: Index = LENGTH) -> tuple[Sizes, Block]:
     """The sizes of `problem`, and the `let` for the left padding where that depends on the length."""
     p = problem
     least, most = p.left_paddings()
@@ -20,10 +20,11 @@ def constant_sizes(problem: Problem, grouped: bool) -> tuple[Sizes, Block]:
     named: Block = ()
     if least < most:
         left = var("left")
-        named = (Let("left", pad.left_padding(var("T"), p.kernel_size, p.stride, p.dilation, p.padding)),)
-    outputs = index(pad.output_length(var("T"), p.kernel_size, p.stride, p.dilation, p.padding))
+        named = (Let("left", pad.left_padding(length, p.kernel_size, p.stride, p.dilation, p.padding)),)
+    outputs = index(pad.output_length(length, p.kernel_size, p.stride, p.dilation, p.padding))
     groups = p.groups if grouped else None
-    return Sizes(p.group_channels, p.group_filters, p.kernel_size, p.stride, p.dilation, groups, outputs, left, (least, most)), named
+    taps = p.kernel_size, p.stride, p.dilation
+    return Sizes(p.group_channels, p.group_filters, *taps, groups, outputs, left, (least, most), length), named
 
 
 def lower(problem: Problem) -> Kernel:

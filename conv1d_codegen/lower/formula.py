@@ -10,12 +10,16 @@ same memory; with one group, that axis is left out. Any size may be an integer o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
-from ..ir import Activate, Alloc, Axis, Block, Buffer, Const, accumulate, buffer, load, loop, store
+from ..ir import Activate, Alloc, Axis, Block, Const, View, accumulate, buffer, load, loop, store
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, var
+
+#: Steps of a kernel's input, known at run time.
+LENGTH = var("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Sizes:
     outputs: Index
     left: Indexable
     lefts: tuple[Indexable, Indexable]  # the least and the most that `left` is, for all lengths
+    length: Index = LENGTH  # of the input
 
 
 def identifier(text: str) -> str:
@@ -43,21 +48,28 @@ class Formula:
 
     def __init__(self, problem: Problem, sizes: Sizes) -> None:
         self.problem, self.sizes = problem, sizes
-        batch, length = var("N"), var("T")
+        batch, length = var("N"), sizes.length
         group = () if sizes.groups is None else (sizes.groups,)
         groups = () if sizes.groups is None else (Axis.GROUP,)
 
-        def array(name: str, steps: Indexable, count: Indexable, axis: Axis, space: str) -> Buffer:
+        def array(name: str, steps: Indexable, count: Indexable, axis: Axis, space: str) -> View:
             inner = (*group, count, steps) if problem.channels_first else (steps, *group, count)
             axes = (*groups, axis, Axis.STEP) if problem.channels_first else (Axis.STEP, *groups, axis)
-            return buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes))
+            return View.of(buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes)))
 
         self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input")
         self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output")
         taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
-        self.buffers = (self.x, self.w, *([self.b] if problem.use_bias else []), self.y)
+        self.buffers = (self.x.buffer, self.w, *([self.b] if problem.use_bias else []), self.y.buffer)
+
+    def renamed(self, name: str, x: View, y: View) -> Formula:
+        """The same from one view to another, with weights and bias of other names."""
+        other = copy(self)
+        other.x, other.y = x, y
+        other.w, other.b = (replace(array, name=f"{array.name}_{name}") for array in (self.w, self.b))
+        return other
 
     def place(self, n: Index, t: Index, group: tuple[Index, ...], channel: Indexable) -> tuple[Indexable, ...]:
         """Where step `t` and channel or filter `channel` of a group lie in `x` or `y`."""
@@ -69,10 +81,10 @@ class Formula:
         j, c = var("j"), var("c")
         acc = buffer("acc", self.problem.compute, (), "register")
         result = load(acc) + load(self.b, *group, f) if self.problem.use_bias else load(acc)
-        first, last = pad.taps_on_input(t, var("T"), s.left, s.kernel_size, s.stride, s.dilation)
+        first, last = pad.taps_on_input(t, s.length, s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
-        x = load(self.x, *self.place(n, step, group, 0 if one_channel else c))
+        x = self.x.load(*self.place(n, step, group, 0 if one_channel else c))
         w = load(self.w, j, 0 if one_channel else c, *group, f)
         term: Block = (accumulate(acc, (), x, w),)
         terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
@@ -80,5 +92,5 @@ class Formula:
             Alloc(acc),
             store(acc, (), Const(0.0)),
             loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-            store(self.y, self.place(n, t, group, f), Activate(self.problem.activation, result)),
+            self.y.store(self.place(n, t, group, f), Activate(self.problem.activation, result)),
         )

@@ -6,10 +6,12 @@ a loop, at storage, access and axes of an array, at the plan and the problem, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from ..ir import Kernel
+from ..ir import Block, Kernel, Nest, Statement
+from ..ir.rewrite import loads_of, map_statements, walk
 from ..verify import verify
 from . import (
     block_time,
@@ -76,13 +78,45 @@ PIPELINE: tuple[Pass, ...] = (
 )
 
 
-def stages(kernel: Kernel, context: Context, check: bool = False) -> Iterator[tuple[str, Kernel]]:
-    """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
+#: Passes that look at a whole kernel, and at no plan.
+_OF_KERNELS = (simplify.run, collapse_loops.run)
+
+
+def stages(kernel: Kernel, context: Context | Mapping[str, Context], check: bool = False) -> Iterator[tuple[str, Kernel]]:
+    """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each.
+
+    A kernel of several nests has a context for each, by its name.
+    """
     for name, run, _ in PIPELINE:
-        kernel = run(kernel, context)
+        if isinstance(context, Context):
+            kernel = run(kernel, context)
+        elif run in _OF_KERNELS:
+            kernel = run(kernel, next(iter(context.values())))
+        else:
+            kernel = _in_nests(run, kernel, context)
         if check:
             verify(kernel, scheduled=run is PIPELINE[-1].run)
         yield name, kernel
+
+
+def _in_nests(run: Callable[[Kernel, Context], Kernel], kernel: Kernel, contexts: Mapping[str, Context]) -> Kernel:
+    """The kernel with a pass applied to each nest, by its own plan."""
+    whole = kernel
+
+    def changed(s: Statement) -> Block | None:
+        nonlocal whole
+        if not isinstance(s, Nest):
+            return None
+        used = {load.buffer for inner in walk(s.body) for load in loads_of(inner)}
+        own = [buffer for buffer in whole.buffers if buffer in used]
+        part = run(replace(whole, buffers=tuple(own), packings=(), body=s.body), contexts[s.name])
+        now = dict(zip(own, part.buffers, strict=True))
+        buffers = tuple(now.get(buffer, buffer) for buffer in whole.buffers)
+        whole = replace(whole, buffers=buffers, packings=(*whole.packings, *part.packings))
+        return (Nest(s.name, part.body),)
+
+    body = map_statements(kernel.body, changed)
+    return whole.with_body(body)
 
 
 def log(kernel: Kernel, after: Sequence[tuple[str, Kernel]]) -> str:

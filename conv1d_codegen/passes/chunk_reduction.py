@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Alloc, Axis, Block, Buffer, For, If, Kernel, Level, Load, Storage, Store, Value, buffer, load, loop, store
+from ..ir import Alloc, Axis, Block, Buffer, Compound, For, Kernel, Level, Load, Store, Value, buffer, load, loop, store
 from ..ir.rewrite import map_statements, rewrite_values, shifted, substitute
 from ..problem.summation import chunk_shape, window_chunk_shape
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
@@ -54,7 +54,7 @@ def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
 def _in_nests(body: Block, context: Context) -> Block:
     """Every nest of one output, or of one product of a window, with its reduction split."""
     match body:
-        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as terms, Store(Buffer(storage=Storage.PRIVATE)) as finish):
+        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as terms, Store() as finish) if _is_window(finish, context):
             return _of_window(body, acc, start, terms, finish, context)
         case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as taps, Store() as finish):
             total = buffer("total", acc.dtype, (), "scratch")
@@ -68,7 +68,11 @@ def _in_nests(body: Block, context: Context) -> Block:
             chunks = _split(taps, chunk, context)
             if chunks is not None:
                 return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
-    return map_statements(body, lambda s: (replace(s, body=_in_nests(s.body, context)),) if isinstance(s, For | If) else None)
+    return map_statements(body, lambda s: (replace(s, body=_in_nests(s.body, context)),) if isinstance(s, Compound) else None)
+
+
+def _is_window(finish: Store, context: Context) -> bool:
+    return context.plan.outputs > 0 and finish.buffer.is_local
 
 
 def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store, context: Context) -> Block:

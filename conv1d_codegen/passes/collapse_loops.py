@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, If, Kernel, Statement
+from ..ir import Alloc, Block, Compound, For, Kernel, Statement
 from ..ir.rewrite import substitute, walk
 from .context import Context
 
@@ -20,7 +20,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block) -> Block:
-    body = tuple(replace(s, body=_block(s.body)) if isinstance(s, For | If) else s for s in body)
+    body = tuple(replace(s, body=_block(s.body)) if isinstance(s, Compound) else s for s in body)
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.hi - s.lo == 1 and s.kind in ("serial", "unrolled") and not _clash(s, body):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..lower import Sizes, sizes
 from ..machine.target import Target
 from ..problem import Problem
 from ..schedule.plan import Plan
@@ -14,3 +15,9 @@ class Context:
     problem: Problem
     plan: Plan
     target: Target
+    own_sizes: Sizes | None = None  # of a nest among several, whose input is not the kernel's
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes in the formula: numbers, or names."""
+        return self.own_sizes or sizes(self.problem, self.plan.algorithm)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from ..ir import Activate, Alloc, Block, For, If, Kernel, Level, Statement, Store, buffer, load, loop, store
+from ..ir import Activate, Alloc, Block, Compound, For, Kernel, Level, Statement, Store, buffer, load, loop, store
 from ..ir.rewrite import map_statements, substitute, walk
 from ..lower import activations
 from ..symbolic.index import Index, index, var
@@ -36,7 +36,7 @@ def _block(body: Block, compute: str, most: int) -> Block:
             return _expanded(s, compute)
         if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled" and leaf and _operations(s, leaf) > most:
             return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
-        return (replace(s, body=_block(s.body, compute, most)),) if isinstance(s, For | If) else None
+        return (replace(s, body=_block(s.body, compute, most)),) if isinstance(s, Compound) else None
 
     return map_statements(body, expanded)
 

@@ -28,8 +28,8 @@ from ..ir import (
     Axis,
     Block,
     Buffer,
+    Compound,
     For,
-    If,
     Kernel,
     Let,
     Level,
@@ -44,7 +44,7 @@ from ..ir import (
     store,
 )
 from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
-from ..lower import Sizes, sizes
+from ..lower import Sizes
 from ..problem import padding as pad
 from ..symbolic.index import Index, index, maximum, minimum, var
 from .context import Context
@@ -55,7 +55,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
     if plan.edges != "shared":
         return kernel
-    return kernel.with_body(_block(kernel.body, plan.edge_steps, sizes(context.problem, plan.algorithm)))
+    return kernel.with_body(_block(kernel.body, plan.edge_steps, context.sizes))
 
 
 def _block(body: Block, size: int, sizes: Sizes) -> Block:
@@ -64,7 +64,7 @@ def _block(body: Block, size: int, sizes: Sizes) -> Block:
     def shared(s: Statement) -> Block | None:
         if isinstance(s, For) and s.part in (Part.BEFORE, Part.AFTER) and inner is not None and _alike(s.body, inner.body):
             return (in_blocks("edge", size, s, inner, sizes),)
-        return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, For | If) else None
+        return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, Compound) else None
 
     return map_statements(body, shared)
 
@@ -124,7 +124,7 @@ class _Block:
         weights = next(s.b for s in walk(taps.body) if isinstance(s, Accumulate))
         assert isinstance(weights, Load)
         tap = weights.index[0]
-        first, last = pad.steps_of_tap(tap, var("T"), s.left, s.stride, s.dilation)
+        first, last = pad.steps_of_tap(tap, s.length, s.left, s.stride, s.dilation)
         begin, end = var("tap_first"), var("tap_last")
         bounds: Block = (
             Let("tap_first", index(maximum(self.first, first))),

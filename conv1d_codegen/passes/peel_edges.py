@@ -20,7 +20,6 @@ from dataclasses import replace
 
 from ..ir import Axis, Block, For, Kernel, Let, Level, Part, Statement
 from ..ir.rewrite import map_statements, substitute
-from ..lower import sizes
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from .context import Context
@@ -29,8 +28,8 @@ from .context import Context
 def run(kernel: Kernel, context: Context) -> Kernel:
     if context.plan.stream:
         return kernel
-    s = sizes(context.problem, context.plan.algorithm)
-    interior = pad.interior(var("T"), s.lefts, s.kernel_size, s.stride, s.dilation)
+    s = context.sizes
+    interior = pad.interior(s.length, s.lefts, s.kernel_size, s.stride, s.dilation)
     return kernel.with_body(_peel(kernel.body, interior, context.plan.borrow))
 
 

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Alloc, Block, For, If, Kernel, Let, Load, Prefetch, Statement, Storage, Store
+from ..ir import Alloc, Block, Compound, For, Kernel, Let, Load, Prefetch, Statement, Storage, Store
 from ..ir.rewrite import map_statements, substitute, walk
 from .context import Context
 from .transpose_output import is_turned
@@ -39,7 +39,7 @@ def _block(body: Block, one_by_one: bool) -> Block:
     stores = tuple(s for s in body if isinstance(s, For) and s.kind == "unrolled" and _stores_output(s))
     if stores and any(isinstance(s, Alloc) for s in body):
         return _with_requests(body, stores, one_by_one)
-    return map_statements(body, lambda s: (replace(s, body=_block(s.body, one_by_one)),) if isinstance(s, For | If) else None)
+    return map_statements(body, lambda s: (replace(s, body=_block(s.body, one_by_one)),) if isinstance(s, Compound) else None)
 
 
 def _stores_output(nest: For) -> bool:

@@ -24,7 +24,7 @@ from dataclasses import replace
 
 from ..ir import Axis, Block, For, Kernel, Statement
 from ..ir.rewrite import map_statements
-from ..lower import Sizes, sizes
+from ..lower import Sizes
 from ..schedule.plan import Plan
 from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
 from .context import Context
@@ -35,7 +35,7 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
     if not plan.stream:
         return kernel
-    return kernel.with_body(_block(kernel.body, plan, sizes(context.problem, plan.algorithm)))
+    return kernel.with_body(_block(kernel.body, plan, context.sizes))
 
 
 def _block(body: Block, plan: Plan, sizes: Sizes) -> Block:

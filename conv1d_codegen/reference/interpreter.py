@@ -19,6 +19,7 @@ from ..ir import (
     Bind,
     Block,
     Buffer,
+    Call,
     Const,
     Fma,
     For,
@@ -26,6 +27,7 @@ from ..ir import (
     Kernel,
     Let,
     Load,
+    Nest,
     Prefetch,
     Ref,
     Select,
@@ -74,6 +76,10 @@ class _Machine:
                 case If(conditions, inner):
                     if all(self.integer(condition) >= 0 for condition in conditions):
                         self.run(inner)
+                case Nest(_, inner):
+                    self.run(inner)
+                case Call():
+                    self.call(statement)
                 case Let(name, number):
                     self.integers[name] = self.integer(number)
                 case Bind(name, value):
@@ -89,6 +95,16 @@ class _Machine:
                         raise IndexError(f"{statement} is outside {buffer}")
                 case Prefetch(buffer, place, _):
                     self.place(buffer, place)
+
+    def call(self, statement: Call) -> None:
+        """Run an instruction's program on the elements that its arguments name."""
+        inner = _Machine(self.dtype, {})
+        for parameter, (buffer, place) in zip(statement.instruction.parameters, statement.arguments, strict=True):
+            count = parameter.shape[0].constant or 0
+            *row, first = self.place(buffer, place)
+            self.place(buffer, (*place[:-1], place[-1] + (count - 1)))
+            inner.arrays[parameter.name] = self.arrays[buffer.name][tuple(row)][first : first + count]  # a view
+        inner.run(statement.instruction.meaning)
 
     def integer(self, expression: Index) -> int:
         return expression.evaluate(self.integers)

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..emit import iterations
-from ..emit.scratch import scratch_bytes
+from ..emit.abi import entry
 from ..errors import RedZoneError
 from ..ir import Kernel
 from ..ir.packing import laid_out
@@ -77,11 +76,12 @@ class CompiledKernel:
         # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python thread.
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
         self._red_zones = red_zones
-        self._scratch_bytes = scratch_bytes(kernel, red_zones)  # of each thread
-        # Addresses, sizes, the iterations, scratch memory, then the shares and the counter of a team.
-        self._block = struct.Struct(f"{len(kernel.buffers)}P{len(kernel.sizes)}qqPqP").pack
+        called = entry(kernel, red_zones)
+        (iterations,) = called.iterations  # a convolution is one nest
+        self._scratch_bytes = called.scratch_bytes  # of each thread
+        self._block = struct.Struct(called.format).pack
         self.launch = lru_cache(64)(
-            _Launches(problem, self._kernel, iterations(kernel))
+            _Launches(problem, self._kernel, iterations)
         )  # 0.2 µs for a shape that was seen before, several µs for a new one
 
     def pack(self, kernel: Array, bias: Array | None) -> PackedWeights:

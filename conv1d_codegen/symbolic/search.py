@@ -130,7 +130,21 @@ class Search:
                 found = self._of_division(integer, times, rest, sign)
             case _:
                 found = self._of_extreme(integer, times, rest, sign)
+                found = found or (self._thorough and self._by_sides_of_another(plus(moving, constant(-wanted)), last))
         return found or self._by_bounds(self._extra.bounds.get(last, ()), times, rest, sign)
+
+    def _by_sides_of_another(self, poly: Poly, last: int) -> bool:
+        """Where both sides of an earlier maximum or minimum must hold, which side of the last one does may depend on them."""
+        for m, factor in poly.items():
+            if len(m) != 1 or m[0] == last or sum(m[0] in other for other in poly) > 1:
+                continue
+            integer = self._integers[m[0]]
+            while integer.kind == "let" and len(integer.a) == 1 and integer.a.get(name := next(iter(integer.a))) == 1 and len(name) == 1:
+                integer = self._integers[name[0]]
+            if integer.kind == ("max" if factor < 0 else "min"):
+                rest = {other: c for other, c in poly.items() if other != m}
+                return all(self._holds(plus(rest, side, factor)) for side in (integer.a, integer.b))
+        return False
 
     def sign(self, poly: Poly) -> int:
         """1 for an expression that is 0 or more, -1 for one that is 0 or less, 0 where that is not known."""

@@ -11,8 +11,9 @@ accepted never reads or writes outside an array, whatever the batch and the leng
 
 from __future__ import annotations
 
-from ..ir import Accumulate, Alloc, Bind, Block, For, If, Kernel, Let, Prefetch, Store, first_line
+from ..ir import Accumulate, Alloc, Bind, Block, Call, Compound, For, If, Kernel, Let, Nest, Prefetch, Storage, Store, first_line, lanes
 from ..ir.rewrite import constants_of, walk
+from ..symbolic.index import var
 from ..symbolic.scope import Scope
 from . import access, races, written
 from .place import InvalidKernel, Place
@@ -26,20 +27,25 @@ def verify(kernel: Kernel, scheduled: bool = False) -> None:
             place.known(size, f"the shape of {buffer}")
     _parallel_outside(kernel.body, outermost=True)
     _block(kernel.body, place)
-    races.between_iterations(place.outputs)
+    races.between_iterations(place.accesses)
+
+
+#: Arrays that other iterations see too.
+_SEEN_BY_ALL = (Storage.ARGUMENT, Storage.SHARED)
 
 
 def _parallel_outside(body: Block, outermost: bool = False) -> None:
     """Parallel loops are the outermost ones, each with nothing beside the next, so that they form one space of iterations from 0 on.
 
-    Names may be defined beside the outermost one only, as how many iterations there are is worked out before they begin.
+    Beside the outermost ones names may be defined, as how many iterations there are is worked out before they begin, and memory allocated
+    that several such nests share.
     """
     parallel = [s for s in body if isinstance(s, For) and s.kind == "parallel"]
-    beside = [s for s in body if s not in parallel and not (outermost and isinstance(s, Let))]
-    if len(parallel) > 1 or (parallel and beside):
+    beside = [s for s in body if s not in parallel and not (outermost and isinstance(s, Let | Alloc))]
+    if (len(parallel) > 1 and not outermost) or (parallel and beside):
         raise InvalidKernel(f"parallel loop {parallel[0].var} has statements beside it")
     for statement in body:
-        if not isinstance(statement, For | If):
+        if not isinstance(statement, Compound):
             continue
         inner = [s for s in walk(statement.body) if isinstance(s, For) and s.kind == "parallel"]
         if isinstance(statement, For) and statement.kind == "parallel":
@@ -60,6 +66,12 @@ def _block(body: Block, place: Place) -> None:
                 _loop(statement, place)
             case If():
                 _conditional(statement, place)
+            case Nest():
+                inner = place.part()
+                _block(statement.body, inner)
+                written.after(statement, place, inner)
+            case Call():
+                _call(statement, place)
             case Let(name, number):
                 place.known(number, f"let {name}")
                 place.let(name, number)
@@ -67,21 +79,23 @@ def _block(body: Block, place: Place) -> None:
                 access.value(number, place, statement)
                 place.bind(name)
             case Alloc(buffer):
+                if (buffer.storage is Storage.SHARED) != (place.outer is None):
+                    raise InvalidKernel(f"{buffer} is allocated {'at the top' if place.outer is None else 'within a nest'} of the kernel")
                 place.allocate(buffer)
             case Store(buffer, at, number):
                 access.value(number, place, statement)
                 access.element(buffer, at, place, statement)
-                if not buffer.is_local:
-                    place.touches_output(statement, statement)
-                else:
+                if buffer.storage in _SEEN_BY_ALL:
+                    place.touches(statement, statement)
+                if buffer.is_local:
                     written.add(statement, place)
             case Accumulate(buffer, at, a, b):
                 access.value(a, place, statement)
                 access.value(b, place, statement)
                 access.element(buffer, at, place, statement, is_load=True)
                 access.element(buffer, at, place, statement)
-                if not buffer.is_local:
-                    place.touches_output(statement, statement)
+                if buffer.storage in _SEEN_BY_ALL:
+                    place.touches(statement, statement)
             case Prefetch():
                 access.prefetch(statement, place)
 
@@ -105,6 +119,16 @@ def _loop(loop: For, place: Place) -> None:
     if loop.kind == "lanes":
         races.between_lanes(loop)
     written.after(loop, place, inner)
+
+
+def _call(statement: Call, place: Place) -> None:
+    """Each argument is a vector, from its place on."""
+    if place.lanes is not None:
+        raise InvalidKernel(f"`{first_line(statement)}` stands within a lanes loop")
+    for parameter, (buffer, at) in zip(statement.instruction.parameters, statement.arguments, strict=True):
+        vector = lanes(None, parameter.shape[0], (), parameter.shape[0].constant or 0)
+        inner = place.inside(vector)
+        access.element(buffer, (*at[:-1], at[-1] + var(vector.var)), inner, statement, is_load=True)
 
 
 def _conditional(statement: If, place: Place) -> None:

@@ -15,8 +15,8 @@ def value(number: Value, place: Place, statement: Statement) -> None:
     match number:
         case Load(buffer, at):
             element(buffer, at, place, statement, is_load=True)
-            if buffer.is_written and not buffer.is_local:
-                place.touches_output(number, statement)
+            if buffer.is_written and buffer.storage in (Storage.ARGUMENT, Storage.SHARED):
+                place.touches(number, statement)
         case Ref(name) if name not in place.numbers:
             raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
         case Activate() if place.scheduled:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import CompileError
 from ..ir import Accumulate, Buffer, For, If, Kernel, Load, Statement, Storage, Store, first_line
-from ..symbolic.index import Index, divisions
+from ..symbolic.index import Index, divisions, var
 from ..symbolic.scope import Scope
 
 
@@ -24,8 +24,8 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputAccess:
-    """An access to an output, where it stands, and the parallel loops around, outermost first."""
+class SharedAccess:
+    """An access to an array that other iterations see too, where it stands, and the parallel loops around, outermost first."""
 
     buffer: Buffer
     index: tuple[Index, ...]
@@ -49,10 +49,11 @@ class Place:
     lanes: For | None = None  # the lanes loop around, if there is one
     parallel: tuple[For, ...] = ()
     outer: Place | None = None
+    named_outside: dict[str, Index] = field(default_factory=dict)  # what names of this place are called in the one around it
     own: set[Buffer] = field(default_factory=set)  # registers and scratch arrays of this block
     written: dict[Buffer, tuple[Box, ...]] = field(default_factory=dict)  # what this block wrote in registers and scratch arrays
     forms: dict[Buffer, str] = field(default_factory=dict)  # of registers: "vector" or "scalar"
-    outputs: list[OutputAccess] = field(default_factory=list)  # of the whole kernel
+    accesses: list[SharedAccess] = field(default_factory=list)  # of the whole kernel
     maybe_negative: str = ""  # the parallel loop around whose end may be
 
     @classmethod
@@ -81,6 +82,10 @@ class Place:
         """A place where the conditions of an `If` hold."""
         return self._inner(self.scope.given(statement.conditions))
 
+    def part(self) -> Place:
+        """A place within a part of the block, with names of its own."""
+        return self._inner(self.scope)
+
     def _inner(self, scope: Scope) -> Place:
         return replace(
             self,
@@ -90,6 +95,7 @@ class Place:
             numbers=dict.fromkeys(self.numbers, False),
             lets=dict(self.lets),
             outer=self,
+            named_outside={},
             own=set(),
             written={},
         )
@@ -111,6 +117,14 @@ class Place:
             self.names[name] = "let"
             self.scope = self.scope.where(name, value)
             self.lets[name] = value
+
+    def name_value(self, stem: str, value: Index) -> Index:
+        """A name that nothing in the kernel has, for a value that a name had within a loop or nest of this place."""
+        name = f"{stem}'{len(self.names)}"
+        self.names[name] = "let"
+        self.lets[name] = value
+        self.scope = self.scope.where(name, value)
+        return var(name)
 
     def bind(self, name: str) -> None:
         """Define a named number, or set it again in the block that defined it."""
@@ -135,10 +149,10 @@ class Place:
             yield from place.written.get(buffer, ())
             place = None if buffer in place.own else place.outer
 
-    def touches_output(self, access: Store | Accumulate | Load, statement: Statement) -> None:
-        """Take note of the element of an output that a statement writes or reads."""
+    def touches(self, access: Store | Accumulate | Load, statement: Statement) -> None:
+        """Take note of the element that a statement writes or reads of an array that other iterations see too."""
         writes = not isinstance(access, Load)
-        self.outputs.append(OutputAccess(access.buffer, access.index, self.scope, self.parallel, statement, writes))
+        self.accesses.append(SharedAccess(access.buffer, access.index, self.scope, self.parallel, statement, writes))
 
     def _new(self, name: str) -> None:
         if name in self.names or name in self.buffers or name in self.numbers:

@@ -21,7 +21,7 @@ from ..ir.rewrite import loads_of
 from ..symbolic.index import var
 from ..symbolic.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
 from ..symbolic.scope import Scope
-from .place import InvalidKernel, OutputAccess
+from .place import InvalidKernel, SharedAccess
 from .written import step_of
 
 
@@ -37,12 +37,12 @@ class _Index:
     unit: int = 1
 
 
-def between_iterations(accesses: Iterable[OutputAccess]) -> None:
-    """Raises InvalidKernel unless every parallel iteration has output elements of its own."""
-    by_buffer: dict[Buffer, list[OutputAccess]] = {}
+def between_iterations(accesses: Iterable[SharedAccess]) -> None:
+    """Raises InvalidKernel unless every parallel iteration of a nest has elements of its own of what the nest writes."""
+    by_nest: dict[tuple[Buffer, For | None], list[SharedAccess]] = {}
     for access in accesses:
-        by_buffer.setdefault(access.buffer, []).append(access)
-    for buffer, some in by_buffer.items():
+        by_nest.setdefault((access.buffer, next(iter(access.parallel), None)), []).append(access)
+    for (buffer, _), some in by_nest.items():
         if any(access.writes for access in some):
             for loop in some[0].parallel:
                 axes = range(len(buffer.shape))
@@ -64,7 +64,7 @@ def between_lanes(loop: For) -> None:
             raise InvalidKernel(f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved")
 
 
-def _have_slices(accesses: list[OutputAccess], axis: int, name: str, by_keys: bool) -> bool:
+def _have_slices(accesses: list[SharedAccess], axis: int, name: str, by_keys: bool) -> bool:
     """Whether the iterations of the parallel loop over `name` have slices of one axis."""
     sliced: list[_Index] = []
     first_only: list[_Index] = []

@@ -11,24 +11,60 @@ written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from ..ir import Buffer, For, If, Storage, Store
+from ..ir import Buffer, Compound, For, If, Storage, Store
 from ..ir.rewrite import loads
 from ..symbolic.index import Extreme, Index, Var, index, minimum, var
+from ..symbolic.scope import Scope
 from .place import Box, Place
 
 _MOST_BOXES = 24
+Sides = tuple[tuple[Index, Index], ...]
 
 
 def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:
     """Whether it is proved that the element at a place was written; of a register also where the code never runs, as it is printed."""
-    proves = place.scope.proves_for_all if buffer.storage is Storage.REGISTER else place.scope.proves
-    return any(
-        box.condition is None and all(_between(i, first, end, proves) for i, (first, end) in zip(at, box.sides, strict=True))
-        for box in place.boxes(buffer)
+    boxes = [box.sides for box in place.boxes(buffer) if box.condition is None]
+    if buffer.storage is Storage.REGISTER:
+        return any(_within(at, sides, place.scope.proves_for_all) for sides in boxes)
+    return any(_within(at, sides, place.scope.proves) for sides in boxes) or (
+        len(boxes) > 1 and any(_in_one_of(at, boxes, axis, place.scope) for axis in range(len(at)))
     )
+
+
+def _within(at: Sequence[Index], sides: Sequence[tuple[Index, Index]], proves: Callable[[Index], bool]) -> bool:
+    return all(_between(i, first, end, proves) for i, (first, end) in zip(at, sides, strict=True))
+
+
+def _in_one_of(at: tuple[Index, ...], boxes: list[Sides], axis: int, scope: Scope) -> bool:
+    """Whether an element lies in some of the boxes, which may depend on its index on one axis: what is not in one is in another."""
+
+    def others(whole: Sequence[Any]) -> list[Any]:
+        return [part for number, part in enumerate(whole) if number != axis]
+
+    runs = [sides[axis] for sides in boxes if _within(others(at), others(sides), scope.proves)]
+    return len(runs) > 1 and _in_one_run(at[axis], runs, scope)
+
+
+def _in_one_run(i: Index, runs: list[tuple[Index, Index]], scope: Scope) -> bool:
+    for number, (first, end) in enumerate(runs):
+        if scope.proves(i - first):
+            others = runs[:number] + runs[number + 1 :]
+            beyond = [bound for bound in _lower_bounds(end) if not scope.proves(bound - 1 - i)]
+            return all(_in_one_run(i, others, scope.given((i - bound,))) for bound in beyond)
+    return False
+
+
+def _lower_bounds(end: Index) -> tuple[Index, ...]:
+    """What is at `end` or beyond is at one of these or beyond: of a minimum, its sides."""
+    for monomial, coefficient in end.terms:
+        if coefficient == 1 and len(monomial) == 1 and isinstance(atom := monomial[0], Extreme) and atom.kind == "min":
+            rest = end - Index({monomial: 1})
+            return rest + atom.a, rest + atom.b
+    return (end,)
 
 
 def _between(i: Index, first: Index, end: Index, proves: Callable[[Index], bool]) -> bool:
@@ -43,16 +79,17 @@ def add(statement: Store, place: Place) -> None:
     place.written[buffer] = _joined(place.written.get(buffer, ()), Box(tuple((i, i + 1) for i in at)), place)
 
 
-def after(statement: For | If, place: Place, inner: Place) -> None:
-    """Take note of what all iterations of a loop wrote, or what was written on a condition; `inner` is the place within."""
+def after(statement: Compound, place: Place, inner: Place) -> None:
+    """Take note of what all iterations of a loop wrote, what was written on a condition, or in a nest; `inner` is the place within."""
     for buffer, boxes in inner.written.items():
         if buffer not in inner.own and not _is_whole(buffer, place):
             for box in boxes:
                 certain = buffer.storage is Storage.REGISTER
                 box = _without_names(box, place, inner)
+                whole: Box | None = box
                 if isinstance(statement, For):
                     whole = _over(statement, box, place, certain)
-                else:
+                elif isinstance(statement, If):
                     whole = None if certain else _on_condition(statement, box, place)
                 if whole is not None:
                     place.written[buffer] = _joined(place.written.get(buffer, ()), whole, place)
@@ -65,15 +102,22 @@ def _is_whole(buffer: Buffer, place: Place) -> bool:
 
 
 def _without_names(box: Box, place: Place, inner: Place) -> Box:
-    """The box with the values of the names that end with the loop."""
-    for name in reversed(inner.lets):
-        if name not in place.lets:
-            box = _substituted(box, name, inner.lets[name])
-    return box
+    """The box without the names that end with a loop or nest: under names outside, where their values are the same all the time."""
+    ended = inner.named_outside
+
+    def take_out(expressions: Iterable[Index]) -> None:
+        for name in {name for expression in expressions for name in expression.variables()}:
+            if name in inner.lets and name not in place.lets and name not in ended:
+                take_out((inner.lets[name],))
+                value = inner.lets[name].substitute(ended)
+                same = all(known in place.names for known in value.variables())
+                ended[name] = place.name_value(name, value) if same else value
+
+    take_out((*(bound for side in box.sides for bound in side), *(() if box.condition is None else (box.condition,))))
+    return _with(box, ended)
 
 
-def _substituted(box: Box, name: str, value: Index) -> Box:
-    at = {name: value}
+def _with(box: Box, at: Mapping[str, Index]) -> Box:
     condition = None if box.condition is None else box.condition.substitute(at)
     return Box(tuple((first.substitute(at), end.substitute(at)) for first, end in box.sides), condition)
 
@@ -91,7 +135,7 @@ def _over(loop: For, box: Box, place: Place, certain: bool) -> Box | None:
         if side is not None:
             return replace(box, sides=(*box.sides[:axis], side, *box.sides[axis + 1 :]))
     if loop.lo == 0 and place.scope.proves(1 - loop.hi):  # it runs once at most
-        return _repeated(loop, _substituted(box, loop.var, index(0)), place, certain)
+        return _repeated(loop, _with(box, {loop.var: index(0)}), place, certain)
     return None
 
 

@@ -2,18 +2,24 @@
 
 import ctypes
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE
 
 from conv1d_codegen.emit import emit, iterations
-from conv1d_codegen.ir import Alloc, Bind, Const, If, Kernel, Let, Ref, accumulate, buffer, load, loop, store
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.ir import Alloc, Bind, Call, Const, If, Kernel, Let, Ref, accumulate, buffer, load, loop, store
+from conv1d_codegen.ir.rewrite import substitute
+from conv1d_codegen.lower.instructions import VDPBF16PS
 from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.reference.interpreter import interpret
-from conv1d_codegen.symbolic.index import maximum, minimum, var
-from conv1d_codegen.verify import verify
+from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from conv1d_codegen.verify import InvalidKernel, verify
 
 N, T, n, t, k, b, lane = (var(name) for name in ("N", "T", "n", "t", "k", "b", "l"))
 X = buffer("x", "f32", (N, T), "input")
@@ -148,3 +154,69 @@ def test_the_same_as_interpreted(name, target):
         block = struct.pack("2P3qPqP", x.ctypes.data, found.ctypes.data, *sizes, 0, 1, 0)
         ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
         np.testing.assert_array_equal(found, wanted, err_msg=f"{name}, {length} steps, {target}")
+
+
+HALVES = buffer("x", "bf16", (N, T), "input")
+TWO = buffer("w", "bf16", (2, 32), "constant")
+DOT = buffer("dot", "f32", (2, 16), "register")
+SUMS = buffer("y", "f32", (N, T // 32, 16), "output")
+
+
+def dot_products():
+    """Of 32 numbers of x at a time with those of w: 16 sums of pairs, twice."""
+    place = (n, 32 * b)
+    body = (
+        Alloc(DOT),
+        loop("i", 0, 2, (loop("l", 0, 16, (store(DOT, (var("i"), lane), Const(0.0)),), "lanes", 16),), "unrolled"),
+        loop(
+            "b",
+            0,
+            T // 32,
+            (
+                loop("i", 0, 2, (call(VDPBF16PS, (DOT, (var("i"), 0)), (HALVES, place), (TWO, (var("i"), 0))),), "unrolled"),
+                loop("l", 0, 16, (store(SUMS, (n, b, lane), load(DOT, 0, lane) - load(DOT, 1, lane)),), "lanes", 16),
+            ),
+        ),
+    )
+    return Kernel("by_hand", "f32", (("N", 1), ("T", 0)), (HALVES, TWO, SUMS), (loop("n", 0, N, body, "parallel"),))
+
+
+def call(instruction, *arguments):
+    return Call(instruction, tuple((buffer, tuple(index(i) for i in place)) for buffer, place in arguments))
+
+
+def test_an_instruction_is_what_its_program_says():
+    """Interpreted always; as code where the processor has it."""
+    kernel = dot_products()
+    verify(kernel)
+    rng, length = np.random.default_rng(0), 100
+    x = rng.integers(-8, 9, (2, length)).astype(TYPES["bf16"].numpy)
+    w = rng.integers(-8, 9, (2, 32)).astype(TYPES["bf16"].numpy)
+    exact = (x[:, :96].reshape(2, 3, 1, 16, 2).astype(float) * w.reshape(2, 16, 2).astype(float)).sum(-1).cumsum(1)
+    wanted = np.full((2, 3, 16), 5, np.float32)
+    interpret(kernel, {"x": x, "w": w, "y": wanted}, {"N": 2, "T": length})
+    np.testing.assert_array_equal(wanted, exact[:, :, 0] - exact[:, :, 1])
+    text = emit(kernel, host(), kernel.name, "by hand") if "+avx512bf16" in host().features.split(",") else ""
+    if not text:
+        with pytest.raises(CompileError, match="it needs a processor with avx512bf16"):
+            emit(kernel, host(), kernel.name, "by hand")
+        return
+    assert "vdpbf16ps" in jit.assembly(text, host())
+    code = jit.load(text, kernel.name, host())
+    found = np.full((2, 3, 16), 5, np.float32)
+    sizes = (2, length, iterations(kernel).evaluate({"N": 2, "T": length}))
+    block = struct.pack("3P3qPqP", *(a.ctypes.data for a in (x, w, found)), *sizes, 0, 1, 0)
+    ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
+    np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("start", [-1, 1])
+def test_an_instruction_that_reads_beside_an_array_is_refused(start):
+    wrong = replace(dot_products(), body=substitute(dot_products().body, {"b": b + start}))
+    with pytest.raises(InvalidKernel, match=r"vdpbf16ps\(.*: index 1 of x: .* may be (negative|T or more)"):
+        verify(wrong)
+
+
+def test_an_instruction_that_a_target_lacks():
+    with pytest.raises(CompileError, match=r"avx2 .* has no vdpbf16ps: it needs a processor with avx512bf16"):
+        emit(dot_products(), TARGETS["avx2"], "by_hand", "by hand")

@@ -12,6 +12,7 @@ N, T, n, t, i, v, lane = (var(name) for name in ("N", "T", "n", "t", "i", "v", "
 X = buffer("x", "f32", (N, T, 4), "input")
 Y = buffer("y", "f32", (N, T), "update")
 W = buffer("wp", "f32", (8,), "constant")
+KEPT = buffer("kept", "f32", (4,), "shared")
 ROWS = buffer("wp", "f32", (2, 8), "constant")
 ACC = buffer("acc", "f32", (2, 8), "register")
 TMP = buffer("tmp", "f32", (4,), "scratch")
@@ -325,8 +326,34 @@ BAD = {
         "stands within `for t in 0..T`",
     ),
     "two parallel loops one after another": (
-        kernel(loop("n", 0, N, (), "parallel"), loop("m", 0, N, (), "parallel")),
+        kernel(loop("b", 0, N, (loop("n", 0, N, (), "parallel"), loop("m", 0, N, (), "parallel")), "parallel")),
         "has statements beside it",
+    ),
+    "shared memory within a nest": (
+        kernel(loop("n", 0, N, (Alloc(buffer("kept", "f32", (N,), "shared")),), "parallel")),
+        "kept: shared .* is allocated within a nest",
+    ),
+    "scratch that nests share": (kernel(Alloc(buffer("kept", "f32", (4,), "scratch"))), "kept: scratch .* is allocated at the top"),
+    "shared memory that no nest has written": (
+        kernel(
+            Alloc(KEPT),
+            loop("m", 0, 3, (store(KEPT, (var("m"),), ONE),), "parallel"),
+            loop("n", 0, N, (store(Y, (n, 0), load(KEPT, 3)),), "parallel"),
+            sizes=(("N", 1), ("T", 1)),
+        ),
+        "may be read before it is written",
+    ),
+    "shared memory that two iterations write": (
+        kernel(Alloc(KEPT), loop("n", 0, N, (store(KEPT, (0,), ONE),), "parallel")),
+        "two iterations of the parallel loop n may touch one element of kept",
+    ),
+    "shared memory that another iteration writes": (
+        kernel(
+            Alloc(KEPT),
+            loop("m", 0, 4, (store(KEPT, (var("m"),), ONE),), "parallel"),
+            loop("k", 0, 3, (store(KEPT, (var("k"),), load(KEPT, var("k") + 1)),), "parallel"),
+        ),
+        "two iterations of the parallel loop k may touch one element of kept",
     ),
     "a statement beside a parallel loop": (kernel(loop("n", 0, N, (), "parallel"), Bind("s", ONE)), "has statements beside it"),
 }
