@@ -94,7 +94,7 @@ def test_the_readme_has_two_lines_to_set_up_with():
     lines = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(lines) == 2
     assert lines[0].endswith("-m conv1d_codegen demo")
-    assert lines[1].endswith("-m pytest")
+    assert lines[1].endswith("-m pytest -n auto")
 
 
 def test_the_readme_shows_what_the_commands_print():

@@ -50,9 +50,11 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
     for nest in nests(kernel):
         writers.append(_Writer(kernel, target, red_zones))
         writers[-1].write((*(s for s in kernel.body if isinstance(s, Let)), nest))
-    template, forms = _templates().get_template("kernel.ll.j2"), vars(_templates().get_template("instructions.ll.j2").module)
-    declarations = {declaration for writer in writers for declaration in writer.builder.declarations}
-    instructions = {name for writer in writers for name in writer.called}
+    template, declarations = _templates().get_template("kernel.ll.j2"), set[str]()
+    printed = [
+        {"arrays": _printed(writer.builder.arrays, declarations), "instructions": _printed(writer.builder.instructions, declarations)}
+        for writer in writers
+    ]
     return template.render(
         title=title,
         plan=plan,
@@ -61,16 +63,20 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
         slots=called.slots,
         call=CALL,
         scratch_bytes=called.scratch_bytes,
-        declarations=[*sorted(declarations), *(str(forms[f"{name}_declaration"]) for name in sorted(instructions))],
-        nests=[{"arrays": _printed(writer.builder.arrays), "instructions": _printed(writer.builder.instructions)} for writer in writers],
+        declarations=sorted(declarations),
+        nests=printed,
         vector_bits=target.vector_bytes * 8,
     )
 
 
-def _printed(instructions: list[Instruction]) -> str:
-    """The lines of instructions. Jinja reads their forms; filled in by Python, an instruction takes 1 µs, as a macro's call 10."""
+def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
+    """The lines of instructions, and what they call. Jinja reads the forms; filled in by Python, one takes 1 µs, as a macro 10."""
     forms = vars(_templates().get_template("instructions.ll.j2").module)
-    return "".join(forms[instruction["kind"]].format_map(instruction) for instruction in instructions)
+    for instruction in instructions:
+        declaration = forms.get(f"{instruction['kind']}_declaration")
+        if declaration is not None:
+            declarations.add(declaration.format_map(instruction))
+    return "".join([forms[instruction["kind"]].format_map(instruction) for instruction in instructions])
 
 
 @cache
@@ -88,7 +94,6 @@ class _Writer:
 
     def __init__(self, kernel: Kernel, target: Target, red_zones: bool) -> None:
         self.builder = Builder()
-        self.called: set[str] = set()  # instructions
         self._target = target
         self._integers = Integers(self.builder)
         self._red_zones = RedZones(self.builder) if red_zones else None
@@ -162,7 +167,6 @@ class _Writer:
             places.append((parameter, buffer, (*at[:-1], at[-1] + var(vector.variable)), vector))
             values[parameter.name], _ = self._memory.load(buffer, places[-1][2], vector)
         result = self.builder.define("call", instruction.name, **values)
-        self.called.add(instruction.name)
         for parameter, buffer, place, vector in places:
             if parameter.access is Access.UPDATE:
                 self._memory.store(buffer, place, vector, result)
@@ -176,7 +180,7 @@ class _Writer:
         if not open_:
             self.write(statement.body, lanes)
             return
-        holds = reduce(lambda a, b: self.builder.define("both", "binary", op_name="and", type="i1", a=a, b=b), open_)
+        holds = reduce(lambda a, b: self.builder.define("both", "both", a=a, b=b), open_)
         with self._memory.maybe(), self.builder.branch(holds, self._memory.changed_by(statement.body)):
             self.write(statement.body, lanes)
 
@@ -187,8 +191,8 @@ class _Writer:
             rest = iteration
             for loop in reversed(loops[1:]):
                 extent = self._integers.ssa(self._integers.resolve(loop.hi))
-                within = self.builder.define(loop.var, "binary", op_name="urem", type="i64", a=rest, b=extent)
-                rest = self.builder.define("rest", "binary", op_name="udiv", type="i64", a=rest, b=extent)
+                within = self.builder.define(loop.var, "remainder", a=rest, b=extent)
+                rest = self.builder.define("rest", "quotient", a=rest, b=extent)
                 self._integers.variable(loop.var, within, self.builder.depth)
             self._integers.variable(outermost.var, rest, self.builder.depth)
             self.write(body)

@@ -42,7 +42,6 @@ class Builder:
 
     def __init__(self) -> None:
         self.arrays: list[Instruction] = []
-        self._declarations: dict[str, str] = {}
         self._block = "start"
         self._count = 0
         self._levels = [_Level()]
@@ -52,11 +51,6 @@ class Builder:
     def instructions(self) -> list[Instruction]:
         """The whole function, once all loops are closed."""
         return self._levels[0].instructions
-
-    @property
-    def declarations(self) -> list[str]:
-        """The intrinsics that are called."""
-        return sorted(self._declarations.values())
 
     @property
     def depth(self) -> int:
@@ -84,19 +78,6 @@ class Builder:
         to = self.name(stem)
         self.arrays.append({"kind": kind, "to": to, **fields})
         return to
-
-    def call(self, stem: str, type_: str, function: str, *arguments: tuple[str, str]) -> str:
-        """Call an LLVM intrinsic with (type, value) arguments, and declare it."""
-        text = self._arguments(type_, function, arguments)
-        return self.define(stem, "call", type=type_, function=function, arguments=text)
-
-    def call_void(self, function: str, *arguments: tuple[str, str]) -> None:
-        self.add("call_void", function=function, arguments=self._arguments("void", function, arguments))
-
-    def _arguments(self, type_: str, function: str, arguments: tuple[tuple[str, str], ...]) -> str:
-        if function not in self._declarations:
-            self._declarations[function] = f"{type_} @{function}({', '.join(t for t, _ in arguments)})"
-        return ", ".join([f"{t} {v}" for t, v in arguments])
 
     def once(self, key: Hashable, make: Callable[[], Any], depth: int) -> Any:
         """What `make` gave before for this key, or what it gives now.
@@ -146,9 +127,7 @@ class Builder:
         phis += [self._join(register) for register in changing]
         yield variable
         last = [register.value for register in changing]
-        self.add("binary", to=following, op_name="add nsw", type="i64", a=variable, b="1")
-        again = self.define("more", "compare", op_name="icmp slt", type="i64", a=following, b=hi)
-        self.add("branch", condition=again, then=body, other=done)
+        self.add("loop_tail", next=following, more=self.name("more"), variable=variable, hi=hi, body=body, done=done)
         latch = self._block
         self._levels.pop()
         self._here = around.instructions
@@ -156,8 +135,7 @@ class Builder:
         if certain:
             self.add("jump", to=to)
         else:
-            guard = self.define("any", "compare", op_name="icmp slt", type="i64", a=lo, b=hi)
-            self.add("branch", condition=guard, then=to, other=done)
+            self.add("loop_entry", any=self.name("any"), lo=lo, hi=hi, body=to, done=done)
         if inside.entry:
             self._begin(enter)
             self._here += inside.entry

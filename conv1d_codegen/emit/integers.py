@@ -111,7 +111,7 @@ class Integers:
         """Whether a resolved expression is 0 or more, as an `i1`."""
         positive = Index({monomial: coefficient for monomial, coefficient in expression.terms if coefficient > 0})
         a, b = self.ssa(positive), self.ssa(positive - expression)
-        return self._builder.define("holds", "compare", op_name="icmp sge", type="i64", a=a, b=b)
+        return self._builder.define("holds", "at_least", a=a, b=b)
 
     def _sum(self, expression: Index) -> str:
         """Ends with the terms that change most often; what is before them is a sum of its own."""
@@ -119,10 +119,10 @@ class Integers:
         total = self.ssa(sum((part for _, part in before), index(0))) if before else ""
         for monomial, coefficient in last.terms:
             if total and coefficient < 0:
-                total = self._binary("sub nsw", total, self._product(monomial, -coefficient))
+                total = self._binary("subtract", total, self._product(monomial, -coefficient))
             else:
                 term = self._product(monomial, coefficient)
-                total = self._binary("add nsw", total, term) if total else term
+                total = self._binary("add", total, term) if total else term
         return total
 
     def _product(self, monomial: Monomial, coefficient: int) -> str:
@@ -131,7 +131,7 @@ class Integers:
         at = max(range(len(monomial)), key=lambda i: self._depth_of(monomial[i : i + 1]))
         factor = self._atom(monomial[at])
         before = self.ssa(Index({monomial[:at] + monomial[at + 1 :]: coefficient}))
-        return factor if before == "1" else self._binary("mul nsw", factor, before)
+        return factor if before == "1" else self._binary("multiply", factor, before)
 
     def _atom(self, atom: Atom) -> str:
         if isinstance(atom, Var):
@@ -141,19 +141,11 @@ class Integers:
     def _compound(self, atom: Div | Extreme) -> str:
         a, b = (self.ssa(part) for part in parts(atom))
         if isinstance(atom, Extreme):
-            return self._builder.call(atom.kind, "i64", f"llvm.s{atom.kind}.i64", ("i64", a), ("i64", b))
+            return self._builder.define(atom.kind, atom.kind, a=a, b=b)
         divisor = atom.divisor.constant
         if divisor is not None and divisor & (divisor - 1) == 0:
-            return self._binary("ashr", a, str(divisor.bit_length() - 1))
-        return self._floor_division(a, b)
+            return self._builder.define("i", "floor_by_power_of_two", a=a, bits=divisor.bit_length() - 1)
+        return self._builder.define("i", "floor_division", a=a, b=b)
 
-    def _floor_division(self, a: str, b: str) -> str:
-        """LLVM's `sdiv` rounds to zero: one less where that was up."""
-        quotient = self._binary("sdiv", a, b)
-        rest = self._binary("sub", a, self._binary("mul", quotient, b))
-        up = self._builder.define("up", "compare", op_name="icmp slt", type="i64", a=rest, b="0")
-        down = self._builder.define("down", "cast", op_name="sext", from_type="i1", a=up, type="i64")
-        return self._binary("add", quotient, down)
-
-    def _binary(self, op: str, a: str, b: str) -> str:
-        return self._builder.define("i", "binary", op_name=op, type="i64", a=a, b=b)
+    def _binary(self, form: str, a: str, b: str) -> str:
+        return self._builder.define("i", form, a=a, b=b)

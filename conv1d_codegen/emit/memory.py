@@ -22,7 +22,8 @@ from .integers import Integers
 from .red_zones import RedZones
 from .scratch import bytes_provided
 from .transposition import network
-from .types import BYTES, mangled, vector
+from .types import BYTES, fields, vector
+from .types import lanes as listed
 
 _BLOCK_BYTES = 16  # of a vector, within which the cheapest shuffles stay
 
@@ -118,7 +119,7 @@ class Memory:
         scalar = TYPES[buffer.dtype].llvm
         if buffer.storage is Storage.REGISTER:
             key, width = self._register(buffer, place, lanes)
-            self._set(buffer.name, key, vector(scalar, width) if width else scalar, value)
+            self._set(buffer.name, key, vector(scalar, width), value)
             return
         first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
         stride = self._integers.resolve(apart)
@@ -134,16 +135,13 @@ class Memory:
             active = lanes.active.constant
             self._store(scalar, active, self._resize(value, scalar, lanes.width, active), at, BYTES[scalar])
         else:
-            type_ = vector(scalar, lanes.width)
-            arguments = ((type_, value), ("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", self._mask(lanes)))
-            self._builder.call_void(f"llvm.masked.store.{mangled(scalar, lanes.width)}.p0", *arguments)
+            self._builder.add("store_masked", value=value, at=at, mask=self._mask(lanes), **fields(scalar, lanes.width))
 
     def prefetch(self, buffer: Buffer, place: tuple[Index, ...], level: int) -> None:
-        """Ask for the cache line of an element: an output's to write it (1), else to read it (0); into L1 (3) or into L2 (2)."""
-        write, near = str(int(buffer.is_written)), str(4 - level)
+        """Ask for the cache line of an element: an output's to write it, else to read it."""
         offset, _ = self._offset(buffer, place, None)
         at = self._address(buffer, TYPES[buffer.dtype].llvm, offset)
-        self._builder.call_void("llvm.prefetch.p0", ("ptr", at), ("i32", write), ("i32", near), ("i32", "1"))
+        self._builder.add("prefetch", at=at, write=int(buffer.is_written), near=4 - level)
 
     def _set(self, name: str, key: tuple[int, ...], type_: str, value: str) -> None:
         registers = self._registers[name]
@@ -179,8 +177,7 @@ class Memory:
 
     def _shuffle(self, scalar: str, width: int, a: str, b: str, lanes: Sequence[int]) -> str:
         """Some lanes of two vectors, those of `b` numbered from `width` on."""
-        mask = f"<{', '.join(f'i32 {lane}' for lane in lanes)}>"
-        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=a, b=b, count=len(lanes), mask=mask)
+        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=a, b=b, count=len(lanes), mask=listed("i32", lanes))
 
     def _address(self, buffer: Buffer, scalar: str, offset: Index) -> str:
         """The address at an offset from the start of a buffer, in elements and in names of the IR.
@@ -232,71 +229,51 @@ class Memory:
         return self._builder.define(f"{stem}.at", "address", type=scalar, base=base, offset=offset)
 
     def _load(self, scalar: str, width: int, at: str, align: int) -> str:
-        return self._builder.define("v", "load", type=vector(scalar, width) if width else scalar, at=at, align=align)
+        return self._builder.define("v", "load", type=vector(scalar, width), at=at, align=align)
 
     def _store(self, scalar: str, width: int, value: str, at: str, align: int) -> None:
-        self._builder.add("store", type=vector(scalar, width) if width else scalar, value=value, at=at, align=align)
+        self._builder.add("store", type=vector(scalar, width), value=value, at=at, align=align)
 
     def _masked_load(self, scalar: str, at: str, lanes: Lanes) -> str:
-        type_, mask = vector(scalar, lanes.width), self._mask(lanes)
-        arguments = (("ptr", at), ("i32", str(BYTES[scalar])), (f"<{lanes.width} x i1>", mask), (type_, "zeroinitializer"))
-        return self._builder.call("v", type_, f"llvm.masked.load.{mangled(scalar, lanes.width)}.p0", *arguments)
+        return self._builder.define("v", "load_masked", at=at, mask=self._mask(lanes), **fields(scalar, lanes.width))
 
     def _gather(self, scalar: str, at: str, stride: Index, lanes: Lanes) -> str:
-        type_, width = vector(scalar, lanes.width), lanes.width
-        arguments = (
-            (f"<{width} x ptr>", self._apart(scalar, at, stride, width)),
-            ("i32", str(BYTES[scalar])),
-            (f"<{width} x i1>", self._mask(lanes)),
-            (type_, "zeroinitializer"),
-        )
-        return self._builder.call("v", type_, f"llvm.masked.gather.{mangled(scalar, width)}.v{width}p0", *arguments)
+        apart, mask = self._apart(scalar, at, stride, lanes.width), self._mask(lanes)
+        return self._builder.define("v", "gather", at=apart, mask=mask, **fields(scalar, lanes.width))
 
     def _scatter(self, scalar: str, at: str, stride: Index, lanes: Lanes, value: str) -> None:
-        type_, width = vector(scalar, lanes.width), lanes.width
-        arguments = (
-            (type_, value),
-            (f"<{width} x ptr>", self._apart(scalar, at, stride, width)),
-            ("i32", str(BYTES[scalar])),
-            (f"<{width} x i1>", self._mask(lanes)),
-        )
-        self._builder.call_void(f"llvm.masked.scatter.{mangled(scalar, width)}.v{width}p0", *arguments)
+        apart, mask = self._apart(scalar, at, stride, lanes.width), self._mask(lanes)
+        self._builder.add("scatter", value=value, at=apart, mask=mask, **fields(scalar, lanes.width))
 
     def _apart(self, scalar: str, at: str, stride: Index, width: int) -> str:
         """The addresses of lanes that lie `stride` elements apart."""
-        steps = f"<{', '.join(f'i64 {lane}' for lane in range(width))}>"
-        type_ = vector("i64", width)
         if stride.constant is not None:
-            offsets = f"<{', '.join(f'i64 {lane * stride.constant}' for lane in range(width))}>"
+            offsets = listed("i64", (lane * stride.constant for lane in range(width)))
         else:
-            step = self.splat(self._integers.ssa(stride), "i64", width)
-            offsets = self._builder.define("offsets", "binary", op_name="mul nsw", type=type_, a=step, b=steps)
+            of_lane = {"stride": self._integers.ssa(stride), "lanes": listed("i64", range(width))}
+            offsets = self._builder.define("offsets", "lane_offsets", width=width, **of_lane)
         return self._builder.define("apart", "addresses", type=scalar, base=at, width=width, offsets=offsets)
 
     def splat(self, value: str, scalar: str, width: int) -> str:
         """A vector with a scalar in every lane."""
 
         def make() -> str:
-            type_ = vector(scalar, width)
-            first = self._builder.define("lane", "insert", type=type_, scalar_type=scalar, a=value)
-            return self._builder.define("all", "shuffle", type=type_, a=first, b="poison", count=width, mask="zeroinitializer")
+            return self._builder.define("all", "splat", a=value, scalar=scalar, type=vector(scalar, width), width=width)
 
         return str(self._builder.once_here(("splat", value, scalar, width), make))
 
     def _mask(self, lanes: Lanes) -> str:
         active = lanes.active.constant
         if active is not None:
-            return f"<{', '.join(f'i1 {int(lane < active)}' for lane in range(lanes.width))}>"
+            return listed("i1", (int(lane < active) for lane in range(lanes.width)))
 
         def make() -> str:
-            count = self._builder.define("count", "cast", op_name="trunc", from_type="i64", a=self._integers.ssa(lanes.active), type="i32")
-            steps = f"<{', '.join(f'i32 {lane}' for lane in range(lanes.width))}>"
-            all_ = self.splat(count, "i32", lanes.width)
-            return self._builder.define("mask", "compare", op_name="icmp slt", type=vector("i32", lanes.width), a=steps, b=all_)
+            numbers = listed("i32", range(lanes.width))
+            return self._builder.define("mask", "lane_mask", active=self._integers.ssa(lanes.active), lanes=numbers, width=lanes.width)
 
         return str(self._builder.once_here(("mask", lanes.active, lanes.width), make))
 
     def _resize(self, value: str, scalar: str, width: int, count: int) -> str:
         """The first lanes of a vector, or a longer vector whose further lanes hold nothing in particular."""
-        mask = f"<{', '.join(f'i32 {lane}' if lane < width else 'i32 poison' for lane in range(count))}>"
-        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=value, b="poison", count=count, mask=mask)
+        mask = listed("i32", (lane if lane < width else "poison" for lane in range(count)))
+        return self._builder.define("part", "resize", type=vector(scalar, width), a=value, count=count, mask=mask)

@@ -10,11 +10,14 @@ from ..number_types import TYPES
 from ..symbolic.index import Index
 from .builder import Builder
 from .memory import Lanes, Memory
-from .types import mangled, number, vector
+from .types import constant, fields, number, vector
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
-_COMPARE = {"lt": "fcmp olt", "le": "fcmp ole", "gt": "fcmp ogt", "ge": "fcmp oge", "eq": "fcmp oeq"}
+_UNARY = {"neg": "negate", "abs": "fabs", "sqrt": "sqrt"}
 _ROUNDING = {"float": float(3 << 22), "double": float(3 << 51)}  # 1.5 * 2**23: its last bit is worth 1, and it can go up and down
+
+#: Constants of the conversions from and to bfloat16: see their forms.
+_OF_BF16 = {"sixteen": 16, "one": 1, "half": 0x7FFF, "quiet": 0x40}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,104 +70,53 @@ class Numbers:
                 return self._select(compare, *(self._value(operand, lanes) for operand in (a, b, then, other)))
         raise TypeError(f"not a value that can be printed: {value}")
 
-    def _type(self, width: int) -> str:
-        return vector(self._scalar, width) if width else self._scalar
-
     def _widened(self, value: Number, width: int) -> str:
         if value.width == width:
             return value.ssa
         if value.ssa.startswith("0x"):
-            return f"splat ({self._scalar} {value.ssa})"
+            return constant(self._scalar, value.ssa, width)
         return self._memory.splat(value.ssa, self._scalar, width)
 
-    def _same(self, *values: Number) -> tuple[int, list[str]]:
-        width = max(value.width for value in values)
-        return width, [self._widened(value, width) for value in values]
-
-    def _intrinsic(self, name: str, *values: Number) -> Number:
-        width, operands = self._same(*values)
-        type_ = self._type(width)
-        return Number(
-            self._builder.call("f", type_, f"llvm.{name}.{mangled(self._scalar, width)}", *((type_, operand) for operand in operands)),
-            width,
-        )
-
-    def _arithmetic(self, instruction: str, *values: Number) -> Number:
-        width, operands = self._same(*values)
-        return Number(self._builder.define("f", "binary", op_name=instruction, type=self._type(width), a=operands[0], b=operands[1]), width)
+    def _do(self, form: str, **values: Number) -> Number:
+        """An operation on values of as many lanes as the widest has, by the names that its form has for them."""
+        width = max(value.width for value in values.values())
+        given = {name: self._widened(value, width) for name, value in values.items()}
+        return Number(self._builder.define("f", form, **fields(self._scalar, width), **given), width)
 
     def _unary(self, op: str, a: Number) -> Number:
-        match op:
-            case "neg":
-                return Number(self._builder.define("f", "unary", op_name="fneg", type=self._type(a.width), a=a.ssa), a.width)
-            case "abs":
-                return self._intrinsic("fabs", a)
-            case "exp2i":
-                return self._power_of_two(a)
-        return self._intrinsic(op, a)
+        return self._power_of_two(a) if op == "exp2i" else self._do(_UNARY[op], a=a)
 
     def _power_of_two(self, a: Number) -> Number:
-        """2**a for an integer `a`: added to the exponent's bias at the end of the significand, and shifted into the exponent's place."""
-        integer, bits, bias = ("i32", 23, 127) if self._scalar == "float" else ("i64", 52, 1023)
-        biased = self._arithmetic("fadd", a, Number(number(_ROUNDING[self._scalar] + bias, self._scalar), 0))
-        type_ = vector(integer, a.width) if a.width else integer
-        raw = self._builder.define("bits", "cast", op_name="bitcast", from_type=self._type(a.width), a=biased.ssa, type=type_)
-        shift = f"splat ({integer} {bits})" if a.width else str(bits)
-        shifted = self._builder.define("bits", "binary", op_name="shl", type=type_, a=raw, b=shift)
-        return Number(self._builder.define("f", "cast", op_name="bitcast", from_type=type_, a=shifted, type=self._type(a.width)), a.width)
+        integer, place, bias = ("i32", 23, 127) if self._scalar == "float" else ("i64", 52, 1023)
+        biased = self._widened(Number(number(_ROUNDING[self._scalar] + bias, self._scalar), 0), a.width)
+        shift = {"bits": vector(integer, a.width), "place": constant(integer, place, a.width), "bias": biased}
+        return Number(self._builder.define("f", "power_of_two", **fields(self._scalar, a.width), **shift, a=a.ssa), a.width)
 
     def _binary(self, op: str, a: Number, b: Number) -> Number:
         if op in ("max", "min"):
             return self._select("gt" if op == "max" else "lt", a, b, a, b)
-        return self._intrinsic(op, a, b) if op == "copysign" else self._arithmetic(_BINARY[op], a, b)
+        return self._do(_BINARY.get(op, op), a=a, b=b)
 
     def _fma(self, a: Number, b: Number, c: Number) -> Number:
         if self._target.fma:
-            return self._intrinsic("fma", a, b, c)
-        return self._arithmetic("fadd", self._arithmetic("fmul", a, b), c)
+            return self._do("fma", a=a, b=b, c=c)
+        return self._do("fadd", a=self._do("fmul", a=a, b=b), b=c)
 
     def _select(self, compare: str, a: Number, b: Number, then: Number, other: Number) -> Number:
-        width, (left, right, yes, no) = self._same(a, b, then, other)
-        type_ = self._type(width)
-        condition = self._builder.define("test", "compare", op_name=_COMPARE[compare], type=type_, a=left, b=right)
-        condition_type = vector("i1", width) if width else "i1"
-        return Number(
-            self._builder.define("f", "select", condition_type=condition_type, condition=condition, type=type_, a=yes, b=no), width
-        )
+        return self._do(compare, a=a, b=b, then=then, other=other)
 
     def _loaded(self, ssa: str, dtype: str, width: int) -> str:
-        """A number of a buffer's dtype, in the compute type. A bfloat16 is the upper half of a float."""
-        if dtype == "bf16":
-            wide = self._bits("shl", self._cast("zext", ssa, "i16", "i32", width), 16, width)
-            return self._cast("bitcast", wide, "i32", "float", width)
-        return ssa if TYPES[dtype].llvm == self._scalar else self._cast("fpext", ssa, TYPES[dtype].llvm, self._scalar, width)
+        """A number of a buffer's dtype, in the compute type."""
+        return self._converted("from_bf16" if dtype == "bf16" else "widen", ssa, dtype, width)
 
     def _stored(self, ssa: str, dtype: str, width: int) -> str:
-        """A number in a buffer's dtype, rounded to nearest, ties to even. For bfloat16 that is an addition to the bits that are cut off:
-        0x7fff, and one more where the last bit that stays is odd. A NaN, whose fraction could overflow, stays one by its quiet bit.
-        """
-        if dtype != "bf16":
-            return ssa if TYPES[dtype].llvm == self._scalar else self._cast("fptrunc", ssa, self._scalar, TYPES[dtype].llvm, width)
-        raw = self._cast("bitcast", ssa, "float", "i32", width)
-        upper = self._bits("lshr", raw, 16, width)
-        carry = self._integer("add", self._bits("and", upper, 1, width), self._constant(0x7FFF, width), width)
-        rounded = self._bits("lshr", self._integer("add", raw, carry, width), 16, width)
-        quiet = self._bits("or", upper, 0x40, width)
-        is_nan = self._builder.define("test", "compare", op_name="fcmp uno", type=self._type(width), a=ssa, b=ssa)
-        condition_type = vector("i1", width) if width else "i1"
-        type_ = vector("i32", width) if width else "i32"
-        result = self._builder.define("bits", "select", condition_type=condition_type, condition=is_nan, type=type_, a=quiet, b=rounded)
-        return self._cast("trunc", result, "i32", "i16", width)
+        """A number in a buffer's dtype, rounded to nearest, ties to even."""
+        return self._converted("to_bf16" if dtype == "bf16" else "narrow", ssa, dtype, width)
 
-    def _constant(self, bits: int, width: int) -> str:
-        return f"splat (i32 {bits})" if width else str(bits)
-
-    def _integer(self, op: str, a: str, b: str, width: int) -> str:
-        return self._builder.define("bits", "binary", op_name=op, type=vector("i32", width) if width else "i32", a=a, b=b)
-
-    def _bits(self, op: str, a: str, constant: int, width: int) -> str:
-        return self._integer(op, a, self._constant(constant, width), width)
-
-    def _cast(self, op: str, ssa: str, from_scalar: str, to_scalar: str, width: int) -> str:
-        from_type, type_ = (vector(s, width) if width else s for s in (from_scalar, to_scalar))
-        return self._builder.define("f", "cast", op_name=op, from_type=from_type, a=ssa, type=type_)
+    def _converted(self, form: str, ssa: str, dtype: str, width: int) -> str:
+        stored = TYPES[dtype].llvm
+        if stored == self._scalar:
+            return ssa
+        bits = {name: constant("i32", value, width) for name, value in _OF_BF16.items()} if dtype == "bf16" else {}
+        types = {**fields(self._scalar, width), "stored": vector(stored, width), "bits": vector("i32", width)}
+        return self._builder.define("f", form, a=ssa, **types, **bits)
