@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import geometric_mean
@@ -26,6 +26,7 @@ from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference import convolution as reference
 from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.details import detailed
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom import LARGEST, Algorithm
 from conv1d_codegen.toom.algorithm import algorithm
@@ -59,7 +60,7 @@ def measure(toom: Algorithm, channels: int, dtype: str, target: Target) -> Error
     problem = Problem(channels, _FILTERS, toom.taps, dtype=dtype, use_bias=False)
     direct = choose(problem, target, "direct")
     block = max(1, direct.block // toom.outputs) * toom.outputs
-    plan = replace(direct, algorithm="cook_toom", outputs=toom.outputs, taps=toom.taps, block=block)
+    plan = detailed(problem, target, direct.with_tiles(algorithm="cook_toom", outputs=toom.outputs, taps=toom.taps, block=block))
     return Errors(predicted(toom, toom.taps, channels, 1), _share(problem, plan, target), _share(problem, direct, target))
 
 

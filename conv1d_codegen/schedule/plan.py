@@ -19,8 +19,8 @@ steps by 2 filters, each with a vector of 16 sums.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..errors import CompileError
@@ -133,6 +133,11 @@ class Plan:
             if broken:
                 raise CompileError(f"{rule} Received: {self}")
 
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        """From a pickle, which may be of a version that had fewer details: they are as in a plan by hand."""
+        for number, field in enumerate(fields(self)):
+            object.__setattr__(self, field.name, state[number] if number < len(state) else field.default)
+
     def _rules(self) -> Iterator[tuple[bool, str]]:
         """Whether each rule of the details is broken, and the rule."""
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
@@ -163,6 +168,11 @@ class Plan:
         yield "rows" in ahead and not depthwise, 'A depthwise plan can ask for output ahead in "rows".'
         can = windows and not self.looped
         yield "block" in ahead and not can, "A cook_toom plan that is not looped can ask for the next block ahead."
+
+    def with_tiles(self, **changes: Any) -> Plan:
+        """A plan of the same algorithm and tiles but for `changes`, without details, which were those of these tiles."""
+        tiles = ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps")
+        return Plan(**{**{name: getattr(self, name) for name in tiles}, **changes})
 
     @property
     def computes_steps(self) -> bool:

@@ -71,14 +71,6 @@ def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         yield from _changed(plan, problem, parts=parts)
 
 
-def _bare(plan: Plan, **tiles: Any) -> Plan:
-    """The plan with other tiles, and without details, which were those of its own."""
-    fields = {
-        name: getattr(plan, name) for name in ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps")
-    }
-    return Plan(**{**fields, **tiles})
-
-
 def _loads(plan: Plan) -> float:
     """Loads for each multiply-add of a tile: what is tried first, as there may not be time for all."""
     return 1 / plan.rows[0] + 1 / plan.vectors
@@ -114,7 +106,7 @@ def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, problem: Pr
             for rows in _shares(_room(target, vectors)):
                 unit = rows * max(1, plan.outputs)  # the rows of a Cook–Toom plan are windows
                 block = max(1, round(plan.block / unit)) * unit
-                tiles = _bare(plan, lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
+                tiles = plan.with_tiles(lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
                 yield detailed(problem, target, tiles)
 
 
@@ -137,7 +129,7 @@ def _lanes_of_sums(plan: Plan, problem: Problem, target: Target) -> Iterator[Pla
     """Tiles of as many lanes: another number would add up products in another order, and tuning changes no bit of a result."""
     for vectors in range(1, min(_MOST_VECTORS, problem.group_filters) + 1):
         for rows in _shares(min(plan.width, _room(target, vectors))):
-            yield detailed(problem, target, _bare(plan, vectors=vectors, rows=(rows, 1)))
+            yield detailed(problem, target, plan.with_tiles(vectors=vectors, rows=(rows, 1)))
 
 
 def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
@@ -145,9 +137,9 @@ def _blocks(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         unit = plan.width * plan.vectors if plan.lanes == "time" else plan.rows[0] * max(1, plan.outputs)
         block = max(1, round(plan.block * factor / unit)) * unit
         if block <= _LARGEST_BLOCK:
-            yield detailed(problem, target, _bare(plan, block=block))
+            yield detailed(problem, target, plan.with_tiles(block=block))
 
 
 def _unrolls(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     for unroll in (1, 2, 4, 8, 16):
-        yield detailed(problem, target, _bare(plan, unroll=unroll))
+        yield detailed(problem, target, plan.with_tiles(unroll=unroll))
