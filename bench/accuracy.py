@@ -1,7 +1,9 @@
-"""How accurate is Cook–Toom? For each F(m, r), the error that the model predicts and the one measured, as shares of direct's bound.
+"""How accurate is Cook–Toom? For each F(m, r), the error that the model predicts and the one measured, as shares of
+direct's bound.
 
-The measured error is the largest of a million outputs of a compiled kernel (in float64 of 3 % of that), for normal inputs and weights,
-against sums in the next wider type: float64, or `np.longdouble`. The predicted one is for 10⁷ outputs, at the window's worst place.
+The measured error is the largest of a million outputs of a compiled kernel (in float64 of 3 % of that), for normal
+inputs and weights, against sums in the next wider type: float64, or `np.longdouble`. The predicted one is for 10⁷
+outputs, at the window's worst place.
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ _FEW = 8  # multiplications, with 2 to 5 taps: what is looked at by default
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The largest errors of one problem, as shares of the bound: the model's, Cook–Toom's, and the direct algorithm's."""
+    """The largest errors of one problem, as shares of the bound: the model's, Cook–Toom's, and the
+    direct algorithm's.
+    """
 
     predicted: float
     measured: float
@@ -60,8 +64,12 @@ def measure(toom: Algorithm, channels: int, dtype: str, target: Target) -> Error
     problem = Problem(channels, _FILTERS, toom.taps, dtype=dtype, use_bias=False)
     direct = choose(problem, target, "direct")
     block = max(1, direct.block // toom.outputs) * toom.outputs
-    plan = detailed(problem, target, direct.with_tiles(algorithm="cook_toom", outputs=toom.outputs, taps=toom.taps, block=block))
-    return Errors(predicted(toom, toom.taps, channels, 1), _share(problem, plan, target), _share(problem, direct, target))
+    plan = detailed(
+        problem, target, direct.with_tiles(algorithm="cook_toom", outputs=toom.outputs, taps=toom.taps, block=block)
+    )
+    return Errors(
+        predicted(toom, toom.taps, channels, 1), _share(problem, plan, target), _share(problem, direct, target)
+    )
 
 
 @cache
@@ -100,7 +108,9 @@ def header(dtype: str) -> str:
 
 
 def row(toom: Algorithm, found: Sequence[Errors]) -> str:
-    """One F(m, r): its multiplications, the factor by which errors grow in the worst case, and three shares for each number of channels."""
+    """One F(m, r): its multiplications, the factor by which errors grow in the worst case, and three shares for each
+    number of channels.
+    """
     cells = " ".join(f"{each.predicted:6.2f} {each.measured:6.2f} {each.direct:6.2f}" for each in found)
     return f"{toom!s:8} {toom.multiplications:>6} {amplification(toom):6.1f} {cells}"
 
@@ -116,11 +126,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench accuracy", description="Holds the error model of Cook–Toom against measured errors."
     )
-    parser.add_argument("--filter", default="", metavar="TEXT", help="only F(m, r) whose name contains it, such as 'F(4,'")
-    parser.add_argument("--all", action="store_true", help=f"all of them, not only those of {_FEW} multiplications and 5 taps at most")
+    parser.add_argument(
+        "--filter", default="", metavar="TEXT", help="only F(m, r) whose name contains it, such as 'F(4,'"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help=f"all of them, not only those of {_FEW} multiplications and 5 taps at most"
+    )
     parser.add_argument("--dtype", choices=tuple(_STEPS), default="f32", help="default: %(default)s")
-    parser.add_argument("--recordings", action="store_true", help="errors on recorded signals with clicks instead (bench/recordings.py)")
-    parser.add_argument("--wav", nargs="*", default=(), type=Path, metavar="FILE", help="recordings beside those of installed packages")
+    parser.add_argument(
+        "--recordings", action="store_true", help="errors on recorded signals with clicks instead (bench/recordings.py)"
+    )
+    parser.add_argument(
+        "--wav", nargs="*", default=(), type=Path, metavar="FILE", help="recordings beside those of installed packages"
+    )
     add_target(parser)
     return parser.parse_args(argv)
 

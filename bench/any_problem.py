@@ -1,8 +1,9 @@
-"""Random problems over all parameters at once: what anybody might compile, and not what is common. The same for the same seed.
+"""Random problems over all parameters at once: what anybody might compile, and not what is common. The same for the
+same seed.
 
-`random_problems.py` draws what takes about as long as real layers do. Here sizes go as far as weights fit in memory: kernels of up to
-20 000 taps, strides and dilations to match, sizes around those from which the compiler does something else, and every activation that
-is fused.
+`random_problems.py` draws what takes about as long as real layers do. Here sizes go as far as weights fit in memory:
+kernels of up to 20 000 taps, strides and dilations to match, sizes around those from which the compiler does something
+else, and every activation that is fused.
 """
 
 from __future__ import annotations
@@ -45,13 +46,16 @@ def _channels(random: Random) -> int:
 def _kernel_size(random: Random, channels: int) -> int:
     """Short, around one or more whole chunks of products, or long."""
     chunks = max(1, random.choice((1, 2, 3, 8)) * LONGEST_CHAIN // channels + random.randint(-2, 2))
-    return random.choice((_between(random, 1, 16), _between(random, 1, 16), _between(random, 1, 128), chunks, _between(random, 1, _TAPS)))
+    return random.choice(
+        (_between(random, 1, 16), _between(random, 1, 16), _between(random, 1, 128), chunks, _between(random, 1, _TAPS))
+    )
 
 
 def _draw(random: Random) -> Problem:
     kind = random.random()
     groups = 1 if kind < 0.6 else _between(random, 2, 64)
-    channels, filters = (1, random.choice((1, 1, 1, 2))) if kind > 0.8 else (_channels(random), _channels(random))  # of a group
+    # of a group
+    channels, filters = (1, random.choice((1, 1, 1, 2))) if kind > 0.8 else (_channels(random), _channels(random))
     size = _kernel_size(random, channels)
     steps = (1, 1, 1, 1, _between(random, 2, 8), max(1, size + random.randint(-1, 1)))
     stride = random.choice((*steps, _between(random, 1, _STRIDE)))
@@ -63,4 +67,6 @@ def _draw(random: Random) -> Problem:
     activation = Activation(name, _PARAMETERS.get(name, ()))
     dtype = random.choice(("f32", "f32", "f32", *TYPES))
     first, bias = random.random() < 0.4, random.random() < 0.8
-    return Problem(channels * groups, filters * groups, size, stride, dilation, groups, padding, activation, dtype, first, bias)
+    return Problem(
+        channels * groups, filters * groups, size, stride, dilation, groups, padding, activation, dtype, first, bias
+    )

@@ -12,22 +12,33 @@ from conv1d_codegen.schedule.cook_toom_model import ACCURACIES
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:
     """`--filter`: the text that `shapes.load` takes."""
-    parser.add_argument("--filter", default="", metavar="TEXT", help=f"only {which} whose name, class or problem contains it")
+    parser.add_argument(
+        "--filter", default="", metavar="TEXT", help=f"only {which} whose name, class or problem contains it"
+    )
 
 
 def add_accuracy(parser: argparse.ArgumentParser) -> None:
     """`--accuracy`: how large an error the compiled layers may have."""
-    parser.add_argument("--accuracy", choices=ACCURACIES, default=ACCURACIES[0], help="of the compiled layers (default: %(default)s)")
+    parser.add_argument(
+        "--accuracy", choices=ACCURACIES, default=ACCURACIES[0], help="of the compiled layers (default: %(default)s)"
+    )
 
 
 def add_layout(parser: argparse.ArgumentParser) -> None:
     """`--layout`: one of the two data formats."""
-    parser.add_argument("--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s")
+    parser.add_argument(
+        "--layout", choices=("channels_last", "channels_first"), default="channels_last", help="default: %(default)s"
+    )
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """`--target`: a row of the target table whose code runs here."""
-    parser.add_argument("--target", type=_target, metavar="NAME", help=f"compile for one of {', '.join(TARGETS)} (default: this machine)")
+    parser.add_argument(
+        "--target",
+        type=_target,
+        metavar="NAME",
+        help=f"compile for one of {', '.join(TARGETS)} (default: this machine)",
+    )
 
 
 def _target(name: str) -> str:

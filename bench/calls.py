@@ -1,4 +1,6 @@
-"""What a call costs beside its arithmetic: tiny layers, the parts of a call, and a fork and join of each thread runtime."""
+"""What a call costs beside its arithmetic: tiny layers, the parts of a call, and a fork and join of each thread
+runtime.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,16 @@ from conv1d_codegen.runtime.work import Work
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Gives the exit code, 0."""
-    parser = argparse.ArgumentParser(prog="python -m bench calls", description="Times what a call costs beside its arithmetic.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench calls", description="Times what a call costs beside its arithmetic."
+    )
     add_filter(parser, "tiny cases")
-    parser.add_argument("--rounds", type=count, default=21, help="times that each takes its turn; medians are kept (default: %(default)s)")
+    parser.add_argument(
+        "--rounds",
+        type=count,
+        default=21,
+        help="times that each takes its turn; medians are kept (default: %(default)s)",
+    )
     arguments = parser.parse_args(argv)
     cases = [case for case in shapes.load(text=arguments.filter) if case.kind == "tiny"]
     if not cases:
@@ -34,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{'layer(x, out=y), one thread':34} {'MFLOP':>7} {'at peak µs':>11} {'call µs':>8} {'over µs':>8}")
     for case in cases:
         at_peak, call = whole(case, arguments.rounds)
-        print(f"{case.name:34} {case.flops / 1e6:7.3f} {1e6 * at_peak:11.2f} {1e6 * call:8.2f} {1e6 * (call - at_peak):8.2f}")
+        print(
+            f"{case.name:34} {case.flops / 1e6:7.3f} {1e6 * at_peak:11.2f} {1e6 * call:8.2f} {1e6 * (call - at_peak):8.2f}"
+        )
     smallest = min(cases, key=lambda case: case.flops)
     _print(f"parts of a call of {smallest.name}", parts(smallest, arguments.rounds))
     _print(f"fork and join of two threads, {processors} processors", fork_joins)
@@ -85,9 +96,9 @@ def _no_work(compiled: kernel.CompiledKernel, slots: Sequence[int]) -> Work:
 def fork_and_join(rounds: int) -> dict[str, float]:
     """Seconds that a team of two takes for no work at all, in each runtime that there is.
 
-    By the clock on the wall, one after the other without rests. Where another program has a processor that the team wants, OpenMP waits
-    until it gets it, which takes milliseconds and shows here. The pool does not wait for a thread that has not begun; that its second
-    thread begins 20 to 50 µs after the call does not show here.
+    By the clock on the wall, one after the other without rests. Where another program has a processor that the team
+    wants, OpenMP waits until it gets it, which takes milliseconds and shows here. The pool does not wait for a thread
+    that has not begun; that its second thread begins 20 to 50 µs after the call does not show here.
     """
     case = next(case for case in shapes.load() if case.kind == "tiny")
     compiled = compile_problem(case.problem, length=case.length).kernel

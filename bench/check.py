@@ -1,7 +1,7 @@
 """Is it right, before it is fast: a layer's output against the float64 reference.
 
-Large outputs are checked in part: of the first and the last recording of the batch the first steps, the last, and some between, as many
-as _FLOPS allow. Of the others it is only seen that they were written.
+Large outputs are checked in part: of the first and the last recording of the batch the first steps, the last, and some
+between, as many as _FLOPS allow. Of the others it is only seen that they were written.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from conv1d_codegen.reference import convolution as reference
 
 Array = np.ndarray[Any, Any]
 _FLOPS = 60e6  # of all that is checked: some 20 ms of the reference
-# Of the error bound. "fast" takes Cook–Toom where its error is predicted to be up to 8 times the bound, and errors were found up to 2.2
-# times what is predicted (`python -m bench accuracy`). A forgotten tap is thousands of times off.
+# Of the error bound. "fast" takes Cook–Toom where its error is predicted to be up to 8 times the bound, and errors were
+# found up to 2.2 times what is predicted (`python -m bench accuracy`). A forgotten tap is thousands of times off.
 _WIDE_ALLOWANCE = 20.0
 
 
 def allowance(plan: Plan, algorithm: str, accuracy: str) -> float:
-    """How many times the error bound a layer of ours may be off: once, as it promises, unless it was asked for a Cook–Toom plan that need
-    not keep it."""
-    return _WIDE_ALLOWANCE if plan.algorithm == "cook_toom" and (algorithm == "cook_toom" or accuracy == "fast") else 1.0
+    """How many times the error bound a layer of ours may be off: once, as it promises, unless it was asked for a
+    Cook–Toom plan that need not keep it."""
+    return (
+        _WIDE_ALLOWANCE if plan.algorithm == "cook_toom" and (algorithm == "cook_toom" or accuracy == "fast") else 1.0
+    )
 
 
 def wrong(case: Case, layer: Conv1D, x: Array, y: Array, allowance: float = 1.0) -> str | None:
@@ -67,7 +69,9 @@ def _ranges(case: Case, steps: int) -> list[tuple[int, int]]:
 
 
 def _share_of_bound(problem: Problem, layer: Conv1D, x: Array, y: Array, first: int, last: int) -> float:
-    """The largest error of the output steps `first..last`, as a share of the bound: their part of the input is a smaller convolution."""
+    """The largest error of the output steps `first..last`, as a share of the bound: their part of the input is a
+    smaller convolution.
+    """
     axis = 2 if problem.channels_first else 1
     left = problem.left_padding(x.shape[axis])
     begin = first * problem.stride - left

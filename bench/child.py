@@ -1,7 +1,8 @@
 """`python -m bench.child SETTINGS`: measures in a process of its own, and prints what happens as JSON, a line an event.
 
-Numbers of threads are fixed as libraries are loaded: XLA counts the cores it may use, OpenMP reads its environment. So the process is
-pinned first, and what measures is imported then. Libraries print, too; what they print goes to standard error.
+Numbers of threads are fixed as libraries are loaded: XLA counts the cores it may use, OpenMP reads its environment. So
+the process is pinned first, and what measures is imported then. Libraries print, too; what they print goes to standard
+error.
 """
 
 from __future__ import annotations

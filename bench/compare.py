@@ -1,7 +1,8 @@
 """`python -m bench compare OLD NEW`: what moved, between two runs, by more than the noise.
 
-Between runs the clock rate of a core differs. So a time is compared in units of the FMA peak of its own rounds, as long as both runs had
-the same processor, target and dtype. It moved where it differs by more than the noise of both runs together, and by more than _LEAST.
+Between runs the clock rate of a core differs. So a time is compared in units of the FMA peak of its own rounds, as long
+as both runs had the same processor, target and dtype. It moved where it differs by more than the noise of both runs
+together, and by more than _LEAST.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from statistics import geometric_mean, median
 from bench import record
 from bench.record import Result, Run
 
-# Two runs of one version on a machine with other work on it: with one sweep 41 of 118 times moved; with three, and arrays
-# at fixed places, 3.
+# Two runs of one version on a machine with other work on it: with one sweep 41 of 118 times moved; with three, and
+# arrays at fixed places, 3.
 _LEAST = 0.05
 _LIMITS = ("peak", "write", "copy")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One time in both runs: seconds, the factor between them at the same clock rate, and the factor that noise can explain."""
+    """One time in both runs: seconds, the factor between them at the same clock rate, and the factor that noise can
+    explain.
+    """
 
     name: str
     threads: int
@@ -65,7 +68,15 @@ def _of_case(old: Result, new: Result, clock: float) -> Iterator[Change]:
         was = old.timings.get(candidate)
         if was is not None and candidate not in _LIMITS:
             noise = max(_LEAST, was.noise + timing.noise)
-            yield Change(new.name, new.threads, candidate, was.seconds, timing.seconds, clock * timing.seconds / was.seconds, noise)
+            yield Change(
+                new.name,
+                new.threads,
+                candidate,
+                was.seconds,
+                timing.seconds,
+                clock * timing.seconds / was.seconds,
+                noise,
+            )
 
 
 def warnings(old: Run, new: Run) -> list[str]:
@@ -103,8 +114,12 @@ def report(old: Run, new: Run) -> tuple[str, bool]:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compares two files. Gives the exit code: 1 where a compiled layer got slower by more than the noise, 2 where a file can't be read."""
-    parser = argparse.ArgumentParser(prog="python -m bench compare", description="Says what moved by more than the noise.")
+    """Compares two files. Gives the exit code: 1 where a compiled layer got slower by more than the noise, 2 where a
+    file can't be read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m bench compare", description="Says what moved by more than the noise."
+    )
     parser.add_argument("old", type=Path, help="what `python -m bench --json` wrote")
     parser.add_argument("new", type=Path, help="... and wrote later")
     arguments = parser.parse_args(argv)

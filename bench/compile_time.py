@@ -1,8 +1,8 @@
-"""How long compiling takes: every case of shapes.json, from the problem to a kernel that can be called, stage by stage; with `--random`,
-so many problems over all parameters (`any_problem.py`), and the longest of them.
+"""How long compiling takes: every case of shapes.json, from the problem to a kernel that can be called, stage by stage;
+with `--random`, so many problems over all parameters (`any_problem.py`), and the longest of them.
 
-The process is warm (llvmlite, the templates and the machine's description are loaded, as from the second layer on), and what was kept of
-earlier problems is dropped before each. Importing the package is timed in processes of their own.
+The process is warm (llvmlite, the templates and the machine's description are loaded, as from the second layer on), and
+what was kept of earlier problems is dropped before each. Importing the package is timed in processes of their own.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Compile:
 
 
 def forget() -> None:
-    """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is once in a process."""
+    """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is
+    once in a process.
+    """
     compiler.KEPT.clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("conv1d_codegen."):
@@ -64,7 +66,9 @@ def forget() -> None:
 
 @contextmanager
 def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
-    """While it is open, adds the time of each stage's call to `seconds`: processor time, as LLVM is called on a thread of its own."""
+    """While it is open, adds the time of each stage's call to `seconds`: processor time, as LLVM is called on a thread
+    of its own.
+    """
 
     def timed(stage: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def wrapper(*arguments: Any, **named: Any) -> Any:
@@ -76,7 +80,9 @@ def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
 
         return wrapper
 
-    patches = [mock.patch.object(owner, name, timed(stage, getattr(owner, name))) for stage, (owner, name) in _CALLS.items()]
+    patches = [
+        mock.patch.object(owner, name, timed(stage, getattr(owner, name))) for stage, (owner, name) in _CALLS.items()
+    ]
     for patch in patches:
         patch.start()
     try:
@@ -86,7 +92,9 @@ def _stopwatch(seconds: dict[str, float]) -> Iterator[None]:
             patch.stop()
 
 
-def measure(problem: Problem, length: int | None = None, target: str | None = None, accuracy: str = "strict") -> Compile:
+def measure(
+    problem: Problem, length: int | None = None, target: str | None = None, accuracy: str = "strict"
+) -> Compile:
     """Compile a problem, cold."""
     forget()
     seconds = dict.fromkeys(STAGES, 0.0)
@@ -106,7 +114,10 @@ def import_seconds(rounds: int = 9) -> float:
     """How long `import conv1d_codegen` takes in a new process, the start of Python left out; the median."""
     code = "import time; begin = time.perf_counter(); import conv1d_codegen; print(time.perf_counter() - begin)"
     folder = Path(__file__).resolve().parent.parent
-    runs = [subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True) for _ in range(rounds)]
+    runs = [
+        subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+        for _ in range(rounds)
+    ]
     return median(float(run.stdout) for run in runs)
 
 
@@ -125,13 +136,21 @@ def _row(name: str, compile_: Compile) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m bench compile", description="Times cold compiles, stage by stage, in ms.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench compile", description="Times cold compiles, stage by stage, in ms."
+    )
     add_filter(parser)
-    parser.add_argument("--rounds", type=count, default=3, help="compiles of each case; medians are kept (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=count, default=3, help="compiles of each case; medians are kept (default: %(default)s)"
+    )
     parser.add_argument("--random", type=count, help="so many random problems instead of the cases, each once")
     parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
-    parser.add_argument("--longest", type=count, default=20, help="of many compiles, so many are shown (default: %(default)s)")
-    parser.add_argument("--every", action="store_true", help="the cases with relu, tanh and gelu, in both layouts, for avx2 and avx512")
+    parser.add_argument(
+        "--longest", type=count, default=20, help="of many compiles, so many are shown (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--every", action="store_true", help="the cases with relu, tanh and gelu, in both layouts, for avx2 and avx512"
+    )
     add_layout(parser)
     add_target(parser)
     add_accuracy(parser)
@@ -207,8 +226,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(_HEADER)
     results = []
     for case in cases:
-        results.append(_median([measure(case.problem, case.length, arguments.target, arguments.accuracy) for _ in range(arguments.rounds)]))
+        results.append(
+            _median(
+                [
+                    measure(case.problem, case.length, arguments.target, arguments.accuracy)
+                    for _ in range(arguments.rounds)
+                ]
+            )
+        )
         print(_row(case.name, results[-1]), flush=True)
     worst = max(results, key=lambda result: result.total)
-    print(f"\n{_row('median', _median(results))}\n{_row('worst', worst)}\n\nimport conv1d_codegen: {1e3 * import_seconds():.0f} ms")
+    print(
+        f"\n{_row('median', _median(results))}\n{_row('worst', worst)}\n\nimport conv1d_codegen: {1e3 * import_seconds():.0f} ms"
+    )
     return 0

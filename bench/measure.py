@@ -1,4 +1,6 @@
-"""Checks and times the cases, in the process that all of them share: what `child.py` runs for each number of threads."""
+"""Checks and times the cases, in the process that all of them share: what `child.py` runs for each
+number of threads.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,9 @@ from conv1d_codegen.machine.host import resolve
 
 Array = np.ndarray[Any, Any]
 Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its output
-# Of the error bound. The four peers stay within all of it on all 59 cases, with the algorithms they choose today; the rest is for one with
-# transforms, such as Winograd's, which rounds two to five times as much. A forgotten tap is thousands of times off.
+# Of the error bound. The four peers stay within all of it on all 59 cases, with the algorithms they choose today; the
+# rest is for one with transforms, such as Winograd's, which rounds two to five times as much. A forgotten tap is
+# thousands of times off.
 _PEERS_ALLOWANCE = 4.0
 
 
@@ -62,8 +65,8 @@ class Findings:
 def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
     """What happens, as data for JSON.
 
-    {"limits": …} comes first. Then, for each case of each sweep, {"begin": name}, and in the last sweep {"result": …} or
-    {"skipped": [name, why]}.
+    {"limits": …} comes first. Then, for each case of each sweep, {"begin": name}, and in the last sweep {"result": …}
+    or {"skipped": [name, why]}.
     """
     peak = FmaPeak(resolve(settings.target), settings.dtype)
     speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]

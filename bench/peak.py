@@ -1,4 +1,6 @@
-"""The limits of one core, measured beside the kernels: fused multiply-adds a second, and bytes that a copy moves a second."""
+"""The limits of one core, measured beside the kernels: fused multiply-adds a second, and bytes that a copy moves a
+second.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from conv1d_codegen.machine.target import Target
 from conv1d_codegen.number_types import TYPES
 
 ITERATIONS = 2000
-_MOST_CHAINS = 24  # two pipes with a latency of 4 or 5 cycles need 8 or 10 independent chains; more do no harm while registers last
+# two pipes with a latency of 4 or 5 cycles need 8 or 10 independent chains; more do no harm while registers last
+_MOST_CHAINS = 24
 
 
 def chains(target: Target) -> int:
@@ -23,7 +26,9 @@ def chains(target: Target) -> int:
 
 
 def loop_ir(target: Target, dtype: str = "f32") -> str:
-    """LLVM IR of a loop that multiplies and adds in registers only; it reads two numbers before, and writes the sums after."""
+    """LLVM IR of a loop that multiplies and adds in registers only; it reads two numbers before, and writes the sums
+    after.
+    """
     lanes, width = range(chains(target)), target.lanes(dtype)
     number, item = ("double", 8) if dtype == "f64" else ("float", 4)
     vector, intrinsic = f"<{width} x {number}>", f"@llvm.fmuladd.v{width}{dtype}"
@@ -40,11 +45,16 @@ def loop_ir(target: Target, dtype: str = "f32") -> str:
     start = [f"<{', '.join(f'{number} {chain + 1}.0' for _ in range(width))}>" for chain in lanes]
     lines += ["  br label %loop", "loop:", "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]"]
     lines += [f"  %a{c} = phi {vector} [ {start[c]}, %entry ], [ %b{c}, %loop ]" for c in lanes]
-    # The sum is the addend, as in a convolution, where there is one instruction for both. Where there are two, the product would leave the
-    # loop then, so the sum is a factor.
+    # The sum is the addend, as in a convolution, where there is one instruction for both. Where there are two, the
+    # product would leave the loop then, so the sum is a factor.
     operands = "{v} %factor, {v} %term, {v} %a{c}" if target.fma else "{v} %a{c}, {v} %factor, {v} %term"
     lines += [f"  %b{c} = call {vector} {intrinsic}({operands.format(v=vector, c=c)})" for c in lanes]
-    lines += ["  %next = add i64 %i, 1", f"  %more = icmp ult i64 %next, {ITERATIONS}", "  br i1 %more, label %loop, label %done", "done:"]
+    lines += [
+        "  %next = add i64 %i, 1",
+        f"  %more = icmp ult i64 %next, {ITERATIONS}",
+        "  br i1 %more, label %loop, label %done",
+        "done:",
+    ]
     for c in lanes:
         lines += [
             f"  %p{c} = getelementptr i8, ptr %data, i64 {item * (2 + width * c)}",
@@ -74,9 +84,11 @@ class FmaPeak:
 
 
 def memory_limits(x: np.ndarray, y: np.ndarray) -> dict[str, timing.Call]:
-    """For a layer that makes `y` of `x`. "write": writes `y`, and nothing else. "copy": `np.copyto`, as many bytes as both have together.
+    """For a layer that makes `y` of `x`. "write": writes `y`, and nothing else. "copy": `np.copyto`, as many bytes as
+    both have together.
 
-    `y.fill` would take up to 1.6 times as long as `memset` where `y` fits in the L2 cache (10.7 and 7.3 µs for 320 KiB).
+    `y.fill` would take up to 1.6 times as long as `memset` where `y` fits in the L2 cache (10.7 and 7.3 µs for 320
+    KiB).
     """
     numbers = (x.size + y.size) // 2
     source, target = np.ones(numbers, x.dtype), np.zeros(numbers, x.dtype)

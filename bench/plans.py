@@ -32,7 +32,9 @@ class Comparison:
 
 
 def measure(case: Case, target: Target, seconds: float, final: float) -> Comparison:
-    """Search for `seconds`, then compile the two plans afresh and time them by turns for `final` seconds: luck does not win twice."""
+    """Search for `seconds`, then compile the two plans afresh and time them by turns for `final` seconds: luck does not
+    win twice.
+    """
     bench = Workbench(case.problem, target, case.batch, case.length, threads=1)
     found = search(bench, seconds)
     chosen, best = found.chosen, found.best
@@ -66,9 +68,14 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench plans", description="Holds the plans that the cost model chooses against a search."
     )
     add_filter(parser)
-    parser.add_argument("--seconds", type=float, default=20.0, help="of the search for each case (default: %(default)s)")
     parser.add_argument(
-        "--final", type=float, default=1.0, help="seconds in which the two plans take turns in the end (default: %(default)s)"
+        "--seconds", type=float, default=20.0, help="of the search for each case (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--final",
+        type=float,
+        default=1.0,
+        help="seconds in which the two plans take turns in the end (default: %(default)s)",
     )
     add_target(parser)
     add_layout(parser)
@@ -79,7 +86,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Search a plan for each case. Gives the exit code: 1 where fewer plans than wanted are well chosen, 2 where no case fits."""
+    """Search a plan for each case. Gives the exit code: 1 where fewer plans than wanted are well chosen, 2 where no
+    case fits.
+    """
     arguments = _arguments(argv)
     cases = shapes.load(arguments.layout == "channels_first", text=arguments.filter)
     if not cases:

@@ -1,8 +1,10 @@
-"""The picture of a run: every case beside the machine's roofline, the direct algorithm where another was chosen, and the best peer at each.
+"""The picture of a run: every case beside the machine's roofline, the direct algorithm where another was chosen, and
+the best peer at each.
 
-A point stands at its arithmetic intensity (FLOP of the direct formula ÷ bytes of input, weights, bias and output) and its speed. Above the
-FMA peak gets only an algorithm with fewer multiplications, and above the slope only what stays in the caches. Left of a point is the direct
-algorithm, and right of it the best peer, for the same case: they have its intensity, where they would cover each other.
+A point stands at its arithmetic intensity (FLOP of the direct formula ÷ bytes of input, weights, bias and output) and
+its speed. Above the FMA peak gets only an algorithm with fewer multiplications, and above the slope only what stays in
+the caches. Left of a point is the direct algorithm, and right of it the best peer, for the same case: they have its
+intensity, where they would cover each other.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Roof:
 
 
 def draw(path: Path, run: Run) -> None:
-    """Draws the cases of the run's smallest number of threads, and saves the picture; the file's ending says in which format."""
+    """Draws the cases of the run's smallest number of threads, and saves the picture; the file's ending says in which
+    format.
+    """
     limits = min(run.limits, key=lambda each: each.threads)
     results = [each for each in run.results if each.threads == limits.threads and "compiled" in each.timings]
     roof, peers = Roof.of(limits, results), list(run.options["peers"])
@@ -82,7 +86,9 @@ def _range(values: map[float]) -> tuple[float, float]:
 
 
 def _case(axes: Axes, result: Result, best: str | None) -> None:
-    """Our point, and joined to it the direct algorithm's as a diamond, where ours is another, and the best peer's as a ring."""
+    """Our point, and joined to it the direct algorithm's as a diamond, where ours is another, and the best peer's as a
+    ring.
+    """
     colour, x, y = _COLOURS.get(result.kind, _ROOF), _intensity(result), _gigaflops(result, "compiled")
     others = [("D", 4.5, x / _ASIDE, "direct"), ("o", 5.5, x * _ASIDE, best)]
     for marker, size, beside, name in others:
@@ -90,7 +96,14 @@ def _case(axes: Axes, result: Result, best: str | None) -> None:
             other = _gigaflops(result, name)
             axes.plot([beside, x], [other, y], color=colour, linewidth=0.9, alpha=0.6, zorder=2)
             axes.plot(
-                beside, other, marker, markersize=size, markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.1, zorder=3
+                beside,
+                other,
+                marker,
+                markersize=size,
+                markerfacecolor="white",
+                markeredgecolor=colour,
+                markeredgewidth=1.1,
+                zorder=3,
             )
     axes.plot(x, y, "o", markersize=7, color=colour, markeredgecolor="white", markeredgewidth=0.6, zorder=4)
 
@@ -105,7 +118,9 @@ def _roofs(axes: Axes, roof: Roof) -> None:
     axes.plot([low, ridge, high], heights, color=_ROOF, linewidth=1.6, zorder=1)
     axes.fill_between([low, ridge, high], heights, top, color="#f3f4f6", zorder=0)
     axes.set(xlim=(low, high), ylim=(bottom, top))
-    axes.text(1.005, peak, f"FMA peak\n{peak:.0f}\nGFLOP/s", transform=axes.get_yaxis_transform(), va="center", color=_ROOF)
+    axes.text(
+        1.005, peak, f"FMA peak\n{peak:.0f}\nGFLOP/s", transform=axes.get_yaxis_transform(), va="center", color=_ROOF
+    )
 
 
 def _slope(axes: Axes, roof: Roof) -> None:
@@ -151,7 +166,11 @@ def _words(axes: Axes, run: Run, limits: Limits, results: list[Result], peers: l
     axes.grid(which="major", color="#e1e5e9", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
     threads = "one thread" if limits.threads == 1 else f"{limits.threads} threads"
-    axes.set_title(f"{len(results)} convolutions on {threads} of {run.machine['cpu']} ({run.machine['llvm_cpu']})", loc="left", fontsize=13)
+    axes.set_title(
+        f"{len(results)} convolutions on {threads} of {run.machine['cpu']} ({run.machine['llvm_cpu']})",
+        loc="left",
+        fontsize=13,
+    )
     kinds = dict.fromkeys(result.kind for result in results)
     handles = [Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(kind, _ROOF), label=kind) for kind in kinds]
     if any("direct" in result.timings for result in results):
@@ -160,7 +179,16 @@ def _words(axes: Axes, run: Run, limits: Limits, results: list[Result], peers: l
         axes.text(0.008, 0.985, why, transform=axes.transAxes, va="top", color=_FAINT, fontsize=9)
     if peers:
         handles.append(_hollow("o", "best peer"))
-        axes.text(1, -0.09, f"best peer: of {', '.join(peers)}", transform=axes.transAxes, ha="right", va="top", color=_FAINT, fontsize=9)
+        axes.text(
+            1,
+            -0.09,
+            f"best peer: of {', '.join(peers)}",
+            transform=axes.transAxes,
+            ha="right",
+            va="top",
+            color=_FAINT,
+            fontsize=9,
+        )
     axes.legend(handles=handles, loc="lower right", ncols=2, frameon=True, framealpha=0.9, edgecolor="#e1e5e9")
 
 

@@ -29,7 +29,9 @@ def events(settings: Settings) -> Iterator[dict[str, Any]]:
     environment = {**os.environ, **dict.fromkeys(_COUNTS, str(settings.threads)), "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "bench.child", json.dumps(asdict(settings))]
     last = "the start"
-    with subprocess.Popen(command, cwd=_TOP, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
+    with subprocess.Popen(
+        command, cwd=_TOP, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as child:
         try:
             assert child.stdout is not None
             for line in child.stdout:

@@ -19,7 +19,9 @@ class Progress:
 
 @contextmanager
 def progress(cases: int) -> Iterator[Progress]:
-    """Follows `cases` cases. The bar is on standard error; it moves only with a call: a clock of its own would disturb what is measured."""
+    """Follows `cases` cases. The bar is on standard error; it moves only with a call: a clock of its own would disturb
+    what is measured.
+    """
     if not sys.stderr.isatty() or find_spec("rich") is None:
         yield Progress(lambda name: None, _plain)
         return
@@ -27,8 +29,15 @@ def progress(cases: int) -> Iterator[Progress]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    columns = (rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeElapsedColumn(), rich.TextColumn("{task.description}"))
-    with rich.Progress(*columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as bar:
+    columns = (
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("{task.description}"),
+    )
+    with rich.Progress(
+        *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+    ) as bar:
         task = bar.add_task("", total=cases)
         begun = False
 

@@ -1,7 +1,8 @@
 """Is what "auto" chooses never slower than direct, and as accurate? Random problems, the same for the same seed.
 
-Where auto chooses Cook–Toom, the layer is checked, and timed by turns with the direct one. Elsewhere both have the same plan, and there is
-nothing to compare. One that comes out slower is timed once more, for longer: it counts as slower if it is so both times.
+Where auto chooses Cook–Toom, the layer is checked, and timed by turns with the direct one. Elsewhere both have the same
+plan, and there is nothing to compare. One that comes out slower is timed once more, for longer: it counts as slower if
+it is so both times.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ _PADDINGS = ("valid", "same", "causal")
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A case that auto computes with Cook–Toom: how many times as fast as direct, seconds of direct, and the largest error as a share of
-    the bound; the bound may be exceeded `allowed` times."""
+    """A case that auto computes with Cook–Toom: how many times as fast as direct, seconds of direct, and the largest
+    error as a share of the bound; the bound may be exceeded `allowed` times."""
 
     case: Case
     plan: Plan
@@ -75,7 +76,17 @@ def _draw(rng: np.random.Generator, channels_first: bool) -> Case:
     channels, filters = (max(groups, width() // groups * groups) for _ in range(2))
     kernel_size, stride, dilation = between(1, 41), mostly_one(4), mostly_one(8)
     padding = str(rng.choice(_PADDINGS)) if rng.random() < 0.8 else (between(1, 41) - 1, between(1, 41) - 1)
-    problem = Problem(channels, filters, kernel_size, stride, dilation, groups, padding, Activation("relu"), channels_first=channels_first)
+    problem = Problem(
+        channels,
+        filters,
+        kernel_size,
+        stride,
+        dilation,
+        groups,
+        padding,
+        Activation("relu"),
+        channels_first=channels_first,
+    )
     batch, length = between(1, 32), between(16, 4000)
     return Case(f"{problem}@{batch}x{length}", "random", batch, length, problem)
 
@@ -113,7 +124,9 @@ def row(found: Comparison) -> str:
 def summary(found: Sequence[Comparison], drawn: int, failed: int) -> str:
     """What all of them say."""
     same, failures = drawn - len(found) - failed, f", and {failed} FAILED" if failed else ""
-    lines = [f"{drawn} problems: of {len(found)} auto chose Cook–Toom, of {same} the same plan as direct does{failures}"]
+    lines = [
+        f"{drawn} problems: of {len(found)} auto chose Cook–Toom, of {same} the same plan as direct does{failures}"
+    ]
     if found:
         worst, wrong = (min(found, key=lambda each: each.ratio), max(found, key=lambda each: each.error))
         lines += [
@@ -127,7 +140,8 @@ def summary(found: Sequence[Comparison], drawn: int, failed: int) -> str:
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench random", description="Holds what auto chooses for random problems against the direct algorithm, on one core."
+        prog="python -m bench random",
+        description="Holds what auto chooses for random problems against the direct algorithm, on one core.",
     )
     parser.add_argument("--count", type=count, default=200, help="problems that are drawn (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")

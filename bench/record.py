@@ -20,7 +20,9 @@ class RecordError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the machine can do, measured as a process of the run starts: FLOP/s of one core, bytes a second of a large `np.copyto`."""
+    """What the machine can do, measured as a process of the run starts: FLOP/s of one core, bytes a second of a large
+    `np.copyto`.
+    """
 
     threads: int
     cores: list[int]
@@ -32,10 +34,10 @@ class Limits:
 class Result:
     """One case on so many threads.
 
-    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, "direct" where the compiled layer is
-    computed by Cook–Toom, the same layer by the direct algorithm, and, on several threads, "single": the compiled layer on one of them. Who
-    gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one core in these rounds, `bytes` those of input, weights,
-    bias and output.
+    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, "direct" where the
+    compiled layer is computed by Cook–Toom, the same layer by the direct algorithm, and, on several threads, "single":
+    the compiled layer on one of them. Who gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one
+    core in these rounds, `bytes` those of input, weights, bias and output.
     """
 
     name: str
@@ -87,12 +89,16 @@ class Run:
     results: list[Result]
 
     def write(self, path: Path) -> None:
-        path.write_text(json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps({"format": FORMAT, **asdict(self)}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def result_from(fields: Mapping[str, Any]) -> Result:
     """The inverse of `asdict`. Raises TypeError, KeyError or ValueError for anything else."""
-    timings = {name: Timing(float(timing["seconds"]), float(timing["noise"])) for name, timing in fields["timings"].items()}
+    timings = {
+        name: Timing(float(timing["seconds"]), float(timing["noise"])) for name, timing in fields["timings"].items()
+    }
     if not all(timing.seconds > 0 for timing in timings.values()):
         raise ValueError(f"{fields['name']} has times that are not positive")
     result = Result(**{**fields, "timings": timings})
@@ -101,7 +107,9 @@ def result_from(fields: Mapping[str, Any]) -> Result:
 
 
 def read(path: Path) -> Run:
-    """The run that `write` wrote. Raises RecordError, with what is wrong, for another file, and OSError where none can be read."""
+    """The run that `write` wrote. Raises RecordError, with what is wrong, for another file, and OSError where none can
+    be read.
+    """
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
         if fields.pop("format") != FORMAT:

@@ -1,7 +1,9 @@
-"""What windows do to quiet steps beside loud ones: errors of the direct algorithm and Cook–Toom on recordings, with clicks and without.
+"""What windows do to quiet steps beside loud ones: errors of the direct algorithm and Cook–Toom on recordings, with
+clicks and without.
 
-A recording goes through 64 random filters of 7 taps, in float64, as a network's first layer would do it; what is measured is the second
-layer, of 64 channels, 64 filters and 3 taps, in float32, against sums in float64. A click is one sample in 300, as often up as down.
+A recording goes through 64 random filters of 7 taps, in float64, as a network's first layer would do it; what is
+measured is the second layer, of 64 channels, 64 filters and 3 taps, in float32, against sums in float64. A click is one
+sample in 300, as often up as down.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ _EVERY, _TAPS, _LONGEST = 300, 7, 20_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of one algorithm: the largest error as a share of the bound, how many outputs are beyond it, and what steps are off by, relatively.
+    """Of one algorithm: the largest error as a share of the bound, how many outputs are beyond it, and what steps are
+    off by, relatively.
 
     The error of a step is its largest, ÷ the root mean square of its outputs: the median over steps, and the largest.
     """
@@ -44,7 +47,9 @@ class Found:
 
 
 def recordings(files: Sequence[Path]) -> Iterator[tuple[str, Array]]:
-    """Those of packages that are installed, an ECG of PyWavelets and a seismogram of ObsPy, and the WAV files that are named."""
+    """Those of packages that are installed, an ECG of PyWavelets and a seismogram of ObsPy, and the WAV files that are
+    named.
+    """
     if importlib.util.find_spec("pywt"):
         import pywt.data
 
@@ -62,7 +67,9 @@ def recordings(files: Sequence[Path]) -> Iterator[tuple[str, Array]]:
 
 
 def with_clicks(recording: Array, factor: float) -> Array:
-    """A recording around zero, some of its samples replaced by ± `factor` times its largest; with factor 0, as it is."""
+    """A recording around zero, some of its samples replaced by ± `factor` times its largest; with
+    factor 0, as it is.
+    """
     signal: Array = recording - np.median(recording)
     if factor:
         places = np.arange(_EVERY // 2, signal.size, _EVERY)

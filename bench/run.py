@@ -36,19 +36,43 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_filter(parser)
     parser.add_argument(
-        "--peers", type=_peers, default=(), metavar="NAMES", help=f"all, none (default), or some of {','.join(peers.NEEDS)}"
+        "--peers",
+        type=_peers,
+        default=(),
+        metavar="NAMES",
+        help=f"all, none (default), or some of {','.join(peers.NEEDS)}",
     )
-    parser.add_argument("--threads", type=_threads, default=(1,), metavar="COUNTS", help="numbers of threads, such as 1,2 (default: 1)")
-    parser.add_argument("--sweeps", type=count, default=3, help="times that all cases are gone through (default: %(default)s)")
-    parser.add_argument("--rounds", type=count, default=5, help="times in a sweep that each takes its turn (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=_threads, default=(1,), metavar="COUNTS", help="numbers of threads, such as 1,2 (default: 1)"
+    )
+    parser.add_argument(
+        "--sweeps", type=count, default=3, help="times that all cases are gone through (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=count, default=5, help="times in a sweep that each takes its turn (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="one sweep of 3 rounds")
     add_target(parser)
-    parser.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="of the compiled layers (default: %(default)s)")
+    parser.add_argument(
+        "--algorithm",
+        choices=("auto", *ALGORITHMS),
+        default="auto",
+        help="of the compiled layers (default: %(default)s)",
+    )
     add_accuracy(parser)
     add_layout(parser)
-    parser.add_argument("--dtype", choices=("f32", "f64"), default="f32", help="default: %(default)s; the peers are measured in f32 only")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them under the machine's roofline, as .png, .svg or .pdf")
+    parser.add_argument(
+        "--dtype",
+        choices=("f32", "f64"),
+        default="f32",
+        help="default: %(default)s; the peers are measured in f32 only",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw them under the machine's roofline, as .png, .svg or .pdf"
+    )
     return parser
 
 
@@ -95,7 +119,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench. Gives the exit code: 1 where one of our results was wrong or the measuring failed, 2 where no case fits."""
+    """Run the bench. Gives the exit code: 1 where one of our results was wrong or the measuring failed, 2 where no case
+    fits.
+    """
     arguments = _arguments(argv)
     fields = ("filter", "sweeps", "rounds", "target", "algorithm", "accuracy", "layout", "dtype", "peers")
     settings = Settings(**{name: getattr(arguments, name) for name in fields})
@@ -123,7 +149,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _follow(settings: Settings, run: Run, shown: Progress) -> bool:
-    """Measure on one number of threads, print as it comes, and put what comes into `run`. False where the measuring failed."""
+    """Measure on one number of threads, print as it comes, and put what comes into `run`. False where the measuring
+    failed.
+    """
     results: list[Result] = []
     try:
         for event in process.events(settings):

@@ -1,4 +1,6 @@
-"""What is measured: the convolutions of shapes.json, taken from real models and from other libraries' benchmarks, as named cases."""
+"""What is measured: the convolutions of shapes.json, taken from real models and from other libraries' benchmarks, as
+named cases.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ class Case:
     def __str__(self) -> str:
         return f"{self.problem}@{self.batch}x{self.length}"
 
-    def layer(self, algorithm: str = "auto", target: str | None = None, threads: int = 1, accuracy: str = "standard") -> Conv1D:
+    def layer(
+        self, algorithm: str = "auto", target: str | None = None, threads: int = 1, accuracy: str = "standard"
+    ) -> Conv1D:
         """A built layer for it. Its weights are random, and the same for all layers of a case."""
         problem = self.problem
         layer = Conv1D(
@@ -60,7 +64,10 @@ class Case:
         rng = np.random.default_rng(1)
         spread = (problem.kernel_size * problem.group_channels) ** -0.5
         layer.set_weights(
-            [spread * rng.standard_normal(problem.kernel_shape, np.float32), rng.standard_normal(problem.filters, np.float32)]
+            [
+                spread * rng.standard_normal(problem.kernel_shape, np.float32),
+                rng.standard_normal(problem.filters, np.float32),
+            ]
         )
         return layer
 
@@ -78,7 +85,8 @@ class Case:
 
 
 def placed(shape: tuple[int, ...], dtype: str) -> Array:
-    """An array that begins 16 bytes after a multiple of 64, as NumPy's large arrays do on Linux, and as its small ones may or may not.
+    """An array that begins 16 bytes after a multiple of 64, as NumPy's large arrays do on Linux, and as its small ones
+    may or may not.
 
     Left to chance, that alone moves `wav2vec2/1s_conv0` from 410 µs, with the output at a multiple of 64, to 740 µs.
     """
@@ -89,7 +97,9 @@ def placed(shape: tuple[int, ...], dtype: str) -> Array:
 
 
 def load(channels_first: bool = False, dtype: str = "f32", text: str = "") -> list[Case]:
-    """The cases whose name, class or problem contains a text, in the file's order, in float32 ("f32") or float64 ("f64")."""
+    """The cases whose name, class or problem contains a text, in the file's order, in float32 ("f32") or float64
+    ("f64").
+    """
     cases = []
     for shape in json.loads(_FILE.read_text(encoding="utf-8")):
         left, right = shape["padding"]

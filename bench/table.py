@@ -33,7 +33,9 @@ def header(threads: int) -> str:
 
 
 def row(result: Result, peers: list[str], transforms: bool = True) -> str:
-    """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing else stands in the row."""
+    """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing else stands in the
+    row.
+    """
     wrong = [f"{name}: {fault}" for name, fault in result.faults.items()]
     if "compiled" not in result.timings:
         return f"{result.name:34} WRONG: {'; '.join(wrong)}"
@@ -58,8 +60,8 @@ def row(result: Result, peers: list[str], transforms: bool = True) -> str:
 
 
 def means(results: Sequence[Result], peers: list[str]) -> str:
-    """Of each class and of all: geometric means of the share of the bound (on several threads, of the ratio to one) and of the other
-    ratios, each over the cases that have it, and the number of cases where a peer is faster."""
+    """Of each class and of all: geometric means of the share of the bound (on several threads, of the ratio to one) and
+    of the other ratios, each over the cases that have it, and the number of cases where a peer is faster."""
     kinds = list(dict.fromkeys(result.kind for result in results))
     groups = {kind: [result for result in results if result.kind == kind] for kind in kinds}
     if len(kinds) > 1:
@@ -82,7 +84,9 @@ def summary(results: Sequence[Result], peers: list[str], transforms: bool = True
     """The targets, met and missed, with the numbers, and up to six of the cases that miss each."""
     lines = ["targets, float32"]
     for verdict in targets.verdicts(results, peers, transforms):
-        lines.append(f"  {'met   ' if verdict.met else 'MISSED'}  {verdict.wanted} ({verdict.cases} cases): {verdict.found}")
+        lines.append(
+            f"  {'met   ' if verdict.met else 'MISSED'}  {verdict.wanted} ({verdict.cases} cases): {verdict.found}"
+        )
         if verdict.missed:
             more = f" and {len(verdict.missed) - 6} more" if len(verdict.missed) > 6 else ""
             lines.append(f"          {len(verdict.missed)} miss it: {', '.join(verdict.missed[:6])}{more}")
@@ -91,7 +95,11 @@ def summary(results: Sequence[Result], peers: list[str], transforms: bool = True
 
 def _bound(result: Result, transforms: bool) -> list[str]:
     limit, goal, seconds = targets.limit(result), targets.goal(result, transforms), result.timings["compiled"].seconds
-    return [limit.bound, f"{100 * limit.seconds / seconds:.1f}", "" if goal is None else "met" if seconds <= goal else "missed"]
+    return [
+        limit.bound,
+        f"{100 * limit.seconds / seconds:.1f}",
+        "" if goal is None else "met" if seconds <= goal else "missed",
+    ]
 
 
 def _scaling(result: Result, transforms: bool) -> list[str]:

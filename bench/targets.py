@@ -1,9 +1,10 @@
 """What bounds each case, and how close to its bound the project wants it: the only place that knows either.
 
-On one thread the bound is the time that nothing could go below: the arithmetic at the FMA peak, or writing the output; for a depthwise
-layer with few taps, which does next to no arithmetic, a copy of as many bytes. An algorithm with fewer multiplications (Cook–Toom) can go
-below the first. So where it may be chosen (`transforms`), large cases have targets beyond the peak; and where it is, it is held against the
-direct algorithm. On several threads a case is held against itself on one.
+On one thread the bound is the time that nothing could go below: the arithmetic at the FMA peak, or writing the output;
+for a depthwise layer with few taps, which does next to no arithmetic, a copy of as many bytes. An algorithm with fewer
+multiplications (Cook–Toom) can go below the first. So where it may be chosen (`transforms`), large cases have targets
+beyond the peak; and where it is, it is held against the direct algorithm. On several threads a case is held against
+itself on one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One target: what is wanted, of how many cases, what was found, whether that is enough, and the cases that miss it, worst first."""
+    """One target: what is wanted, of how many cases, what was found, whether that is enough, and the cases that miss
+    it, worst first.
+    """
 
     wanted: str
     cases: int
@@ -56,7 +59,8 @@ def goal(result: Result, transforms: bool = True) -> float | None:
 def scaling_met(result: Result, transforms: bool = True) -> bool | None:
     """Whether two threads are as many times as fast as one as they should be; None where that was not measured.
 
-    Where it is only asked that they are no slower, they may differ by the noise of both, up to 10 %: most run the same code on one thread.
+    Where it is only asked that they are no slower, they may differ by the noise of both, up to 10 %: most run the same
+    code on one thread.
     """
     ratio, wanted = result.ratio("single", "compiled"), _scaling(result, transforms).wanted
     if ratio is None or result.threads != 2:
@@ -74,7 +78,10 @@ def verdicts(results: Sequence[Result], peers: Sequence[str], transforms: bool =
     found += [_of_direct(alone), _of_core(held[_EACH_OF_CORE], transforms)]
     found += [_of_rule(rule, held[rule]) for rule in _RULES]
     found += _of_peers(alone, list(peers), transforms)
-    found += [_of_scaling(band, [result for result in right if _scaling(result, transforms) is band], transforms) for band in _SCALING]
+    found += [
+        _of_scaling(band, [result for result in right if _scaling(result, transforms) is band], transforms)
+        for band in _SCALING
+    ]
     return [verdict for verdict in found if verdict is not None]
 
 
@@ -100,7 +107,9 @@ class _Rule:
 
 
 def _beyond(which: str, percent: int, fits: Callable[[Problem], bool], least: int = 32) -> _Rule:
-    """A share of the peak that fewer multiplications allow, for large cases with at least so many channels and filters."""
+    """A share of the peak that fewer multiplications allow, for large cases with at least so many
+    channels and filters.
+    """
 
     def holds(result: Result) -> bool:
         p = result.problem
@@ -110,12 +119,15 @@ def _beyond(which: str, percent: int, fits: Callable[[Problem], bool], least: in
     return _Rule(wanted, holds, lambda result: 100 * _arithmetic(result) / percent)
 
 
-# The first rule that holds for a case is the one that it is held against: one of these, where fewer multiplications may be chosen,
+# The first rule that holds for a case is the one that it is held against: one of these, where fewer multiplications may
+# be chosen,
 _BEYOND = (
     _beyond("3 taps", 165, lambda p: (p.kernel_size, p.stride) == (3, 1), least=64),
     _beyond("3 taps", 150, lambda p: (p.kernel_size, p.stride) == (3, 1)),
     _beyond("5 taps and more", 155, lambda p: p.kernel_size >= 5 and p.stride == 1),
-    _beyond("2 taps, 4 with stride 2, 8 with stride 4", 125, lambda p: (p.kernel_size, p.stride) in ((2, 1), (4, 2), (8, 4))),
+    _beyond(
+        "2 taps, 4 with stride 2, 8 with stride 4", 125, lambda p: (p.kernel_size, p.stride) in ((2, 1), (4, 2), (8, 4))
+    ),
     _beyond("3 taps with stride 2", 110, lambda p: (p.kernel_size, p.stride) == (3, 2)),
 )
 _EACH_OF_CORE = _Rule("the same cases: each 85 % of peak", _core, lambda r: _arithmetic(r) / 0.85)
@@ -133,7 +145,11 @@ _RULES = (
         lambda r: r.kind == "grouped" and r.problem.group_channels >= 4,
         lambda r: _arithmetic(r) / 0.75,
     ),
-    _Rule(f"depthwise, below {FEW_TAPS} taps: each 1.25 times a copy", _few_taps, lambda r: 1.25 * r.timings["copy"].seconds),
+    _Rule(
+        f"depthwise, below {FEW_TAPS} taps: each 1.25 times a copy",
+        _few_taps,
+        lambda r: 1.25 * r.timings["copy"].seconds,
+    ),
     _Rule(
         f"depthwise, {FEW_TAPS} taps and more: each 65 % of peak",
         lambda r: r.kind == "depthwise" and not _few_taps(r),
@@ -175,7 +191,9 @@ def _of_rule(rule: _Rule, results: list[Result]) -> Verdict | None:
         return None
     shares = {result.name: result.timings["compiled"].seconds / rule.seconds(result) for result in results}
     missed = sorted((name for name, share in shares.items() if share > 1), key=lambda name: -shares[name])
-    return Verdict(rule.wanted, len(results), f"worst takes {max(shares.values()):.2f} of that time", not missed, missed)
+    return Verdict(
+        rule.wanted, len(results), f"worst takes {max(shares.values()):.2f} of that time", not missed, missed
+    )
 
 
 def _of_core(results: list[Result], transforms: bool) -> Verdict | None:
@@ -189,7 +207,9 @@ def _of_core(results: list[Result], transforms: bool) -> Verdict | None:
 
 def _of_direct(results: list[Result]) -> Verdict | None:
     ratios = {result.name: ratio for result in results if (ratio := result.ratio("direct", "compiled")) is not None}
-    return _none_slower("Cook–Toom, wherever it is chosen: no slower than direct", ratios, _NO_SLOWER) if ratios else None
+    return (
+        _none_slower("Cook–Toom, wherever it is chosen: no slower than direct", ratios, _NO_SLOWER) if ratios else None
+    )
 
 
 def _of_peers(results: list[Result], peers: list[str], transforms: bool) -> list[Verdict]:

@@ -1,11 +1,13 @@
 """Time on a machine that does other things too: the calls to compare take turns in one process, and medians are kept.
 
-On one core the clock is the process's own time, that of all its threads: it stands still while the core runs another process, and a library
-that hands the work to a thread of its own is charged for it. On several cores threads work at the same time, and only the wall clock says
-how long a call took; what else the machine does then counts, so look at the noise.
+On one core the clock is the process's own time, that of all its threads: it stands still while the core runs another
+process, and a library that hands the work to a thread of its own is charged for it. On several cores threads work at
+the same time, and only the wall clock says how long a call took; what else the machine does then counts, so look at the
+noise.
 
-What disturbs one round in other ways (the clock rate, the caches) disturbs all calls of that round, so the ratios of one run hold better
-than its times. What lasts longer than a case, such as another machine's share of the memory, shows only between sweeps over all cases.
+What disturbs one round in other ways (the clock rate, the caches) disturbs all calls of that round, so the ratios of
+one run hold better than its times. What lasts longer than a case, such as another machine's share of the memory, shows
+only between sweeps over all cases.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _PAUSE = 5e-3  # seconds: libgomp's threads spin for some 3 ms after a call, on 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds of one call, the median over the rounds; and the noise, the distance of the rounds' quartiles as a share of the median."""
+    """Seconds of one call, the median over the rounds; and the noise, the distance of the rounds' quartiles as a share
+    of the median.
+    """
 
     seconds: float
     noise: float
@@ -46,7 +50,9 @@ def cores() -> list[int]:
 
 
 def pin(count: int = 1) -> list[int]:
-    """Keep this process on `count` cores, the last it may use, where the system can do that. Gives their numbers, or none."""
+    """Keep this process on `count` cores, the last it may use, where the system can do that. Gives their numbers, or
+    none.
+    """
     if not hasattr(os, "sched_setaffinity"):
         return []
     kept = cores()[-count:]
@@ -76,11 +82,14 @@ def repetitions(call: Call, seconds: float = 1e-3, clock: Clock = time.process_t
     return count
 
 
-def samples(calls: Mapping[str, Call], rounds: int, threads: int = 1, most_seconds: float = 8.0) -> dict[str, list[float]]:
-    """Seconds of one call of each, a number a round. In each round each takes its turn: half a millisecond that does not count, then one.
+def samples(
+    calls: Mapping[str, Call], rounds: int, threads: int = 1, most_seconds: float = 8.0
+) -> dict[str, list[float]]:
+    """Seconds of one call of each, a number a round. In each round each takes its turn: half a millisecond that does
+    not count, then one.
 
-    What comes first finds the caches full of what the call before left there, and wide vectors run slower for some 200 µs after a pause:
-    the FMA peak came out 4 % lower when only its first call did not count.
+    What comes first finds the caches full of what the call before left there, and wide vectors run slower for some 200
+    µs after a pause: the FMA peak came out 4 % lower when only its first call did not count.
 
     After `most_seconds` no further round begins, but three are always made.
     """

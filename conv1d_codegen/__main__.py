@@ -54,13 +54,23 @@ def _parser() -> argparse.ArgumentParser:
         "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
     dump.add_argument(
-        "--stage", action="append", choices=[*STAGES, "all"], help="which stage (default: scheduled); may be given several times"
+        "--stage",
+        action="append",
+        choices=[*STAGES, "all"],
+        help="which stage (default: scheduled); may be given several times",
     )
-    dump.add_argument("--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)")
-    dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
-    dump.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks")
     dump.add_argument(
-        "--accuracy", choices=ACCURACIES, default="", help="how exact Cook–Toom must be to be picked (default: strict, so never)"
+        "--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)"
+    )
+    dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
+    dump.add_argument(
+        "--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks"
+    )
+    dump.add_argument(
+        "--accuracy",
+        choices=ACCURACIES,
+        default="",
+        help="how exact Cook–Toom must be to be picked (default: strict, so never)",
     )
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
@@ -73,15 +83,26 @@ def _parser() -> argparse.ArgumentParser:
         epilog=f"Example: {_PROGRAM} tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
     )
     tune.add_argument(
-        "case", metavar="DESCRIPTOR@BATCHxLENGTH", help="the problem, as of `dump`, and the size of the inputs to measure with"
+        "case",
+        metavar="DESCRIPTOR@BATCHxLENGTH",
+        help="the problem, as of `dump`, and the size of the inputs to measure with",
     )
     tune.add_argument("--seconds", type=float, default=10.0, help="about how long to search (default: %(default)s)")
     tune.add_argument("--threads", type=int, default=1, help="threads of a call (default: %(default)s)")
-    tune.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for, as far as this one can run it")
-    tune.add_argument("--directory", type=Path, metavar="PATH", help="default: CONV1D_CODEGEN_CACHE_DIR; without either no file is written")
+    tune.add_argument(
+        "--target", choices=["host", *TARGETS], help="the machine to compile for, as far as this one can run it"
+    )
+    tune.add_argument(
+        "--directory",
+        type=Path,
+        metavar="PATH",
+        help="default: CONV1D_CODEGEN_CACHE_DIR; without either no file is written",
+    )
     tune.set_defaults(run=_tune)
 
-    targets = commands.add_parser("targets", help="list the machines there is code for, and which of them fits this one")
+    targets = commands.add_parser(
+        "targets", help="list the machines there is code for, and which of them fits this one"
+    )
     targets.set_defaults(run=_targets)
 
     selftest = commands.add_parser(
@@ -95,7 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     selftest.add_argument("--layers", type=int, help="at most so many layers (default: as many as there is time for)")
     selftest.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
     selftest.add_argument(
-        "--target", action="append", choices=["host", *TARGETS], help="default: all that run here; may be given several times"
+        "--target",
+        action="append",
+        choices=["host", *TARGETS],
+        help="default: all that run here; may be given several times",
     )
     selftest.add_argument("--jobs", type=int, default=1, help="processes at a time (default: %(default)s)")
     selftest.add_argument("--case", metavar="LINE", help="run one case, of a report's lines, and nothing else")
@@ -106,14 +130,18 @@ def _parser() -> argparse.ArgumentParser:
         help="find the heartbeats in a recorded ECG with compiled layers",
         description="Finds the heartbeats in a recorded ECG with compiled Conv1D layers, checks and times them, and saves a picture.",
     )
-    demo.add_argument("--output", type=Path, metavar="PICTURE", default=Path("conv1d_codegen_demo.png"), help="default: %(default)s")
+    demo.add_argument(
+        "--output", type=Path, metavar="PICTURE", default=Path("conv1d_codegen_demo.png"), help="default: %(default)s"
+    )
     demo.add_argument("--no-picture", action="store_true", help="print only; does not need matplotlib")
     demo.set_defaults(run=_demo)
     return parser
 
 
 def _problem(descriptor: str) -> Problem:
-    """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError where it names none."""
+    """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError
+    where it names none.
+    """
     from .reference import activations
 
     try:
@@ -124,7 +152,9 @@ def _problem(descriptor: str) -> Problem:
     except TypeError as error:
         name = problem.activation.name
         known = list(inspect.signature(activations.ELEMENTWISE[name]).parameters)[1:]
-        raise ValueError(f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}.") from error
+        raise ValueError(
+            f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}."
+        ) from error
     return problem
 
 
@@ -135,12 +165,18 @@ def _dump(arguments: argparse.Namespace) -> int:
     if "all" in stages:
         stages = list(STAGES)
     if arguments.passes and "scheduled" not in stages:
-        raise ValueError("--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out.")
+        raise ValueError(
+            "--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out."
+        )
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
     compilation = compile_problem(_problem(arguments.descriptor), options, length)
     texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
-    text = next(iter(texts.values())) if len(texts) == 1 else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
+    text = (
+        next(iter(texts.values()))
+        if len(texts) == 1
+        else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
+    )
     if arguments.output is None:
         sys.stdout.write(text)
     else:
@@ -170,7 +206,13 @@ def _targets(_: argparse.Namespace) -> int:
         chosen, here = "", str(error)
     print(f"{'name':8} {'vectors':>8} {'registers':>10} {'FMA':>4}  {'LLVM CPU':12} on this machine")
     for name, target in TARGETS.items():
-        use = "is what layers are compiled for" if name == chosen else "runs" if runs_here(target) else "can be dumped, does not run"
+        use = (
+            "is what layers are compiled for"
+            if name == chosen
+            else "runs"
+            if runs_here(target)
+            else "can be dumped, does not run"
+        )
         fma = "yes" if target.fma else "no"
         print(f"{name:8} {target.vector_bytes * 8:>4} bit {target.registers:>10} {fma:>4}  {target.cpu:12} {use}")
     print(f"\nhost: {here}")
@@ -194,7 +236,9 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and give its exit code. Raises SystemExit for arguments that argparse refuses, and after --help."""
+    """Run one command and give its exit code. Raises SystemExit for arguments that argparse
+    refuses, and after --help.
+    """
     arguments = _parser().parse_args(argv)
     try:
         code: int = arguments.run(arguments)

@@ -68,15 +68,21 @@ class Program:
     @kept
     def llvm(self) -> str:
         """The loops, printed as LLVM IR."""
-        return emit(self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan), red_zones=self.red_zones)
+        return emit(
+            self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan), red_zones=self.red_zones
+        )
 
     @kept
     def code(self) -> Code:
-        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for another machine."""
+        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for
+        another machine.
+        """
         from .machine import jit
 
         if not runs_here(self.target):
-            raise CompileError(f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped.")
+            raise CompileError(
+                f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped."
+            )
         logged = knobs.log_stages()
         verify(self.scheduled, scheduled=True)  # nothing unproved runs
         code = jit.load(self.llvm, self.scheduled.name, self.target)
@@ -110,9 +116,13 @@ class Program:
         return jit.assembly(self.llvm, self.target)
 
     def memory(self) -> int:
-        """About how many bytes this takes: its machine code, and its stages, whose objects take several times the length of the LLVM IR."""
+        """About how many bytes this takes: its machine code, and its stages, whose objects take several times the
+        length of the LLVM IR.
+        """
         made = vars(self)
-        return (made["code"].size if "code" in made else 0) + (_STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0)
+        return (made["code"].size if "code" in made else 0) + (
+            _STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0
+        )
 
     def release_stages(self) -> None:
         """Forget the stages before the machine code, which are made again if they are asked for."""
@@ -142,8 +152,8 @@ class Compilation:
     def kernel(self) -> CompiledKernel:
         """The program, loaded and callable for this problem. Raises CompileError if it is for another machine.
 
-        A program that can't be proved safe does not run: with an UnprovedWarning, the next one takes its place. Raises InvalidKernel where
-        there is none.
+        A program that can't be proved safe does not run: with an UnprovedWarning, the next one takes its place. Raises
+        InvalidKernel where there is none.
         """
         while True:
             try:
@@ -179,8 +189,8 @@ class Compilation:
 
 #: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.
 _STAGES_PER_CHARACTER = 4
-#: Of a compiled kernel beside its code and stages, LLVM's and Python's objects: a process grows by 134 KiB a layer, over 100 layers with
-#: 10 KiB of code each (`GROWTH` in tests/runtime/test_kernel_cache.py).
+#: Of a compiled kernel beside its code and stages, LLVM's and Python's objects: a process grows by 134 KiB a layer,
+#: over 100 layers with 10 KiB of code each (`GROWTH` in tests/runtime/test_kernel_cache.py).
 _BYTES_BESIDE = 120 << 10
 
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
@@ -188,11 +198,12 @@ _programs: WeakValueDictionary[tuple[Problem, Plan, Target, bool], Program] = We
 
 
 def compile_problem(problem: Problem, options: CompileOptions | None = None, length: int | None = None) -> Compilation:
-    """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and target.
+    """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and
+    target.
 
-    The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of `length` steps, or
-    for long ones. Any of them computes inputs of all lengths.
-    Raises CompileError for an algorithm, plan or target that does not fit.
+    The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of
+    `length` steps, or for long ones. Any of them computes inputs of all lengths. Raises CompileError for an algorithm,
+    plan or target that does not fit.
     """
     options = options or CompileOptions()
     with COMPILING:
@@ -210,7 +221,9 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
         )
 
 
-def _programs_of(problem: Problem, plan: Plan, target: Target, red_zones: bool, others: bool) -> tuple[Program, Iterable[Program]]:
+def _programs_of(
+    problem: Problem, plan: Plan, target: Target, red_zones: bool, others: bool
+) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
     plans = simpler_plans(problem, target, plan) if others else ()
 

@@ -1,4 +1,5 @@
-"""The environment switches: all of them, typed, with what they do. Those that change generated code are part of every cache key.
+"""The environment switches: all of them, typed, with what they do. Those that change generated code are part of every
+cache key.
 
 CONV1D_CODEGEN_TARGET=avx2      compile for a named target instead of the machine at hand         (changes code)
 CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass too, and not only on what runs   (checks only)
@@ -23,7 +24,9 @@ STAGES = ("problem", "plan", "loop", "scheduled", "llvm", "optimized", "asm")
 
 
 def target(known: Collection[str]) -> str | None:
-    """The name of the target to compile for, or None for this machine. Raises ValueError for a name that is not known."""
+    """The name of the target to compile for, or None for this machine. Raises ValueError for a name
+    that is not known.
+    """
     name = os.environ.get(_PREFIX + "TARGET")
     if name and name not in (*known, "host"):
         raise ValueError(f"{_PREFIX}TARGET must be host or one of {', '.join(known)}. Received: {name!r}.")
@@ -36,7 +39,9 @@ def verify() -> bool:
 
 
 def red_zones() -> bool:
-    """Whether kernels surround their scratch arrays with margins, and check them. Raises ValueError for what is neither 0 nor 1."""
+    """Whether kernels surround their scratch arrays with margins, and check them. Raises ValueError for what is neither
+    0 nor 1.
+    """
     return _is_on("RED_ZONES")
 
 
@@ -57,7 +62,9 @@ def log_stages() -> tuple[str, ...]:
 
 
 def cache_directory() -> Path | None:
-    """Where plans that were found by measuring are kept, or None. Raises ValueError for a path that depends on the working directory."""
+    """Where plans that were found by measuring are kept, or None. Raises ValueError for a path that depends on the
+    working directory.
+    """
     text = os.environ.get(_PREFIX + "CACHE_DIR")
     if text and not os.path.isabs(text):
         raise ValueError(f"{_PREFIX}CACHE_DIR must be an absolute path. Received: {text!r}.")
@@ -65,7 +72,9 @@ def cache_directory() -> Path | None:
 
 
 def threads() -> int | None:
-    """The number of threads to use, or None if the switch is not set. Raises ValueError for what is not a positive number."""
+    """The number of threads to use, or None if the switch is not set. Raises ValueError for what is not a positive
+    number.
+    """
     text = os.environ.get(_PREFIX + "THREADS")
     if not text:
         return None

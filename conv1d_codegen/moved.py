@@ -25,12 +25,16 @@ MOVED = {
 class _Moved(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds a module by its earlier name: the module of today, and not a second one."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         package, _, module = name.rpartition(".")
         return importlib.machinery.ModuleSpec(name, self) if package == _PACKAGE and module in MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:
-        sys.modules[module.__name__] = importlib.import_module(f"{_PACKAGE}.{MOVED[module.__name__.rpartition('.')[2]]}")
+        sys.modules[module.__name__] = importlib.import_module(
+            f"{_PACKAGE}.{MOVED[module.__name__.rpartition('.')[2]]}"
+        )
 
 
 def find_moved_modules() -> None:

@@ -1,4 +1,6 @@
-"""The number types: what each is called, how wide it is, and which type its sums are computed in. The one table of them."""
+"""The number types: what each is called, how wide it is, and which type its sums are computed in. The one table of
+them.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class NumberType:
 
     name: str  # in problems and in the loop IR
     keras: str  # Keras's, NumPy's and ml_dtypes'
-    llvm: str  # LLVM's, for how it is held in memory; bfloat16 is moved as bits: `fptrunc` to it is a library call on most machines
+    # LLVM's, for how it is held in memory; bfloat16 is moved as bits: `fptrunc` to it is a library call on most
+    # machines
+    llvm: str
     bytes: int
     compute: str  # the type that products of such numbers are summed up in
     significand: int  # bits, with the leading one
@@ -43,13 +47,17 @@ COMPUTE_TYPES = frozenset(row.compute for row in TYPES.values())
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:
-    """The NumPy dtype of a dtype's name. Raises ImportError for bfloat16 without the package `ml_dtypes`, which defines it."""
+    """The NumPy dtype of a dtype's name. Raises ImportError for bfloat16 without the package `ml_dtypes`, which defines
+    it.
+    """
     if name != "bfloat16":
         return np.dtype(name)
     try:
         with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
             ml_dtypes: Any = importlib.import_module("ml_dtypes")
     except ImportError as error:
-        raise ImportError("bfloat16 needs the package `ml_dtypes`: pip install ml_dtypes. Received: dtype='bfloat16'.") from error
+        raise ImportError(
+            "bfloat16 needs the package `ml_dtypes`: pip install ml_dtypes. Received: dtype='bfloat16'."
+        ) from error
     bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return bfloat16

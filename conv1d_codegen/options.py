@@ -19,8 +19,8 @@ class CompileOptions:
 
     algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only), "cook_toom" or "generic"
     accuracy          of "auto" and "cook_toom": "strict" never picks Cook–Toom; "standard" does where its error stays inside the bound that
-                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it, "strict", or
-                      "standard" where Cook–Toom is asked for by algorithm or plan
+                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it,
+                      "strict", or "standard" where Cook–Toom is asked for by algorithm or plan
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand
     plan              the schedule, a `Plan`; None takes the one that `tune` found, or else lets the cost model choose
@@ -40,27 +40,41 @@ class CompileOptions:
 
     def __post_init__(self) -> None:
         if self.algorithm not in ("auto", *ALGORITHMS):
-            raise ValueError(f"CompileOptions.algorithm must be one of auto, {', '.join(ALGORITHMS)}. Received: {self.algorithm!r}.")
+            raise ValueError(
+                f"CompileOptions.algorithm must be one of auto, {', '.join(ALGORITHMS)}. Received: {self.algorithm!r}."
+            )
         if self.accuracy == "":
             object.__setattr__(self, "accuracy", self._usual_accuracy())
         if self.accuracy not in ACCURACIES:
-            raise ValueError(f"CompileOptions.accuracy must be one of {', '.join(ACCURACIES)}. Received: {self.accuracy!r}.")
+            raise ValueError(
+                f"CompileOptions.accuracy must be one of {', '.join(ACCURACIES)}. Received: {self.accuracy!r}."
+            )
         if self.accuracy == "strict" != self._usual_accuracy():
-            raise ValueError('CompileOptions.accuracy="strict" excludes the algorithm "cook_toom": leave one of them out.')
+            raise ValueError(
+                'CompileOptions.accuracy="strict" excludes the algorithm "cook_toom": leave one of them out.'
+            )
         if self.num_threads is not None:
             object.__setattr__(self, "num_threads", _integer("num_threads", self.num_threads, 1))
         if not isinstance(self.strided_dilation, bool):
-            raise TypeError(f"CompileOptions.strided_dilation must be True or False. Received: {self.strided_dilation!r}.")
+            raise TypeError(
+                f"CompileOptions.strided_dilation must be True or False. Received: {self.strided_dilation!r}."
+            )
         if self.target is not None and not isinstance(self.target, (str, Target)):
-            raise TypeError(f"CompileOptions.target must be a Target, the name of one, or None. Received: {self.target!r}.")
+            raise TypeError(
+                f"CompileOptions.target must be a Target, the name of one, or None. Received: {self.target!r}."
+            )
         if self.plan is not None and not isinstance(self.plan, Plan):
             raise TypeError(f"CompileOptions.plan must be a Plan or None. Received: {self.plan!r}.")
         if self.plan is not None and self.algorithm not in ("auto", self.plan.algorithm):
-            raise ValueError(f"CompileOptions.plan is one of algorithm={self.plan.algorithm!r}. Received: algorithm={self.algorithm!r}.")
+            raise ValueError(
+                f"CompileOptions.plan is one of algorithm={self.plan.algorithm!r}. Received: algorithm={self.algorithm!r}."
+            )
         if self.explicit_padding is not None:
             pair = self.explicit_padding
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-                raise TypeError(f"CompileOptions.explicit_padding must be a pair (left, right) or None. Received: {pair!r}.")
+                raise TypeError(
+                    f"CompileOptions.explicit_padding must be a pair (left, right) or None. Received: {pair!r}."
+                )
             object.__setattr__(self, "explicit_padding", tuple(_integer("explicit_padding", side, 0) for side in pair))
 
     def _usual_accuracy(self) -> str:
@@ -74,13 +88,24 @@ class CompileOptions:
         if isinstance(options, Mapping):
             return cls(**options)
         if not isinstance(options, cls):
-            raise TypeError(f"`options` must be a CompileOptions, a dict of its fields, or None. Received: options={options!r}")
+            raise TypeError(
+                f"`options` must be a CompileOptions, a dict of its fields, or None. Received: options={options!r}"
+            )
         return options
 
     def get_config(self) -> dict[str, Any]:
-        """The fields that differ from the defaults, for a layer's config. Target and plan belong to one machine and stay out."""
-        usual = {**{field.name: field.default for field in fields(self)}, "accuracy": CompileOptions(self.algorithm).accuracy}
-        return {name: getattr(self, name) for name in usual if name not in ("target", "plan") and getattr(self, name) != usual[name]}
+        """The fields that differ from the defaults, for a layer's config. Target and plan belong to one machine and
+        stay out.
+        """
+        usual = {
+            **{field.name: field.default for field in fields(self)},
+            "accuracy": CompileOptions(self.algorithm).accuracy,
+        }
+        return {
+            name: getattr(self, name)
+            for name in usual
+            if name not in ("target", "plan") and getattr(self, name) != usual[name]
+        }
 
 
 def _integer(name: str, value: Any, least: int) -> int:

@@ -10,7 +10,8 @@ from conv1d_codegen.schedule import tuned_plans
 GOLDEN = Path(__file__).parent / "golden"
 
 
-#: What a contributor runs while working (`pytest -m quick`), a minute of it: rooms and files whose tests compile little.
+#: What a contributor runs while working (`pytest -m quick`), a minute of it: rooms and files whose tests compile
+#: little.
 QUICK = {
     "symbolic",
     "problem",
@@ -32,7 +33,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--update-golden", action="store_true", help="write the golden files of tests/golden anew instead of comparing")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the golden files of tests/golden anew instead of comparing"
+    )
 
 
 @pytest.fixture
@@ -45,7 +48,9 @@ def golden(request):
             path.write_text(text)
         if not path.exists():
             pytest.fail(f"There is no golden file {path.name}. `pytest --update-golden` writes it.")
-        assert text == path.read_text(), f"{path.name} differs; if the change is meant, `pytest --update-golden` writes it anew"
+        assert text == path.read_text(), (
+            f"{path.name} differs; if the change is meant, `pytest --update-golden` writes it anew"
+        )
 
     return check
 

@@ -1,7 +1,9 @@
-"""The garbage fuzzer: whatever the arguments, an exception of a documented type with a message that says what is wrong, or a right answer.
+"""The garbage fuzzer: whatever the arguments, an exception of a documented type with a message that says what is wrong,
+or a right answer.
 
-A case is a door of the public API and a seed, `layer 17`, from which the arguments are drawn. Crashes, hangs and warnings are failures, as
-are exceptions that only a fault raises (KeyError, IndexError, ...). The short run is `test_garbage_fuzzer.py`; the long one is
+A case is a door of the public API and a seed, `layer 17`, from which the arguments are drawn. Crashes, hangs and
+warnings are failures, as are exceptions that only a fault raises (KeyError, IndexError, ...). The short run is
+`test_garbage_fuzzer.py`; the long one is
 
     python tests/garbage_fuzzer.py --seconds 3600 --seed 1 --jobs 2
     python tests/garbage_fuzzer.py --case "layer 17"
@@ -135,7 +137,9 @@ def a_config(rng):
 
 def an_input(rng):
     """Inputs of any make, and `out`."""
-    layer = Conv1D(4, 3, padding=str(rng.choice(["valid", "same"])), dtype=str(rng.choice(["float32", "float64", "float16"])))
+    layer = Conv1D(
+        4, 3, padding=str(rng.choice(["valid", "same"])), dtype=str(rng.choice(["float32", "float64", "float16"]))
+    )
     good = np.ones((2, 9, 3), layer.compute_dtype)
     layer(good)
     x = made(rng, good) if rng.random() < 0.8 else good
@@ -150,7 +154,11 @@ def an_input(rng):
 
 def a_shape(rng):
     layer = Conv1D(4, 3)
-    shape = values(rng) if rng.random() < 0.5 else tuple(values(rng) if rng.random() < 0.4 else 9 for _ in range(rng.integers(0, 5)))
+    shape = (
+        values(rng)
+        if rng.random() < 0.5
+        else tuple(values(rng) if rng.random() < 0.4 else 9 for _ in range(rng.integers(0, 5)))
+    )
     ask = (layer.build, layer.compute_output_shape)[rng.integers(2)]
     ask(shape)
 
@@ -200,7 +208,9 @@ def a_text(rng):
     text = list(TEXTS[rng.integers(len(TEXTS))])
     for _ in range(rng.integers(0, 4)):
         at = int(rng.integers(len(text)))
-        text[at : at + int(rng.integers(2))] = [str(rng.choice(list("0189xX_@=,.()-+ abfgkscd\n\0٣é")))] if rng.random() < 0.7 else []
+        text[at : at + int(rng.integers(2))] = (
+            [str(rng.choice(list("0189xX_@=,.()-+ abfgkscd\n\0٣é")))] if rng.random() < 0.7 else []
+        )
         text = text or ["c"]
     ((Problem.parse, parse_case, Plan.parse, Activation.parse)[rng.integers(4)])("".join(text))
 

@@ -1,9 +1,10 @@
 """The kernel fuzzer: random legal plans, random choices and orders of passes, and mutated loops.
 
-Nothing that the verifier accepts may differ between the interpreter and the machine code, and nothing that passes made from the formula.
+Nothing that the verifier accepts may differ between the interpreter and the machine code, and nothing that passes made
+from the formula.
 
-A case is a kind and a seed, `plan 17`, `order 17` or `mutant 17`, from which everything is drawn. Kernels run in a child process with red
-zones and between guard pages. The short run is `test_kernel_fuzzer.py`; the long one is
+A case is a kind and a seed, `plan 17`, `order 17` or `mutant 17`, from which everything is drawn. Kernels run in a
+child process with red zones and between guard pages. The short run is `test_kernel_fuzzer.py`; the long one is
 
     python tests/kernel_fuzzer.py --seconds 3600 --seed 1 --jobs 2
     python tests/kernel_fuzzer.py --case "mutant 17"
@@ -33,7 +34,8 @@ from conv1d_codegen.verify import InvalidKernel, verify
 
 KINDS = ("plan", "order", "mutant")
 COMMAND = (__file__, "--worker")
-#: Passes that only make a kernel faster: without one of them it must still be right, as far as what is left fits together.
+#: Passes that only make a kernel faster: without one of them it must still be right, as far as what is left fits
+#: together.
 OPTIONAL = (
     "interchange_edges",
     "prefetch_block",
@@ -46,7 +48,8 @@ OPTIONAL = (
     "prefetch_output",
     "collapse_loops",
 )
-_SHARES = {"direct": 0.5, "depthwise": 0.2, "generic": 0.2, "cook_toom": 0.1}  # of the plans: Cook–Toom's kernels are long
+# of the plans: Cook–Toom's kernels are long
+_SHARES = {"direct": 0.5, "depthwise": 0.2, "generic": 0.2, "cook_toom": 0.1}
 _MOST_PRODUCTS = 6000  # which the interpreter takes some 50 ms for
 
 
@@ -87,7 +90,17 @@ def draw_plan(rng, problem):
         block = int(rng.choice([1, 2, 5, 8, 13, 24, 64, 200])) * max(1, outputs)
         width = int(rng.choice([1, 2, 4, 4, 8, 8, 16]))
         try:
-            plan = Plan(algorithm, lanes, width, int(rng.integers(1, 5)), tuple(rows), block, int(rng.integers(1, 9)), outputs, taps)
+            plan = Plan(
+                algorithm,
+                lanes,
+                width,
+                int(rng.integers(1, 5)),
+                tuple(rows),
+                block,
+                int(rng.integers(1, 9)),
+                outputs,
+                taps,
+            )
             check_fits(problem, plan)
         except CompileError:
             continue
@@ -214,7 +227,9 @@ def main():
         kind = outcome.case.split()[0]
         counts[kind] = counts[kind][0] + 1, counts[kind][1] + (outcome.outputs > 0)
         failed += bool(outcome.failure)
-    print("; ".join(f"{kind}: {all_} drawn, {run_} run" for kind, (all_, run_) in counts.items()) + f"; {failed} failed")
+    print(
+        "; ".join(f"{kind}: {all_} drawn, {run_} run" for kind, (all_, run_) in counts.items()) + f"; {failed} failed"
+    )
     return 1 if failed else 0
 
 

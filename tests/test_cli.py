@@ -34,12 +34,21 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 def test_dump_prints_a_stage(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", PROBLEM, "--stage", stage]) == 0
     out, err = capsys.readouterr()
-    expected = {"problem": PROBLEM, "plan": "direct", "loop": "for ", "scheduled": "for ", "llvm": "define ", "optimized": "define "}
+    expected = {
+        "problem": PROBLEM,
+        "plan": "direct",
+        "loop": "for ",
+        "scheduled": "for ",
+        "llvm": "define ",
+        "optimized": "define ",
+    }
     assert expected.get(stage, "ret") in out
     assert err == ""
 
 
-def test_dump_prints_the_scheduled_loops_by_default_and_several_stages_with_titles(capsys: pytest.CaptureFixture[str]) -> None:
+def test_dump_prints_the_scheduled_loops_by_default_and_several_stages_with_titles(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["dump", PROBLEM]) == 0
     scheduled = capsys.readouterr().out
     assert main(["dump", PROBLEM, "--stage", "plan", "--stage", "scheduled"]) == 0
@@ -56,7 +65,9 @@ def test_dump_shows_the_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--stage scheduled" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--passes")
 
 
-@pytest.mark.parametrize(("target", "instruction"), [("sse2", "mulps"), ("avx2", "vfmadd"), ("avx512", "zmm"), ("neon", "fmla")])
+@pytest.mark.parametrize(
+    ("target", "instruction"), [("sse2", "mulps"), ("avx2", "vfmadd"), ("avx512", "zmm"), ("neon", "fmla")]
+)
 def test_dump_compiles_for_any_target(target: str, instruction: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", "c16_f16_k3_valid_relu_f32", "--stage", "asm", "--target", target]) == 0
     assert instruction in capsys.readouterr().out
@@ -89,11 +100,15 @@ def test_dump_takes_an_algorithm_a_case_and_a_file(tmp_path: Path, capsys: pytes
         (["dump", "c4_f4_k3_valid_relu_f16", "--target", "sse2"], "float16"),
     ],
 )
-def test_wrong_arguments_are_refused_in_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_refused_in_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert said in refused(capsys, *arguments)
 
 
-def test_a_wrong_target_in_the_environment_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_target_in_the_environment_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("CONV1D_CODEGEN_TARGET", "vax")
     assert "vax" in refused(capsys, "dump", PROBLEM)
 
@@ -117,7 +132,9 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE there")
 def test_a_reader_that_stops_early_is_no_error() -> None:
     command = [sys.executable, "-m", "conv1d_codegen", "dump", "c16_f32_k3_valid_gelu_f32", "--stage", "llvm"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -14,7 +14,9 @@ PICKLE = Path(__file__).parent / "data" / "layer_0_1.pickle"
 
 
 def test_a_pickle_of_version_0_1_loads():
-    """A layer with a plan, a float16 policy, a bound activation, a regularizer and a constraint; and what it computed then."""
+    """A layer with a plan, a float16 policy, a bound activation, a regularizer and a constraint; and what it computed
+    then.
+    """
     found = pickle.loads(PICKLE.read_bytes())
     layer = found["layer"]
     assert type(layer) is conv1d_codegen.Conv1D

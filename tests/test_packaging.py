@@ -55,13 +55,36 @@ def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path)
         assert not [name for name in archive.namelist() if not name.startswith("conv1d_codegen")]
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    run(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel), cwd=elsewhere)
+    run(
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel), cwd=elsewhere
+    )
     output = run(sys.executable, "-c", USE, cwd=elsewhere, path=site)
     assert output.split(") ")[0] == "(2, 9, 4"
     assert f"True {site}" in output
-    dumped = run(sys.executable, "-m", "conv1d_codegen", "dump", "c3_f4_k3_causal_tanh_f32", "--stage", "asm", cwd=elsewhere, path=site)
+    dumped = run(
+        sys.executable,
+        "-m",
+        "conv1d_codegen",
+        "dump",
+        "c3_f4_k3_causal_tanh_f32",
+        "--stage",
+        "asm",
+        cwd=elsewhere,
+        path=site,
+    )
     assert "c3_f4_k3_causal_tanh_f32" in dumped
-    tested = run(sys.executable, "-m", "conv1d_codegen", "selftest", "--layers", "3", "--seconds", "100", cwd=elsewhere, path=site)
+    tested = run(
+        sys.executable,
+        "-m",
+        "conv1d_codegen",
+        "selftest",
+        "--layers",
+        "3",
+        "--seconds",
+        "100",
+        cwd=elsewhere,
+        path=site,
+    )
     assert "0 failures" in tested
 
 
@@ -82,7 +105,9 @@ def test_the_bench_extra_has_all_that_the_peers_need():
     (extra,) = re.findall(r"^bench = \[(.*?)^\]$", text, re.DOTALL | re.MULTILINE)
     listed = {re.match(r"[a-z]+", entry)[0] for entry in re.findall(r'"(.*?)"', extra)}
     peers = re.findall(
-        r"^(?:import|from) (\w+)", "\n".join(path.read_text() for path in (ROOT / "bench" / "peers").glob("*.py")), re.MULTILINE
+        r"^(?:import|from) (\w+)",
+        "\n".join(path.read_text() for path in (ROOT / "bench" / "peers").glob("*.py")),
+        re.MULTILINE,
     )
     third_party = set(peers) - set(sys.stdlib_module_names) - {"bench", "conv1d_codegen", "numpy"}
     assert third_party == {"torch", "onnxruntime", "onnx", "openvino", "jax"}
@@ -102,5 +127,7 @@ def test_the_readme_shows_what_the_commands_print():
     (command,) = re.findall(r"^conv1d-codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
     blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     for stage in ("loop", "scheduled"):
-        printed = run(sys.executable, "-m", "conv1d_codegen", *command.split(), "--stage", stage, "--target", "avx2", cwd=ROOT)
+        printed = run(
+            sys.executable, "-m", "conv1d_codegen", *command.split(), "--stage", stage, "--target", "avx2", cwd=ROOT
+        )
         assert any(block in printed for block in blocks), f"no block of README.md is part of the stage {stage}"

@@ -9,7 +9,20 @@ PACKAGE = Path(conv1d_codegen.__file__).parent
 #: From the ground up. A room may import from those before it.
 FLOORS = (
     *("errors", "knobs", "locks", "number_types", "version"),
-    *("symbolic", "machine", "problem", "toom", "ir", "schedule", "reference", "lower", "verify", "passes", "emit", "runtime"),
+    *(
+        "symbolic",
+        "machine",
+        "problem",
+        "toom",
+        "ir",
+        "schedule",
+        "reference",
+        "lower",
+        "verify",
+        "passes",
+        "emit",
+        "runtime",
+    ),
     *("options", "compiler", "layers", "tuning", "selftest", "demo", "moved", "__init__", "__main__"),
 )
 

@@ -1,13 +1,15 @@
-"""Searches the points of `conv1d_codegen/toom/points.py` and prints that file's table: `python tools/find_points.py [MULTIPLICATIONS...]`.
+"""Searches the points of `conv1d_codegen/toom/points.py` and prints that file's table: `python tools/find_points.py
+[MULTIPLICATIONS...]`.
 
-Points come in pairs ±a, as rows of a pair share what costs most, with 0 where the number of finite points is odd. Of sets without this
-order, over 29 numbers up to 4, for 4 and 5 multiplications and, with 0, F(4,3) and F(2,5), none had a smaller error, and all had longer
-programs. Magnitudes are dyadic, so that float32 has every coefficient.
+Points come in pairs ±a, as rows of a pair share what costs most, with 0 where the number of finite points is odd. Of
+sets without this order, over 29 numbers up to 4, for 4 and 5 multiplications and, with 0, F(4,3) and F(2,5), none had a
+smaller error, and all had longer programs. Magnitudes are dyadic, so that float32 has every coefficient.
 
-A set's merit is its predicted error, averaged over all F(m, r) with as many multiplications; a step of the programs counts like 1 % of
-it: with 64 channels and filters one of A costs 0.3 % of the products, and accuracy decides what may be used at all. The error of the
-sums of products alone, which is most of it, picks the sets that are looked at in full. That of 3 multiplications is not searched: 0 and 1
-make programs of 2 + 2 steps, and an error of 0.32, where ±5/8 have 3 + 3 and 0.26, and so little is won by F(2,2) that steps count.
+A set's merit is its predicted error, averaged over all F(m, r) with as many multiplications; a step of the programs
+counts like 1 % of it: with 64 channels and filters one of A costs 0.3 % of the products, and accuracy decides what may
+be used at all. The error of the sums of products alone, which is most of it, picks the sets that are looked at in full.
+That of 3 multiplications is not searched: 0 and 1 make programs of 2 + 2 steps, and an error of 0.32, where ±5/8 have 3
++ 3 and 0.26, and so little is won by F(2,2) that steps count.
 
 For development only: nothing that runs needs it. 9 and 10 multiplications take a minute each, the others seconds.
 """
@@ -83,7 +85,9 @@ def main(numbers: Sequence[str]) -> None:
         best = min(found, key=merit)
         errors = " ".join(f"{predicted(one, one.taps, CHANNELS, 1):.2f}" for one in best)
         results = " ".join(str(program(one.results).operations) for one in best)
-        print(f"    # {best[0]} to {best[-1]}: error {errors}; steps {program(best[0].inputs).operations}, and {results}")
+        print(
+            f"    # {best[0]} to {best[-1]}: error {errors}; steps {program(best[0].inputs).operations}, and {results}"
+        )
         print(f'    {multiplications}: _points("{" ".join(map(str, best[0].points))}"),')
 
 

@@ -1,7 +1,9 @@
-"""Fits the polynomials of `conv1d_codegen/polynomials.py` and prints that file's tables: `python tools/fit_polynomials.py [NAME...]`.
+"""Fits the polynomials of `conv1d_codegen/polynomials.py` and prints that file's tables: `python
+tools/fit_polynomials.py [NAME...]`.
 
-Remez's exchange, in mpmath: the best polynomial is the one whose weighted error has its largest magnitude, with alternating signs, at
-degree + 2 points; those points are looked for by turns with the polynomial. For development only: nothing that runs needs it.
+Remez's exchange, in mpmath: the best polynomial is the one whose weighted error has its largest magnitude, with
+alternating signs, at degree + 2 points; those points are looked for by turns with the polynomial. For development only:
+nothing that runs needs it.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ GELU_ROOT = 8  # gelu's tail is the eighth power of a polynomial
 
 @dataclass(frozen=True)
 class Fit:
-    """One polynomial: `function` from lo to hi. What is made small is `weight * error`: the error of what the polynomial is used for."""
+    """One polynomial: `function` from lo to hi. What is made small is `weight * error`: the error of what the
+    polynomial is used for.
+    """
 
     function: Function
     weight: Function
@@ -64,7 +68,9 @@ def remez(points: list[mp.mpf], values: list[mp.mpf], weights: list[mp.mpf], deg
 
 
 def fit(problem: Fit, compute: str) -> tuple[list[np.floating[Any]], mp.mpf]:
-    """The coefficients in the dtype, lowest power first, and the largest weighted error that they make in exact arithmetic."""
+    """The coefficients in the dtype, lowest power first, and the largest weighted error that they make in exact
+    arithmetic.
+    """
     degree = problem.degree[compute]
     points = chebyshev_points(problem.lo, problem.hi[compute], GRID * (degree + 2))
     values = [problem.function(x) for x in points]
@@ -133,7 +139,9 @@ FITS = {
     ),
     "GELU": Fit(
         function=lambda a: (gelu_root(a) - 1) / a,
-        weight=lambda a: GELU_ROOT * gelu_root(a) ** (GELU_ROOT - 1) * a * max(a, mp.mpf("0.5")) / 2 / gelu_root(a) ** 2,
+        weight=lambda a: (
+            GELU_ROOT * gelu_root(a) ** (GELU_ROOT - 1) * a * max(a, mp.mpf("0.5")) / 2 / gelu_root(a) ** 2
+        ),
         lo=mp.mpf("0.001"),
         hi={"f32": mp.mpf(6), "f64": mp.mpf(9)},
         degree={"f32": 7, "f64": 23},

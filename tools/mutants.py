@@ -1,7 +1,7 @@
 """Mutants of a Python file: the same program with one small fault, each a syntax tree that can be compiled.
 
-What is left alone, because no test should tell it apart: docstrings, annotations, decorators, the texts of errors, what f-strings print,
-and whether `zip` is strict.
+What is left alone, because no test should tell it apart: docstrings, annotations, decorators, the texts of errors, what
+f-strings print, and whether `zip` is strict.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import Any
 
 _COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 _COMPARE |= {ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
-_ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv, ast.Div: ast.Mult}
+_ARITHMETIC = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.Div: ast.Mult,
+}
 _ARITHMETIC |= {ast.LShift: ast.RShift, ast.BitAnd: ast.BitOr}
 _NAMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "any": "all", "all": "any"}
 
@@ -58,9 +65,15 @@ def mutant(path: Path, file: str, place: Place) -> Mutant:
 
 
 def _short(statement: ast.AST, node: ast.AST) -> str:
-    """The line of a statement that a fault changes: the head of a block, or the innermost expression that says enough."""
+    """The line of a statement that a fault changes: the head of a block, or the innermost
+    expression that says enough.
+    """
     if isinstance(statement, (ast.If, ast.For, ast.While, ast.With, ast.FunctionDef, ast.ClassDef, ast.Match)):
-        return ast.unparse(statement).split("\n")[0] if not isinstance(node, ast.stmt) else ast.unparse(node).split("\n")[0]
+        return (
+            ast.unparse(statement).split("\n")[0]
+            if not isinstance(node, ast.stmt)
+            else ast.unparse(node).split("\n")[0]
+        )
     return " ".join(ast.unparse(statement).split())
 
 
@@ -125,7 +138,9 @@ def _faults(node: ast.AST) -> list[Callable[[], Any]]:
             put(test=ast.UnaryOp(ast.Not(), test))
         case ast.Raise() | ast.Expr(value=ast.Call()) | ast.Continue():
             faults.append(lambda: _become(node, ast.Pass()))
-        case ast.Return(value=value) if value is not None and not (isinstance(value, ast.Constant) and value.value is None):
+        case ast.Return(value=value) if value is not None and not (
+            isinstance(value, ast.Constant) and value.value is None
+        ):
             put(value=ast.Constant(None))
     return faults
 

@@ -4,13 +4,15 @@
     python tools/mutate.py --only problem/ --only lower/             all mutants of some files
     python tools/mutate.py --only passes/tile.py --list              what they are
 
-Each mutant is tried in a process of its own, forked from one that has imported what is slow to import and nothing of the package; an import
-hook gives it the mutated module, so no file is ever changed. It runs the tests that `TESTS` names for its file, stops at the first that
-fails, and is killed by a test that fails, by a crash, or by time. Survivors are printed, but for those that `equivalent_mutants.txt` lists
-with the reason why no test can tell them apart. See tests/MUTATION.md.
+Each mutant is tried in a process of its own, forked from one that has imported what is slow to import and nothing of
+the package; an import hook gives it the mutated module, so no file is ever changed. It runs the tests that `TESTS`
+names for its file, stops at the first that fails, and is killed by a test that fails, by a crash, or by time. Survivors
+are printed, but for those that `equivalent_mutants.txt` lists with the reason why no test can tell them apart. See
+tests/MUTATION.md.
 
-No tool from the package index was taken: of those that are kept up, mutmut copies the whole tree and runs one selection of tests for all
-mutants, and cosmic-ray writes the faults into the files and starts an interpreter for each, which takes longer than most tests here.
+No tool from the package index was taken: of those that are kept up, mutmut copies the whole tree and runs one selection
+of tests for all mutants, and cosmic-ray writes the faults into the files and starts an interpreter for each, which
+takes longer than most tests here.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from mutants import Mutant, Place, mutant, places  # noqa: E402
 
-#: For the files whose names begin so, the first that fits: what pytest is given. The quick tests come first; of slow files, a part.
+#: For the files whose names begin so, the first that fits: what pytest is given. The quick tests come first; of slow
+#: files, a part.
 _GOLDEN = "tests/compiler/test_golden.py"
 _PART = ("-k", "not neon")
 TESTS: dict[str, tuple[str, ...]] = {
@@ -114,7 +117,11 @@ def run(arguments: tuple[str, ...], one: Mutant | None, seconds: int) -> bool:
             os.dup2(nothing, stream)
         if one is not None:
             sys.meta_path.insert(0, _Hook(_module(one.file), PACKAGE / one.file, one.tree))
-        os._exit(int(pytest.main([*arguments, "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0"])))
+        os._exit(
+            int(
+                pytest.main([*arguments, "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", "--hypothesis-seed=0"])
+            )
+        )
     end = time.monotonic() + 8 * seconds  # of a machine that is busy; or it waits for ever
     while (done := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > end:
@@ -133,7 +140,9 @@ def _seconds() -> float:
 
 
 def chosen(only: list[str], sample: int | None, seed: int) -> list[tuple[str, Place]]:
-    """Places of mutants: those of files whose names begin with one of `only`, or of all that have tests; a sample, or all."""
+    """Places of mutants: those of files whose names begin with one of `only`, or of all that have tests; a sample, or
+    all.
+    """
     names = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
     wanted = [name for name in names if any(name.startswith(prefix) for prefix in (only or TESTS))]
     everything = [(name, place) for name in wanted for place in places(PACKAGE / name)]
@@ -144,7 +153,9 @@ def chosen(only: list[str], sample: int | None, seed: int) -> list[tuple[str, Pl
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", action="append", default=[], metavar="PREFIX", help="files whose names begin so, as `passes/tile`")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PREFIX", help="files whose names begin so, as `passes/tile`"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="so many mutants at random; without it, all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
@@ -152,7 +163,9 @@ def main() -> int:
     os.chdir(ROOT)
     listed = [line.split("  # ")[0] for line in EQUIVALENT.read_text(encoding="utf-8").splitlines() if "  # " in line]
     beginnings = tuple(line[:-1] for line in listed if line.endswith("*"))
-    some = [mutant(PACKAGE / name, name, place) for name, place in chosen(arguments.only, arguments.sample, arguments.seed)]
+    some = [
+        mutant(PACKAGE / name, name, place) for name, place in chosen(arguments.only, arguments.sample, arguments.seed)
+    ]
     if arguments.list:
         print(*some, sep="\n")
         return 0
@@ -173,11 +186,15 @@ def main() -> int:
         if survived:
             print(f"survived: {one}", flush=True)
         if number % 50 == 49:
-            print(f"{number + 1} of {len(some)}: {killed.total()} of {total.total()} killed", file=sys.stderr, flush=True)
+            print(
+                f"{number + 1} of {len(some)}: {killed.total()} of {total.total()} killed", file=sys.stderr, flush=True
+            )
     for file in total:
         print(f"{file:36} {killed[file]:4} of {total[file]:4} killed")
     share = killed.total() / max(1, total.total())
-    print(f"{killed.total()} of {total.total()} killed, {share:.1%}; {len(some) - total.total()} that are equivalent were left out")
+    print(
+        f"{killed.total()} of {total.total()} killed, {share:.1%}; {len(some) - total.total()} that are equivalent were left out"
+    )
     return 0 if share >= 0.9 else 1
 
 

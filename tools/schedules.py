@@ -1,9 +1,11 @@
-"""Did a change of the compiler change the loops? The scheduled text of many kernels, written down before and compared afterwards.
+"""Did a change of the compiler change the loops? The scheduled text of many kernels, written down before and compared
+afterwards.
 
     python tools/schedules.py --write before.json     of the bench's cases, both layouts and four targets, direct and Cook–Toom
     python tools/schedules.py --against before.json   prints what differs, and fails if anything does
 
-The same loops make the same code: what is rearranged in the compiler without a difference here has changed neither speed nor results.
+The same loops make the same code: what is rearranged in the compiler without a difference here has changed neither
+speed nor results.
 """
 
 from __future__ import annotations
@@ -32,7 +34,9 @@ def scheduled() -> Iterator[tuple[str, str]]:
     for channels_first, target in product((False, True), TARGETS):
         for case in load(channels_first):
             for accuracy in ("strict", "standard"):
-                compilation = compile_problem(case.problem, CompileOptions(target=target, accuracy=accuracy), case.length)
+                compilation = compile_problem(
+                    case.problem, CompileOptions(target=target, accuracy=accuracy), case.length
+                )
                 yield f"{case} {target} {accuracy}", compilation.dump("plan") + compilation.dump("scheduled")
 
 

@@ -4,9 +4,9 @@ A peer's file is named as what it imports, and has one function:
 
     prepare(problem, x, weights, bias, threads) -> Prepared
 
-`x` is `(N, C, T)`, `weights` `(F, C/g, k)`, `bias` `(F,)`, all float32 and C-contiguous, whatever the problem's data format. What can be
-done once for many inferences of one shape is done there: layouts, compiling, buffers. The imports are at the top of each file, so a file
-is loaded, by `load`, only once its library is wanted and known to be there.
+`x` is `(N, C, T)`, `weights` `(F, C/g, k)`, `bias` `(F,)`, all float32 and C-contiguous, whatever the problem's data
+format. What can be done once for many inferences of one shape is done there: layouts, compiling, buffers. The imports
+are at the top of each file, so a file is loaded, by `load`, only once its library is wanted and known to be there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def missing(names: Iterable[str]) -> list[str]:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The version of each of these peers, as the package says that has its module: there are several of ONNX Runtime, for one."""
+    """The version of each of these peers, as the package says that has its module: there are several of ONNX Runtime,
+    for one.
+    """
     packages = metadata.packages_distributions()
     return {name: metadata.version(packages[name][0]) for name in names}
 

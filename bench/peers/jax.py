@@ -1,7 +1,7 @@
 """JAX: a convolution, bias and relu, compiled ahead of time by XLA for this shape, weights and all, in float32.
 
-Channels last: on the eleven shapes tried it was as fast as channels first or faster, up to 2.6 times. XLA takes as many threads as there
-are cores that the process may use when JAX starts.
+Channels last: on the eleven shapes tried it was as fast as channels first or faster, up to 2.6 times. XLA takes as many
+threads as there are cores that the process may use when JAX starts.
 """
 
 from __future__ import annotations

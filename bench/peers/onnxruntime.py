@@ -1,6 +1,7 @@
 """ONNX Runtime: a graph of Conv and Relu, which its optimiser makes one node, with input and output bound beforehand.
 
-The buffers are ONNX Runtime's own: bound to NumPy's, which are aligned to 16 bytes only, `encodec/in` takes 30 % longer.
+The buffers are ONNX Runtime's own: bound to NumPy's, which are aligned to 16 bytes only, `encodec/in` takes 30 %
+longer.
 """
 
 from __future__ import annotations

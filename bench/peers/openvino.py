@@ -1,7 +1,8 @@
-"""OpenVINO: a graph of (group) convolution, bias and relu, compiled for this shape, with the hint for low latency, in float32.
+"""OpenVINO: a graph of (group) convolution, bias and relu, compiled for this shape, with the hint for low latency, in
+float32.
 
-The plug-in may not pin threads, as the bench has pinned the process. `infer(share_outputs=True)` copies nothing, and is as fast as
-`start_async` and `wait` on large shapes and 4 µs faster on small ones.
+The plug-in may not pin threads, as the bench has pinned the process. `infer(share_outputs=True)` copies nothing, and is
+as fast as `start_async` and `wait` on large shapes and 4 µs faster on small ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PyTorch: `F.conv1d` with a bias, then `relu_`, eager, in inference mode; oneDNN as it is on by default.
 
-`conv1d` pads both sides alike, so where they differ `F.pad` is part of what is timed. Compiling the module with `torch.jit.freeze` and
-`optimize_for_inference` was no faster on any of the ten shapes tried but one (by 7 %).
+`conv1d` pads both sides alike, so where they differ `F.pad` is part of what is timed. Compiling the module with
+`torch.jit.freeze` and `optimize_for_inference` was no faster on any of the ten shapes tried but one (by 7 %).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The demo: heartbeats in a recorded ECG, found by compiled Conv1D layers.
 
-The detector is that of J. Pan and W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Transactions on Biomedical Engineering
-BME-32(3), 1985, each of its filters a layer: band-pass of 5 to 15 Hz, five-point derivative, squaring (as an activation), integration
-over 150 ms. A fixed threshold replaces its adaptive ones. The filters are centred ("same"), so peaks stay where the beats are.
+The detector is that of J. Pan and W. J. Tompkins, "A real-time QRS detection algorithm", IEEE Transactions on
+Biomedical Engineering BME-32(3), 1985, each of its filters a layer: band-pass of 5 to 15 Hz, five-point derivative,
+squaring (as an activation), integration over 150 ms. A fixed threshold replaces its adaptive ones. The filters are
+centred ("same"), so peaks stay where the beats are.
 
-The signal is `pywt.data.ecg()`, which PyWavelets documents as "1024 points of an ECG timeseries", without a sampling rate. 360 Hz is
-taken: between the beats lies a ripple with a period of 6 samples, which is then the 60 Hz of the mains.
+The signal is `pywt.data.ecg()`, which PyWavelets documents as "1024 points of an ECG timeseries", without a sampling
+rate. 360 Hz is taken: between the beats lies a ripple with a period of 6 samples, which is then the 60 Hz of the mains.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ THRESHOLD = 0.3  # of the highest peak
 
 @dataclass(frozen=True)
 class Filter:
-    """One layer of the detector. `slope(a)` is the steepest that the activation is between -a and a: it carries errors through it."""
+    """One layer of the detector. `slope(a)` is the steepest that the activation is between -a and a: it carries errors
+    through it.
+    """
 
     name: str
     taps: Array
@@ -57,10 +60,12 @@ class Filter:
         return layer
 
     def error(self, layer: Conv1D, x: Array, y: Array) -> float:
-        """The largest error of `y`, the layer's output for `x`, as a share of what rounding allows there: up to 1 is right."""
+        """The largest error of `y`, the layer's output for `x`, as a share of what rounding allows there: up to 1 is
+        right.
+        """
         exact = reference.conv1d(x, layer.kernel, None, layer.problem)
-        # `error_bound` counts on roundings that go both ways. In a slow signal many go the same way: up to one a term then (N. Higham,
-        # Accuracy and Stability of Numerical Algorithms, §4.2), where it allows 8.
+        # `error_bound` counts on roundings that go both ways. In a slow signal many go the same way: up to one a term
+        # then (N. Higham, Accuracy and Stability of Numerical Algorithms, §4.2), where it allows 8.
         bound = reference.error_bound(x, layer.kernel, None, layer.problem) * max(1.0, len(self.taps) / 8)
         bound *= self.slope(np.abs(exact) + bound)
         if self.activation is not None:
@@ -70,7 +75,9 @@ class Filter:
 
 
 def band_pass(length: int, low: float, high: float) -> Array:
-    """Taps that keep `low` to `high` Hz: the ideal response's, cut off by a Hamming window, without any response to a constant."""
+    """Taps that keep `low` to `high` Hz: the ideal response's, cut off by a Hamming window, without any response to a
+    constant.
+    """
     seconds = (np.arange(length) - (length - 1) / 2) / RATE
     ideal = 2 * high * np.sinc(2 * high * seconds) - 2 * low * np.sinc(2 * low * seconds)
     window = np.hamming(length)
@@ -89,7 +96,9 @@ def detector() -> tuple[Filter, ...]:
 
 
 def load_ecg() -> Array:
-    """The recording, in its own units, its median at zero. Raises ImportError, with what to install, without PyWavelets."""
+    """The recording, in its own units, its median at zero. Raises ImportError, with what to install, without
+    PyWavelets.
+    """
     require("pywt", "PyWavelets")
     import pywt.data
 
@@ -98,10 +107,12 @@ def load_ecg() -> Array:
 
 
 def find_beats(ecg: Array, integrated: Array) -> Array:
-    """The samples at which the heart beats: the tallest peaks first, none within the refractory period of another, each moved to the
-    maximum of the ECG nearby."""
+    """The samples at which the heart beats: the tallest peaks first, none within the refractory period of another, each
+    moved to the maximum of the ECG nearby."""
     inner = integrated[1:-1]
-    peaks = 1 + np.flatnonzero((inner > integrated[:-2]) & (inner >= integrated[2:]) & (inner > THRESHOLD * integrated.max()))
+    peaks = 1 + np.flatnonzero(
+        (inner > integrated[:-2]) & (inner >= integrated[2:]) & (inner > THRESHOLD * integrated.max())
+    )
     beats: list[int] = []
     for peak in peaks[np.argsort(-integrated[peaks])]:
         if all(abs(peak - beat) > REFRACTORY * RATE for beat in beats):
@@ -114,4 +125,6 @@ def find_beats(ecg: Array, integrated: Array) -> Array:
 def require(module: str, package: str) -> None:
     """Raises ImportError, with what to install, where a module of a package is not there."""
     if find_spec(module) is None:
-        raise ImportError(f"the demo needs {package}, which is not installed: run `{sys.executable} -m pip install PyWavelets matplotlib`")
+        raise ImportError(
+            f"the demo needs {package}, which is not installed: run `{sys.executable} -m pip install PyWavelets matplotlib`"
+        )

@@ -12,7 +12,8 @@ from .timing import LONG, Timing, measure
 
 
 def run(picture: Path | None) -> int:
-    """Run the demo: prints what it finds, saves a picture unless `picture` is None. Gives the exit code: 1 where a result is wrong.
+    """Run the demo: prints what it finds, saves a picture unless `picture` is None. Gives the exit code: 1 where a
+    result is wrong.
 
     Raises ImportError, with what to install, where PyWavelets or matplotlib is missing.
     """
@@ -20,7 +21,9 @@ def run(picture: Path | None) -> int:
         require("matplotlib", "matplotlib")
     ecg = load_ecg()
     filters = detector()
-    print(f"An ECG of {ecg.size} samples at {RATE} Hz, {ecg.size / RATE:.1f} s (pywt.data.ecg), through three compiled Conv1D layers:\n")
+    print(
+        f"An ECG of {ecg.size} samples at {RATE} Hz, {ecg.size / RATE:.1f} s (pywt.data.ecg), through three compiled Conv1D layers:\n"
+    )
     print(f"  {'layer':12} {'problem':42} {'largest error ÷ bound':>21}")
     signals, errors = [ecg[None, None, :]], []
     for item in filters:

@@ -1,10 +1,10 @@
 """The emitter: a scheduled kernel → instructions → LLVM IR text, printed by the templates.
 
-It walks the loops once. Unrolled loops are written out, lanes loops become vectors, index expressions become addresses. All that is decided
-here; what is printed is a flat list of instructions whose fields are strings and integers.
+It walks the loops once. Unrolled loops are written out, lanes loops become vectors, index expressions become addresses.
+All that is decided here; what is printed is a flat list of instructions whose fields are strings and integers.
 
-A register is a value of its own for each constant index, and a phi where a loop changes it. Scratch is an `alloca`, or memory of the
-caller's: see `scratch.py`.
+A register is a value of its own for each constant index, and a phi where a loop changes it. Scratch is an `alloca`, or
+memory of the caller's: see `scratch.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ from .red_zones import RedZones
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
-    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see `red_zones.py`."""
+    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see
+    `red_zones.py`.
+    """
     called = entry(kernel, red_zones)
     writers = []
     for nest in nests(kernel):
@@ -52,7 +54,10 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
         writers[-1].write((*(s for s in kernel.body if isinstance(s, Let)), nest))
     template, declarations = _templates().get_template("kernel.ll.j2"), set[str]()
     printed = [
-        {"arrays": _printed(writer.builder.arrays, declarations), "instructions": _printed(writer.builder.instructions, declarations)}
+        {
+            "arrays": _printed(writer.builder.arrays, declarations),
+            "instructions": _printed(writer.builder.instructions, declarations),
+        }
         for writer in writers
     ]
     return template.render(
@@ -70,7 +75,9 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
 
 
 def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
-    """The lines of instructions, and what they call. Jinja reads the forms; filled in by Python, one takes 1 µs, as a macro 10."""
+    """The lines of instructions, and what they call. Jinja reads the forms; filled in by Python, one takes 1 µs, as a
+    macro 10.
+    """
     forms = vars(_templates().get_template("instructions.ll.j2").module)
     for instruction in instructions:
         declaration = forms.get(f"{instruction['kind']}_declaration")
@@ -85,7 +92,10 @@ def _templates() -> jinja2.Environment:
     package = Path(__file__).resolve().parent.parent
     folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
     )
 
 
@@ -159,7 +169,9 @@ class _Writer:
         """An instruction on whole vectors; the one that it changes is a register."""
         instruction = statement.instruction
         if f"+{instruction.feature}" not in self._target.features.split(","):
-            raise CompileError(f"{self._target} has no {instruction.name}: it needs a processor with {instruction.feature}.")
+            raise CompileError(
+                f"{self._target} has no {instruction.name}: it needs a processor with {instruction.feature}."
+            )
         values: dict[str, str] = {}
         places = []
         for parameter, (buffer, at) in zip(instruction.parameters, statement.arguments, strict=True):
@@ -185,7 +197,9 @@ class _Writer:
             self.write(statement.body, lanes)
 
     def _parallel(self, outermost: For) -> None:
-        """One loop over a range of the iterations of all parallel loops, numbered with the innermost running fastest."""
+        """One loop over a range of the iterations of all parallel loops, numbered with the
+        innermost running fastest.
+        """
         loops, body = parallel_loops(outermost)
         with self.builder.loop("iteration", "%begin", "%end", certain=False) as iteration:
             rest = iteration

@@ -1,8 +1,10 @@
-"""How machine code is called: the one place that says it. The template prints it, the runtime packs it, and who exports code declares it.
+"""How machine code is called: the one place that says it. The template prints it, the runtime packs it, and who exports
+code declares it.
 
-A kernel is one function of one argument, a pointer to a block of 8-byte slots: the arrays, the memory that nests share, the run-time sizes,
-the number of the nest where there are several, and then what every call has (`CALL`). It runs one nest: the parallel iterations of one of
-its outermost loops. Nests run one after another, each when the one before has ended.
+A kernel is one function of one argument, a pointer to a block of 8-byte slots: the arrays, the memory that nests share,
+the run-time sizes, the number of the nest where there are several, and then what every call has (`CALL`). It runs one
+nest: the parallel iterations of one of its outermost loops. Nests run one after another, each when the one before has
+ended.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Slot:
     attributes: str = ""
 
 
-#: Slots of every call, after a kernel's own: the iterations of the nest, memory for large arrays, and what a team of threads shares.
+#: Slots of every call, after a kernel's own: the iterations of the nest, memory for large arrays, and what a team of
+#: threads shares.
 CALL = (Slot("iterations", "i64"), Slot("scratch", "ptr"), Slot("shares", "i64"), Slot("counter", "ptr"))
 _CODES = {"ptr": "P", "i64": "q"}  # of Python's struct
 
@@ -51,7 +54,11 @@ def entry(kernel: Kernel, red_zones: bool = False) -> Entry:
     slots += [Slot(name, "i64") for name, _ in kernel.sizes]
     slots += [Slot("nest", "i64")] if len(nests(kernel)) > 1 else []
     return Entry(
-        kernel.name, tuple(slots), scratch_bytes(kernel, red_zones), shared, tuple(_iterations(kernel, nest) for nest in nests(kernel))
+        kernel.name,
+        tuple(slots),
+        scratch_bytes(kernel, red_zones),
+        shared,
+        tuple(_iterations(kernel, nest) for nest in nests(kernel)),
     )
 
 

@@ -1,6 +1,8 @@
-"""Builder: the growing list of LLVM instructions, with unique names, basic blocks, loops, and a memory of what was computed already.
+"""Builder: the growing list of LLVM instructions, with unique names, basic blocks, loops, and a memory of what was
+computed already.
 
-While a loop or a branch is open, instructions can still be put before it: what does not change in it is computed there, once. A loop is
+While a loop or a branch is open, instructions can still be put before it: what does not change in it is computed there,
+once. A loop is
 
       branch to enter, or to done if it does not run
     enter:              once, before the first iteration (left out if empty, as is the test of a loop that certainly runs)
@@ -38,7 +40,9 @@ class _Level:
 
 
 class Builder:
-    """Instructions are dicts with a `kind` that names a form of `instructions.ll.j2` and the strings and integers it prints."""
+    """Instructions are dicts with a `kind` that names a form of `instructions.ll.j2` and the strings and integers it
+    prints.
+    """
 
     def __init__(self) -> None:
         self.arrays: list[Instruction] = []
@@ -82,8 +86,8 @@ class Builder:
     def once(self, key: Hashable, make: Callable[[], Any], depth: int) -> Any:
         """What `make` gave before for this key, or what it gives now.
 
-        Its instructions go within `depth` of the open loops, those in which it changes, and before the others. So they must do no harm
-        where a loop does not run: arithmetic, as no divisor is zero.
+        Its instructions go within `depth` of the open loops, those in which it changes, and before the others. So they
+        must do no harm where a loop does not run: arithmetic, as no divisor is zero.
         """
         level = self._levels[depth]
         return level.known[key] if key in level.known else self._make(key, make, level, level.instructions)
@@ -93,7 +97,9 @@ class Builder:
         return self.once_if_reached(key, make, self.depth)
 
     def once_if_reached(self, key: Hashable, make: Callable[[], Any], depth: int) -> Any:
-        """`once` for what must not run unless the code here does, as a load: it goes before loops only where they are sure to run."""
+        """`once` for what must not run unless the code here does, as a load: it goes before loops only where they are
+        sure to run.
+        """
         for level in self._levels:
             if key in level.known:
                 return level.known[key]
@@ -111,7 +117,8 @@ class Builder:
 
     @contextmanager
     def loop(self, stem: str, lo: str, hi: str, certain: bool, changing: Sequence[Register] = ()) -> Iterator[str]:
-        """A loop from `lo` to below `hi`, tested at its end; `certain` if it is known to run at least once. Yields the variable.
+        """A loop from `lo` to below `hi`, tested at its end; `certain` if it is known to run at least once. Yields the
+        variable.
 
         `changing` are the registers that hold something before and that the body writes.
         """
@@ -151,7 +158,9 @@ class Builder:
 
     @contextmanager
     def branch(self, condition: str, changing: Sequence[Register] = ()) -> Iterator[None]:
-        """What runs only where `condition`, an i1, holds. `changing` are the registers that hold something before and that it writes."""
+        """What runs only where `condition`, an i1, holds. `changing` are the registers that hold something before and
+        that it writes.
+        """
         self._count += 1
         then, done = f"then.{self._count}", f"done.{self._count}"
         before, around, inside = self._block, self._levels[-1], _Level(certain=False)

@@ -20,8 +20,8 @@ class _Split:
 class Integers:
     """Names of the IR in scope, and the instructions that compute expressions over them.
 
-    Each IR name stands for an integer (in an unrolled loop) or for an expression in names that are unique in the function. What is computed
-    goes before all loops in which it does not change, sums and products part by part.
+    Each IR name stands for an integer (in an unrolled loop) or for an expression in names that are unique in the
+    function. What is computed goes before all loops in which it does not change, sums and products part by part.
     """
 
     def __init__(self, builder: Builder) -> None:
@@ -87,7 +87,9 @@ class Integers:
         return _Split(moving - constant, unrolled + constant, None if mixed == 0 else mixed)
 
     def by_depth(self, expression: Index) -> list[tuple[int, Index]]:
-        """The terms of a resolved expression, summed by how many loops they change in, those that change least often first."""
+        """The terms of a resolved expression, summed by how many loops they change in, those that change least often
+        first.
+        """
         sums: dict[int, dict[Monomial, int]] = {}
         for monomial, coefficient in expression.terms:
             sums.setdefault(self._depth_of(monomial), {})[monomial] = coefficient

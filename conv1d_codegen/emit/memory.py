@@ -3,7 +3,8 @@
 A vector is contiguous where the lane moves the address by one element. A part of one (`active` lanes of
 `width`) never touches the bytes of the other lanes, except in packed buffers, whose panels are padded to whole vectors.
 
-A register read with the lane in its first index, and not in its last, is a column of vectors that lie in rows: see `transposition.py`.
+A register read with the lane in its first index, and not in its last, is a column of vectors that lie in rows: see
+`transposition.py`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Memory:
         else:
             size = bytes_provided(buffer)
             if size:
-                self._scratch[buffer.name] = self._builder.array("address", buffer.name, type="i8", base="%scratch", offset=self.provided)
+                self._scratch[buffer.name] = self._builder.array(
+                    "address", buffer.name, type="i8", base="%scratch", offset=self.provided
+                )
                 self.provided += size
             else:
                 type_ = f"[{buffer.size} x {TYPES[buffer.dtype].llvm}]"
@@ -131,7 +134,8 @@ class Memory:
         elif not lanes.partial:
             self._store(scalar, lanes.width, value, at, BYTES[scalar])
         elif lanes.active.constant is not None and (lanes.active == 1 or not self._target.masked_stores):
-            # For one lane always: LLVM 22 makes the masked store of a single truncated number a store of the untruncated one.
+            # For one lane always: LLVM 22 makes the masked store of a single truncated number a store of the
+            # untruncated one.
             active = lanes.active.constant
             self._store(scalar, active, self._resize(value, scalar, lanes.width, active), at, BYTES[scalar])
         else:
@@ -177,12 +181,15 @@ class Memory:
 
     def _shuffle(self, scalar: str, width: int, a: str, b: str, lanes: Sequence[int]) -> str:
         """Some lanes of two vectors, those of `b` numbered from `width` on."""
-        return self._builder.define("part", "shuffle", type=vector(scalar, width), a=a, b=b, count=len(lanes), mask=listed("i32", lanes))
+        return self._builder.define(
+            "part", "shuffle", type=vector(scalar, width), a=a, b=b, count=len(lanes), mask=listed("i32", lanes)
+        )
 
     def _address(self, buffer: Buffer, scalar: str, offset: Index) -> str:
         """The address at an offset from the start of a buffer, in elements and in names of the IR.
 
-        First come the parts of the offset that change in few loops, each shared with other addresses like it; the constant part is last.
+        First come the parts of the offset that change in few loops, each shared with other addresses like it; the
+        constant part is last.
         """
         moving, constant = self._integers.resolved(offset)
         key = (self._base(buffer), moving)
@@ -201,7 +208,9 @@ class Memory:
         return at
 
     def _read(self, buffer: Buffer, scalar: str, width: int, offset: Index) -> str:
-        """Load what lies together. What a kernel never writes is loaded once, and before the loops in which it stays the same."""
+        """Load what lies together. What a kernel never writes is loaded once, and before the loops in which it stays
+        the same.
+        """
 
         def make() -> str:
             return self._load(scalar, width, self._address(buffer, scalar, offset), BYTES[scalar])
@@ -213,7 +222,9 @@ class Memory:
         return str(self._builder.once_if_reached(key, make, self._integers.depth_of(moving)))
 
     def _offset(self, buffer: Buffer, place: tuple[Index, ...], lane: str | None) -> tuple[Index, Index]:
-        """Where the first lane lies, in elements from the start of the buffer, and how far the next one is, in names of the IR."""
+        """Where the first lane lies, in elements from the start of the buffer, and how far the next one is, in names of
+        the IR.
+        """
         key = (self._base(buffer), place, lane)
         if key not in self._offsets:
             offset = buffer.offset(place)
@@ -269,7 +280,9 @@ class Memory:
 
         def make() -> str:
             numbers = listed("i32", range(lanes.width))
-            return self._builder.define("mask", "lane_mask", active=self._integers.ssa(lanes.active), lanes=numbers, width=lanes.width)
+            return self._builder.define(
+                "mask", "lane_mask", active=self._integers.ssa(lanes.active), lanes=numbers, width=lanes.width
+            )
 
         return str(self._builder.once_here(("mask", lanes.active, lanes.width), make))
 

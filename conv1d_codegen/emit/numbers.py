@@ -14,7 +14,8 @@ from .types import constant, fields, number, vector
 
 _BINARY = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 _UNARY = {"neg": "negate", "abs": "fabs", "sqrt": "sqrt"}
-_ROUNDING = {"float": float(3 << 22), "double": float(3 << 51)}  # 1.5 * 2**23: its last bit is worth 1, and it can go up and down
+# 1.5 * 2**23: its last bit is worth 1, and it can go up and down
+_ROUNDING = {"float": float(3 << 22), "double": float(3 << 51)}
 
 #: Constants of the conversions from and to bfloat16: see their forms.
 _OF_BF16 = {"sixteen": 16, "one": 1, "half": 0x7FFF, "quiet": 0x40}
@@ -90,7 +91,9 @@ class Numbers:
         integer, place, bias = ("i32", 23, 127) if self._scalar == "float" else ("i64", 52, 1023)
         biased = self._widened(Number(number(_ROUNDING[self._scalar] + bias, self._scalar), 0), a.width)
         shift = {"bits": vector(integer, a.width), "place": constant(integer, place, a.width), "bias": biased}
-        return Number(self._builder.define("f", "power_of_two", **fields(self._scalar, a.width), **shift, a=a.ssa), a.width)
+        return Number(
+            self._builder.define("f", "power_of_two", **fields(self._scalar, a.width), **shift, a=a.ssa), a.width
+        )
 
     def _binary(self, op: str, a: Number, b: Number) -> Number:
         if op in ("max", "min"):

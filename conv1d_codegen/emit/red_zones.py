@@ -2,9 +2,10 @@
 
     | margin | array | margin |         all bits set, which is a NaN in every dtype, as is what the array holds before it is written
 
-An array is filled at its `Alloc`, in every iteration of the loops around, and its margins are checked where its block ends. A margin that
-was written to sets the first word of the thread's scratch memory, of which `kernel.py` makes an error. So a write beside an array is found
-even where the result is right, and a read beside it, or of what was not written yet, shows as NaN.
+An array is filled at its `Alloc`, in every iteration of the loops around, and its margins are checked where its block
+ends. A margin that was written to sets the first word of the thread's scratch memory, of which `kernel.py` makes an
+error. So a write beside an array is found even where the result is right, and a read beside it, or of what was not
+written yet, shows as NaN.
 """
 
 from __future__ import annotations

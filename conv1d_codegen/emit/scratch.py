@@ -1,7 +1,7 @@
 """Where scratch arrays lie: small ones on the thread's stack, large ones in memory that the caller provides.
 
-An array lives until the end of the block that allocates it. So the large ones lie one after another, in the order of their `Alloc`s, and
-what blocks beside each other allocate, as both edges do, has the same place.
+An array lives until the end of the block that allocates it. So the large ones lie one after another, in the order of
+their `Alloc`s, and what blocks beside each other allocate, as both edges do, has the same place.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from ..machine.target import LINE
 from ..number_types import TYPES
 from .types import BYTES
 
-#: Bytes of the largest array on the stack. Memory for a call costs it 0.3 us, as to take and give back a buffer is Python: a call of
-#: tcresnet8/b24_conv0, with 8 KiB of sums, takes 2.5 us with it and 2.2 without. What such small kernels have in scratch, the sums of a
-#: block of edges, is up to this; those that have more take 100 us.
+#: Bytes of the largest array on the stack. Memory for a call costs it 0.3 us, as to take and give back a buffer is
+#: Python: a call of tcresnet8/b24_conv0, with 8 KiB of sums, takes 2.5 us with it and 2.2 without. What such small
+#: kernels have in scratch, the sums of a block of edges, is up to this; those that have more take 100 us.
 _SMALL = 16 << 10
-#: Bytes on each side of an array with red zones. An index that runs out of an array goes through its margin first, by a tile or less.
+#: Bytes on each side of an array with red zones. An index that runs out of an array goes through its margin first, by a
+#: tile or less.
 MARGIN = 512
 
 

@@ -1,8 +1,9 @@
 """The transposition of a matrix whose rows are vectors, as steps that each shuffle pairs of vectors.
 
-A vector is seen as blocks of 128 bits, as x86's instructions see it. First the rows are interleaved within blocks, in units of one number,
-then of two, and so on (`vunpcklps`, `vunpcklpd`); then whole blocks are gathered, those at even places into one vector and those at odd
-places into the other (`vshuff32x4`). Sixteen vectors of 16 numbers take 64 shuffles, each of one instruction.
+A vector is seen as blocks of 128 bits, as x86's instructions see it. First the rows are interleaved within blocks, in
+units of one number, then of two, and so on (`vunpcklps`, `vunpcklpd`); then whole blocks are gathered, those at even
+places into one vector and those at odd places into the other (`vshuff32x4`). Sixteen vectors of 16 numbers take 64
+shuffles, each of one instruction.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from functools import cache
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """`steps`: pairs of vectors, in place, each replaced by a shuffle of both by its mask; an index from the width on is of the second.
+    """`steps`: pairs of vectors, in place, each replaced by a shuffle of both by its mask; an index from the width on
+    is of the second.
 
     `columns[c]`: the vector that holds column `c` after that, and the lanes in which its rows are.
     """
@@ -25,7 +27,9 @@ class Network:
 
 @cache
 def network(rows: int, width: int, block: int) -> Network:
-    """How to transpose `rows` vectors of `width` numbers, both powers of two, rows <= width; a block of 128 bits has `block` numbers."""
+    """How to transpose `rows` vectors of `width` numbers, both powers of two, rows <= width; a block of 128 bits has
+    `block` numbers.
+    """
     held = [[(row, column) for column in range(width)] for row in range(rows)]
     steps = []
     distance = 1

@@ -25,7 +25,13 @@ def vector(scalar: str, width: int) -> str:
 def fields(scalar: str, width: int) -> dict[str, object]:
     """The fields about a type that forms use: of vectors of `width` numbers, or of scalars where that is 0."""
     suffix = f"v{width}{SUFFIXES[scalar]}" if width else SUFFIXES[scalar]
-    return {"type": vector(scalar, width), "suffix": suffix, "flags": vector("i1", width), "width": width, "align": BYTES[scalar]}
+    return {
+        "type": vector(scalar, width),
+        "suffix": suffix,
+        "flags": vector("i1", width),
+        "width": width,
+        "align": BYTES[scalar],
+    }
 
 
 def constant(scalar: str, number: int | str, width: int) -> str:
@@ -39,6 +45,8 @@ def lanes(integer: str, numbers: Iterable[object]) -> str:
 
 
 def number(value: float, scalar: str) -> str:
-    """A constant, exact: the hexadecimal form is that of the double, also for a float (LLVM Language Reference, Simple Constants)."""
+    """A constant, exact: the hexadecimal form is that of the double, also for a float (LLVM Language Reference, Simple
+    Constants).
+    """
     exact = float(np.float32(value)) if scalar == "float" else float(value)
     return "0x" + struct.pack(">d", exact).hex().upper()

@@ -32,7 +32,23 @@ from .nodes import (
     store,
     written_out,
 )
-from .values import Access, Activate, Binary, Buffer, Const, Fma, Load, Ref, Select, Storage, Unary, Value, buffer, load, value
+from .values import (
+    Access,
+    Activate,
+    Binary,
+    Buffer,
+    Const,
+    Fma,
+    Load,
+    Ref,
+    Select,
+    Storage,
+    Unary,
+    Value,
+    buffer,
+    load,
+    value,
+)
 from .views import View
 
 __all__ = [

@@ -17,16 +17,19 @@
                | Activate(activation, a)                            expanded to arithmetic before code is printed
     index     := see symbolic/index.py
 
-A `for` runs its body for every integer in `lo <= var < hi`, in order; `parallel` iterations may run in any order and at the same
-time, and the outermost loops of a kernel are parallel; `unrolled` loops are written out when code is printed; a `lanes` loop runs
-its body for all its iterations at once, in a vector of `width` numbers of which `hi` are in use. Registers are vectors if
-their last dimension is indexed by the lane, and all their other indices are constants once unrolled loops are written out. Where vectors
-lie in rows, a column of them can be read, with the lane in the first dimension.
+A `for` runs its body for every integer in `lo <= var < hi`, in order; `parallel` iterations may run in any order and at
+the same time, and the outermost loops of a kernel are parallel; `unrolled` loops are written out when code is printed;
+a `lanes` loop runs its body for all its iterations at once, in a vector of `width` numbers of which `hi` are in use.
+Registers are vectors if their last dimension is indexed by the lane, and all their other indices are constants once
+unrolled loops are written out. Where vectors lie in rows, a column of them can be read, with the lane in the first
+dimension.
 
-What a loop runs over, and in what pieces, its axis, level and part say (`axes.py`), for the passes; a loop's name is for its readers.
+What a loop runs over, and in what pieces, its axis, level and part say (`axes.py`), for the passes; a loop's name is
+for its readers.
 
-Constants are weights, laid out by `packing.py` and padded with zeros. Numbers are computed in the kernel's `compute` type; a load from
-and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden files hold.
+Constants are weights, laid out by `packing.py` and padded with zeros. Numbers are computed in the kernel's `compute`
+type; a load from and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden
+files hold.
 """
 
 from __future__ import annotations
@@ -85,7 +88,9 @@ class Accumulate:
 
     def __post_init__(self) -> None:
         check_rank(self.buffer, self.index)
-        require(self.buffer.access is Access.UPDATE, f"{self.buffer.name}: the kernel only {self.buffer.access.value} it")
+        require(
+            self.buffer.access is Access.UPDATE, f"{self.buffer.name}: the kernel only {self.buffer.access.value} it"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +123,14 @@ class For:
     def __post_init__(self) -> None:
         require(is_name(self.var), f"not a variable name: {self.var!r}")
         require(self.kind in KINDS, f"loop {self.var}: no such kind: {self.kind!r}")
-        require(self.kind != "lanes" or (self.width > 0 and self.lo == 0), f"loop {self.var}: lanes start at 0 and have a width")
+        require(
+            self.kind != "lanes" or (self.width > 0 and self.lo == 0),
+            f"loop {self.var}: lanes start at 0 and have a width",
+        )
         constant = self.lo.constant is not None and self.hi.constant is not None
-        require(self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled")
+        require(
+            self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled"
+        )
 
     @property
     def runs_nothing(self) -> bool:
@@ -153,9 +163,11 @@ class Nest:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A machine instruction: what it means, as a small program over its parameters, and the form of `instructions.ll.j2` that prints it.
+    """A machine instruction: what it means, as a small program over its parameters, and the form of
+    `instructions.ll.j2` that prints it.
 
-    Parameters are one-dimensional; one whose access is "update" is a register, the others are read from memory or from registers.
+    Parameters are one-dimensional; one whose access is "update" is a register, the others are read from memory or from
+    registers.
     """
 
     name: str
@@ -166,17 +178,24 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One instruction. Of each argument, as many neighbours on the last axis as the parameter has elements, from a place on."""
+    """One instruction. Of each argument, as many neighbours on the last axis as the parameter has elements, from a
+    place on.
+    """
 
     instruction: Instruction
     arguments: tuple[tuple[Buffer, tuple[Index, ...]], ...]
 
     def __post_init__(self) -> None:
         name, parameters = self.instruction.name, self.instruction.parameters
-        require(len(self.arguments) == len(parameters), f"{name} has {len(parameters)} parameters, not {len(self.arguments)}")
+        require(
+            len(self.arguments) == len(parameters),
+            f"{name} has {len(parameters)} parameters, not {len(self.arguments)}",
+        )
         for (buffer, place), parameter in zip(self.arguments, parameters, strict=True):
             check_rank(buffer, place)
-            require(buffer.dtype == parameter.dtype, f"{name}: {parameter.name} is {parameter.dtype}, not {buffer.dtype}")
+            require(
+                buffer.dtype == parameter.dtype, f"{name}: {parameter.name} is {parameter.dtype}, not {buffer.dtype}"
+            )
             updates = parameter.access is Access.UPDATE
             require(not updates or buffer.storage is Storage.REGISTER, f"{name}: {parameter.name} is a register")
             require(not updates or place[-1] == 0, f"{name}: {parameter.name} is a whole vector")
@@ -256,7 +275,7 @@ class Kernel:
         return f"kernel {self.name}(\n    {parameters})\n" + "\n".join(_lines(self.body, 1)) + "\n"
 
 
-# --- printing ------------------------------------------------------------------------------------------------------------------
+# --- printing ---------------------------------------------------------------------------------------------------------
 
 
 def first_line(statement: Statement) -> str:

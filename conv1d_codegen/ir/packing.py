@@ -1,8 +1,8 @@
 """How weights are laid out for the kernel: in panels, so that the inner loop reads them one after another.
 
-A packing moves one axis of an array into panels of `panel` numbers, padded with zeros at the end, behind the axes that the inner
-loops run over: with panel 16, `w[j, c, f]` becomes `wp[f//16, j, c, f%16]`. A mixing makes sums of the taps, the transformed weights of
-Cook–Toom, for a packing to lay out. Both are done once for each change of the weights.
+A packing moves one axis of an array into panels of `panel` numbers, padded with zeros at the end, behind the axes that
+the inner loops run over: with panel 16, `w[j, c, f]` becomes `wp[f//16, j, c, f%16]`. A mixing makes sums of the taps,
+the transformed weights of Cook–Toom, for a packing to lay out. Both are done once for each change of the weights.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 from ..symbolic.index import Index, index
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
-#: Bytes of a large page, which NumPy asks for where an array may have some. Weights that begin with one lie in as many as can be: of 6 MiB
-#: from memory, onednn/1d/conv1d_gemm:3 takes 750 us so, 800 as they fall, and 850 without any; conv1d:21 2.32, 2.37, 2.44 ms (avx512).
+#: Bytes of a large page, which NumPy asks for where an array may have some. Weights that begin with one lie in as many
+#: as can be: of 6 MiB from memory, onednn/1d/conv1d_gemm:3 takes 750 us so, 800 as they fall, and 850 without any;
+#: conv1d:21 2.32, 2.37, 2.44 ms (avx512).
 _PAGE = 2 << 20
 
 
@@ -44,7 +45,9 @@ class Packing:
         panels = (size[self.axis] + self.panel - 1) // self.panel
         return (*(size[n] for n in self.outer), panels, *(size[n] for n in self.inner), index(self.panel))
 
-    def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    def __call__(
+        self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]
+    ) -> np.ndarray[Any, Any]:
         """The packed copy of `array`, which has as many elements as the source, in `dtype`, 64-byte aligned."""
         order = (*self.outer, *self.inner, self.axis)
         source_shape = [size.evaluate(sizes) for size in self.source_shape]
@@ -75,10 +78,14 @@ class Mixing:
     matrix: tuple[tuple[float, ...], ...]
     phases: int
 
-    def __call__(self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    def __call__(
+        self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]
+    ) -> np.ndarray[Any, Any]:
         """The sums over the first axis of `array`, in `dtype`."""
         shape = [size.evaluate(sizes) for size in self.shape]
-        taps = np.concatenate((array.reshape(len(array), -1), np.zeros((1, array[0].size), array.dtype))).astype(np.float64)
+        taps = np.concatenate((array.reshape(len(array), -1), np.zeros((1, array[0].size), array.dtype))).astype(
+            np.float64
+        )
         with np.errstate(over="ignore", invalid="ignore"):  # of weights that are not finite, or nearly too large
             mixed = np.array(self.matrix) @ taps[np.minimum(self.taps(shape[1]), len(array))]
             return np.asarray(np.moveaxis(mixed, 0, 1).astype(dtype, order="C").reshape(shape))
@@ -94,7 +101,10 @@ class Mixing:
 
 
 def laid_out(
-    packings: Iterable[Packing | Mixing], sources: Mapping[str, np.ndarray[Any, Any]], dtype: np.dtype[Any], sizes: Mapping[str, int]
+    packings: Iterable[Packing | Mixing],
+    sources: Mapping[str, np.ndarray[Any, Any]],
+    dtype: np.dtype[Any],
+    sizes: Mapping[str, int],
 ) -> dict[str, np.ndarray[Any, Any]]:
     """The sources and what the packings make of them, by name; one may take what another before it made."""
     arrays = dict(sources)

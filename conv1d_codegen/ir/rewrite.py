@@ -1,4 +1,6 @@
-"""Walking and rewriting the loop IR. Every rewrite gives a new tree; what it does not change is shared with the old one."""
+"""Walking and rewriting the loop IR. Every rewrite gives a new tree; what it does not change is shared with the old
+one.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def walk(body: Block) -> Iterator[Statement]:
 
 
 def map_statements(body: Block, change: Callable[[Statement], Iterable[Statement] | None]) -> Block:
-    """The block with each statement, outside in, replaced by those that `change` gives; where that is None, what is within is rebuilt."""
+    """The block with each statement, outside in, replaced by those that `change` gives; where that is None, what is
+    within is rebuilt.
+    """
     result: list[Statement] = []
     for statement in body:
         changed = change(statement)

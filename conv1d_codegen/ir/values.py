@@ -76,8 +76,14 @@ class Buffer:
     def __post_init__(self) -> None:
         require(is_name(self.name), f"not a buffer name: {self.name!r}")
         require(self.dtype in TYPES, f"buffer {self.name}: no such dtype: {self.dtype!r}")
-        require((self.storage, self.access) in SPACES.values(), f"buffer {self.name}: no kernel {self.access.value} {self.storage}")
-        require(len(self.axes) in (0, len(self.shape)), f"buffer {self.name}: {len(self.axes)} axes for {len(self.shape)} dimensions")
+        require(
+            (self.storage, self.access) in SPACES.values(),
+            f"buffer {self.name}: no kernel {self.access.value} {self.storage}",
+        )
+        require(
+            len(self.axes) in (0, len(self.shape)),
+            f"buffer {self.name}: {len(self.axes)} axes for {len(self.shape)} dimensions",
+        )
         constant = all(s.constant is not None for s in self.shape)
         bounded = not self.is_local or self.storage is Storage.SHARED or constant
         require(bounded, f"buffer {self.name}: scratch and registers have constant sizes")
@@ -187,7 +193,9 @@ class Unary(Value):
 
 @dataclass(frozen=True, slots=True)
 class Binary(Value):
-    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second, as x86 has it."""
+    """`max(a, b)` is `a if a > b else b`, `min(a, b)` is `a if a < b else b`: of two with a NaN, the second, as x86 has
+    it.
+    """
 
     op: str
     a: Value

@@ -1,7 +1,8 @@
 """A view: a part of an array, seen with the indices of the whole.
 
-What a formula reads or writes may be the caller's array, or a block of it that another nest of the kernel keeps in scratch memory: step `t`
-of the whole is then element `t - origin` of the block. The extent is the whole's, which is where padding begins.
+What a formula reads or writes may be the caller's array, or a block of it that another nest of the kernel keeps in
+scratch memory: step `t` of the whole is then element `t - origin` of the block. The extent is the whole's, which is
+where padding begins.
 """
 
 from __future__ import annotations

@@ -31,13 +31,20 @@ _OLD_PARAMETERS = {"alpha": "negative_slope", "theta": "threshold"}  # of Keras 
 
 
 def parameters(config: Mapping[str, Any], accepted: Collection[str]) -> dict[str, Any]:
-    """Those parameters of a config that a function accepts, by their names of today. The rest (its name, dtype, …) is the layer's."""
-    named = {_OLD_PARAMETERS[name] if name in _OLD_PARAMETERS and name not in accepted else name: item for name, item in config.items()}
+    """Those parameters of a config that a function accepts, by their names of today. The rest (its name, dtype, …) is
+    the layer's.
+    """
+    named = {
+        _OLD_PARAMETERS[name] if name in _OLD_PARAMETERS and name not in accepted else name: item
+        for name, item in config.items()
+    }
     return {name: item for name, item in named.items() if name in accepted}
 
 
 class WeightedLayer:
-    """An activation layer that has weights: of these a Conv1D knows nothing, so it keeps the config, and refuses to compute it."""
+    """An activation layer that has weights: of these a Conv1D knows nothing, so it keeps the config, and refuses to
+    compute it.
+    """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = dict(config)

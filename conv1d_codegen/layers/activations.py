@@ -1,4 +1,5 @@
-"""Keras's activations, by name or as an object: what an identifier stands for, how it is written, and which of them a kernel can fuse.
+"""Keras's activations, by name or as an object: what an identifier stands for, how it is written, and which of them a
+kernel can fuse.
 
 The functions are those of `reference/activations.py`.
 """
@@ -23,12 +24,13 @@ _OLD_NAMES = {"softmax_v2": "softmax", "log_softmax_v2": "log_softmax"}  # which
 
 
 def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Callable[..., Any]:
-    """The function that an identifier names: None → `linear`, a name (case-sensitive), a dict, or any callable, unchanged.
+    """The function that an identifier names: None → `linear`, a name (case-sensitive), a dict, or any callable,
+    unchanged.
 
     A dict is a function's (`{"class_name": "function", "config": "relu"}`), a function's with parameters
-    (`{"class_name": "elu", "config": {"alpha": 0.5}}`) or an activation layer's (`{"class_name": "LeakyReLU", "config": …}`),
-    with Keras 2.9's `alpha` or Keras 3's `negative_slope`; one with weights, such as PReLU, becomes a `WeightedLayer`. Raises
-    ValueError for any other identifier, TypeError for a dict that names an unknown class.
+    (`{"class_name": "elu", "config": {"alpha": 0.5}}`) or an activation layer's (`{"class_name": "LeakyReLU", "config":
+    …}`), with Keras 2.9's `alpha` or Keras 3's `negative_slope`; one with weights, such as PReLU, becomes a
+    `WeightedLayer`. Raises ValueError for any other identifier, TypeError for a dict that names an unknown class.
     """
     if identifier is None:
         return linear
@@ -59,10 +61,11 @@ def _from_dict(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | No
 
 
 def serialize(activation: Callable[..., Any]) -> str | dict[str, Any] | None:
-    """The inverse of `get`: the name of a built-in, a dict for one with parameters, for a custom function or for an object.
+    """The inverse of `get`: the name of a built-in, a dict for one with parameters, for a custom function or for an
+    object.
 
-    relu, leaky_relu, elu and softmax with parameters are written as the activation layers that Keras has for them, so that Keras
-    can read them too. Raises TypeError for an object without `get_config`.
+    relu, leaky_relu, elu and softmax with parameters are written as the activation layers that Keras has for them, so
+    that Keras can read them too. Raises TypeError for an object without `get_config`.
     """
     name = _builtin_name(activation)
     if name is not None:
@@ -74,7 +77,12 @@ def serialize(activation: Callable[..., Any]) -> str | dict[str, Any] | None:
         if name is not None and not activation.args:
             layer = WRITTEN.get(name)
             module = "keras.layers" if layer else "conv1d_codegen.activations"
-            return {"module": module, "class_name": layer or name, "config": dict(activation.keywords), "registered_name": None}
+            return {
+                "module": module,
+                "class_name": layer or name,
+                "config": dict(activation.keywords),
+                "registered_name": None,
+            }
     return registry.serialize(activation)
 
 
@@ -84,7 +92,8 @@ def _builtin_name(function: Any) -> str | None:
 
 
 def fusable(identifier: Any) -> Activation | None:
-    """The element-wise activation that a kernel can fuse, with the parameters that differ from the defaults; None for any other.
+    """The element-wise activation that a kernel can fuse, with the parameters that differ from the defaults; None for
+    any other.
 
     `identifier` is what `get` takes, also `functools.partial(leaky_relu, negative_slope=0.3)`.
     """

@@ -1,7 +1,7 @@
 """The arguments of Conv1D, brought to their standard form or refused with Keras 3's texts.
 
-Where Keras accepts a size and fails later (`filters=4.0`, `kernel_size=(3.7,)`), or takes a bool or a string for a number, the standard
-text comes at once. NumPy's integers are integers.
+Where Keras accepts a size and fails later (`filters=4.0`, `kernel_size=(3.7,)`), or takes a bool or a string for a
+number, the standard text comes at once. NumPy's integers are integers.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def one_tuple(value: Any, name: str) -> tuple[int]:
 
 
 def padding_name(value: Any) -> str:
-    """Padding by name ("valid", "same", "causal", whatever the case of the letters), in lower case. Raises ValueError for anything else.
+    """Padding by name ("valid", "same", "causal", whatever the case of the letters), in lower case. Raises ValueError
+    for anything else.
 
     A value that is neither a string nor a list raises AttributeError, as in Keras.
     """
@@ -49,7 +50,9 @@ def padding_name(value: Any) -> str:
         raise ValueError(f"`padding` must be either `'valid'` or `'same'`. Received {value}.")
     padding = value.lower()
     if padding not in ("valid", "same", "causal"):
-        raise ValueError(f"The `padding` argument must be a list/tuple or one of {{'valid', 'same', 'causal'}}. Received: {padding}")
+        raise ValueError(
+            f"The `padding` argument must be a list/tuple or one of {{'valid', 'same', 'causal'}}. Received: {padding}"
+        )
     return str(padding)
 
 
@@ -57,7 +60,9 @@ def data_format_name(value: Any) -> str:
     """The data format by name, in lower case; None is "channels_last". Raises ValueError for anything else."""
     name = "channels_last" if value is None else str(value).lower()
     if name not in ("channels_first", "channels_last"):
-        raise ValueError(f"The `data_format` argument must be one of {{'channels_first', 'channels_last'}}. Received: data_format={name}")
+        raise ValueError(
+            f"The `data_format` argument must be one of {{'channels_first', 'channels_last'}}. Received: data_format={name}"
+        )
     return name
 
 
@@ -65,7 +70,9 @@ def check_filters_and_groups(filters: Any, groups: Any) -> tuple[int, int]:
     """Both as Python integers. Raises ValueError unless they are positive and `groups` divides `filters`."""
     if not _is_integer(filters) or filters <= 0:
         kind = "" if _is_integer(filters) else f" It must be an integer, not {filters!r} of type {type(filters)}."
-        raise ValueError(f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}.{kind}")
+        raise ValueError(
+            f"Invalid value for argument `filters`. Expected a strictly positive value. Received filters={filters}.{kind}"
+        )
     if not _is_integer(groups) or groups <= 0:
         raise ValueError(f"The number of groups must be a positive integer. Received: groups={groups}.")
     if filters % groups:
@@ -85,8 +92,14 @@ def check_stride_and_dilation(strides: tuple[int], dilation_rate: tuple[int], op
 
 
 def input_shape_argument(arguments: dict[str, Any]) -> Shape | None:
-    """Takes Keras 2's three ways to give the shape of the inputs out of the keyword arguments: the shape, batch first, or None."""
-    whole, inner, dim = arguments.pop("batch_input_shape", None), arguments.pop("input_shape", None), arguments.pop("input_dim", None)
+    """Takes Keras 2's three ways to give the shape of the inputs out of the keyword arguments: the shape, batch first,
+    or None.
+    """
+    whole, inner, dim = (
+        arguments.pop("batch_input_shape", None),
+        arguments.pop("input_shape", None),
+        arguments.pop("input_dim", None),
+    )
     batch = arguments.pop("batch_size", None)
     if whole is not None:
         return shape_of(whole, "batch_input_shape")
@@ -98,10 +111,14 @@ def input_shape_argument(arguments: dict[str, Any]) -> Shape | None:
 def shape_of(value: Any, name: str = "input_shape") -> Shape:
     """A shape as a tuple of integers of 0 or more and None. Raises TypeError or ValueError for anything else."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise TypeError(f"`{name}` must be a tuple of integers and None. Received: {name}={value!r} (of type {type(value)})")
+        raise TypeError(
+            f"`{name}` must be a tuple of integers and None. Received: {name}={value!r} (of type {type(value)})"
+        )
     for size in value:
         if size is not None and (not _is_integer(size) or size < 0):
-            raise ValueError(f"Cannot convert '{value}' to a shape. Found invalid dimension '{size}' of type '{type(size)}'.")
+            raise ValueError(
+                f"Cannot convert '{value}' to a shape. Found invalid dimension '{size}' of type '{type(size)}'."
+            )
     return tuple(None if size is None else int(size) for size in value)
 
 
@@ -123,7 +140,9 @@ def check_channels(shape: Sequence[int | None], axis: int, groups: int) -> int:
             f"where axis {axis} (0-based) is the channel dimension, which found to be `None`."
         )
     if channels == 0:
-        raise ValueError(f"The channel dimension of the inputs must be positive. The input_shape received is {tuple(shape)}.")
+        raise ValueError(
+            f"The channel dimension of the inputs must be positive. The input_shape received is {tuple(shape)}."
+        )
     if channels % groups:
         raise ValueError(
             "The number of input channels must be evenly divisible by the number of groups. "
@@ -135,11 +154,15 @@ def check_channels(shape: Sequence[int | None], axis: int, groups: int) -> int:
 def check_length(length: Any) -> None:
     """Raises ValueError unless it is a number of steps that an input could have, or None."""
     if length is not None and (not _is_integer(length) or length < 0):
-        raise ValueError(f"`length` must be a number of steps, 0 or more, or None for long inputs. Received: length={length!r}.")
+        raise ValueError(
+            f"`length` must be a number of steps, 0 or more, or None for long inputs. Received: length={length!r}."
+        )
 
 
 def check_output_length(steps: int, length: int, shape: Sequence[int | None], problem: Problem) -> None:
-    """Raises ValueError where no output exists. An empty input gives an empty output with "same" and "causal" padding."""
+    """Raises ValueError where no output exists. An empty input gives an empty output with "same"
+    and "causal" padding.
+    """
     if steps <= 0 and not (length == 0 and problem.padding in ("same", "causal")):
         raise ValueError(
             "Computed output size would be zero or negative. "

@@ -2,10 +2,13 @@
 
 Nothing that numbers mean may be lost on the way:
 
-- Of a subclass of `ndarray` NumPy takes the memory without asking it. One that redefines arithmetic (ufuncs, functions or `+`), as masked
-  arrays and those with units do, means something else than that memory, and is refused. Others, such as `np.memmap`, are plain numbers.
+- Of a subclass of `ndarray` NumPy takes the memory without asking it. One that redefines arithmetic (ufuncs, functions
+  or `+`), as masked
+  arrays and those with units do, means something else than that memory, and is refused. Others, such as `np.memmap`,
+  are plain numbers.
 - An object of another type is asked (`__array__`), and what it gives, or its refusal, is its own answer.
-- The words of a number are not the number: 16-bit integers may be those of float16 or bfloat16, so they are refused as weights; HDF5 and
+- The words of a number are not the number: 16-bit integers may be those of float16 or bfloat16, so they are refused as
+  weights; HDF5 and
   `.keras` files hold bfloat16 as `V2`, which is bfloat16 where the layer is, and refused elsewhere.
 """
 
@@ -49,10 +52,14 @@ def as_array(given: Any, rule: str) -> Array:
     except MemoryError:
         raise
     except Exception as error:  # whatever the object's own code raises
-        raise TypeError(f"{rule}. Received: {type(given)}, of which NumPy can make no array: {error}{_advice(given)}") from error
+        raise TypeError(
+            f"{rule}. Received: {type(given)}, of which NumPy can make no array: {error}{_advice(given)}"
+        ) from error
     _check_plain(array, given, rule)
     if array.dtype == object:
-        raise TypeError(f"{rule}. Received: {type(given)}, of which NumPy makes Python objects of shape {array.shape}.{_advice(given)}")
+        raise TypeError(
+            f"{rule}. Received: {type(given)}, of which NumPy makes Python objects of shape {array.shape}.{_advice(given)}"
+        )
     return np.asarray(array)
 
 
@@ -81,7 +88,9 @@ def is_real_float(dtype: np.dtype[Any]) -> bool:
 
 
 def as_numbers(array: Array, dtype: np.dtype[Any], rule: str) -> Array:
-    """An array as it is, but for the words of bfloat16 that files hold. Raises TypeError for those where `dtype` is another."""
+    """An array as it is, but for the words of bfloat16 that files hold. Raises TypeError for those where `dtype` is
+    another.
+    """
     if array.dtype != _FILE_WORDS:
         return array
     if dtype.name != "bfloat16":

@@ -38,12 +38,14 @@ def _automatic_name(class_name: str) -> str:
 class Layer:
     """Base class of Conv1D: everything about it that isn't convolution.
 
-    Weights are NumPy arrays of `variable_dtype`. What the properties hand out is read-only, because the compiled kernel works on
-    a packed copy: assign a whole array (`layer.kernel = w`) or call `set_weights` to change them.
+    Weights are NumPy arrays of `variable_dtype`. What the properties hand out is read-only, because the compiled kernel
+    works on a packed copy: assign a whole array (`layer.kernel = w`) or call `set_weights` to change them.
     """
 
     def __init__(self, arguments: dict[str, Any], activity_regularizer: Any) -> None:
-        """Takes the keyword arguments that all layers share; raises ValueError, with Keras's texts, for wrong or unknown ones."""
+        """Takes the keyword arguments that all layers share; raises ValueError, with Keras's texts, for wrong or
+        unknown ones.
+        """
         name, dtype = arguments.pop("name", None), arguments.pop("dtype", None)
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
@@ -103,7 +105,9 @@ class Layer:
 
     @property
     def batch_input_shape(self) -> Shape | None:
-        """The shape of the inputs that the constructor was given, batch first, or None. Nothing is checked against it."""
+        """The shape of the inputs that the constructor was given, batch first, or None. Nothing is
+        checked against it.
+        """
         return self._batch_input_shape
 
     @property
@@ -119,7 +123,9 @@ class Layer:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         if not isinstance(value, bool):
-            raise ValueError(f"Expected `trainable` to be a boolean. Received: trainable={value} (of type {type(value)})")
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={value} (of type {type(value)})"
+            )
         self._trainable = value
 
     # Weights
@@ -136,7 +142,9 @@ class Layer:
         return values[name]
 
     def _assign(self, values: Mapping[str, ArrayLike]) -> None:
-        """Copies new values in, all or none. Raises ValueError for another shape, TypeError for what isn't real numbers."""
+        """Copies new values in, all or none. Raises ValueError for another shape, TypeError for what isn't real
+        numbers.
+        """
         copies = {name: self._replacement(name, value, self._weight(name)) for name, value in values.items()}
         with self._lock.here:
             self._weights = Weights({**self._values(), **copies})
@@ -145,7 +153,9 @@ class Layer:
         """A frozen copy of new values for a weight. Raises as `_assign` does."""
         array = as_weights(value, self._variable_dtype, self._rule(name))
         if array.shape != current.shape:
-            raise ValueError(f"Layer {self.name} weight shape {current.shape} is not compatible with provided weight shape {array.shape}.")
+            raise ValueError(
+                f"Layer {self.name} weight shape {current.shape} is not compatible with provided weight shape {array.shape}."
+            )
         return self._frozen(array, name)
 
     def _replacements(self, weights: Sequence[ArrayLike], current: Mapping[str, Array]) -> dict[str, Array]:
@@ -155,13 +165,17 @@ class Layer:
                 f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
                 f"but the layer was expecting {len(current)} weights."
             )
-        return {name: self._replacement(name, value, current[name]) for name, value in zip(current, weights, strict=True)}
+        return {
+            name: self._replacement(name, value, current[name]) for name, value in zip(current, weights, strict=True)
+        }
 
     def _rule(self, name: str) -> str:
         return f"The weight `{name}` of layer {self.name} takes real numbers"
 
     def _frozen(self, values: ArrayLike, name: str) -> Array:
-        """A read-only copy, C-contiguous and of the variable dtype; a view, so that not even its flags can be changed back."""
+        """A read-only copy, C-contiguous and of the variable dtype; a view, so that not even its flags can be changed
+        back.
+        """
         array = as_weights(values, self._variable_dtype, self._rule(name))
         with np.errstate(over="ignore"):
             copy = np.array(array, self._variable_dtype, order="C", subok=False)
@@ -190,7 +204,9 @@ class Layer:
         return [weight.copy() for weight in self._values().values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Copies new values into the weights. Raises ValueError for another number of arrays, or other shapes; then none changes."""
+        """Copies new values into the weights. Raises ValueError for another number of arrays, or other shapes; then
+        none changes.
+        """
         copies = self._replacements(weights, self._values())
         if copies:
             with self._lock.here:
@@ -213,13 +229,20 @@ class Layer:
 
     @property
     def losses(self) -> list[Any]:
-        """What `add_loss` was given in the last call, then the activity loss of that call, then the weights' regularization losses."""
+        """What `add_loss` was given in the last call, then the activity loss of that call, then the weights'
+        regularization losses.
+        """
         values = self._values() if self._trainable else {}
         wanted = self._weight_regularizers() if values else {}
-        return [*self._losses, *(regularizer(values[name]) for name, regularizer in wanted.items() if regularizer is not None)]
+        return [
+            *self._losses,
+            *(regularizer(values[name]) for name, regularizer in wanted.items() if regularizer is not None),
+        ]
 
     def add_loss(self, loss: Any) -> None:
-        """Adds a loss, or several, to `losses`, until the next call. Raises ValueError for what is no number or array."""
+        """Adds a loss, or several, to `losses`, until the next call. Raises ValueError for what is
+        no number or array.
+        """
         for value in loss if isinstance(loss, (list, tuple)) else [loss]:
             if value is None:
                 continue
@@ -254,7 +277,9 @@ class Layer:
         self.__dict__.update(state)
         self._lock = ProcessLock()
         # A copied array is writeable again.
-        self._weights = None if values is None else Weights({name: self._frozen(value, name) for name, value in values.items()})
+        self._weights = (
+            None if values is None else Weights({name: self._frozen(value, name) for name, value in values.items()})
+        )
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

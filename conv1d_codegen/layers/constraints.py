@@ -1,7 +1,7 @@
 """The constraints of Keras, by name: callables `(weights) -> weights`, which a training loop applies after each update.
 
-The layer keeps them and never applies them itself, as in Keras. Norms are 2-norms along `axis`, whose default of 0 is the *tap* axis of a
-convolution's kernel `(k, C/g, F)`; for one norm per filter give `[0, 1]`.
+The layer keeps them and never applies them itself, as in Keras. Norms are 2-norms along `axis`, whose default of 0 is
+the *tap* axis of a convolution's kernel `(k, C/g, F)`; for one norm per filter give `[0, 1]`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ _EPSILON = 1e-7  # Keras's, added to a norm before division
 
 
 def _norms(w: Array, axis: Axis) -> Array:
-    return np.asarray(np.sqrt(np.sum(np.square(w), axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=True)))
+    return np.asarray(
+        np.sqrt(
+            np.sum(np.square(w), axis=axis if axis is None or isinstance(axis, int) else tuple(axis), keepdims=True)
+        )
+    )
 
 
 class Constraint(Configurable):
@@ -96,7 +100,8 @@ class MinMaxNorm(_NormConstraint):
 _REGISTRY = Registry.of(
     "constraint",
     [Constraint, MaxNorm, NonNeg, UnitNorm, MinMaxNorm],
-    # Keras 2.9's names, which Keras 3 dropped. Its radial_constraint is for image kernels of rank 4, which no Conv1D has.
+    # Keras 2.9's names, which Keras 3 dropped. Its radial_constraint is for image kernels of rank 4, which no Conv1D
+    # has.
     {"maxnorm": MaxNorm, "nonneg": NonNeg, "unitnorm": UnitNorm},
 )
 

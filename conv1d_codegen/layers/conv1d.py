@@ -1,4 +1,6 @@
-"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated for exactly this layer."""
+"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated for exactly this
+layer.
+"""
 
 from __future__ import annotations
 
@@ -33,30 +35,35 @@ _MOST_LENGTHS = 1024  # of inputs, of which a layer remembers what serves them
 
 
 class Conv1D(Layer):
-    """1D convolution: `activation(bias + Σ x[…, t·stride + j·dilation - left, c] · kernel[j, c, f])`, summed over taps and channels.
+    """1D convolution: `activation(bias + Σ x[…, t·stride + j·dilation - left, c] · kernel[j, c, f])`, summed over taps
+    and channels.
 
         layer = Conv1D(32, 3, padding="causal", dilation_rate=2, activation="gelu")
         y = layer(x)                       # (4, 100, 16) → (4, 100, 32); builds, compiles, runs
 
     Args:
-        filters: output channels.
-        kernel_size, strides, dilation_rate: an integer, or a tuple or list of one. A stride and a dilation above 1 exclude each other,
+        filters: output channels. kernel_size, strides, dilation_rate: an integer, or a tuple or list of one. A stride
+        and a dilation above 1 exclude each other,
             as in Keras, unless `options` allows both.
-        padding: "valid" (none), "same" (as long as the input, divided by the stride; the odd zero on the right) or "causal" (output t
+        padding: "valid" (none), "same" (as long as the input, divided by the stride; the odd zero on the right) or
+        "causal" (output t
             sees no input after t); case-insensitive.
-        data_format: "channels_last", `batch_shape + (steps, channels)`, or "channels_first", `batch_shape + (channels, steps)`.
-        groups: divides channels and filters; each group of filters sees its own group of channels.
-        activation: a name, a dict, a callable or None. The element-wise ones of Keras are computed in the kernel, others after it.
-        use_bias: whether a bias is added.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
-            bias_constraint: names, dicts, instances, classes or callables, as in Keras. Constraints are kept, not applied.
+        data_format: "channels_last", `batch_shape + (steps, channels)`, or "channels_first", `batch_shape + (channels,
+        steps)`. groups: divides channels and filters; each group of filters sees its own group of channels. activation:
+        a name, a dict, a callable or None. The element-wise ones of Keras are computed in the kernel, others after it.
+        use_bias: whether a bias is added. kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+        activity_regularizer, kernel_constraint,
+            bias_constraint: names, dicts, instances, classes or callables, as in Keras. Constraints are kept, not
+            applied.
         options: a CompileOptions, or a dict of its fields: algorithm, threads, target, plan, explicit padding.
-        **kwargs: name, dtype ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"), trainable, autocast,
+        **kwargs: name, dtype ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"),
+        trainable, autocast,
             weights (initial values), and Keras 2's input_shape, batch_input_shape, batch_size, input_dim and dynamic.
 
     Raises ValueError for arguments that make no convolution, with Keras 3's texts.
 
-    Calls may come from several threads at once. Everything that the kernel depends on is read-only; weights change by assignment.
+    Calls may come from several threads at once. Everything that the kernel depends on is read-only; weights change by
+    assignment.
     """
 
     def __init__(
@@ -123,11 +130,15 @@ class Conv1D(Layer):
         return self._problem
 
     def _unbuilt(self) -> ValueError:
-        return ValueError(f"Layer '{self.name}' isn't built, so its number of input channels is unknown. Call `build(input_shape)`.")
+        return ValueError(
+            f"Layer '{self.name}' isn't built, so its number of input channels is unknown. Call `build(input_shape)`."
+        )
 
     @property
     def kernel(self) -> Array:
-        """The weights `(kernel_size, channels // groups, filters)`, read-only; assign an array of that shape to change them."""
+        """The weights `(kernel_size, channels // groups, filters)`, read-only; assign an array of that shape to change
+        them.
+        """
         return self._weight("kernel")
 
     @kernel.setter
@@ -136,13 +147,17 @@ class Conv1D(Layer):
 
     @property
     def bias(self) -> Array | None:
-        """The bias `(filters,)`, read-only, None where the layer has none; assign an array of that shape to change it."""
+        """The bias `(filters,)`, read-only, None where the layer has none; assign an array of that
+        shape to change it.
+        """
         return self._weight("bias") if self._use_bias else None
 
     @bias.setter
     def bias(self, value: ArrayLike) -> None:
         if not self._use_bias:
-            raise AttributeError(f"Layer '{self.name}' has use_bias={self._use_bias!r}, so there is no bias to assign to.")
+            raise AttributeError(
+                f"Layer '{self.name}' has use_bias={self._use_bias!r}, so there is no bias to assign to."
+            )
         self._assign({"bias": value})
 
     # Building and shapes
@@ -182,7 +197,8 @@ class Conv1D(Layer):
                 values["bias"] = self._initial("bias", self.bias_initializer, (self._filters,))
             if self._initial_weights is not None:
                 values = self._replacements(self._initial_weights, values)
-            # The record last: other threads look at it without the lock, and so does a child that a fork makes meanwhile.
+            # The record last: other threads look at it without the lock, and so does a child that a fork makes
+            # meanwhile.
             self._problem = problem
             self._weights = Weights(values)
 
@@ -190,7 +206,9 @@ class Conv1D(Layer):
         made = (initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype)
         values = as_weights(made, self._variable_dtype, self._rule(name))
         if values.shape != shape:
-            raise ValueError(f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}.")
+            raise ValueError(
+                f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}."
+            )
         return self._frozen(values, name)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> check.Shape:
@@ -204,15 +222,18 @@ class Conv1D(Layer):
     # Calling
 
     def __call__(self, inputs: Any, out: Array | None = None, *, training: bool | None = None) -> Array:
-        """The layer's output: `batch_shape + (T', filters)`, or `+ (filters, T')` in channels_first, of dtype `compute_dtype`.
+        """The layer's output: `batch_shape + (T', filters)`, or `+ (filters, T')` in channels_first, of dtype
+        `compute_dtype`.
 
         Args:
-            inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to `compute_dtype`. Types that
+            inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to
+            `compute_dtype`. Types that
                 mean more than their numbers, such as masked arrays, are refused.
             out: an array to write the result into: of its shape and dtype, C-contiguous, and apart from the inputs.
             training: taken and ignored, as a convolution is the same in training.
 
-        Builds the layer at the first call. Raises TypeError for inputs that aren't floats, ValueError for shapes that don't fit.
+        Builds the layer at the first call. Raises TypeError for inputs that aren't floats, ValueError for shapes that
+        don't fit.
         """
         if self._weights is None:
             inputs = as_input(inputs, self._compute_dtype, self._autocast)
@@ -270,7 +291,9 @@ class Conv1D(Layer):
             compilation = self._compilations.get(length) or compiled(self.problem, self._options, length)
             if compilation.plan not in weights.of_plan:
                 kernel, dtype = compilation.kernel, self._compute_dtype
-                packed = kernel.pack(weights.in_dtype("kernel", dtype), weights.in_dtype("bias", dtype) if self._use_bias else None)
+                packed = kernel.pack(
+                    weights.in_dtype("kernel", dtype), weights.in_dtype("bias", dtype) if self._use_bias else None
+                )
                 after = None if self._fused else self._activation
                 weights.of_plan[compilation.plan] = Prepared(kernel, packed, after, compilation)
             if len(self._compilations) >= _MOST_LENGTHS:
@@ -294,10 +317,10 @@ class Conv1D(Layer):
     def convolution_op(self, inputs: ArrayLike, kernel: ArrayLike) -> Array:
         """The convolution alone, without bias and activation: Keras 2.9's hook for subclasses that change it.
 
-        Where a subclass overrides it, a call goes through it, and bias and activation follow, each in a pass of its own. As in Keras
-        2.9, the inputs of a causal layer (or one with explicit padding) come padded already, and are convolved "valid" here; those of a
-        "same" layer are padded here. `kernel` is `(k, channels // groups, filters)`, which the subclass may have changed.
-        Raises ValueError for shapes that don't fit each other.
+        Where a subclass overrides it, a call goes through it, and bias and activation follow, each in a pass of its
+        own. As in Keras 2.9, the inputs of a causal layer (or one with explicit padding) come padded already, and are
+        convolved "valid" here; those of a "same" layer are padded here. `kernel` is `(k, channels // groups, filters)`,
+        which the subclass may have changed. Raises ValueError for shapes that don't fit each other.
         """
         x = as_input(inputs, self._compute_dtype)
         weights = as_input(kernel, self._compute_dtype)
@@ -343,8 +366,8 @@ class Conv1D(Layer):
     def dump(self, stage: str = "scheduled", length: int | None = None) -> str:
         """A stage of the compilation as text: "problem", "plan", "loop", "scheduled", "llvm", "optimized" or "asm".
 
-        It is that for inputs of `length` steps, or else for long ones, as short ones may have a plan of their own. Raises ValueError for
-        another stage, for a length that no input has, and before the layer is built.
+        It is that for inputs of `length` steps, or else for long ones, as short ones may have a plan of their own.
+        Raises ValueError for another stage, for a length that no input has, and before the layer is built.
         """
         check.check_length(length)
         return compiled(self.problem, self._options, length).dump(stage)
@@ -375,21 +398,24 @@ class Conv1D(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
-        """A new, unbuilt layer from a config of `get_config`, or of the Conv1D or Convolution1D of any Keras from 1.0 on.
+        """A new, unbuilt layer from a config of `get_config`, or of the Conv1D or Convolution1D of any Keras from 1.0
+        on.
 
         `custom_objects` maps names in it to your own functions and classes. Raises what the constructor raises.
         """
         arguments = legacy_config.arguments(config, custom_objects or {})
         name = arguments.get("name")
         if isinstance(name, str):
-            arguments["name"] = name.replace("/", "_")  # Keras 2 allowed slashes, the constructor refuses them as Keras 3 does
+            # Keras 2 allowed slashes, the constructor refuses them as Keras 3 does
+            arguments["name"] = name.replace("/", "_")
         layer = cls(**arguments)
         if isinstance(name, str):
             layer._name = name
         return layer
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_compilations": {}, "_last_convolution": None}  # machine code belongs to this process
+        # machine code belongs to this process
+        return {**super().__getstate__(), "_compilations": {}, "_last_convolution": None}
 
     def __repr__(self) -> str:
         known = "" if self._problem is None else f", {self._problem}"

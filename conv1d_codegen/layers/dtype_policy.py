@@ -1,4 +1,6 @@
-"""Keras's dtype policies: which dtype the weights have, which one inputs and outputs have, and how a user may say so."""
+"""Keras's dtype policies: which dtype the weights have, which one inputs and outputs have, and how
+a user may say so.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ _QUANTIZED = ("int8", "int4", "float8", "gptq", "awq")
 
 @dataclass(frozen=True, slots=True)
 class DTypePolicy:
-    """A policy by name; "float16" has weights, inputs and outputs of that dtype, "mixed_float16" keeps float32 weights."""
+    """A policy by name; "float16" has weights, inputs and outputs of that dtype, "mixed_float16"
+    keeps float32 weights.
+    """
 
     name: str = "float32"
 
@@ -39,7 +43,8 @@ class DTypePolicy:
 
     @classmethod
     def of(cls, identifier: Any) -> DTypePolicy:
-        """The policy for None (float32), a name, a NumPy dtype or scalar type, a policy of Keras's, or a dict of Keras 2.9's or 3's.
+        """The policy for None (float32), a name, a NumPy dtype or scalar type, a policy of Keras's, or a dict of Keras
+        2.9's or 3's.
 
         Raises ValueError for anything else, also for a dtype that a Conv1D can't have.
         """

@@ -24,15 +24,20 @@ Array = NDArray[Any]
 
 
 def is_ready(inputs: Any, dtype: np.dtype[Any]) -> bool:
-    """Whether inputs are what `as_input` would make of them. It may say no where they are: a dtype that is equal but another object."""
-    return type(inputs) is np.ndarray and inputs.dtype is dtype and (flags := inputs.flags).c_contiguous and flags.aligned
+    """Whether inputs are what `as_input` would make of them. It may say no where they are: a dtype that is equal but
+    another object.
+    """
+    return (
+        type(inputs) is np.ndarray and inputs.dtype is dtype and (flags := inputs.flags).c_contiguous and flags.aligned
+    )
 
 
 def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
     """The inputs as a plain, aligned, C-contiguous array of `dtype`; no copy where they are one already.
 
-    Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold anything else, or
-    whose type means more than its numbers (`arrays.py`): Keras leaves integers alone, and then no back end convolves them.
+    Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold
+    anything else, or whose type means more than its numbers (`arrays.py`): Keras leaves integers alone, and then no
+    back end convolves them.
     """
     wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
     rule = f"Conv1D takes an array of {wanted}"
@@ -63,7 +68,9 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
             f"`out` must be C-contiguous, aligned and writeable. Received an array of strides {out.strides} that is not {lacking}."
         )
     if np.may_share_memory(out, x):
-        raise ValueError(f"`out` must not share memory with the inputs. Received: out of shape {out.shape} and inputs of shape {x.shape}.")
+        raise ValueError(
+            f"`out` must not share memory with the inputs. Received: out of shape {out.shape} and inputs of shape {x.shape}."
+        )
 
 
 def compiled(problem: Problem, options: CompileOptions, length: int | None) -> Compilation:
@@ -75,10 +82,11 @@ def compiled(problem: Problem, options: CompileOptions, length: int | None) -> C
 
 
 def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:
-    """Runs a kernel on `x`, `batch_shape + (T, C)` or `batch_shape + (C, T)`, and gives `batch_shape + (T', F)` or `+ (F, T')`.
+    """Runs a kernel on `x`, `batch_shape + (T, C)` or `batch_shape + (C, T)`, and gives `batch_shape + (T', F)` or `+
+    (F, T')`.
 
-    `x` is as `as_input` gives it; `out` is checked. Raises ValueError where no output exists; an empty batch, or an empty sequence with
-    "same" and "causal" padding, gives an empty result without a call of the kernel.
+    `x` is as `as_input` gives it; `out` is checked. Raises ValueError where no output exists; an empty batch, or an
+    empty sequence with "same" and "causal" padding, gives an empty result without a call of the kernel.
     """
     launch = kernel.launch(x.shape)
     if not launch.flops:
@@ -119,7 +127,9 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
 
 
 def activated(values: Array, activation: Callable[..., Any], layer: str) -> Array:
-    """What an activation that runs after the kernel makes of its output. Raises ValueError where a layer can't give that."""
+    """What an activation that runs after the kernel makes of its output. Raises ValueError where a layer can't give
+    that.
+    """
     shape = activated_shape(values.shape, activation)
     rule = (
         f"The activation {activation!r} of layer '{layer}' must make real floating-point numbers of shape {shape} of an output of "
@@ -137,7 +147,9 @@ def activated(values: Array, activation: Callable[..., Any], layer: str) -> Arra
 
 def activated_shape(shape: Shape, activation: Callable[..., Any]) -> Shape:
     """The shape that an activation makes of an output: its own, but for `glu`, which halves one axis."""
-    function, axis = (activation.func, activation.keywords.get("axis", -1)) if isinstance(activation, partial) else (activation, -1)
+    function, axis = (
+        (activation.func, activation.keywords.get("axis", -1)) if isinstance(activation, partial) else (activation, -1)
+    )
     if function is not glu:
         return shape
     whole = list(shape)

@@ -1,10 +1,12 @@
 """The initializers of Keras, by name: callables `(shape, dtype=None) -> array`.
 
-Random ones draw from `numpy.random.default_rng`. The seed is fixed when the object is made (drawn then, if None is given), so each
-call of one instance gives the same values, as in Keras 3. The values are not Keras's own (each of its back ends draws others); the
-distributions are. Draws are made in float64 and rounded to `dtype`, which is anything that NumPy takes, float32 if None.
+Random ones draw from `numpy.random.default_rng`. The seed is fixed when the object is made (drawn then, if None is
+given), so each call of one instance gives the same values, as in Keras 3. The values are not Keras's own (each of its
+back ends draws others); the distributions are. Draws are made in float64 and rounded to `dtype`, which is anything that
+NumPy takes, float32 if None.
 
-Fans of a convolution's kernel `(k, C/g, F)`: `fan_in = k·C/g` and `fan_out = k·F`, not divided by the groups, as Keras has them.
+Fans of a convolution's kernel `(k, C/g, F)`: `fan_in = k·C/g` and `fan_out = k·F`, not divided by the groups, as Keras
+has them.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ class Initializer(Configurable):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """The inverse of `get_config`. TensorFlow 1 wrote a dtype too, which counts only where a call gives none: a layer gives it."""
+        """The inverse of `get_config`. TensorFlow 1 wrote a dtype too, which counts only where a call gives none: a
+        layer gives it.
+        """
         return cls(**{name: value for name, value in config.items() if name != "dtype"})
 
 
@@ -116,7 +120,9 @@ class RandomInitializer(Initializer):
             )
         self._given = None if seed is None else int(seed)
         # Python's and NumPy's users seed with negative numbers too; the generator takes none.
-        self.seed = int(_random().SeedSequence().generate_state(1)[0]) if seed is None else abs(2 * int(seed)) + (seed < 0)
+        self.seed = (
+            int(_random().SeedSequence().generate_state(1)[0]) if seed is None else abs(2 * int(seed)) + (seed < 0)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": self._given}
@@ -180,8 +186,9 @@ class RandomUniform(RandomInitializer):
 class VarianceScaling(RandomInitializer):
     """Zero mean and variance `scale / n`, n = fan_in, fan_out or their mean ("fan_avg").
 
-    `distribution` is "uniform" (up to `√(3·scale/n)`), "truncated_normal" ("normal" is the same) or "untruncated_normal". The fans are
-    those of a convolution's kernel, or the products of the sizes along `input_axes` and `output_axes`, where both are given.
+    `distribution` is "uniform" (up to `√(3·scale/n)`), "truncated_normal" ("normal" is the same) or
+    "untruncated_normal". The fans are those of a convolution's kernel, or the products of the sizes along `input_axes`
+    and `output_axes`, where both are given.
     """
 
     def __init__(
@@ -223,7 +230,9 @@ class VarianceScaling(RandomInitializer):
         return {**super().get_config(), **own, "input_axes": self.input_axes, "output_axes": self.output_axes}
 
 
-def compute_fans(shape: Shape, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None) -> tuple[int, int]:
+def compute_fans(
+    shape: Shape, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+) -> tuple[int, int]:
     """`(fan_in, fan_out)` of a weight's shape; a vector's are both its length."""
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[axis] for axis in input_axes), math.prod(shape[axis] for axis in output_axes)
@@ -238,7 +247,9 @@ class _NamedScaling(VarianceScaling):
 
     settings: tuple[float, str, str]
 
-    def __init__(self, seed: int | None = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, seed: int | None = None, input_axes: Sequence[int] | None = None, output_axes: Sequence[int] | None = None
+    ) -> None:
         super().__init__(*self.settings, seed=seed, input_axes=input_axes, output_axes=output_axes)
 
     def get_config(self) -> dict[str, Any]:
@@ -282,7 +293,9 @@ class LecunNormal(_NamedScaling):
 
 
 class Orthogonal(RandomInitializer):
-    """`gain` times a random matrix with orthonormal columns (rows, where it is wide), of all axes but the last flattened into rows."""
+    """`gain` times a random matrix with orthonormal columns (rows, where it is wide), of all axes but the last
+    flattened into rows.
+    """
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         self.gain = gain
@@ -304,40 +317,59 @@ class Orthogonal(RandomInitializer):
 
 
 class STFT(Initializer):
-    """Kernels `(T, 1, F/2 + 1)` of a short-time Fourier transform: `cos` or `sin` of `-2π·time·frequency/F`, windowed and scaled.
+    """Kernels `(T, 1, F/2 + 1)` of a short-time Fourier transform: `cos` or `sin` of `-2π·time·frequency/F`, windowed
+    and scaled.
 
-    `side` is "real" or "imag"; `window` a name that `stft_windows.py` knows, T values, or None; `scaling` "density" (divides by the
-    window's 2-norm), "spectrum" (by its sum) or None; `periodic` makes a named window one of period T.
+    `side` is "real" or "imag"; `window` a name that `stft_windows.py` knows, T values, or None; `scaling` "density"
+    (divides by the window's 2-norm), "spectrum" (by its sum) or None; `periodic` makes a named window one of period T.
     """
 
     def __init__(
-        self, side: str = "real", window: str | ArrayLike | None = "hann", scaling: str | None = "density", periodic: bool = False
+        self,
+        side: str = "real",
+        window: str | ArrayLike | None = "hann",
+        scaling: str | None = "density",
+        periodic: bool = False,
     ) -> None:
         if side not in ("real", "imag"):
             raise ValueError(f"side should be 'real' or 'imag', not {side}")
         if isinstance(window, str):
             window_values(window, 1, periodic)  # an unknown name is an error here, not at the first call
         if scaling not in (None, "density", "spectrum"):
-            raise ValueError(f"Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received scaling={scaling}")
+            raise ValueError(
+                f"Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received scaling={scaling}"
+            )
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def __call__(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
-        """As all initializers. Raises ValueError for a shape that isn't `(T, 1, F/2 + 1)` or a window that isn't T long."""
+        """As all initializers. Raises ValueError for a shape that isn't `(T, 1, F/2 + 1)` or a window that isn't T
+        long.
+        """
         if len(shape) != 3 or shape[1] != 1:
-            raise ValueError(f"STFT initializer makes kernels of shape (T, 1, F // 2 + 1). Received: shape={tuple(shape)}.")
+            raise ValueError(
+                f"STFT initializer makes kernels of shape (T, 1, F // 2 + 1). Received: shape={tuple(shape)}."
+            )
         steps, _, bins = shape
         turns = np.arange(steps)[:, None, None] * np.arange(bins) / max(1, 2 * (bins - 1))
         kernel = np.cos(-2.0 * np.pi * turns) if self.side == "real" else np.sin(-2.0 * np.pi * turns)
         if self.window is not None:
-            window = window_values(self.window, steps, self.periodic) if isinstance(self.window, str) else np.asarray(self.window)
+            window = (
+                window_values(self.window, steps, self.periodic)
+                if isinstance(self.window, str)
+                else np.asarray(self.window)
+            )
             if window.shape != (steps,):
-                raise ValueError(f"The shape of `window` must be equal to [frame_length]. Received: window shape={window.shape}")
+                raise ValueError(
+                    f"The shape of `window` must be equal to [frame_length]. Received: window shape={window.shape}"
+                )
             scale = {None: 1.0, "density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window))}[self.scaling]
             kernel = kernel * window[:, None, None] / scale
         return kernel.astype(_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
-        window = self.window if self.window is None or isinstance(self.window, str) else np.asarray(self.window).tolist()
+        window = (
+            self.window if self.window is None or isinstance(self.window, str) else np.asarray(self.window).tolist()
+        )
         return {"side": self.side, "window": window, "periodic": self.periodic, "scaling": self.scaling}
 
 
@@ -366,12 +398,16 @@ _REGISTRY = Registry.of("initializer", _CLASSES, _ALIASES)
 
 
 def get(identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The initializer that an identifier names: None, a name, a dict, a class, a callable or an array of the values themselves.
+    """The initializer that an identifier names: None, a name, a dict, a class, a callable or an array of the values
+    themselves.
 
-    Raises ValueError for anything else, TypeError for an array of no numbers and for a dict that names an unknown class.
+    Raises ValueError for anything else, TypeError for an array of no numbers and for a dict that names an unknown
+    class.
     """
     if isinstance(identifier, (np.ndarray, np.generic)):
-        return _Given(np.array(as_weights(identifier, np.dtype(np.float32), "An array as initializer takes real numbers")))
+        return _Given(
+            np.array(as_weights(identifier, np.dtype(np.float32), "An array as initializer takes real numbers"))
+        )
     return _REGISTRY.get(identifier, custom_objects)
 
 

@@ -1,7 +1,8 @@
 """Configs of every Keras from 1.0 on → the arguments of Conv1D, which are those of Keras 3.
 
-Keras 1 has other names for most arguments, and writes a regularizer or a constraint as one flat dict. Keras 2 writes tuples as dicts into
-JSON, and allows a slash in a layer's name. What differs inside the dict of an initializer or an activation is their own files' business.
+Keras 1 has other names for most arguments, and writes a regularizer or a constraint as one flat dict. Keras 2 writes
+tuples as dicts into JSON, and allows a slash in a layer's name. What differs inside the dict of an initializer or an
+activation is their own files' business.
 """
 
 from __future__ import annotations
@@ -28,12 +29,18 @@ _NAMES = {
     "input_dtype": "dtype",
 }
 _CLASSES = {"WeightRegularizer": "L1L2", "ActivityRegularizer": "L1L2", "L1L2Regularizer": "L1L2"}
-_RESOLVERS = {"activation": activations, "_initializer": initializers, "_regularizer": regularizers, "_constraint": constraints}
+_RESOLVERS = {
+    "activation": activations,
+    "_initializer": initializers,
+    "_regularizer": regularizers,
+    "_constraint": constraints,
+}
 _PARAMETERS = {"m": "max_value", "low": "min_value", "high": "max_value"}  # of constraints
 
 
 def arguments(config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> dict[str, Any]:
-    """The constructor's arguments that a config stands for. `custom_objects` are the user's own functions and classes by name.
+    """The constructor's arguments that a config stands for. `custom_objects` are the user's own functions and classes
+    by name.
 
     Raises ValueError where it gives one by an old name and a new one, TypeError for a dict that names an unknown class.
     """
@@ -73,7 +80,9 @@ def plain(value: Any) -> Any:
 
 
 def _nested(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    """`{"name": "MaxNorm", "m": 2}` → `{"class_name": "MaxNorm", "config": {"max_value": 2}}`; a dict of later versions as it is."""
+    """`{"name": "MaxNorm", "m": 2}` → `{"class_name": "MaxNorm", "config": {"max_value": 2}}`; a dict of later versions
+    as it is.
+    """
     if "class_name" in value or not isinstance(value.get("name"), str):
         return value
     parameters = {_PARAMETERS.get(name, name): item for name, item in value.items() if name != "name"}

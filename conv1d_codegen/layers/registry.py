@@ -47,12 +47,15 @@ class Registry:
 
     @classmethod
     def of(cls, kind: str, classes: Iterable[type], aliases: Mapping[str, Callable[..., Any]]) -> Registry:
-        """A registry that knows each class by its own name and in snake case (`HeNormal`, `he_normal`), and the aliases."""
+        """A registry that knows each class by its own name and in snake case (`HeNormal`, `he_normal`), and the
+        aliases.
+        """
         named = {name: item for item in classes for name in (item.__name__, snake_case(item.__name__))}
         return cls(kind, {**named, **aliases})
 
     def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """None → None; a name, a class → an instance with default arguments; a dict → `deserialize`; a callable → itself.
+        """None → None; a name, a class → an instance with default arguments; a dict → `deserialize`; a callable →
+        itself.
 
         Raises ValueError for anything else, TypeError for a dict that names an unknown class.
         """
@@ -62,7 +65,8 @@ class Registry:
             found = self.deserialize(identifier, custom_objects)
         elif isinstance(identifier, str):
             found = {**self.classes, **(custom_objects or {})}.get(identifier)
-            # An alias such as `l1_l2` is a function that makes an instance; the user's own functions are used as they are.
+            # An alias such as `l1_l2` is a function that makes an instance; the user's own functions are used as they
+            # are.
             if identifier in self.classes and found is self.classes[identifier]:
                 found = found()
         else:
@@ -82,7 +86,9 @@ class Registry:
         return from_config(arguments) if from_config else found(**arguments)
 
     def serialize(self, item: Any) -> dict[str, Any] | None:
-        """The inverse of `get`: a dict of Keras 3's form, None for None. Raises TypeError for an instance without `get_config`."""
+        """The inverse of `get`: a dict of Keras 3's form, None for None. Raises TypeError for an instance without
+        `get_config`.
+        """
         known = self.classes.get(type(item).__name__) is type(item)
         return serialize(item, f"keras.{self.kind}s" if known else None)
 
@@ -90,7 +96,9 @@ class Registry:
 def locate(
     config: Config, known: Mapping[str, Any], custom_objects: Mapping[str, Any] | None, kind: str
 ) -> tuple[Any, dict[str, Any] | None]:
-    """The class or function that a dict names, and the arguments in it (None where it names a function and nothing more)."""
+    """The class or function that a dict names, and the arguments in it (None where it names a function and nothing
+    more).
+    """
     name, arguments = config.get("class_name"), config.get("config")
     is_function = name == "function" and isinstance(arguments, str)
     wanted = (config.get("registered_name"), arguments if is_function else name)

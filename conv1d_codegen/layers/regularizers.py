@@ -1,4 +1,6 @@
-"""The regularizers of Keras, by name: callables `(weights) -> penalty`, a float, summed in float64 whatever the weights' dtype."""
+"""The regularizers of Keras, by name: callables `(weights) -> penalty`, a float, summed in float64 whatever the
+weights' dtype.
+"""
 
 from __future__ import annotations
 
@@ -66,11 +68,15 @@ class L2(L1L2):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """`factor` times the mean absolute cosine between pairs of rows (or columns) of a matrix. Of use for rank 2 only."""
+    """`factor` times the mean absolute cosine between pairs of rows (or columns) of a matrix. Of
+    use for rank 2 only.
+    """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
-            raise ValueError(f'Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}')
+            raise ValueError(
+                f'Invalid value for argument `mode`. Expected one of {{"rows", "columns"}}. Received: mode={mode}'
+            )
         self.factor = _penalty_factor(factor, "factor")
         self.mode = mode
 

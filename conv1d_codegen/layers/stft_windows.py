@@ -1,6 +1,7 @@
 """Window functions by SciPy's names, for the STFT initializer: sums of cosines, and the triangle of Bartlett.
 
-Source of the coefficients: F. J. Harris, "On the use of windows for harmonic analysis with the DFT", Proc. IEEE 66, 1978.
+Source of the coefficients: F. J. Harris, "On the use of windows for harmonic analysis with the DFT", Proc. IEEE 66,
+1978.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ _COSINES: dict[str, tuple[float, ...]] = {
 
 
 def window_values(name: str, length: int, periodic: bool) -> NDArray[np.float64]:
-    """The window's `length` values, float64: symmetric, or one period of a periodic window. Raises ValueError for another name."""
+    """The window's `length` values, float64: symmetric, or one period of a periodic window. Raises ValueError for
+    another name.
+    """
     if name not in (*_COSINES, "bartlett"):
-        raise ValueError(f"Unknown window type. Expected one of {', '.join(_COSINES)} and bartlett. Received: {name!r}.")
+        raise ValueError(
+            f"Unknown window type. Expected one of {', '.join(_COSINES)} and bartlett. Received: {name!r}."
+        )
     if length <= 1:
         return np.ones(length)
     position = np.arange(length) / (length if periodic else length - 1)

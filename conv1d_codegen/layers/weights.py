@@ -1,6 +1,7 @@
 """The weights of a layer at one moment, as one record that is exchanged whole.
 
-Whoever reads a layer takes the record once, and so has the kernel and the bias of one set, whatever another thread assigns meanwhile.
+Whoever reads a layer takes the record once, and so has the kernel and the bias of one set, whatever another thread
+assigns meanwhile.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""Activations as straight-line programs of the IR's values: no branches, no tables, no calls, so that they run in vector lanes.
+"""Activations as straight-line programs of the IR's values: no branches, no tables, no calls, so that they run in
+vector lanes.
 
-A formula is a function of a `Program`, which binds what is used more than once, and of x; its keywords are Keras's parameters with
-Keras's defaults. NaN gives NaN (but for `threshold`), and signed zeros, subnormal numbers and infinities come out as in exact
-arithmetic; `softsign` of an infinity, and `squareplus` and `hard_silu` of -inf are NaN, as in Keras.
+A formula is a function of a `Program`, which binds what is used more than once, and of x; its keywords are Keras's
+parameters with Keras's defaults. NaN gives NaN (but for `threshold`), and signed zeros, subnormal numbers and
+infinities come out as in exact arithmetic; `softsign` of an infinity, and `squareplus` and `hard_silu` of -inf are NaN,
+as in Keras.
 
-Everything exponential rests on `exp(x) = 2**n * exp(r)`, n the integer next to `x / ln 2`, so |r| <= ln(2) / 2: `Program.reduce`.
+Everything exponential rests on `exp(x) = 2**n * exp(r)`, n the integer next to `x / ln 2`, so |r| <= ln(2) / 2:
+`Program.reduce`.
 """
 
 from __future__ import annotations
@@ -53,9 +56,11 @@ class Program:
         return Ref(self.binds[-1].name)
 
     def reduce(self, x: Value, scale: float = 1.0) -> tuple[Ref, Ref, Callable[[int], Value]]:
-        """`exp(scale * x) = 2**n * exp(scale * r)` for a scale that is a power of two: n, r and the function `k -> 2**(n + k)`.
+        """`exp(scale * x) = 2**n * exp(scale * r)` for a scale that is a power of two: n, r and the function `k ->
+        2**(n + k)`.
 
-        Adding a large number rounds to an integer in one instruction, also before SSE4.1; r takes two because n * ln 2 is not exact.
+        Adding a large number rounds to an integer in one instruction, also before SSE4.1; r takes two because n * ln 2
+        is not exact.
         """
         magic, (high, low) = self.format.round, self.format.ln2
         shifted = self.bind("exp_shifted", Fma(x, Const(scale / math.log(2)), Const(magic)))
@@ -69,24 +74,29 @@ class Program:
         return horner([c * scale**k for k, c in enumerate(series)], r)
 
     def expm1(self, x: Ref, scale: float = 1.0) -> Value:
-        """`(exp(scale * x) - 1) / scale`, where 2**n is a normal number: `2**n * (exp(scale * r) - 1) / scale + (2**n - 1) / scale`."""
+        """`(exp(scale * x) - 1) / scale`, where 2**n is a normal number: `2**n * (exp(scale * r) - 1) / scale + (2**n -
+        1) / scale`.
+        """
         _, r, power = self.reduce(x, scale)
         near = Fma(r * r, horner([c * scale ** (k + 1) for k, c in enumerate(EXPM1[self.compute])], r), r)
         s = self.bind("exp_power", power(0))
         return Fma(s, near, s - 1 if scale == 1 else Fma(s, Const(1 / scale), Const(-1 / scale)))
 
     def log1p_exp(self, x: Ref) -> Value:
-        """`log(1 + exp(-|x|))`, through the exact product with 2**(n + shift), so that subnormal results are rounded once."""
+        """`log(1 + exp(-|x|))`, through the exact product with 2**(n + shift), so that subnormal results are rounded
+        once.
+        """
         shift = self.format.shift
         _, r, power = self.reduce(self.bind("exp_x", low_of(-self.format.exp[0], Unary("abs", x))), -1)
         u = self.bind("exp_u", self.exp(r, -1) * power(shift) * 2.0**-shift)
         return Fma(u * u, horner(LOG1P[self.compute], u), u)
 
     def over_one_plus_exp(self, numerator: float, x: Ref) -> Value:
-        """`numerator * 2**shift / (1 + exp(-x))`: the denominator, times 2**-shift, stays in range where exp(-x) does not.
+        """`numerator * 2**shift / (1 + exp(-x))`: the denominator, times 2**-shift, stays in range where exp(-x) does
+        not.
 
-        It is summed as `2**n + (1 + 2**n * (exp(-r) - 1))`, the small terms first: 1 and a rounded exp(-x) would make it round twice at
-        full size, and sigmoid err by 2.5 ulps instead of 2.
+        It is summed as `2**n + (1 + 2**n * (exp(-r) - 1))`, the small terms first: 1 and a rounded exp(-x) would make
+        it round twice at full size, and sigmoid err by 2.5 ulps instead of 2.
         """
         shift = self.format.shift
         _, r, power = self.reduce(x, -1)
@@ -121,7 +131,7 @@ def select(a: Value, compare: str, b: float, then: Value | float, other: Value |
     return Select(compare, a, value(b), value(then), value(other))
 
 
-# --- made of straight lines ------------------------------------------------------------------------------------------------
+# --- made of straight lines -------------------------------------------------------------------------------------------
 
 
 def linear(p: Program, x: Ref) -> Value:
@@ -190,7 +200,7 @@ def threshold(p: Program, x: Ref, threshold: float, default_value: float) -> Val
     return select(x, "gt", threshold, x, default_value)
 
 
-# --- made of exponentials --------------------------------------------------------------------------------------------------
+# --- made of exponentials ---------------------------------------------------------------------------------------------
 
 
 def exponential(p: Program, x: Ref) -> Value:
@@ -273,14 +283,16 @@ def mish(p: Program, x: Ref) -> Value:
 def gelu(p: Program, x: Ref, approximate: float = 0.0) -> Value:
     """`x * (1 + erf(x / sqrt 2)) / 2 = max(x, 0) - |x| / 2 * erfc(|x| / sqrt 2)`.
 
-    With `approximate`, Keras's other form, `x * (1 + tanh(z / 2)) / 2 = x * sigmoid(z)` with z = sqrt(8 / pi) * (x + 0.044715 x**3).
+    With `approximate`, Keras's other form, `x * (1 + tanh(z / 2)) / 2 = x * sigmoid(z)` with z = sqrt(8 / pi) * (x +
+    0.044715 x**3).
 
-    The eighth root of this erfc is flat enough for a short polynomial, and the power makes its error in the tail vanish: neither an
-    exponential nor a division is needed.
+    The eighth root of this erfc is flat enough for a short polynomial, and the power makes its error in the tail
+    vanish: neither an exponential nor a division is needed.
     """
     if approximate:
         z = x * Fma(x * x, Const(math.sqrt(8 / math.pi) * 0.044715), Const(math.sqrt(8 / math.pi)))
-        return high_of(p.format.product, x) * sigmoid(p, p.bind("gelu_z", z))  # a bound below which it is 0: -inf * 0 is NaN
+        # a bound below which it is 0: -inf * 0 is NaN
+        return high_of(p.format.product, x) * sigmoid(p, p.bind("gelu_z", z))
     a = p.bind("gelu_a", Unary("abs", x))
     root = p.bind("gelu_root", horner([1.0, *GELU[p.compute]], a))
     square = p.bind("gelu_square", root * root)

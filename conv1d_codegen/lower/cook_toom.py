@@ -1,4 +1,5 @@
-"""Cook–Toom: windows of m outputs, each from n = m + r - 1 products of transformed inputs and weights instead of m*r (see `toom/`).
+"""Cook–Toom: windows of m outputs, each from n = m + r - 1 products of transformed inputs and weights instead of m*r
+(see `toom/`).
 
     parallel n, block, g, part
       for window of the block, for c:     xt[p, q, window, c] := Σ_u B[p, u] * x[n, step(window, q, u), g, c]
@@ -7,13 +8,13 @@
         for window, for a < m:            y[n, t(window, a), g, f] := act(b[g, f] + Σ_p A[a, p] * yt[p, window])
         for t without a window:           the formula
 
-where wt[p, q, ...] = Σ_i G[p, i] * w[tap(q, i), ...] is made once for each change of the weights, and q are the terms of a `Split`. The
-middle line is n small matrix products, which the passes tile like those of a direct kernel; the sums over u and p are straight-line
-programs.
+where wt[p, q, ...] = Σ_i G[p, i] * w[tap(q, i), ...] is made once for each change of the weights, and q are the terms
+of a `Split`. The middle line is n small matrix products, which the passes tile like those of a direct kernel; the sums
+over u and p are straight-line programs.
 
-Windows begin at the first output whose taps all fall on the input, and follow each other as long as there is room for whole ones. What is
-left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel does. So padding takes no part in any sum,
-and a short sequence costs what it costs directly.
+Windows begin at the first output whose taps all fall on the input, and follow each other as long as there is room for
+whole ones. What is left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel
+does. So padding takes no part in any sum, and a short sequence costs what it costs directly.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, identifier
 
-#: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one of a block.
+#: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one
+#: of a block.
 SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
 
@@ -85,7 +87,9 @@ class _Lowering:
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         groups = (p.groups,) if p.groups > 1 else ()
         axes = (Axis.POINT, *self.formula.w.axes)
-        self.wt = buffer("wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "constant", axes)
+        self.wt = buffer(
+            "wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "constant", axes
+        )
 
     def kernel(self) -> Kernel:
         p = self.problem
@@ -105,7 +109,14 @@ class _Lowering:
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
         mixing = Mixing("w", "wt", self.wt.shape, matrix, self.split.phases)
-        return Kernel(identifier(f"cook_toom_{p}"), self.wt.dtype, (("N", 1), ("T", 0)), (x, w, self.wt, *bias, y), body, (mixing,))
+        return Kernel(
+            identifier(f"cook_toom_{p}"),
+            self.wt.dtype,
+            (("N", 1), ("T", 0)),
+            (x, w, self.wt, *bias, y),
+            body,
+            (mixing,),
+        )
 
     def _counts(self) -> Block:
         """How many windows a sequence has, and how many blocks share them."""
@@ -143,29 +154,51 @@ class _Lowering:
         transforms = s.transforms(self.plan.outputs)
 
         def of_windows(program: Block) -> For:
-            return loop("window", 0, count, (loop("c", 0, channels, program, axis=Axis.CHANNEL),), note=note, axis=Axis.WINDOW)
+            return loop(
+                "window", 0, count, (loop("c", 0, channels, program, axis=Axis.CHANNEL),), note=note, axis=Axis.WINDOW
+            )
 
         if not self.plan.looped:
-            together = [statement for transform in range(transforms) for statement in self._transform(transform, s.first_tap(transform))]
+            together = [
+                statement
+                for transform in range(transforms)
+                for statement in self._transform(transform, s.first_tap(transform))
+            ]
             return (Alloc(self.xt), of_windows(tuple(together)))
 
         def of_phases(chunk: Indexable, phases: int) -> For:
             transform = chunk * s.phases + var("phase")
             first_tap = chunk * (s.phases * s.taps) + var("phase")
-            return loop("phase", 0, phases, (of_windows(self._transform(transform, first_tap)),), axis=Axis.TAP, level=Level.CHUNK)
+            return loop(
+                "phase",
+                0,
+                phases,
+                (of_windows(self._transform(transform, first_tap)),),
+                axis=Axis.TAP,
+                level=Level.CHUNK,
+            )
 
         whole, rest = divmod(transforms, s.phases)
         whole_chunks = of_phases(var("chunk_of_taps"), s.phases)
-        nests = (loop("chunk_of_taps", 0, whole, (whole_chunks,), axis=Axis.TAP, level=Level.CHUNK), of_phases(whole, rest))
+        nests = (
+            loop("chunk_of_taps", 0, whole, (whole_chunks,), axis=Axis.TAP, level=Level.CHUNK),
+            of_phases(whole, rest),
+        )
         return (Alloc(self.xt), *(nest for nest in nests if not nest.runs_nothing))
 
     def _transform(self, transform: Indexable, first_tap: Indexable) -> Block:
         """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
         p, s, n = self.problem, self.split, self.toom.multiplications
         first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
-        reads = [self.formula.x.load(*self.formula.place(var("n"), first + u * s.spacing, self.group, var("c"))) for u in range(n)]
+        reads = [
+            self.formula.x.load(*self.formula.place(var("n"), first + u * s.spacing, self.group, var("c")))
+            for u in range(n)
+        ]
         binds, results = _straight_line(program(self.toom.inputs), reads, "x")
-        return (*binds, *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)))
+        return (
+            *binds,
+            *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)),
+        )
 
     def _products(self, f: Index) -> Block:
         """The sums over terms and channels, for each multiplication."""
@@ -203,17 +236,25 @@ class _Lowering:
         after = self.formula.output(var("n"), var("t"), self.group, f)
         return (
             loop(
-                "t_left", 0, minimum(lead, outputs), before, note="the first taps fall before the input", axis=Axis.STEP, part=Part.BEFORE
+                "t_left",
+                0,
+                minimum(lead, outputs),
+                before,
+                note="the first taps fall before the input",
+                axis=Axis.STEP,
+                part=Part.BEFORE,
             ),
             loop("t", lead + var("windows") * self.plan.outputs, outputs, after, axis=Axis.STEP),
         )
 
 
 def _apart(channels: int, compute: str) -> int:
-    """Channels of a window's row in scratch memory, with some that are not used where rows would lie a power of two apart.
+    """Channels of a window's row in scratch memory, with some that are not used where rows would lie a power of two
+    apart.
 
-    What is written at once, the n numbers of a channel, and of several terms, lies an odd number of rows apart. With 48 rows of 256 bytes,
-    24 such numbers fall into one set of L1, and c64_f64_k11_d5@1x11008 reaches 156 % of the peak with F(5,4) instead of 190 (avx512).
+    What is written at once, the n numbers of a channel, and of several terms, lies an odd number of rows apart. With 48
+    rows of 256 bytes, 24 such numbers fall into one set of L1, and c64_f64_k11_d5@1x11008 reaches 156 % of the peak
+    with F(5,4) instead of 190 (avx512).
     """
     line, bytes_ = LINE // TYPES[compute].bytes, channels * TYPES[compute].bytes
     return channels + line if bytes_ % (PAGE // 2) == 0 else channels

@@ -2,7 +2,8 @@
 
     y[n, t, f] = act( b[f] + Σ_{j<k, c<C/g} x[n, t·s + j·d − left, group(f)·C/g + c] · w[j, c, f] )
 
-where `x` is zero outside its length: the tap loop runs over the taps that fall on the input, so that padding contributes nothing.
+where `x` is zero outside its length: the tap loop runs over the taps that fall on the input, so that padding
+contributes nothing.
 
 Channels and filters are seen as [groups, channels of a group] and [groups, filters of a group], which is the
 same memory; with one group, that axis is left out. Any size may be an integer or the name of a run-time size.
@@ -76,7 +77,9 @@ class Formula:
         return (n, *group, channel, t) if self.problem.channels_first else (n, t, *group, channel)
 
     def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
-        """One output: the accumulator takes every tap and channel in order, and with the bias is activated and stored."""
+        """One output: the accumulator takes every tap and channel in order, and with the bias is
+        activated and stored.
+        """
         s = self.sizes
         j, c = var("j"), var("c")
         acc = buffer("acc", self.problem.compute, (), "register")

@@ -1,8 +1,10 @@
-"""Generic: the same formula with every size known only at run time. One kernel for all configurations of a type, layout and activation.
+"""Generic: the same formula with every size known only at run time. One kernel for all configurations of a type, layout
+and activation.
 
-It is what a library without a code generator runs, and what the specialised kernels are compared with. It goes through the same
-passes: packed weights, register tile, vectors over filters, channels unrolled, padding peeled. What it can't have is what only constants
-give: a tile that fits the sizes, tails and guards that are known not to be there, addresses folded into the instructions.
+It is what a library without a code generator runs, and what the specialised kernels are compared with. It goes through
+the same passes: packed weights, register tile, vectors over filters, channels unrolled, padding peeled. What it can't
+have is what only constants give: a tile that fits the sizes, tails and guards that are known not to be there, addresses
+folded into the instructions.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from ..problem import Problem
 from ..symbolic.index import var
 from .formula import Formula, Sizes, identifier
 
-#: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of each.
+#: The run-time sizes in the order in which the kernel takes them, after batch N and length T, with the least value of
+#: each.
 SIZES = (("U", 0), ("left", 0), ("K", 1), ("S", 1), ("D", 1), ("G", 1), ("C", 1), ("F", 1), ("J", 1), ("M", 1))
 
-SIZES_AS_NAMES = Sizes(var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"), (var("left"), var("left")))
+SIZES_AS_NAMES = Sizes(
+    var("C"), var("F"), var("K"), var("S"), var("D"), var("G"), var("U"), var("left"), (var("left"), var("left"))
+)
 
 
 def representative(problem: Problem) -> Problem:
@@ -24,7 +29,8 @@ def representative(problem: Problem) -> Problem:
 
 
 def lower(problem: Problem) -> Kernel:
-    """The loops of the formula over `G` groups of `C` channels and `F` filters, `U` outputs and `left` steps of padding.
+    """The loops of the formula over `G` groups of `C` channels and `F` filters, `U` outputs and `left` steps of
+    padding.
 
     `J` and `M` are the taps and channels of a chunk, for `passes/chunk_reduction.py`.
     """

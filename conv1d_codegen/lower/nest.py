@@ -1,7 +1,8 @@
 """One convolution as a part of a kernel: some of its output steps, from a view of its input to a view of its output.
 
 nest name
-  for g, for f, for t of the steps: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g, f])
+  for g, for f, for t of the steps: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g,
+  f])
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from .formula import Formula, Sizes
 
 
 def nest(name: str, problem: Problem, x: View, y: View, n: Index, steps: tuple[Index, Index]) -> tuple[Nest, Formula]:
-    """The nest that computes a range of steps of sequence `n` (of the views: a block in scratch memory has one sequence, number `n`).
+    """The nest that computes a range of steps of sequence `n` (of the views: a block in scratch memory has one
+    sequence, number `n`).
 
-    The formula's weights and bias, `w_name` and `b_name`, are the kernel's parameters. Raises ValueError for a problem whose left padding
-    depends on the length.
+    The formula's weights and bias, `w_name` and `b_name`, are the kernel's parameters. Raises ValueError for a problem
+    whose left padding depends on the length.
     """
     least, most = problem.left_paddings()
     if least < most:
-        raise ValueError(f"The left padding of {problem} depends on the length, from {least} to {most}: no nest knows it.")
+        raise ValueError(
+            f"The left padding of {problem} depends on the length, from {least} to {most}: no nest knows it."
+        )
     sizes = sizes_of(problem, x)
     formula = Formula(problem, sizes).renamed(name, x, y)
     group = (var("g"),) if sizes.groups is not None else ()

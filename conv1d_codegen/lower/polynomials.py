@@ -96,8 +96,8 @@ TANH_SHRINK = {
     ),
 }
 
-# (erfc(a / sqrt(2)) ** (1/8) - 1) / a for 0 <= a <= 6 in float32, 9 in float64. Error: of
-# a/2 * erfc(a / sqrt(2)), over erfc ** (1/4): absolute near 0, smaller and smaller in the tail (of erfc / 4 for a < 0.5).
+# (erfc(a / sqrt(2)) ** (1/8) - 1) / a for 0 <= a <= 6 in float32, 9 in float64. Error: of a/2 * erfc(a / sqrt(2)), over
+# erfc ** (1/4): absolute near 0, smaller and smaller in the tail (of erfc / 4 for a < 0.5).
 GELU = {
     "f32": (  # error 2.2e-8 = 2**-25.4
         -0.09973529,

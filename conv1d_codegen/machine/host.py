@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @cache
 def host() -> Target:
-    """The row of the table that fits this machine, of those the one with the longest vectors, with its own triple, CPU and features."""
+    """The row of the table that fits this machine, of those the one with the longest vectors, with its own triple, CPU
+    and features.
+    """
     machine = _machine()
     for row in sorted(TARGETS.values(), key=lambda row: row.vector_bytes, reverse=True):
         if runs_here(row):
@@ -42,7 +44,9 @@ def runs_here(target: Target) -> bool:
     """Whether code for `target` can run on this machine."""
     machine = _machine()
     wanted = [feature[1:] for feature in target.features.split(",") if feature.startswith("+")]
-    return target.triple.split("-")[0] == machine.architecture and all(machine.features.get(feature, False) for feature in wanted)
+    return target.triple.split("-")[0] == machine.architecture and all(
+        machine.features.get(feature, False) for feature in wanted
+    )
 
 
 def _machine() -> Machine:

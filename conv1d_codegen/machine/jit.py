@@ -2,13 +2,17 @@
 
 What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dropped once they change:
 
-- a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and CPU names are ours;
+- a wrong input aborts the process, as the library has its assertions on: everything is parsed and verified first, and
+  CPU names are ours;
 - a pass manager can run only once, and is never freed by itself: a fresh one each time, disposed of by hand;
-- a library that was linked is unmapped when its tracker is collected, but 6 KiB of its names stay as long as the LLJIT does: each links 32;
+- a library that was linked is unmapped when its tracker is collected, but 6 KiB of its names stay as long as the LLJIT
+  does: each links 32;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
-- a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect, and code that the
+- a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect,
+  and code that the
   garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
-- an exception from outside, as of Ctrl-C, leaves llvmlite's own lock locked, or a module alive that its context has freed: it is all
+- an exception from outside, as of Ctrl-C, leaves llvmlite's own lock locked, or a module alive that its context has
+  freed: it is all
   done where no handler of a signal runs (`shelter.py`);
 - reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
@@ -123,9 +127,10 @@ def _parsed(ir: str, machine: Any) -> Iterator[Any]:
 def _optimise(module: Any, machine: Any) -> None:
     """The one pass that the emitted code gains from: scratch whose places are all constants becomes registers.
 
-    What a loop does not change is computed before it already, and nothing twice; addressing modes and induction variables are found when
-    machine code is made. LLVM's O2 takes 30 to 310 ms for code that is no faster: over the 59 cases of the bench, kernels without it take
-    0.99 of the time in the geometric mean and 1.03 at most, where two copies of the same code differ by up to 1.04.
+    What a loop does not change is computed before it already, and nothing twice; addressing modes and induction
+    variables are found when machine code is made. LLVM's O2 takes 30 to 310 ms for code that is no faster: over the 59
+    cases of the bench, kernels without it take 0.99 of the time in the geometric mean and 1.03 at most, where two
+    copies of the same code differ by up to 1.04.
     """
     manager = llvm.create_new_module_pass_manager()
     manager.add_sroa_pass()
@@ -141,12 +146,14 @@ def _optimise(module: Any, machine: Any) -> None:
 def _strength_reduction(ir: str) -> Iterator[None]:
     """Leaves LLVM's reduction of induction variables out while machine code is made of IR that is long.
 
-    It takes half of the time of what takes longest: c600_f600_k3_d4_pad8x0_tanh_first, of 8400 lines, 440 ms with it and 180 without;
-    c42_f357_k385_g21_same_f16, of 5900, 450 and 120. Addresses are emitted as what loops do not change and constants anyway. Of 118 kernels
-    of the bench, in both layouts, 14 are long, and take 0.92 to 1.02 of the time without it; but c32_f32_k3_pad1x1_first, of 5761 lines,
-    takes 1.03, and generic kernels, whose strides are known at run time only, up to twice as long (avx512).
+    It takes half of the time of what takes longest: c600_f600_k3_d4_pad8x0_tanh_first, of 8400 lines, 440 ms with it
+    and 180 without; c42_f357_k385_g21_same_f16, of 5900, 450 and 120. Addresses are emitted as what loops do not change
+    and constants anyway. Of 118 kernels of the bench, in both layouts, 14 are long, and take 0.92 to 1.02 of the time
+    without it; but c32_f32_k3_pad1x1_first, of 5761 lines, takes 1.03, and generic kernels, whose strides are known at
+    run time only, up to twice as long (avx512).
 
-    It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile is as right.
+    It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile
+    is as right.
     """
     long = ir.count("\n") > _LONG and "@generic_" not in ir
     if long:
@@ -194,7 +201,8 @@ class Code:
         self.address = address
         self.size = size  # bytes of the object file
 
-    def __del__(self, waiting: list[Any] = _unloading, lock: Any = COMPILING) -> None:  # at the end, modules have lost their names
+    # at the end, modules have lost their names
+    def __del__(self, waiting: list[Any] = _unloading, lock: Any = COMPILING) -> None:
         waiting.append((self._linker, self._tracker))  # a tuple lets go of its last element first
         del self._linker, self._tracker
         if lock.acquire(blocking=False):
@@ -224,7 +232,9 @@ def _load(ir: str, symbol: str, target: Target) -> Code:
 
 
 def _require_executable_memory() -> None:
-    """Tried before each kernel (4 µs): a process may give the right up at any time, and LLVM ends the process where it is refused."""
+    """Tried before each kernel (4 µs): a process may give the right up at any time, and LLVM ends the process where it
+    is refused.
+    """
     try:
         llvm.check_jit_execution()
     except OSError as error:
@@ -241,11 +251,15 @@ def _jit(generation: int) -> Any:
 def _refuse_undefined_symbols(image: bytes, symbol: str) -> None:
     undefined = _undefined_symbols(image)
     if undefined:
-        raise CompileError(f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler.")
+        raise CompileError(
+            f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler."
+        )
 
 
 def _undefined_symbols(image: bytes) -> list[str]:
-    """The symbols an ELF object wants from outside (System V ABI, Object Files, Symbol Table). Other formats: not looked at."""
+    """The symbols an ELF object wants from outside (System V ABI, Object Files, Symbol Table). Other formats: not
+    looked at.
+    """
     if image[:5] != b"\x7fELF\x02":
         return []
     (sections_at,) = struct.unpack_from("<Q", image, 0x28)

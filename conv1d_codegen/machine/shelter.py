@@ -1,7 +1,9 @@
-"""Calls that no exception from outside interrupts: llvmlite's, which leaves locks locked and objects half made where one does.
+"""Calls that no exception from outside interrupts: llvmlite's, which leaves locks locked and objects half made where
+one does.
 
-The handlers of signals, Ctrl-C's among them, run in Python's main thread and nowhere else, between any two instructions. So what must not
-be interrupted is done by another thread, for which the main thread waits; what a handler raises meanwhile is raised when it is done.
+The handlers of signals, Ctrl-C's among them, run in Python's main thread and nowhere else, between any two
+instructions. So what must not be interrupted is done by another thread, for which the main thread waits; what a handler
+raises meanwhile is raised when it is done.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ T = TypeVar("T")
 def sheltered(work: Callable[[], T]) -> T:
     """What `work()` gives, or raises; or what a signal's handler raised before it was done.
 
-    It takes some 50 us more on the main thread. Where the system gives no thread, or the interpreter is ending, it is an ordinary call.
+    It takes some 50 us more on the main thread. Where the system gives no thread, or the interpreter is ending, it is
+    an ordinary call.
     """
     if threading.current_thread() is not threading.main_thread():
         return work()

@@ -1,9 +1,10 @@
 """Target: what the compiler knows of a machine. The only file with vector widths, registers and cache sizes.
 
-A row is a family of machines; `host()` (`host.py`) is the row that fits the machine at hand, with its exact CPU name and features.
-Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a common server part, and only steer the
-choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden Cove 2 MiB: the smallest that a row covers is assumed. Of L1,
-AVX-512's processors of today have 48 KiB (Ice Lake, Golden Cove, Zen 5).
+A row is a family of machines; `host()` (`host.py`) is the row that fits the machine at hand, with its exact CPU name
+and features. Widths and registers: Intel SDM vol. 1, §14-15; Arm ARM, A1.4. Cache sizes are those of one core of a
+common server part, and only steer the choice of blocks. Zen 3 has 512 KiB of L2, Skylake-SP and Zen 4 1 MiB, Golden
+Cove 2 MiB: the smallest that a row covers is assumed. Of L1, AVX-512's processors of today have 48 KiB (Ice Lake,
+Golden Cove, Zen 5).
 """
 
 from __future__ import annotations

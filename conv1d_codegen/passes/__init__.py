@@ -1,7 +1,9 @@
-"""The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel in a file of its own; each leaves the result the same.
+"""The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel in a file of its own; each leaves the
+result the same.
 
-On top of each file stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis, level and part of
-a loop, at storage, access and axes of an array, at the plan and the problem, and at no name (`tests/passes/test_no_names.py`).
+On top of each file stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis,
+level and part of a loop, at storage, access and axes of an array, at the plan and the problem, and at no name
+(`tests/passes/test_no_names.py`).
 """
 
 from __future__ import annotations
@@ -48,33 +50,85 @@ class Pass(NamedTuple):
 
 
 PIPELINE: tuple[Pass, ...] = (
-    Pass("block_time", block_time.run, "first, as it decides what the parallel iterations are, and all else happens inside one of them"),
-    Pass("peel_edges", peel_edges.run, "before tiling: only rows whose taps all fall on the input can share a register tile"),
-    Pass("chunk_reduction", chunk_reduction.run, "before tiling, as the sums of the chunks are tiled like the accumulators"),
     Pass(
-        "stream_weights", stream_weights.run, "after chunks, which all steps go over by turns; in place of peeling and interchanging edges"
+        "block_time",
+        block_time.run,
+        "first, as it decides what the parallel iterations are, and all else happens inside one of them",
+    ),
+    Pass(
+        "peel_edges",
+        peel_edges.run,
+        "before tiling: only rows whose taps all fall on the input can share a register tile",
+    ),
+    Pass(
+        "chunk_reduction",
+        chunk_reduction.run,
+        "before tiling, as the sums of the chunks are tiled like the accumulators",
+    ),
+    Pass(
+        "stream_weights",
+        stream_weights.run,
+        "after chunks, which all steps go over by turns; in place of peeling and interchanging edges",
     ),
     Pass(
         "simplify",
         simplify.run,
         "now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist",
     ),
-    Pass("interchange_edges", interchange_edges.run, "once the edges that exist are known; before tiling, as it makes loops over steps"),
+    Pass(
+        "interchange_edges",
+        interchange_edges.run,
+        "once the edges that exist are known; before tiling, as it makes loops over steps",
+    ),
     Pass("tile", tile.run, "cuts output steps and filters into register tiles, and puts the lanes in place"),
     Pass("tile_channels", tile_channels.run, "the same for depthwise kernels, whose loops are the other way round"),
     Pass("tile_sums", tile_sums.run, "the same where filters are few, and the lanes hold channels"),
-    Pass("prefetch_block", prefetch_block.run, "while both transforms of Cook–Toom still say which steps they read and write"),
+    Pass(
+        "prefetch_block",
+        prefetch_block.run,
+        "while both transforms of Cook–Toom still say which steps they read and write",
+    ),
     Pass("tile_transform", tile_transform.run, "the same as `tile` for the transforms of inputs"),
     Pass("pack_weights", pack_weights.run, "after tiling, as the panels are those that the tiles read"),
-    Pass("stage_operands", stage_operands.run, "after packing: it is the packed weights that are loaded once for all the rows of a tile"),
-    Pass("unroll_reduction", unroll_reduction.run, "after staging, so that the staged loads are unrolled with their uses"),
+    Pass(
+        "stage_operands",
+        stage_operands.run,
+        "after packing: it is the packed weights that are loaded once for all the rows of a tile",
+    ),
+    Pass(
+        "unroll_reduction", unroll_reduction.run, "after staging, so that the staged loads are unrolled with their uses"
+    ),
     Pass("share_windows", share_windows.run, "after unrolling, as it is the unrolled taps that read the same input"),
-    Pass("prefetch_weights", prefetch_weights.run, "after unrolling too, as each round of the unrolled loop asks for some lines"),
-    Pass("prefetch_input", prefetch_input.run, "after staging: the one load of a row's number is where its successors are asked for"),
-    Pass("transpose_output", transpose_output.run, "before the activation is written out, as it is then in the lanes of steps"),
-    Pass("prefetch_output", prefetch_output.run, "after that and sharing, as a tile asks for its output while it goes through the input"),
-    Pass("expand_epilogue", expand_epilogue.run, "large activations get a loop of their own, for which the tiles must be there"),
-    Pass("collapse_loops", collapse_loops.run, "last: the loops of one iteration that tiling and unrolling leave where a size is small"),
+    Pass(
+        "prefetch_weights",
+        prefetch_weights.run,
+        "after unrolling too, as each round of the unrolled loop asks for some lines",
+    ),
+    Pass(
+        "prefetch_input",
+        prefetch_input.run,
+        "after staging: the one load of a row's number is where its successors are asked for",
+    ),
+    Pass(
+        "transpose_output",
+        transpose_output.run,
+        "before the activation is written out, as it is then in the lanes of steps",
+    ),
+    Pass(
+        "prefetch_output",
+        prefetch_output.run,
+        "after that and sharing, as a tile asks for its output while it goes through the input",
+    ),
+    Pass(
+        "expand_epilogue",
+        expand_epilogue.run,
+        "large activations get a loop of their own, for which the tiles must be there",
+    ),
+    Pass(
+        "collapse_loops",
+        collapse_loops.run,
+        "last: the loops of one iteration that tiling and unrolling leave where a size is small",
+    ),
 )
 
 
@@ -82,7 +136,9 @@ PIPELINE: tuple[Pass, ...] = (
 _OF_KERNELS = (simplify.run, collapse_loops.run)
 
 
-def stages(kernel: Kernel, context: Context | Mapping[str, Context], check: bool = False) -> Iterator[tuple[str, Kernel]]:
+def stages(
+    kernel: Kernel, context: Context | Mapping[str, Context], check: bool = False
+) -> Iterator[tuple[str, Kernel]]:
     """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each.
 
     A kernel of several nests has a context for each, by its name.
@@ -120,7 +176,9 @@ def _in_nests(run: Callable[[Kernel, Context], Kernel], kernel: Kernel, contexts
 
 
 def log(kernel: Kernel, after: Sequence[tuple[str, Kernel]]) -> str:
-    """The kernel after each pass that changed it, with the reason for the pass's place; those that changed nothing are named together."""
+    """The kernel after each pass that changed it, with the reason for the pass's place; those that changed nothing are
+    named together.
+    """
     text, unchanged = "", []
     for (name, now), (_, _, reason) in zip(after, PIPELINE, strict=True):
         if now == kernel:

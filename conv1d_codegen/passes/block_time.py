@@ -1,9 +1,11 @@
-"""block_time: cuts the output steps into blocks, and makes (sequence, block, group, filter) the space of parallel iterations.
+"""block_time: cuts the output steps into blocks, and makes (sequence, block, group, filter) the space of parallel
+iterations.
 
-A block's input stays in the caches while panel after panel of weights goes over it. Threads share the iterations among themselves:
-blocks where there are many, and filters where the sequence is one block.
+A block's input stays in the caches while panel after panel of weights goes over it. Threads share the iterations among
+themselves: blocks where there are many, and filters where the sequence is one block.
 
-Where the weights are too large to stay in L2, one panel goes over the blocks of several sequences before the next panel is fetched:
+Where the weights are too large to stay in L2, one panel goes over the blocks of several sequences before the next panel
+is fetched:
 
     parallel n, block, f: for t      →      parallel some, block, f: for n of some: for t
 

@@ -7,9 +7,9 @@
                                                     total := total + acc
                                                   y := act(total + b)
 
-The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `problem/summation.py`. Totals wait in
-scratch memory, which stays in L1. Where the lanes of a vector add up products of their own (`tile_sums.py`), each has a chain that is short
-enough.
+The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `problem/summation.py`.
+Totals wait in scratch memory, which stays in L1. Where the lanes of a vector add up products of their own
+(`tile_sums.py`), each has a chain that is short enough.
 
 needs   sums of one output, as the lowering writes them
 leaves  no chain of more products than `problem/summation.py` allows
@@ -54,7 +54,9 @@ def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
 def _in_nests(body: Block, context: Context) -> Block:
     """Every nest of one output, or of one product of a window, with its reduction split."""
     match body:
-        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as terms, Store() as finish) if _is_window(finish, context):
+        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as terms, Store() as finish) if _is_window(
+            finish, context
+        ):
             return _of_window(body, acc, start, terms, finish, context)
         case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as taps, Store() as finish):
             total = buffer("total", acc.dtype, (), "scratch")
@@ -68,7 +70,9 @@ def _in_nests(body: Block, context: Context) -> Block:
             chunks = _split(taps, chunk, context)
             if chunks is not None:
                 return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
-    return map_statements(body, lambda s: (replace(s, body=_in_nests(s.body, context)),) if isinstance(s, Compound) else None)
+    return map_statements(
+        body, lambda s: (replace(s, body=_in_nests(s.body, context)),) if isinstance(s, Compound) else None
+    )
 
 
 def _is_window(finish: Store, context: Context) -> bool:
@@ -76,7 +80,9 @@ def _is_window(finish: Store, context: Context) -> bool:
 
 
 def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store, context: Context) -> Block:
-    """The sum over the terms of a window: the first chunk goes to where the sum is wanted, and the others are added there."""
+    """The sum over the terms of a window: the first chunk goes to where the sum is wanted, and the others are added
+    there.
+    """
     (channels,) = terms.body
     assert isinstance(channels, For)
     count, all_channels = Split.of(context.problem, context.plan.taps).terms, context.problem.group_channels
@@ -86,7 +92,9 @@ def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store
         each = -(-all_channels // some_channels)
         term, first = number // each, (number - number // each * each) * some_channels
         within = minimum(some_channels, all_channels - first) if all_channels % some_channels else some_channels
-        sums: Block = (replace(channels, hi=index(within), body=substitute(shifted(channels, first), {terms.var: term})),)
+        sums: Block = (
+            replace(channels, hi=index(within), body=substitute(shifted(channels, first), {terms.var: term})),
+        )
         chunks = terms.hi * each
     elif some_terms < count:
         first = number * some_terms
@@ -105,7 +113,9 @@ def _chunks(axis: Axis, count: Indexable, body: Block) -> For:
 
 
 def _by_taps(taps: For, chunk: _Chunk, count: int, size: int, even: bool) -> Block:
-    """Chunks of `size` taps of the `count` that there are; with `even`, one loop for all, else a loop of constant length and a rest."""
+    """Chunks of `size` taps of the `count` that there are; with `even`, one loop for all, else a loop of constant
+    length and a rest.
+    """
 
     def part(base: Index, within: Indexable) -> Block:
         first, last = maximum(taps.lo - base, 0), minimum(taps.hi - base, within)
@@ -140,7 +150,9 @@ def _at_run_time(taps: For, chunk: _Chunk) -> Block:
     assert isinstance(channels, For)
     base, part = var("chunk") * var("J"), var("part") * var("M")
     inner = replace(channels, hi=index(minimum(var("M"), channels.hi - part)), body=shifted(channels, part))
-    some_taps = replace(taps, lo=index(maximum(taps.lo, base)), hi=index(minimum(taps.hi, base + var("J"))), body=(inner,))
+    some_taps = replace(
+        taps, lo=index(maximum(taps.lo, base)), hi=index(minimum(taps.hi, base + var("J"))), body=(inner,)
+    )
     count = (channels.hi + var("M") - 1) // var("M")
     parts = loop("part", 0, count, chunk((some_taps,)), axis=Axis.CHANNEL, level=Level.CHUNK)
     return (_chunks(Axis.TAP, (var("K") + var("J") - 1) // var("J"), (parts,)),)

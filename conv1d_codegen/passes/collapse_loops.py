@@ -1,4 +1,5 @@
-"""collapse_loops: a loop that runs exactly once, as its bounds say, becomes its body; unless that has an array of a neighbour's name.
+"""collapse_loops: a loop that runs exactly once, as its bounds say, becomes its body; unless that has an array of a
+neighbour's name.
 
 needs   any kernel
 leaves  no loop that is known to run once

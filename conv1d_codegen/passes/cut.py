@@ -6,8 +6,9 @@ Steps go into tiles of the plan's heights. With heights 13, 12, 4, 1, a range of
     tiles of 4             over what is left; the last is moved back to end with the range, where it computes some steps a second time
     single steps           where the whole range has fewer than 4
 
-A tile of one step has two chains of multiply-adds for two pipes of latency 4, and so takes as long as one of 4 steps: hence the overlap.
-Loops that add to memory must not do a step twice; there what is left goes to shorter and shorter tiles.
+A tile of one step has two chains of multiply-adds for two pipes of latency 4, and so takes as long as one of 4 steps:
+hence the overlap. Loops that add to memory must not do a step twice; there what is left goes to shorter and shorter
+tiles.
 """
 
 from __future__ import annotations
@@ -99,17 +100,25 @@ def repeatable_steps(steps: For, heights: tuple[int, ...], suffix: str) -> tuple
 
 
 def overlapping(start: Index, steps: For, height: int) -> list[Piece]:
-    """Tiles for the steps from `start` on, the last of which ends with them; and single steps only where the whole range has too few."""
+    """Tiles for the steps from `start` on, the last of which ends with them; and single steps only where the whole
+    range has too few.
+    """
     more = steps.hi - steps.lo - height  # than one tile
     return [
-        replace(_tiles(steps, (steps.hi - start + (height - 1)) // height, start, height), end=steps.hi, condition=more),
+        replace(
+            _tiles(steps, (steps.hi - start + (height - 1)) // height, start, height), end=steps.hi, condition=more
+        ),
         replace(_tiles(steps, steps.hi - start, start, 1), condition=-1 - more),
     ]
 
 
 def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block, list[Piece]]:
-    """Tiles of descending height, none of which overlap, and the names they use. Two heights beside each other are as good as one."""
-    heights = tuple(height for height, above in zip(heights, (0, *heights), strict=False) if height + 1 != above or height == 1)
+    """Tiles of descending height, none of which overlap, and the names they use. Two heights beside each other are as
+    good as one.
+    """
+    heights = tuple(
+        height for height, above in zip(heights, (0, *heights), strict=False) if height + 1 != above or height == 1
+    )
     lets: Block = ()
     pieces = []
     start = steps.lo
@@ -124,7 +133,9 @@ def steps_once(steps: For, heights: tuple[int, ...], suffix: str) -> tuple[Block
 
 
 def cut_lanes(axis: Axis | None, level: Level, lo: Index, hi: Index, width: int, vectors: int) -> list[Piece]:
-    """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range known at run time."""
+    """Full tiles of vectors, then single vectors, then what is left in a part of one, over a range
+    known at run time.
+    """
     pieces = []
     start = lo
     for count_vectors in sorted({vectors, 1}, reverse=True):

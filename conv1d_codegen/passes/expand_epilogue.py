@@ -1,8 +1,8 @@
 """expand_epilogue: the activation becomes arithmetic, in place.
 
-A cheap one is applied to the accumulators one after another. One of many operations, written out for every accumulator of every
-tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1, and a loop over its rows activates
-and stores them.
+A cheap one is applied to the accumulators one after another. One of many operations, written out for every accumulator
+of every tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1, and a loop
+over its rows activates and stores them.
 
 needs   activations in stores
 leaves  arithmetic; for large ones, a loop over the rows of a tile in scratch memory
@@ -34,7 +34,13 @@ def _block(body: Block, compute: str, most: int) -> Block:
         leaf = _activated(s)
         if isinstance(s, Store) and leaf:
             return _expanded(s, compute)
-        if isinstance(s, For) and s.level is Level.ROW and s.kind == "unrolled" and leaf and _operations(s, leaf) > most:
+        if (
+            isinstance(s, For)
+            and s.level is Level.ROW
+            and s.kind == "unrolled"
+            and leaf
+            and _operations(s, leaf) > most
+        ):
             return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
         return (replace(s, body=_block(s.body, compute, most)),) if isinstance(s, Compound) else None
 
@@ -72,7 +78,8 @@ def _expanded(s: Store, compute: str) -> Block:
 
 
 def _through_scratch(rows: For, name: str, compute: str) -> Block:
-    """The nest in two: one that puts what is to be activated into scratch memory, one that takes it from there, row by row.
+    """The nest in two: one that puts what is to be activated into scratch memory, one that takes it from there, row by
+    row.
 
     The array has the nest's own shape, whatever the arrays are that are read: a row for each, and the row's vectors.
     """
@@ -86,9 +93,19 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
         vector = var(part.var) + before if part.kind == "unrolled" else index(before)
         before += (part.hi.constant or 1) if part.kind == "unrolled" else 1
         save.append(_in_leaf(part, lambda leaf, at: store(tile, at, leaf.value.a), (var(rows.var), vector)))
-        finish.append(_in_leaf(part, lambda leaf, at: replace(leaf, value=replace(leaf.value, a=load(tile, *at))), (var(rows.var), vector)))
+        finish.append(
+            _in_leaf(
+                part,
+                lambda leaf, at: replace(leaf, value=replace(leaf.value, a=load(tile, *at))),
+                (var(rows.var), vector),
+            )
+        )
     by_row = substitute(tuple(finish), {rows.var: var("row")})
-    return (Alloc(tile), replace(rows, body=tuple(save)), loop("row", 0, rows.hi, by_row, axis=rows.axis, level=Level.ROW))
+    return (
+        Alloc(tile),
+        replace(rows, body=tuple(save)),
+        loop("row", 0, rows.hi, by_row, axis=rows.axis, level=Level.ROW),
+    )
 
 
 def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Store], at: tuple[Index, ...]) -> For:

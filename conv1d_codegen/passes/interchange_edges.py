@@ -1,16 +1,18 @@
-"""interchange_edges: steps that lack taps share the weights of each tap, instead of reading all weights once for every step.
+"""interchange_edges: steps that lack taps share the weights of each tap, instead of reading all weights once for every
+step.
 
     for t                                             for edge: up to `edge_steps` steps
       acc := 0                                          sum[edge_steps] := 0
       for j in the taps of t: for c: acc += x * w  →    for j, for t in the steps of j: for c: sum[t] += x * w
       y[t] := act(acc + b)                              for t: y[t] := act(sum[t] + b)
 
-A number that was one step's becomes an array over the steps of the block, a loop over steps goes around each statement, and where the
-taps depend on the step, the two loops change places (Wolfe, High Performance Compilers for Parallel Computing, 1996: scalar expansion,
-loop distribution and interchange). Every sum takes its terms in the same order as before.
+A number that was one step's becomes an array over the steps of the block, a loop over steps goes around each statement,
+and where the taps depend on the step, the two loops change places (Wolfe, High Performance Compilers for Parallel
+Computing, 1996: scalar expansion, loop distribution and interchange). Every sum takes its terms in the same order as
+before.
 
-Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their arrays, and a
-depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weights to share.
+Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their
+arrays, and a depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weights to share.
 
 needs   edges that have the same loops as the interior
 leaves  blocks of steps inside the loop over taps
@@ -62,7 +64,12 @@ def _block(body: Block, size: int, sizes: Sizes) -> Block:
     inner = next((s for s in body if isinstance(s, For) and s.part is Part.INTERIOR and not is_guarded(s)), None)
 
     def shared(s: Statement) -> Block | None:
-        if isinstance(s, For) and s.part in (Part.BEFORE, Part.AFTER) and inner is not None and _alike(s.body, inner.body):
+        if (
+            isinstance(s, For)
+            and s.part in (Part.BEFORE, Part.AFTER)
+            and inner is not None
+            and _alike(s.body, inner.body)
+        ):
             return (in_blocks("edge", size, s, inner, sizes),)
         return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, Compound) else None
 
@@ -70,12 +77,17 @@ def _block(body: Block, size: int, sizes: Sizes) -> Block:
 
 
 def _alike(edge: Block, inner: Block) -> bool:
-    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has no weights to share."""
+    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has no weights to
+    share.
+    """
     return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
 
 
-def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None, most: int = 1) -> For:
-    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these, `most` at a time, do.
+def in_blocks(
+    name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None, most: int = 1
+) -> For:
+    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these, `most` at a
+    time, do.
 
     The loop `inner` has the same body as `steps`, for a step that has all taps.
     """
@@ -90,7 +102,9 @@ def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, sequen
 
 @dataclass
 class _Block:
-    """One block of steps, from `first` to before `last`, of one sequence or of several; `shape` has at most how many."""
+    """One block of steps, from `first` to before `last`, of one sequence or of several; `shape` has
+    at most how many.
+    """
 
     steps: For
     first: Index
@@ -101,7 +115,9 @@ class _Block:
     arrays: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def distributed(self, body: Block, inner: Block) -> Iterator[Statement]:
-        """The statements of one step, each for all steps of the block. `inner` are those of a step that has all taps."""
+        """The statements of one step, each for all steps of the block. `inner` are those of a step
+        that has all taps.
+        """
         for s, full in zip(body, inner, strict=True):
             match s:
                 case Alloc(scalar):
@@ -159,7 +175,11 @@ class _Block:
     def _own(self, array: Buffer) -> Load:
         """What belongs to this step, of this sequence."""
         step = var(self.steps.var) - self.first
-        return load(array, step) if self.sequences is None else load(array, var(self.sequences.var) - self.sequences.lo, step)
+        return (
+            load(array, step)
+            if self.sequences is None
+            else load(array, var(self.sequences.var) - self.sequences.lo, step)
+        )
 
 
 def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:

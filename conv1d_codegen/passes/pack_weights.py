@@ -1,9 +1,10 @@
-"""pack_weights: weights and bias are read in panels, as `ir/packing.py` lays them out, instead of in the order of the layer's arrays.
+"""pack_weights: weights and bias are read in panels, as `ir/packing.py` lays them out, instead of in the order of the
+layer's arrays.
 
-`w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to
-back. The end of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel. Where
-channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`. Transformed weights
-`wt[p, j, c, g, f]` are laid out like weights.
+`w[j, c, g, f]` becomes `wp[g, f // panel, j, c, f % panel]`: the inner loop reads one panel from front to back. The end
+of the last panel is zeros, so that a whole vector can be loaded there. In depthwise kernels all channels are one panel.
+Where channels are in the lanes, panels are of channels, each for one filter: `wp[g, f, c // panel, j, c % panel]`.
+Transformed weights `wt[p, j, c, g, f]` are laid out like weights.
 
 needs   constants with axes, and panels in the loops
 leaves  constants in panels, and how they come about
@@ -27,7 +28,11 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
     def packed(buffer: Buffer) -> Buffer:
         packing = packings.get(buffer)
-        return buffer if packing is None else replace(buffer, name=packing.target, dtype=kernel.compute, shape=packing.shape, axes=())
+        return (
+            buffer
+            if packing is None
+            else replace(buffer, name=packing.target, dtype=kernel.compute, shape=packing.shape, axes=())
+        )
 
     def change(node: Value) -> Value:
         if not isinstance(node, Load) or node.buffer not in packings:
@@ -35,7 +40,12 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         return Load(packed(node.buffer), tuple(_place(packings[node.buffer], node.index)))
 
     buffers = tuple(packed(buffer) for buffer in kernel.buffers)
-    return replace(kernel, buffers=buffers, packings=(*kernel.packings, *packings.values()), body=rewrite_values(kernel.body, change))
+    return replace(
+        kernel,
+        buffers=buffers,
+        packings=(*kernel.packings, *packings.values()),
+        body=rewrite_values(kernel.body, change),
+    )
 
 
 def _packing(buffer: Buffer, context: Context) -> Packing:
@@ -44,8 +54,9 @@ def _packing(buffer: Buffer, context: Context) -> Packing:
     outer: tuple[Axis, ...] = tuple(axis for axis in buffer.axes if axis is Axis.GROUP)
     axis, panel = Axis.FILTER, plan.panel
     if plan.lanes == "channels" and not plan.sums_in_lanes:
-        # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a power of two apart
-        # fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an even number).
+        # All channels in one panel, as vectors may start at any of them. Of an odd number of vectors: taps that lie a
+        # power of two apart fall into few sets of the cache (c512_f512_k31_g512@1x1024, avx512: 280 us, and 345 with an
+        # even number).
         axis, outer = Axis.GROUP, (Axis.FILTER,)
         panel = (-(-context.problem.channels // plan.width) | 1) * plan.width
     elif plan.sums_in_lanes and Axis.CHANNEL in buffer.axes:

@@ -3,8 +3,8 @@
 The loops on both sides keep the guarded tap range. The one in the middle has no use for it: `simplify` proves
 that and drops the guard. Where the kernel is wider than the input, the middle is empty and the sides meet.
 
-A side that has steps at all gets at least as many as the plan's `borrow`, taken from the middle: most of its taps then have enough
-steps to keep the pipes busy.
+A side that has steps at all gets at least as many as the plan's `borrow`, taken from the middle: most of its taps then
+have enough steps to keep the pipes busy.
 
 Where all steps of a block share the weights of each tap anyway (`stream_weights`), there is nothing to peel.
 
@@ -47,7 +47,8 @@ def _peeled(s: For, interior: tuple[Indexable, Indexable], height: int) -> Itera
     first, last = var("inner_first"), var("inner_last")
     begin, end = maximum(s.lo, interior[0]), minimum(s.hi, interior[1])
     if height:
-        for name, count in (("before", begin - s.lo), ("after", s.hi - end)):  # how many steps each side has, and how many more it gets
+        # how many steps each side has, and how many more it gets
+        for name, count in (("before", begin - s.lo), ("after", s.hi - end)):
             yield Let(name, index(maximum(minimum(height, count * height) - count, 0)))
         begin, end = begin + var("before"), end - var("after")
     yield Let("inner_first", index(begin))

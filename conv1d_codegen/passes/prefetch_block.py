@@ -1,13 +1,16 @@
-"""prefetch_block: while a block of Cook–Toom forms its products, it asks for the next block's input, and for where its own output goes.
+"""prefetch_block: while a block of Cook–Toom forms its products, it asks for the next block's input, and for where its
+own output goes.
 
     for p                                   for p
       for tile: yt[p, ...] := ...     →       for ahead in an n-th part of the block's windows
-                                                prefetch x[steps of that window of the next block], y[steps of that window of this one]
+                                                prefetch x[steps of that window of the next block], y[steps of that
+                                                window of this one]
                                               for tile: yt[p, ...] := ...
 
-Direct kernels load as they compute. Here the transforms at a block's start and the outputs at its end do little else than load and store,
-and would wait for memory alone, while the products between them leave it idle. The input is needed only when the products are formed, so
-it goes to L2; L1 is full. Shares of the FMA peak with F(4,3), without requests and with them (avx512):
+Direct kernels load as they compute. Here the transforms at a block's start and the outputs at its end do little else
+than load and store, and would wait for memory alone, while the products between them leave it idle. The input is needed
+only when the products are formed, so it goes to L2; L1 is full. Shares of the FMA peak with F(4,3), without requests
+and with them (avx512):
 
     c32_f32_k3@1x84350   96  150        c64_f64_k3@1x80000   117  154        c128_f128_k3@1x40000   158  164
     c32_f32_k3@1x22016  157  165        c64_f64_k3@1x10000   170  169        c128_f128_k3@1x4000    181  177
@@ -38,7 +41,9 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, context: Context, transforms: For | None) -> Iterator[Statement]:
-    """The statements of a block; `transforms` is the loop over windows before them that transforms inputs, if that is written out."""
+    """The statements of a block; `transforms` is the loop over windows before them that transforms inputs, if that is
+    written out.
+    """
     for at, s in enumerate(body):
         match s:
             case For(axis=Axis.WINDOW, level=Level.ELEMENT):
@@ -70,7 +75,14 @@ def _ahead(products: For, transforms: For, results: For, context: Context) -> Fo
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
     lines = loop("line", 0, -(-context.problem.group_channels // numbers), inputs, axis=Axis.CHANNEL, level=Level.BLOCK)
     outputs = _outputs(results.body, {results.var: window})
-    return loop("ahead", 0, minimum(results.hi - before, part), (following, lines, *outputs), axis=Axis.WINDOW, level=Level.BLOCK)
+    return loop(
+        "ahead",
+        0,
+        minimum(results.hi - before, part),
+        (following, lines, *outputs),
+        axis=Axis.WINDOW,
+        level=Level.BLOCK,
+    )
 
 
 def _outputs(body: Block, window: dict[str, Index]) -> Iterator[Statement]:

@@ -3,10 +3,11 @@
     unrolled i: xv := x[c, t + i] ...        →        prefetch x[c, t + 2 tiles]
                                                       unrolled i: xv := x[c, t + i] ...
 
-A tile reads a few steps of every channel, each from another line of the cache, and the next tile the steps that follow: the processor sees
-no stream in that. Where little is computed with what is read, it waits. In channels_first on avx512, c32_f32_k2@256x329 is 1.36 times as
-fast as with steps in the lanes, and without requests 0.85 times; c128_f128_k1@64x512 1.20 and 0.97. With many products or filters all is in
-the caches, and a request is one more load: c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
+A tile reads a few steps of every channel, each from another line of the cache, and the next tile the steps that follow:
+the processor sees no stream in that. Where little is computed with what is read, it waits. In channels_first on avx512,
+c32_f32_k2@256x329 is 1.36 times as fast as with steps in the lanes, and without requests 0.85 times;
+c128_f128_k1@64x512 1.20 and 0.97. With many products or filters all is in the caches, and a request is one more load:
+c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
 
 needs   a number of the input bound to a name in each row
 leaves  a request before the rows

@@ -3,17 +3,18 @@
     prefetch y[t + i, first]                    one for each vector of the tile
     acc := 0 ... y[t + i, first + l] := ...
 
-A store that misses the cache holds up the stores after it, most of all where vectors straddle two lines, as they do in most arrays: NumPy
-aligns to 16 bytes. Depthwise kernels store as much as they read: c1536_f1536_k4_g1536@1x2048, avx512, takes 1.02 ms instead of 1.90 (a
-copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
+A store that misses the cache holds up the stores after it, most of all where vectors straddle two lines, as they do in
+most arrays: NumPy aligns to 16 bytes. Depthwise kernels store as much as they read: c1536_f1536_k4_g1536@1x2048,
+avx512, takes 1.02 ms instead of 1.90 (a copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
 
-With many taps, a tile asks for one row at each step of its last window (`share_windows`), if the loop over taps leaves one: all at once,
-the requests take the places that the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312 us so where it is aligned, and 261
-one by one. With few taps it asks at its start, as memory is what takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to
-421 one by one.
+With many taps, a tile asks for one row at each step of its last window (`share_windows`), if the loop over taps leaves
+one: all at once, the requests take the places that the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312
+us so where it is aligned, and 261 one by one. With few taps it asks at its start, as memory is what takes time:
+c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
 
-A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line: c32_f32_k2@1x84350 in
-channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the first may lie where the tile before stored.
+A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line:
+c32_f32_k2@1x84350 in channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the
+first may lie where the tile before stored.
 
 needs   tiles that are stored after their sums
 leaves  requests at the tile's start, or from row to row
@@ -32,14 +33,18 @@ from .transpose_output import is_turned
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     ahead = context.plan.ahead
-    return kernel.with_body(_block(kernel.body, one_by_one="rows" in ahead)) if {"output", "rows"} & set(ahead) else kernel
+    return (
+        kernel.with_body(_block(kernel.body, one_by_one="rows" in ahead)) if {"output", "rows"} & set(ahead) else kernel
+    )
 
 
 def _block(body: Block, one_by_one: bool) -> Block:
     stores = tuple(s for s in body if isinstance(s, For) and s.kind == "unrolled" and _stores_output(s))
     if stores and any(isinstance(s, Alloc) for s in body):
         return _with_requests(body, stores, one_by_one)
-    return map_statements(body, lambda s: (replace(s, body=_block(s.body, one_by_one)),) if isinstance(s, Compound) else None)
+    return map_statements(
+        body, lambda s: (replace(s, body=_block(s.body, one_by_one)),) if isinstance(s, Compound) else None
+    )
 
 
 def _stores_output(nest: For) -> bool:

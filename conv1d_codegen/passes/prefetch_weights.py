@@ -1,15 +1,17 @@
-"""prefetch_weights: while the tiles of a block go over one chunk of large weights, each asks for an equal share of the next chunk.
+"""prefetch_weights: while the tiles of a block go over one chunk of large weights, each asks for an equal share of the
+next chunk.
 
     for j, for chunk, for n, for tile                 for j, for chunk, for n, for tile
       for c_4                                   →       for c_4
         acc += x * w[panel, j, c + 256 * chunk]           for line of this tile's share: prefetch w[next chunk, line]
                                                           acc += x * w[panel, j, c + 256 * chunk]
 
-A tile of 6 steps by 4 vectors uses 55 GB of weights a second; a core reads 29 from L3, and 17 to 21 from memory (avx512). So the first
-tile of a chunk waits, while those that follow find it in L2 and leave the way to memory idle. Asked for by all of them, a few lines at a
-time, the next chunk arrives while they compute: as many requests can be under way at once as the core has buffers for, and what asks for
-more waits too. A tile asks for the same lines of each group of channels (of an unrolled loop). Chunks lie one after another in the order in
-which they are used, from panel to panel; the very last asks for itself.
+A tile of 6 steps by 4 vectors uses 55 GB of weights a second; a core reads 29 from L3, and 17 to 21 from memory
+(avx512). So the first tile of a chunk waits, while those that follow find it in L2 and leave the way to memory idle.
+Asked for by all of them, a few lines at a time, the next chunk arrives while they compute: as many requests can be
+under way at once as the core has buffers for, and what asks for more waits too. A tile asks for the same lines of each
+group of channels (of an unrolled loop). Chunks lie one after another in the order in which they are used, from panel to
+panel; the very last asks for itself.
 
 Where other large layers have just been through the caches, so that weights come from memory (avx512):
 
@@ -18,8 +20,8 @@ Where other large layers have just been through the caches, so that weights come
     encodec/down256_k16s8          2.58             2.12            2.20          2.12            2.12
     onednn/1d/conv1d:21            2.66             2.35            2.42          2.36            2.34
 
-The same goes for edges that share the weights of a tap (`interchange_edges`): wav2vec2/1s_pos_conv, where nearly all steps are, takes
-1.70 ms instead of 2.36.
+The same goes for edges that share the weights of a tap (`interchange_edges`): wav2vec2/1s_pos_conv, where nearly all
+steps are, takes 1.70 ms instead of 2.36.
 
 needs   tiles inside loops over chunks or taps, with channels unrolled
 leaves  requests in those loops
@@ -47,7 +49,9 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 
 def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequences: For | None = None) -> Block:
-    """The statements, within a chunk or not, and within which loop over sequences that share its weights. A line holds `numbers`."""
+    """The statements, within a chunk or not, and within which loop over sequences that share its weights. A line holds
+    `numbers`.
+    """
 
     def asking(s: Statement) -> Block | None:
         match s:
@@ -64,12 +68,21 @@ def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequenc
 
 def _height(tiles: For) -> int | None:
     """Rows of the register tile that this loop computes."""
-    return next((s.buffer.shape[0].constant for s in tiles.body if isinstance(s, Alloc) and s.buffer.storage is Storage.REGISTER), None)
+    return next(
+        (
+            s.buffer.shape[0].constant
+            for s in tiles.body
+            if isinstance(s, Alloc) and s.buffer.storage is Storage.REGISTER
+        ),
+        None,
+    )
 
 
 def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
     """The loop over tiles, in which each asks for its share of the next chunk."""
-    channels = next((s for s in tiles.body if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.UNROLLED), None)
+    channels = next(
+        (s for s in tiles.body if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.UNROLLED), None
+    )
     if channels is None:  # too few for a loop
         return tiles
     (group,) = channels.body
@@ -91,8 +104,11 @@ def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
 
 
 def _next_chunk(weights: Load, channels: For, beside: Block) -> tuple[Index, ...]:
-    """Where the present group of channels lies in the next chunk: as far from that one's start, counted on past the end of the tap."""
-    rest = (s for s in beside if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.ELEMENT)  # what groups leave over
+    """Where the present group of channels lies in the next chunk: as far from that one's start, counted on past the end
+    of the tap.
+    """
+    # what groups leave over
+    rest = (s for s in beside if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.ELEMENT)
     within = {s.var: 0 for s in walk(channels.body) if isinstance(s, For)}
     group = next(s.hi for s in channels.body if isinstance(s, For))
     size = sum((s.hi - s.lo for s in rest), channels.hi * group)

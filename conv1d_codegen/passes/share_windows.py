@@ -5,8 +5,9 @@
       for i, lanes l:                               for all (i, j) with i*stride + j*dilation = r:
         acc[i, l] += x[t + i + j, l] * wv[l]          acc[i, l] += xv[l] * wv[j, l]
 
-A tile of 16 rows and 8 taps loads 23 vectors instead of 128. Each accumulator still takes its taps in order. Where the rows
-read nothing in common, as with a dilation of more than the rows, all stays as it is. A condition on a product becomes one on the step.
+A tile of 16 rows and 8 taps loads 23 vectors instead of 128. Each accumulator still takes its taps in order. Where the
+rows read nothing in common, as with a dilation of more than the rows, all stays as it is. A condition on a product
+becomes one on the step.
 
 needs   taps written out around rows with a vector of weights
 leaves  one load of each step that they read
@@ -17,7 +18,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Accumulate, Alloc, Axis, Block, Buffer, For, If, Kernel, Level, Load, Statement, Store, load, loop, store
+from ..ir import (
+    Accumulate,
+    Alloc,
+    Axis,
+    Block,
+    Buffer,
+    For,
+    If,
+    Kernel,
+    Level,
+    Load,
+    Statement,
+    Store,
+    load,
+    loop,
+    store,
+)
 from ..ir.rewrite import map_leaves, map_statements, substitute
 from ..symbolic.index import Index, Indexable, var
 from .context import Context
@@ -50,13 +67,17 @@ def _shared(taps: For, weights: Buffer, fill: Block, rows: For, stride: int, dil
     window = replace(weights, name="xv")
     condition = condition_of(rows)
     nest = rows.body if condition is None else condition.body
-    result: list[Statement] = [Alloc(everything), replace(taps, body=map_leaves(fill, lambda s: _widened(s, everything, taps)))]
+    result: list[Statement] = [
+        Alloc(everything),
+        replace(taps, body=map_leaves(fill, lambda s: _widened(s, everything, taps))),
+    ]
     result += [Alloc(window)] if condition is None else []
     for step in sorted(pairs):
         (i, j), *others = pairs[step]
         at: dict[str, Indexable] = {rows.var: i, taps.var: j}
         read = substitute(map_leaves(nest, lambda s: _filled(s, window)), at)
-        # The pairs lie apart evenly: from one to the next, the row goes back by as many strides as the tap goes on by dilations.
+        # The pairs lie apart evenly: from one to the next, the row goes back by as many strides as the tap goes on by
+        # dilations.
         back, on = (i - others[0][0], others[0][1] - j) if others else (0, 0)
         multiply = map_leaves(nest, lambda s: _multiplied(s, window, everything, taps))
         each = substitute(multiply, {rows.var: i - back * var("q"), taps.var: j + on * var("q")})

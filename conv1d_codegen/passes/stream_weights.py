@@ -1,4 +1,5 @@
-"""stream_weights: all steps of a block, of several sequences, go over one chunk of large weights before the next chunk is read.
+"""stream_weights: all steps of a block, of several sequences, go over one chunk of large weights before the next chunk
+is read.
 
     for n, for t                                      for part of the steps
       total := 0                                        for n, for t: total[n, t] := 0
@@ -8,10 +9,11 @@
         total := total + acc                              total[n, t] := total[n, t] + acc
       y[t] := act(total + b)                            for n, for t: y[t] := act(total[n, t] + b)
 
-A panel of weights that is read anew for each tile has to stay in L2 meanwhile, beside the input and the next panel, which is asked for
-ahead; a chunk of it takes 64 KiB. Alone this order changes little; it is what `prefetch_weights` needs. Steps that lack taps need no loops
-of their own, so there is one loop nest instead of three. Every sum takes its terms in the same order as before: see `interchange_edges`,
-which does the same to the edges of other kernels, and whose means these are.
+A panel of weights that is read anew for each tile has to stay in L2 meanwhile, beside the input and the next panel,
+which is asked for ahead; a chunk of it takes 64 KiB. Alone this order changes little; it is what `prefetch_weights`
+needs. Steps that lack taps need no loops of their own, so there is one loop nest instead of three. Every sum takes its
+terms in the same order as before: see `interchange_edges`, which does the same to the edges of other kernels, and whose
+means these are.
 
 needs   several sequences inside the parallel loops, and chunks
 leaves  loops over chunks outside those over sequences and steps
@@ -63,6 +65,10 @@ def _with_all_taps(body: Block, step: str) -> Block:
         return kept[0] if len(kept) == 1 else rebuild(atom, *operands)
 
     def in_loop(s: Statement) -> Block | None:
-        return (replace(s, lo=loosened(s.lo), hi=loosened(s.hi), body=_with_all_taps(s.body, step)),) if isinstance(s, For) else None
+        return (
+            (replace(s, lo=loosened(s.lo), hi=loosened(s.hi), body=_with_all_taps(s.body, step)),)
+            if isinstance(s, For)
+            else None
+        )
 
     return map_statements(body, in_loop)

@@ -5,10 +5,11 @@
       for j, for c: acc += x * w        →        for j, for c, for i, v, lanes l: acc[i, v, l] += x * w
       y[t, f] := act(acc + b)                    for i, v, lanes l: y[...] := act(acc[i, v, l] + b[...])
 
-The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says; the windows of a
-Cook–Toom kernel are rows like steps. Of the two loops, the one that stood outside stays outside. An output keeps one accumulator and
-takes its terms in the order of the formula, so that its bits do not depend on the tile that it falls in. Where the loops are cut is in
-`cut.py`. A straight-line program, which sums up nothing in a loop, is computed vector by vector, all of it for one before the next.
+The rows `i` of a tile are output steps and its lanes filters (or channels), or the other way round, as the plan says;
+the windows of a Cook–Toom kernel are rows like steps. Of the two loops, the one that stood outside stays outside. An
+output keeps one accumulator and takes its terms in the order of the formula, so that its bits do not depend on the tile
+that it falls in. Where the loops are cut is in `cut.py`. A straight-line program, which sums up nothing in a loop, is
+computed vector by vector, all of it for one before the next.
 
 needs   loops over steps or windows, and over filters, one inside the other
 leaves  register tiles: rows, vectors and lanes
@@ -110,7 +111,11 @@ class _Tiling:
         plan = self._plan
         if s.axis is Axis.FILTER:
             width, vectors = (plan.width, plan.vectors) if plan.lanes != "time" else (plan.panel, 1)
-            return (), cut.cut_filters(s.axis, s.hi, width, vectors) if in_lanes else cut.cut_rows(s.axis, s.hi, plan.panel), width
+            return (
+                (),
+                cut.cut_filters(s.axis, s.hi, width, vectors) if in_lanes else cut.cut_rows(s.axis, s.hi, plan.panel),
+                width,
+            )
         if in_lanes and is_guarded(s):  # in a lane of their own, each with its taps
             return (), [replace(one, active=1) for one in cut.single(s)], 1
         if in_lanes:
@@ -161,7 +166,9 @@ class RegisterTile:
     arrays: Mapping[Buffer, Buffer]
 
     def statements(self, nest: Block) -> Block:
-        """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over the tile."""
+        """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over
+        the tile.
+        """
         tiles: dict[Buffer, Buffer] = {}
 
         def over_tile(s: Statement) -> Block | None:
@@ -207,12 +214,16 @@ class RegisterTile:
         full = piece.vectors if piece.active == self.lanes.width else last
         vectors: list[Statement] = []
         if full:
-            vectors.append(written_out(piece.axis, Level.VECTOR, full, (self._vector(leaf, tiles, var("v"), self.lanes.width),)))
+            vectors.append(
+                written_out(piece.axis, Level.VECTOR, full, (self._vector(leaf, tiles, var("v"), self.lanes.width),))
+            )
         if full < piece.vectors:
             vectors.append(self._vector(leaf, tiles, index(last), piece.active))
         return written_out(self.rows.piece.axis, Level.ROW, self.rows.piece.size, tuple(vectors))
 
-    def _vector(self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable) -> For:
+    def _vector(
+        self, leaf: Store | Accumulate, tiles: Mapping[Buffer, Buffer], vector: Index, active: Indexable
+    ) -> For:
         """The store in the lanes of one vector of row `i`."""
         i, lane = var("i"), var("l")
 
@@ -228,5 +239,8 @@ class RegisterTile:
 
         target, place = moved(leaf.buffer, leaf.index)
         (here,) = rewrite_values((replace(leaf, buffer=target, index=place),), in_tile)
-        step = {self.rows.var: self.rows.piece.base + i, self.lanes.var: self.lanes.piece.base + vector * self.lanes.width + lane}
+        step = {
+            self.rows.var: self.rows.piece.base + i,
+            self.lanes.var: self.lanes.piece.base + vector * self.lanes.width + lane,
+        }
         return lanes(self.lanes.piece.axis, active, substitute((here,), step), self.lanes.width)

@@ -5,13 +5,13 @@
       for j: acc += x * w              →          for j, for i, p, lanes l: acc[i, p, l] += x * w
       y[t, g] := act(acc + b)                     for i, p, lanes l: y[...] := act(acc[i, p, l] + b[...])
 
-What a tile reads is read again only by the steps that follow. So the channels run inside the steps, other than in `tile`: input and
-output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199, avx512, with the output asked for
-ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The last panel is moved inward until it is whole: a channel that
-two panels hold is computed twice, with the same bits.
+What a tile reads is read again only by the steps that follow. So the channels run inside the steps, other than in
+`tile`: input and output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199,
+avx512, with the output asked for ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The last
+panel is moved inward until it is whole: a channel that two panels hold is computed twice, with the same bits.
 
-Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`). So with many
-taps there are tiles at the edges too, where what lies beside the input is left out by conditions.
+Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`).
+So with many taps there are tiles at the edges too, where what lies beside the input is left out by conditions.
 
 needs   loops over channels that are groups inside loops over steps
 leaves  register tiles: rows, vectors and lanes
@@ -82,7 +82,9 @@ def _nest(steps: For, plan: Plan, compute: str) -> Block:
 
 
 def _on_conditions(tile: Block) -> Block:
-    """A tile whose rows lack different taps: all taps, on the condition that what a row and a tap read is on the input."""
+    """A tile whose rows lack different taps: all taps, on the condition that what a row and a tap
+    read is on the input.
+    """
     result: list[Statement] = []
     for s in tile:
         match s:

@@ -1,4 +1,5 @@
-"""tile_sums: register tiles for few filters. The lanes are input channels: each adds up its own products, and the lanes are added last.
+"""tile_sums: register tiles for few filters. The lanes are input channels: each adds up its own products, and the lanes
+are added last.
 
     for f, for t:                                  for panel of filters, for tile of steps:
       acc := 0                                       for i, v, lanes l: part[i, v, l] := 0
@@ -6,11 +7,12 @@
       y[t, f] := act(acc + b)                          part[i, v, l] += x[t + i, c + l] * w[c + l, v]
                                                      for v, lanes l: y[t + l, v] := act(Σ_q part[l, v, q] + b)
 
-With filters in the lanes, a layer of one filter would leave all lanes but one empty. To add the lanes of a tile up, its rows are turned
-(`emit/transposition.py`): 4 shuffles and an addition for each output (avx512).
+With filters in the lanes, a layer of one filter would leave all lanes but one empty. To add the lanes of a tile up, its
+rows are turned (`emit/transposition.py`): 4 shuffles and an addition for each output (avx512).
 
-An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the lanes in pairs. The
-order is the same for all tiles and at the edges, so that an output does not depend on where it lies; but other plans give other bits.
+An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the
+lanes in pairs. The order is the same for all tiles and at the edges, so that an output does not depend on where it
+lies; but other plans give other bits.
 
 needs   loops over steps inside loops over filters
 leaves  register tiles, of which each lane holds a sum of its own
@@ -86,7 +88,9 @@ def _steps(filters: For, panel: Piece, plan: Plan, compute: str) -> Block:
 
 
 def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
-    """The statements of one output, `Alloc, Store, For, Store`, for a tile of them. Where all taps fall on padding, there is no loop."""
+    """The statements of one output, `Alloc, Store, For, Store`, for a tile of them. Where all taps fall on padding,
+    there is no loop.
+    """
     *nest, finish = steps.body
     assert isinstance(finish, Store)
     part = buffer("part", compute, (rows.size, panel.size, width), "register")

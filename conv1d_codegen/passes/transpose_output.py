@@ -1,4 +1,5 @@
-"""transpose_output: where filters are in the lanes but steps lie side by side in memory, a tile is turned before it is stored.
+"""transpose_output: where filters are in the lanes but steps lie side by side in memory, a tile is turned before it is
+stored.
 
     for i, v, lanes l of 16: y[f + v*16 + l, t + i] := act(acc[i, v, l] + b[v, l])      16 stores that lie apart, for each vector
 
@@ -6,9 +7,10 @@ becomes
 
     for v, for i of 16, lanes l: y[f + v*16 + i, t + l] := act(acc[l, v, i] + b[v, i])
 
-that is, rows and lanes change places, and a column of registers is read (see `emit/transposition.py`). So layers in channels_first have
-the loops of those in channels_last, in which a number of the input meets all filters, and no vector of steps straddles two lines of the
-cache. Totals that wait in scratch memory are read row by row, into registers, before.
+that is, rows and lanes change places, and a column of registers is read (see `emit/transposition.py`). So layers in
+channels_first have the loops of those in channels_last, in which a number of the input meets all filters, and no vector
+of steps straddles two lines of the cache. Totals that wait in scratch memory are read row by row, into registers,
+before.
 
 needs   rows of a tile that are stored to where steps lie side by side
 leaves  stores along steps
@@ -83,7 +85,9 @@ def _tile(rows: For, leaf: Store) -> Iterator[Statement]:
 
 
 def _turned(part: Statement, rows: For, totals: Buffer | None) -> Block:
-    """The rows of a vector, or of several, turned; or as they were, where the number of lanes is known only at run time."""
+    """The rows of a vector, or of several, turned; or as they were, where the number of lanes is known only at run
+    time.
+    """
     assert isinstance(part, For)
     if part.kind == "unrolled":
         return (replace(part, body=tuple(s for vector in part.body for s in _turned(vector, rows, totals))),)

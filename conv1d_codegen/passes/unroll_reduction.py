@@ -1,4 +1,5 @@
-"""unroll_reduction: writes out several steps of the innermost reduction loop, to spend its counting and addressing on more arithmetic.
+"""unroll_reduction: writes out several steps of the innermost reduction loop, to spend its counting and addressing on
+more arithmetic.
 
 The loop over channels is unrolled by the plan's factor. Where it has fewer channels than that it disappears,
 and the loop over taps, if its range is constant, is unrolled in its place. The order of the terms stays.
@@ -37,13 +38,16 @@ def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
     inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
     if inner is not None:
         s = replace(s, body=_block(s.body, factor, sizes))
-        channels = (inner.hi.constant if inner.axis is Axis.CHANNEL and inner.level is Level.ELEMENT else None) or factor
+        channels = (
+            inner.hi.constant if inner.axis is Axis.CHANNEL and inner.level is Level.ELEMENT else None
+        ) or factor
         factor = factor // channels if channels < factor else 1
     if factor == 1 or s.lo != 0 or (s.axis is Axis.TAP and s.hi.constant is None):
         return (s,)
     name = f"{s.var}_{factor}"
     certain = s.hi.constant is not None or s.hi in sizes
-    whole = (s.hi if certain else index(maximum(s.hi, 0))) // factor  # the range of taps on the input may end before it starts
+    # the range of taps on the input may end before it starts
+    whole = (s.hi if certain else index(maximum(s.hi, 0))) // factor
     step = shifted(s, var(name) * factor)
     group = replace(s, hi=index(factor), body=step, kind="unrolled", note="")
     repeated = replace(s, var=name, hi=whole, body=(group,), level=Level.UNROLLED)

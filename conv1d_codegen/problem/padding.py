@@ -8,8 +8,8 @@ For an input of `length` steps, with `extent = (kernel_size - 1) * dilation + 1`
              where total = max((output - 1) * stride + extent - length, 0): the odd step goes to the right
     (l, r)   output = (length + l + r - extent) // stride + 1    left = l, right = r
 
-The functions use nothing but ``+ - * //`` and `maximum`, so they take Python integers (the layer, the argument checks) and
-the loop IR's index expressions (the lowerings, for which the length is known only at run time) alike.
+The functions use nothing but ``+ - * //`` and `maximum`, so they take Python integers (the layer, the argument checks)
+and the loop IR's index expressions (the lowerings, for which the length is known only at run time) alike.
 
 Source: TensorFlow's "Notes on padding" (SAME puts the extra zero on the right) and Keras's `causal`.
 """
@@ -36,7 +36,9 @@ def extent(kernel_size: Any, dilation: Any) -> Any:
 
 
 def output_length(length: Any, kernel_size: Any, stride: Any, dilation: Any, padding: Padding) -> Any:
-    """Steps of output for `length` steps of input. For "valid" and explicit pairs it can be zero or negative: no output."""
+    """Steps of output for `length` steps of input. For "valid" and explicit pairs it can be zero or negative: no
+    output.
+    """
     if padding in ("same", "causal"):
         return ceildiv(length, stride)
     left, right = padding if isinstance(padding, tuple) else (0, 0)
@@ -68,21 +70,27 @@ def edges(padding: Padding) -> int:
 
 
 def taps_on_input(t: Any, length: Any, left: Any, kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
-    """The half-open range of taps `j` for which output step `t` reads inside the input: `0 <= t*stride + j*dilation - left < length`."""
+    """The half-open range of taps `j` for which output step `t` reads inside the input: `0 <= t*stride + j*dilation -
+    left < length`.
+    """
     first = t * stride - left
     return maximum(0, ceildiv(-first, dilation)), minimum(kernel_size, ceildiv(length - first, dilation))
 
 
 def steps_of_tap(j: Any, length: Any, left: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
-    """The half-open range of output steps, unclamped, for which tap `j` reads inside the input: `taps_on_input`, seen from the tap."""
+    """The half-open range of output steps, unclamped, for which tap `j` reads inside the input: `taps_on_input`, seen
+    from the tap.
+    """
     first = left - j * dilation
     return ceildiv(first, stride), ceildiv(length + first, stride)
 
 
 def interior(length: Any, lefts: tuple[Any, Any], kernel_size: Any, stride: Any, dilation: Any) -> tuple[Any, Any]:
-    """The half-open range of output steps, unclamped, all of whose taps fall on the input whichever of `lefts` the left padding is.
+    """The half-open range of output steps, unclamped, all of whose taps fall on the input whichever of `lefts` the left
+    padding is.
 
-    Where that depends on the length, one step beside it at either end may have all its taps too; but the range is simpler to reason about.
+    Where that depends on the length, one step beside it at either end may have all its taps too; but the range is
+    simpler to reason about.
     """
     least, most = lefts
     return ceildiv(most, stride), (length + least - extent(kernel_size, dilation)) // stride + 1

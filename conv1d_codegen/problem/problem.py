@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from ..number_types import TYPES
 from . import padding as pad
 
-#: Bytes that steps, windows and padding may span. Generated code counts elements and bytes in 64 bits, and multiplies these constants with
-#: the numbers of a plan, each up to 2**16: what it makes of them, and of arrays that an address space holds (2**47 bytes), never wraps.
+#: Bytes that steps, windows and padding may span. Generated code counts elements and bytes in 64 bits, and multiplies
+#: these constants with the numbers of a plan, each up to 2**16: what it makes of them, and of arrays that an address
+#: space holds (2**47 bytes), never wraps.
 LARGEST_SPAN = 2**46
 _LARGEST_ARRAY = 2**63 - 1  # bytes that NumPy, and an offset of 64 bits, can count
 
@@ -44,7 +45,9 @@ class Activation:
     def __post_init__(self) -> None:
         for name in (self.name, *(name for name, _ in self.parameters)):
             if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-                raise ValueError(f"An activation's name, and those of its parameters, are made of a-z, 0-9 and _. Received: {name!r}.")
+                raise ValueError(
+                    f"An activation's name, and those of its parameters, are made of a-z, 0-9 and _. Received: {name!r}."
+                )
 
     def __str__(self) -> str:
         if not self.parameters:
@@ -61,7 +64,9 @@ class Activation:
                 raise ValueError("not a name with parameters")
             return cls(match[1], tuple(sorted((name, float(value)) for name, _, value in pairs)))
         except ValueError as error:
-            raise ValueError(f"Expected an activation such as `relu` or `elu(alpha=0.5)`. Received: {text!r} ({error}).") from error
+            raise ValueError(
+                f"Expected an activation such as `relu` or `elu(alpha=0.5)`. Received: {text!r} ({error})."
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +106,13 @@ class Problem:
         if self.padding not in pad.PADDINGS:
             pair = self.padding
             if type(pair) is not tuple or len(pair) != 2 or any(type(p) is not int or p < 0 for p in pair):
-                raise ValueError(f"Problem.padding must be one of {pad.PADDINGS} or a pair of ints of 0 or more. Received: {pair!r}.")
+                raise ValueError(
+                    f"Problem.padding must be one of {pad.PADDINGS} or a pair of ints of 0 or more. Received: {pair!r}."
+                )
         if self.kernel_bytes > LARGEST_SPAN:
-            raise ValueError(f"The kernel of {self} would take {self.kernel_bytes} bytes in float64, which no address space holds.")
+            raise ValueError(
+                f"The kernel of {self} would take {self.kernel_bytes} bytes in float64, which no address space holds."
+            )
         explicit = self.padding if isinstance(self.padding, tuple) else (0, 0)
         steps = self.extent + self.stride * self.dilation + sum(explicit)
         span = steps * max(self.channels, self.filters) * 8
@@ -173,7 +182,8 @@ class Problem:
         return (batch, self.filters, steps) if self.channels_first else (batch, steps, self.filters)
 
     def check_bytes(self, shape: Sequence[int | None], name: str) -> None:
-        """Raises ValueError where no array can have a shape, of which None is unknown, because its bytes can't be counted.
+        """Raises ValueError where no array can have a shape, of which None is unknown, because its bytes can't be
+        counted.
 
         `name` says which array it is: "input" or "output". As in NumPy, an axis of no elements makes no difference.
         """
@@ -185,7 +195,11 @@ class Problem:
 
     def __str__(self) -> str:
         sizes = [f"c{self.channels}", f"f{self.filters}", f"k{self.kernel_size}"]
-        sizes += [f"{letter}{size}" for letter, size in (("s", self.stride), ("d", self.dilation), ("g", self.groups)) if size > 1]
+        sizes += [
+            f"{letter}{size}"
+            for letter, size in (("s", self.stride), ("d", self.dilation), ("g", self.groups))
+            if size > 1
+        ]
         padding = self.padding if isinstance(self.padding, str) else "pad{}x{}".format(*self.padding)
         flags = ["first"] * self.channels_first + ["nobias"] * (not self.use_bias)
         return "_".join([*sizes, padding, str(self.activation), self.dtype, *flags])
@@ -205,7 +219,10 @@ class Problem:
             left, right = padding[3:].split("x")
             padding = (int(left), int(right))
         return cls(
-            **{name: int(part[name] or 1) for name in ("channels", "filters", "kernel_size", "stride", "dilation", "groups")},
+            **{
+                name: int(part[name] or 1)
+                for name in ("channels", "filters", "kernel_size", "stride", "dilation", "groups")
+            },
             padding=padding,
             activation=Activation.parse(part["activation"] or "linear"),
             dtype=part["dtype"] or "f32",
@@ -223,5 +240,7 @@ def parse_case(text: str) -> tuple[Problem, int, int]:
     problem, _, sizes = text.partition("@")
     match = re.fullmatch(r"(\d+)x(\d+)", sizes, re.ASCII)
     if match is None:
-        raise ValueError(f"Expected PROBLEM@BATCHxLENGTH, for example c16_f32_k3_valid_linear_f32@4x100. Received: {text!r}.")
+        raise ValueError(
+            f"Expected PROBLEM@BATCHxLENGTH, for example c16_f32_k3_valid_linear_f32@4x100. Received: {text!r}."
+        )
     return Problem.parse(problem), int(match[1]), int(match[2])

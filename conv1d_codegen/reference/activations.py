@@ -1,11 +1,12 @@
 """The activations of Keras 3, by name: NumPy functions that are the reference for the code the compiler fuses.
 
-Each computes in the dtype of its input (float16 and bfloat16 in float32, rounded once at the end; integers in float64) and
-returns an array of that dtype and shape; only `glu` changes the shape. NaN comes out as NaN, but for
-`threshold`, which it isn't above. Formulas are those of `keras.ops.nn`, in the forms that don't cancel (`expm1`, `log1p`, `erfc`); -inf
-gives the limit, 0, for silu, gelu and mish, where Keras's back ends give NaN.
+Each computes in the dtype of its input (float16 and bfloat16 in float32, rounded once at the end; integers in float64)
+and returns an array of that dtype and shape; only `glu` changes the shape. NaN comes out as NaN, but for `threshold`,
+which it isn't above. Formulas are those of `keras.ops.nn`, in the forms that don't cancel (`expm1`, `log1p`, `erfc`);
+-inf gives the limit, 0, for silu, gelu and mish, where Keras's back ends give NaN.
 
-`ELEMENTWISE` holds the 26 that a kernel can fuse; softmax, log_softmax, sparsemax and glu look at a whole row and run after it.
+`ELEMENTWISE` holds the 26 that a kernel can fuse; softmax, log_softmax, sparsemax and glu look at a whole row and run
+after it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def _numeric(formula: Callable[Concatenate[Array, P], Array]) -> Callable[Concatenate[ArrayLike, P], Array]:
-    """Runs a formula on float32 or float64 and rounds to the input's dtype. Overflow and inf - inf are results, not warnings."""
+    """Runs a formula on float32 or float64 and rounds to the input's dtype. Overflow and inf - inf are results, not
+    warnings.
+    """
 
     @functools.wraps(formula)
     def activation(x: ArrayLike, *args: P.args, **kwargs: P.kwargs) -> Array:
@@ -51,7 +54,9 @@ def linear(x: Array) -> Array:
 
 @_numeric
 def relu(x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
-    """`max(x, 0)`; in general `x` above the threshold, at most `max_value`, and `negative_slope·(x - threshold)` below it."""
+    """`max(x, 0)`; in general `x` above the threshold, at most `max_value`, and `negative_slope·(x - threshold)` below
+    it.
+    """
     kept = np.where(x <= threshold, 0.0, x)
     if max_value is not None:
         kept = np.clip(kept, 0.0, max_value)
@@ -159,7 +164,9 @@ def sigmoid(x: Array) -> Array:
 
 
 def _finite_below(x: Array) -> Array:
-    """`x`, the least finite number for -inf: a product that vanishes below is then 0 there, as it is in kernels, and not NaN."""
+    """`x`, the least finite number for -inf: a product that vanishes below is then 0 there, as it is in kernels, and
+    not NaN.
+    """
     return np.asarray(np.maximum(x, np.finfo(x.dtype).min))
 
 
@@ -212,12 +219,16 @@ def sparse_sigmoid(x: Array) -> Array:
 
 @_numeric
 def threshold(x: Array, threshold: float, default_value: float) -> Array:
-    """`x` above the threshold, else `default_value`. Without defaults, so of use as a `functools.partial` and not by name."""
+    """`x` above the threshold, else `default_value`. Without defaults, so of use as a `functools.partial` and not by
+    name.
+    """
     return np.where(x > threshold, x, default_value)
 
 
 def _sums(x: Array, axis: int) -> Array:
-    """Sums along an axis, taken pairwise as NumPy does along memory. Along another axis it adds one by one: of 1435 terms, 90 roundings."""
+    """Sums along an axis, taken pairwise as NumPy does along memory. Along another axis it adds one by one: of 1435
+    terms, 90 roundings.
+    """
     rows = np.ascontiguousarray(np.moveaxis(x, axis, -1))
     return np.moveaxis(np.sum(rows, axis=-1, keepdims=True), -1, axis)
 
@@ -242,7 +253,9 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
 
 @_numeric
 def sparsemax(x: Array, axis: int = -1) -> Array:
-    """The nearest point of the probability simplex, along an axis: `max(x - τ, 0)`, τ by sorting (Martins & Astudillo, 2016)."""
+    """The nearest point of the probability simplex, along an axis: `max(x - τ, 0)`, τ by sorting (Martins & Astudillo,
+    2016).
+    """
     if x.size == 0:
         return x
     rows = np.moveaxis(x, axis, -1)
@@ -256,7 +269,9 @@ def sparsemax(x: Array, axis: int = -1) -> Array:
 
 @_numeric
 def glu(x: Array, axis: int = -1) -> Array:
-    """`a·sigmoid(b)` for the halves `a`, `b` of an axis, which comes out half as long. Raises ValueError where it is odd."""
+    """`a·sigmoid(b)` for the halves `a`, `b` of an axis, which comes out half as long. Raises ValueError where it is
+    odd.
+    """
     if x.shape[axis] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")
     a, b = np.split(x, 2, axis=axis)
@@ -282,9 +297,13 @@ NAMES: Mapping[str, Callable[..., Array]] = {
 
 
 def evaluate(activation: Activation, x: ArrayLike) -> Array:
-    """Applies an element-wise activation to an array or a scalar. Raises ValueError for a name that `ELEMENTWISE` doesn't hold."""
+    """Applies an element-wise activation to an array or a scalar. Raises ValueError for a name that `ELEMENTWISE`
+    doesn't hold.
+    """
     if activation.name not in ELEMENTWISE:
-        raise ValueError(f"Expected one of the element-wise activations {', '.join(ELEMENTWISE)}. Received: {activation.name!r}.")
+        raise ValueError(
+            f"Expected one of the element-wise activations {', '.join(ELEMENTWISE)}. Received: {activation.name!r}."
+        )
     return ELEMENTWISE[activation.name](x, **dict(activation.parameters))
 
 

@@ -1,6 +1,8 @@
-"""What the IR's value operations compute, on NumPy numbers and arrays of float32 or float64: the interpreter's arithmetic.
+"""What the IR's value operations compute, on NumPy numbers and arrays of float32 or float64: the interpreter's
+arithmetic.
 
-Operands of one operation have one dtype, and so has the result. An overflow or an invalid operation gives inf or NaN without a warning.
+Operands of one operation have one dtype, and so has the result. An overflow or an invalid operation gives inf or NaN
+without a warning.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-Number = Any  # np.float32, np.float64, or an array of one of them: NumPy's own types don't say that an operation keeps the dtype
+# np.float32, np.float64, or an array of one of them: NumPy's own types don't say that an operation keeps the dtype
+Number = Any
 
 _quiet = np.errstate(all="ignore")
 _SPLIT = np.float64(2**27 + 1)
@@ -72,7 +75,9 @@ def select(compare: str, a: Number, b: Number, then: Number, other: Number) -> N
 
 @_quiet
 def fma(a: Number, b: Number, c: Number) -> Number:
-    """`a * b + c`, rounded once but for rare ties: a float32 product is exact in float64, a float64 product is the sum of two numbers."""
+    """`a * b + c`, rounded once but for rare ties: a float32 product is exact in float64, a float64 product is the sum
+    of two numbers.
+    """
     if a.dtype == np.float32:
         return (a.astype(np.float64) * b + c).astype(np.float32)
     product, low = _exact_product(a, b)
@@ -83,7 +88,9 @@ def fma(a: Number, b: Number, c: Number) -> Number:
 
 
 def _exact_product(a: Number, b: Number) -> tuple[Number, Number]:
-    """`a * b` as the rounded product and what the rounding took (Dekker), which isn't finite if `a` or `b` is too large to be split."""
+    """`a * b` as the rounded product and what the rounding took (Dekker), which isn't finite if `a` or `b` is too large
+    to be split.
+    """
     product = a * b
     a_wide, b_wide = a * _SPLIT, b * _SPLIT
     a_high, b_high = a_wide - (a_wide - a), b_wide - (b_wide - b)

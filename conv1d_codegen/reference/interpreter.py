@@ -1,7 +1,7 @@
 """The interpreter: runs the loop IR at any stage on NumPy arrays, one number at a time, without LLVM.
 
-It is the meaning of the IR. Every access is checked against its buffer; registers and scratch start as NaN, so that a number that is read
-before it is written shows in the result.
+It is the meaning of the IR. Every access is checked against its buffer; registers and scratch start as NaN, so that a
+number that is read before it is written shows in the result.
 """
 
 from __future__ import annotations
@@ -46,9 +46,11 @@ Array = np.ndarray[Any, Any]
 
 
 def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> None:
-    """Run `kernel`. `arrays`: one for each unpacked buffer, by name, outputs written in place; `sizes`: the run-time sizes.
+    """Run `kernel`. `arrays`: one for each unpacked buffer, by name, outputs written in place; `sizes`: the run-time
+    sizes.
 
-    Packed buffers are laid out from their sources, which are among `arrays`. Raises IndexError on an access outside a buffer.
+    Packed buffers are laid out from their sources, which are among `arrays`. Raises IndexError on an access outside a
+    buffer.
     """
     machine = _Machine(TYPES[kernel.compute].numpy, dict(sizes))
     sources = laid_out(kernel.packings, arrays, machine.dtype, sizes)
@@ -85,12 +87,15 @@ class _Machine:
                 case Bind(name, value):
                     self.numbers[name] = self.number(value)
                 case Alloc(buffer):
-                    self.arrays[buffer.name] = np.full([self.integer(size) for size in buffer.shape], np.nan, self.dtype)
+                    self.arrays[buffer.name] = np.full(
+                        [self.integer(size) for size in buffer.shape], np.nan, self.dtype
+                    )
                 case Store(buffer, place, value):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(value)
                 case Accumulate(buffer, place, a, b):
                     self.arrays[buffer.name][self.place(buffer, place)] = self.number(Fma(a, b, Load(buffer, place)))
-                case Prefetch(buffer, place, _) if buffer.storage is Storage.CONSTANT:  # past the ends of rows, in the order of memory
+                # past the ends of rows, in the order of memory
+                case Prefetch(buffer, place, _) if buffer.storage is Storage.CONSTANT:
                     if not 0 <= self.integer(buffer.offset(place)) < self.arrays[buffer.name].size:
                         raise IndexError(f"{statement} is outside {buffer}")
                 case Prefetch(buffer, place, _):
@@ -112,7 +117,9 @@ class _Machine:
     def place(self, buffer: Buffer, place: tuple[Index, ...]) -> tuple[int, ...]:
         at = tuple(self.integer(i) for i in place)
         if not all(0 <= i < size for i, size in zip(at, self.arrays[buffer.name].shape, strict=True)):
-            raise IndexError(f"{buffer.name}{list(at)} is outside {buffer}, here of shape {self.arrays[buffer.name].shape}")
+            raise IndexError(
+                f"{buffer.name}{list(at)} is outside {buffer}, here of shape {self.arrays[buffer.name].shape}"
+            )
         return at
 
     def number(self, value: Value) -> Any:

@@ -2,11 +2,14 @@
 
 The kernel's contract, which its code relies on and this file ensures, on every call, before any memory is touched:
 
-- `x` and `y` are C-contiguous arrays of the problem's dtype, in native byte order, aligned to their elements, of matching shapes;
+- `x` and `y` are C-contiguous arrays of the problem's dtype, in native byte order, aligned to their elements, of
+  matching shapes;
 - `y` is writeable and overlaps neither `x` nor the packed weights;
 - the packed weights were packed by this kernel: 64-byte aligned, panels padded with zeros;
-- each thread that computes has scratch memory of its own, 64-byte aligned, as much as the kernel wants (`workspace.py`);
-- all arrays stay alive during the call, which releases the GIL. Who changes them from another thread meanwhile gets what they asked for.
+- each thread that computes has scratch memory of its own, 64-byte aligned, as much as the kernel wants
+  (`workspace.py`);
+- all arrays stay alive during the call, which releases the GIL. Who changes them from another thread meanwhile gets
+  what they asked for.
 """
 
 from __future__ import annotations
@@ -36,8 +39,9 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-#: Shares for each thread of a team: one that starts late or is held up leaves some to the others. Two threads ÷ one, 16 sequences of 5000
-#: steps: OpenMP 1.96 with one share a thread, 1.99 with four; pool 1.88 and 1.92. Empty shares of small calls cost nothing that shows.
+#: Shares for each thread of a team: one that starts late or is held up leaves some to the others. Two threads ÷ one, 16
+#: sequences of 5000 steps: OpenMP 1.96 with one share a thread, 1.99 with four; pool 1.88 and 1.92. Empty shares of
+#: small calls cost nothing that shows.
 _SHARES = 4
 _Counter = ctypes.c_int64 * 2  # shares taken, threads begun
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer  # looked up once, not at each call
@@ -64,8 +68,9 @@ class Launch(NamedTuple):
 class CompiledKernel:
     """One compiled problem. Immutable; calls may come from any thread.
 
-    What the machine code takes is one block of 8-byte slots, made for each call: an immutable `bytes`, whose contents CPython aligns to 8,
-    so that no call can change another's. Arrays are the caller's, scratch memory is the calling thread's, and the kernel keeps neither.
+    What the machine code takes is one block of 8-byte slots, made for each call: an immutable `bytes`, whose contents
+    CPython aligns to 8, so that no call can change another's. Arrays are the caller's, scratch memory is the calling
+    thread's, and the kernel keeps neither.
     """
 
     def __init__(self, problem: Problem, kernel: Kernel, code: Code, red_zones: bool = False) -> None:
@@ -73,7 +78,8 @@ class CompiledKernel:
         self.dtype = TYPES[problem.dtype].numpy
         self._kernel = kernel.with_body(())  # its loops are many objects, and machine code by now
         self._code = code  # keeps the machine code mapped
-        # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python thread.
+        # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python
+        # thread.
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
         self._red_zones = red_zones
         called = entry(kernel, red_zones)
@@ -85,7 +91,8 @@ class CompiledKernel:
         )  # 0.2 µs for a shape that was seen before, several µs for a new one
 
     def pack(self, kernel: Array, bias: Array | None) -> PackedWeights:
-        """Lay out weights for this kernel: `kernel` `(kernel_size, channels // groups, filters)`, `bias` `(filters,)` or None.
+        """Lay out weights for this kernel: `kernel` `(kernel_size, channels // groups, filters)`, `bias` `(filters,)`
+        or None.
 
         Raises ValueError for other shapes, or a bias that is missing or not wanted.
         """
@@ -97,7 +104,9 @@ class CompiledKernel:
             raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
         sources = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
         compute = TYPES[self._kernel.compute].numpy
-        sizes = dict(zip((name for name, _ in self._kernel.sizes), _sizes(self._kernel, problem, batch=1, length=0), strict=True))
+        sizes = dict(
+            zip((name for name, _ in self._kernel.sizes), _sizes(self._kernel, problem, batch=1, length=0), strict=True)
+        )
         made = laid_out(self._kernel.packings, sources, compute, sizes)
         arrays = [made[buffer.name] for buffer in self._kernel.buffers[1:-1]]
         return PackedWeights(self._kernel, problem, tuple(arrays), tuple(array.ctypes.data for array in arrays))
@@ -112,7 +121,9 @@ class CompiledKernel:
             raise ValueError(f"{problem} takes input of shape {self._wanted()}. Received: {x.shape}.")
         launch = self.launch(x.shape)
         if y.shape != launch.output_shape:
-            raise ValueError(f"{problem} makes {launch.output_shape} of {x.shape}. Received an output of shape {y.shape}.")
+            raise ValueError(
+                f"{problem} makes {launch.output_shape} of {x.shape}. Received an output of shape {y.shape}."
+            )
         for name, array in (("input", x), ("output", y)):
             if array.dtype != self.dtype or not array.flags.c_contiguous or not array.flags.aligned:
                 raise ValueError(
@@ -129,37 +140,52 @@ class CompiledKernel:
             self.run(launch, x, weights, y, num_threads)
 
     def _wanted(self) -> str:
-        return f"(batch, {self.problem.channels}, length)" if self.problem.channels_first else f"(batch, length, {self.problem.channels})"
+        return (
+            f"(batch, {self.problem.channels}, length)"
+            if self.problem.channels_first
+            else f"(batch, length, {self.problem.channels})"
+        )
 
     def run(self, launch: Launch, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
-        """What a call does once the contract at the top of this file is ensured: the caller has checked all of it, and y is not empty.
+        """What a call does once the contract at the top of this file is ensured: the caller has checked all of it, and
+        y is not empty.
 
-        `launch` is what `launch(x.shape)` gives, whose first axes may be several: arrays of one size in memory are one batch.
+        `launch` is what `launch(x.shape)` gives, whose first axes may be several: arrays of one size in memory are one
+        batch.
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
         room = workspace.take(count * self._scratch_bytes) if self._scratch_bytes else None
         flags = self._flags(room, count) if self._red_zones and room is not None else None
         counter = None if count == 1 else _Counter()
         team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
-        block = self._block(_address(x), *weights.addresses, _address(y), *launch.sizes, room.address if room is not None else 0, *team)
+        block = self._block(
+            _address(x), *weights.addresses, _address(y), *launch.sizes, room.address if room is not None else 0, *team
+        )
         if counter is None:
             self._function(block)
         else:
             threads.runtime().run(Work(self._function, block, (self, x, weights, y, counter, room)), count)
         if flags is not None and flags.any():
-            raise RedZoneError(f"The kernel of {self.problem} has written beside a scratch array: a fault of the compiler, to be reported.")
-        if room is not None:  # not where an exception leaves other threads at work: they keep it alive, and nobody else gets it
+            raise RedZoneError(
+                f"The kernel of {self.problem} has written beside a scratch array: a fault of the compiler, to be reported."
+            )
+        # not where an exception leaves other threads at work: they keep it alive, and nobody else gets it
+        if room is not None:
             workspace.give_back(room)
 
     def _flags(self, room: workspace.Room, count: int) -> Array:
-        """The words, one for each thread, that the kernel sets where a margin of its scratch arrays is damaged: zeros, at first."""
+        """The words, one for each thread, that the kernel sets where a margin of its scratch arrays is damaged: zeros,
+        at first.
+        """
         words = room.array[: count * self._scratch_bytes].view(np.int64).reshape(count, -1)[:, 0]
         words[:] = 0
         return words
 
 
 class _Launches:
-    """Input shapes → launches, for shapes that end in `(T, C)` or `(C, T)`. Raises ValueError for an output that no array can hold."""
+    """Input shapes → launches, for shapes that end in `(T, C)` or `(C, T)`. Raises ValueError for an output that no
+    array can hold.
+    """
 
     def __init__(self, problem: Problem, kernel: Kernel, iterations: Index) -> None:
         self._problem = problem

@@ -1,7 +1,8 @@
-"""Which compilations are remembered: all that somebody holds, and of the rest those that were used last, up to a number of bytes.
+"""Which compilations are remembered: all that somebody holds, and of the rest those that were used last, up to a number
+of bytes.
 
-A compilation that a living layer holds is found as long as it lives, so it is never made twice. What nobody holds is kept for whoever asks
-for it next, until newer ones have taken its room. The cache is used under the lock `COMPILING`.
+A compilation that a living layer holds is found as long as it lives, so it is never made twice. What nobody holds is
+kept for whoever asks for it next, until newer ones have taken its room. The cache is used under the lock `COMPILING`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,14 @@
-"""OpenMP's fork and join, called through ctypes: the threads of a runtime that the process has loaded, else of the system's libgomp.
+"""OpenMP's fork and join, called through ctypes: the threads of a runtime that the process has loaded, else of the
+system's libgomp.
 
-`GOMP_parallel` is the entry that GCC compiles `#pragma omp parallel` to; LLVM's and Intel's runtimes export it too. Its threads stay, and
-spin for about a millisecond after their work before they sleep, so that a fork and join takes microseconds; OMP_WAIT_POLICY=passive makes
-them sleep at once, for some ten microseconds a call. The number of threads is given here, OMP_NUM_THREADS does not matter.
+`GOMP_parallel` is the entry that GCC compiles `#pragma omp parallel` to; LLVM's and Intel's runtimes export it too. Its
+threads stay, and spin for about a millisecond after their work before they sleep, so that a fork and join takes
+microseconds; OMP_WAIT_POLICY=passive makes them sleep at once, for some ten microseconds a call. The number of threads
+is given here, OMP_NUM_THREADS does not matter.
 
-A runtime that is loaded already is preferred, as two in one process compete for the processors. Where none is, only libgomp is loaded:
-LLVM's ends the process when a copy of it is loaded a second time, which another package may do later.
+A runtime that is loaded already is preferred, as two in one process compete for the processors. Where none is, only
+libgomp is loaded: LLVM's ends the process when a copy of it is loaded a second time, which another package may do
+later.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ _NAMES = re.compile(r"lib(gomp|iomp5|omp)\b[^/]*\.so[.\d]*$")
 
 
 def fork_join() -> Callable[[Work, int], None] | None:
-    """What runs work on a number of threads, the caller's among them, and returns when it is done; None where there is no runtime."""
+    """What runs work on a number of threads, the caller's among them, and returns when it is done; None where there is
+    no runtime.
+    """
     for library in _libraries():
         entry = getattr(library, "GOMP_parallel", None)
         if entry is not None:

@@ -26,7 +26,8 @@ def run(work: Callable[[], None], threads: int) -> None:
             _abandon(pool)
         work()
     finally:
-        # What has not begun by now has nothing left to do; the rest writes to arrays that the caller may free or use again.
+        # What has not begun by now has nothing left to do; the rest writes to arrays that the caller may free or use
+        # again.
         _wait([other for other in others if not other.cancel()])
     for other in others:
         if not other.cancelled():
@@ -55,7 +56,9 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def _abandon(pool: ThreadPoolExecutor) -> None:
-    """Give up a pool that could not start a thread, once it has done all that was put in its queue, what it refused included."""
+    """Give up a pool that could not start a thread, once it has done all that was put in its queue, what it refused
+    included.
+    """
     global _pool
     with _lock:
         if _pool is pool:

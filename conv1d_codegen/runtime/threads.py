@@ -1,6 +1,7 @@
 """How many threads compute one call, and who runs them.
 
-Every iteration computes outputs of its own, in the same order whoever runs it: results are the same bits for any number of threads.
+Every iteration computes outputs of its own, in the same order whoever runs it: results are the same bits for any number
+of threads.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _LEAST_FLOPS = {"openmp": 800_000, "pool": 20_000_000}
 
 
 def set_num_threads(count: int) -> None:
-    """Let layers that do not say otherwise use up to `count` threads. Raises ValueError for less than 1, TypeError for what is no int."""
+    """Let layers that do not say otherwise use up to `count` threads. Raises ValueError for less than 1, TypeError for
+    what is no int.
+    """
     global _default
     if isinstance(count, bool) or not hasattr(count, "__index__"):
         raise TypeError(f"The number of threads must be an integer. Received: {count!r} (of type {type(count)}).")
@@ -44,7 +47,8 @@ def set_num_threads(count: int) -> None:
 def get_num_threads() -> int:
     """How many threads layers use that do not say otherwise: what was set, else CONV1D_CODEGEN_THREADS, else one.
 
-    The switch is read once, at the first call: a look into the environment takes 0.9 µs. Raises ValueError where it makes no sense.
+    The switch is read once, at the first call: a look into the environment takes 0.9 µs. Raises ValueError where it
+    makes no sense.
     """
     return _default or _from_environment()
 
@@ -55,7 +59,9 @@ def _from_environment() -> int:
 
 
 def worth(flops: int, iterations: int, limit: int) -> int:
-    """How many threads, up to `limit`, are worth having for so much work: as many as get enough of it, and a processor each."""
+    """How many threads, up to `limit`, are worth having for so much work: as many as get enough of it, and a processor
+    each.
+    """
     least = runtime().least_flops
     if flops < 2 * least:  # tiny calls notice what the rest takes, 0.4 µs
         return 1
@@ -66,14 +72,16 @@ def worth(flops: int, iterations: int, limit: int) -> int:
 def processors() -> int:
     """How many processors this process may use: those it is pinned to, or all of the machine.
 
-    Counted once, at the first call that may use threads, and again in a forked child: OpenMP's threads, too, stay where they began.
+    Counted once, at the first call that may use threads, and again in a forked child: OpenMP's threads, too, stay where
+    they began.
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache
 def runtime() -> Runtime:
-    """The runtime, chosen at the first call that may use threads: what CONV1D_CODEGEN_RUNTIME says, else OpenMP where it is found.
+    """The runtime, chosen at the first call that may use threads: what CONV1D_CODEGEN_RUNTIME says, else OpenMP where
+    it is found.
 
     A forked child has none of OpenMP's threads, and waits for ever for them if it uses OpenMP; so it takes the pool.
     Raises ValueError if the switch wants an OpenMP runtime and there is none.

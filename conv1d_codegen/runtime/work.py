@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class Work:
     """Machine code, its argument block, and what must stay alive while any thread runs it.
 
-    Each thread of a team calls `function(block)` once. The code takes shares until none is left, so it does not matter how many threads
-    really come, up to as many as were asked for, which is what there is scratch memory for; or when: one that is late finds nothing to do.
-    `function` may be handed to C as an address, and releases the GIL.
+    Each thread of a team calls `function(block)` once. The code takes shares until none is left, so it does not matter
+    how many threads really come, up to as many as were asked for, which is what there is scratch memory for; or when:
+    one that is late finds nothing to do. `function` may be handed to C as an address, and releases the GIL.
     """
 
     function: Callable[[bytes], None]

@@ -1,11 +1,12 @@
-"""The memory that callers provide for large scratch arrays of kernels: one buffer for each thread that calls, kept from call to call.
+"""The memory that callers provide for large scratch arrays of kernels: one buffer for each thread that calls, kept from
+call to call.
 
-Who calls a kernel takes its thread's buffer, and gives it back when the kernel is done. A call that comes in between on the same thread,
-from a signal handler or a finalizer, finds none and makes its own. So no two calls ever have one buffer at the same time, and none is
-freed while it is in use. What it holds means nothing between calls.
+Who calls a kernel takes its thread's buffer, and gives it back when the kernel is done. A call that comes in between on
+the same thread, from a signal handler or a finalizer, finds none and makes its own. So no two calls ever have one
+buffer at the same time, and none is freed while it is in use. What it holds means nothing between calls.
 
-A buffer grows to the most that its thread has asked for, and lives as long as the thread. A forked child has that of the thread that
-forked.
+A buffer grows to the most that its thread has asked for, and lives as long as the thread. A forked child has that of
+the thread that forked.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ _own = _Own()
 
 
 def take(size: int) -> Room:
-    """Memory of `size` bytes or more, whatever it holds, that is the caller's until it gives it back, or for good. Raises MemoryError."""
+    """Memory of `size` bytes or more, whatever it holds, that is the caller's until it gives it back, or for good.
+    Raises MemoryError.
+    """
     room, _own.room = _own.room, None
     if room is None or room.size < size:
         room = None  # freed before the larger one is made

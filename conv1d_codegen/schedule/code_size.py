@@ -1,7 +1,8 @@
 """How much code a plan makes, and plans that make less: what decides how long LLVM takes.
 
-Most of it are the products of register tiles that are written out: of every height, in panels that are full and in a last one that is not,
-for the steps that have all taps and for those at each edge; as often as the plan unrolls the sum, and once more for what that leaves over.
+Most of it are the products of register tiles that are written out: of every height, in panels that are full and in a
+last one that is not, for the steps that have all taps and for those at each edge; as often as the plan unrolls the sum,
+and once more for what that leaves over.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from ..problem import Problem
 from ..problem import padding as pad
 from .plan import Plan
 
-#: Products that may be written out: more than in any kernel of the bench. Unrolled by 2 and not by 4, c1_f63_k514_d16_same_sigmoid_first
-#: takes 550 ms to compile and not 670, c31_f340_k338_s8_same_relu_f64 560 and not 680, and both are as fast (avx512).
+#: Products that may be written out: more than in any kernel of the bench. Unrolled by 2 and not by 4,
+#: c1_f63_k514_d16_same_sigmoid_first takes 550 ms to compile and not 670, c31_f340_k338_s8_same_relu_f64 560 and not
+#: 680, and both are as fast (avx512).
 _MOST_PRODUCTS = {"direct": 1500, "cook_toom": 900}
 
 

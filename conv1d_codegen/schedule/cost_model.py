@@ -6,8 +6,8 @@
 
 Where windows of several outputs from fewer products pay, they come first: see `cook_toom_model.py`.
 
-Each has its tile, its blocks and how far it is unrolled, with the measurements they come from; the rest is in `details.py`.
-`python -m bench plans` holds the choice against a search.
+Each has its tile, its blocks and how far it is unrolled, with the measurements they come from; the rest is in
+`details.py`. `python -m bench plans` holds the choice against a search.
 """
 
 from __future__ import annotations
@@ -25,25 +25,30 @@ from .details import detailed
 from .plan import ALGORITHMS, Plan, check_fits
 from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
 
-# Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52, 104, 208 and 416.
+# Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52,
+# 104, 208 and 416.
 _STEPS_OF_A_BLOCK = 104
 _PAGES_OF_A_BLOCK = 16  # where each group reads a part of each, besides those that its taps reach into
 _FEW_PRODUCTS, _FEW_ACCUMULATORS = 128, 14
 _PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
-# With so few products writing is all that counts, and it should go through memory in order: all filters of few steps. wav2vec2/1s_conv0,
-# with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
+# With so few products writing is all that counts, and it should go through memory in order: all filters of few steps.
+# wav2vec2/1s_conv0, with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
 _HARDLY_ANY_PRODUCTS = 16
 _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 
 
-def choose(problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None) -> Plan:
+def choose(
+    problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None
+) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
-    `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may pay for long inputs,
-    and not for those of a certain `length`.
+    `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
+    pay for long inputs, and not for those of a certain `length`.
     """
     if problem.dtype == "f16" and not target.half:
-        raise CompileError(f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one.")
+        raise CompileError(
+            f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
+        )
     return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
 
 
@@ -74,7 +79,11 @@ def simpler_plans(problem: Problem, target: Target, plan: Plan) -> Iterator[Plan
     """Plans that may take the place of one whose kernel is not proved safe, the fastest first."""
     width = fitting_width(problem.group_filters, target.lanes(problem.compute))
     step_by_step = Plan("direct", "filters", width, 1, (1,), _STEPS_OF_A_BLOCK, unroll=1)
-    for simpler in (choose(problem, target, "direct", "strict"), step_by_step, choose(problem, target, "generic", "strict")):
+    for simpler in (
+        choose(problem, target, "direct", "strict"),
+        step_by_step,
+        choose(problem, target, "generic", "strict"),
+    ):
         if simpler != plan:
             yield simpler
 
@@ -82,11 +91,12 @@ def simpler_plans(problem: Problem, target: Target, plan: Plan) -> Iterator[Plan
 def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
     """Output steps of a block, a multiple of a tile's rows.
 
-    Blocks are short, so that their input and output stay in L1 or L2 while all filters go over them, unless the weights of a group don't
-    fit in half of L2 and would be fetched anew for each: then as many steps as have their input there.
+    Blocks are short, so that their input and output stay in L1 or L2 while all filters go over them, unless the weights
+    of a group don't fit in half of L2 and would be fetched anew for each: then as many steps as have their input there.
 
-    Where there are groups beside each other, each reads a part of every page of the block's input: hifigan/msd3 takes 36.9 ms with
-    blocks of 13 steps, whose input lies in 24 pages, 38.7 with 52, and 42.8 with 117, in more pages than the TLB of L1 has room for.
+    Where there are groups beside each other, each reads a part of every page of the block's input: hifigan/msd3 takes
+    36.9 ms with blocks of 13 steps, whose input lies in 24 pages, 38.7 with 52, and 42.8 with 117, in more pages than
+    the TLB of L1 has room for.
     """
     steps, bytes_a_step = _STEPS_OF_A_BLOCK, problem.stride * problem.channels * item
     if weight_bytes(problem) // problem.groups > target.l2_bytes // 2:
@@ -99,8 +109,8 @@ def _block(problem: Problem, target: Target, rows: int, item: int) -> int:
 def _direct_channels(problem: Problem, target: Target) -> Plan:
     """Two filters, or one, by as many steps as their accumulators leave registers for the weights of a few taps.
 
-    c64_f6_k7@1x8000 reaches 75 % of the peak with 12x2 and 3 taps, 70 with 16x1 and 7, 65 with 8x3 and 1, 57 with 6x4; c32_f1_k7 57 with
-    16x1 and 7 taps, 46 with one tap (avx512).
+    c64_f6_k7@1x8000 reaches 75 % of the peak with 12x2 and 3 taps, 70 with 16x1 and 7, 65 with 8x3 and 1, 57 with 6x4;
+    c32_f1_k7 57 with 16x1 and 7 taps, 46 with one tap (avx512).
     """
     many = target.registers >= 32
     width = math.gcd(problem.group_channels, target.lanes(problem.compute))
@@ -108,15 +118,19 @@ def _direct_channels(problem: Problem, target: Target) -> Plan:
     rows = min(width, 12 if vectors == 2 else 16 if many else 8)
     most, taps = (3 if vectors == 2 else 8 if many else 5), problem.kernel_size
     unroll = taps if taps <= most else max(1, min(most, taps // 2))
-    return Plan("direct", "channels", width, vectors, tuple(dict.fromkeys((rows, min(rows, 4), 1))), _DEPTHWISE_BLOCK, unroll)
+    return Plan(
+        "direct", "channels", width, vectors, tuple(dict.fromkeys((rows, min(rows, 4), 1))), _DEPTHWISE_BLOCK, unroll
+    )
 
 
 def _filters_in_lanes(problem: Problem, target: Target) -> bool:
-    """Where steps lie side by side, they go into the lanes only if filters would leave lanes empty, or if turning tiles before they are
-    stored (`passes/transpose_output.py`) takes long beside few products; and a stride makes steps lie apart.
+    """Where steps lie side by side, they go into the lanes only if filters would leave lanes empty, or if turning tiles
+    before they are stored (`passes/transpose_output.py`) takes long beside few products; and a stride makes steps lie
+    apart.
 
-    With 32 filters and more, filters in the lanes take 0.75 to 1.0 of the time of steps from 64 products on, and 1.4 times it with 21; with
-    30 filters both take about the same, with 16 and 15 steps 0.8 to 0.9 (channels_first, avx512).
+    With 32 filters and more, filters in the lanes take 0.75 to 1.0 of the time of steps from 64 products on, and 1.4
+    times it with 21; with 30 filters both take about the same, with 16 and 15 steps 0.8 to 0.9 (channels_first,
+    avx512).
     """
     if not problem.channels_first or problem.stride > 1:
         return True
@@ -126,15 +140,16 @@ def _filters_in_lanes(problem: Problem, target: Target) -> bool:
 
 
 def _direct_filters(problem: Problem, target: Target) -> Plan:
-    """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile takes, and the less
-    is left over. With few products, what comes before and after them takes time; it overlaps with the next tile's if tiles are small.
+    """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile
+    takes, and the less is left over. With few products, what comes before and after them takes time; it overlaps with
+    the next tile's if tiles are small.
 
-    Measured against the best of a menu of tiles on the 59 shapes of the bench (avx512): 6x4 gains 7 to 23 % over 13x2 on those of four
-    vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where there are three; 7x2 gains 5 to 34 %
-    with up to 128 products, and loses up to 9 % with more.
+    Measured against the best of a menu of tiles on the 59 shapes of the bench (avx512): 6x4 gains 7 to 23 % over 13x2
+    on those of four vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where
+    there are three; 7x2 gains 5 to 34 % with up to 128 products, and loses up to 9 % with more.
 
-    A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4 and of smaller ones
-    in channels_first, with few products too.
+    A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4
+    and of smaller ones in channels_first, with few products too.
     """
     compute = problem.compute
     width = fitting_width(problem.group_filters, target.lanes(compute))
@@ -154,10 +169,12 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
 
 
 def _direct_time(problem: Problem, target: Target) -> Plan:
-    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have chains to work on.
+    """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have
+    chains to work on.
 
-    Vectors of steps mostly cross cache lines, so few vectors and many rows are best: of eleven shapes of 30 MFLOP and more in
-    channels_first, 12x2 reached 81.1 % of the peak (geometric mean), 8x3 80.0 % (avx512); blocks of 3, 6 and 24 tiles 80.3 to 80.8 %.
+    Vectors of steps mostly cross cache lines, so few vectors and many rows are best: of eleven shapes of 30 MFLOP and
+    more in channels_first, 12x2 reached 81.1 % of the peak (geometric mean), 8x3 80.0 % (avx512); blocks of 3, 6 and 24
+    tiles 80.3 to 80.8 %.
     """
     compute = problem.compute
     width = target.lanes(compute)
@@ -171,16 +188,18 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
 def _depthwise(problem: Problem, target: Target) -> Plan:
     """Tiles of steps by one vector; where few steps are left over, `tile_channels` takes more vectors.
 
-    With few taps memory is what takes time, and each row of a tile is a stream of its own. c512_f512_k3_d16_g512@1x3199, whose rows read
-    nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays lie; c1536_f1536_k4_g1536@1x2048: 1.02 ms with 8, 1.02 to 1.36 with
+    With few taps memory is what takes time, and each row of a tile is a stream of its own.
+    c512_f512_k3_d16_g512@1x3199, whose rows read nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays
+    lie; c1536_f1536_k4_g1536@1x2048: 1.02 ms with 8, 1.02 to 1.36 with
     16. With many taps it is loads: c256_f256_k31_g256@1x250 takes 28 us with 8 rows and 25 with 16. (avx512)
     """
     width, taps = fitting_width(problem.channels, target.lanes(problem.compute)), problem.kernel_size
     many = target.registers >= 32
     rows = 16 if many and taps >= 8 else 8 if problem.dilation < 8 else 4
-    # Whose weights wait in registers. c512_f512_k15_g512@1x1024 reaches 43 % of the peak with 8 of its 15 taps at a time, 40 with 6 and 32
-    # with 7, which leave one; with 9 taps 27, and 23 with 4. From 17 on 7 are as good (56 and 50 % with 21, 67 and 67 with 31), and take
-    # less code. Of 16 registers 4 taps leave more to spare than 5: 58 and 53 % of avx2's peak with 15.
+    # Whose weights wait in registers. c512_f512_k15_g512@1x1024 reaches 43 % of the peak with 8 of its 15 taps at a
+    # time, 40 with 6 and 32 with 7, which leave one; with 9 taps 27, and 23 with 4. From 17 on 7 are as good (56 and 50
+    # % with 21, 67 and 67 with 31), and take less code. Of 16 registers 4 taps leave more to spare than 5: 58 and 53 %
+    # of avx2's peak with 15.
     at_a_time = (8 if taps < 17 else 7) if many else 4
     unroll = taps if taps <= (8 if many else 5) else at_a_time
     return Plan("depthwise", "channels", width, 1, tuple(dict.fromkeys((rows, 4, 1))), _DEPTHWISE_BLOCK, unroll)
@@ -189,5 +208,6 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
 def _generic(problem: Problem, target: Target) -> Plan:
     width = target.lanes(problem.compute)
     rows = min(most_rows(target, 2), 8)
-    # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158 (c64_f64_k3@1x5000, avx512).
+    # Unrolled by 4, LLVM loads the numbers of all steps first and spills them: 100 GFLOP/s instead of 158
+    # (c64_f64_k3@1x5000, avx512).
     return Plan("generic", "filters", width, 2, (rows, 1), 256, unroll=2)

@@ -17,35 +17,36 @@ from ..toom.split import Split
 from .plan import Plan
 from .registers import CHAINS, weight_bytes, weights_are_large
 
-#: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps and 6.3 MB of
-#: weights, takes 765 us so, and 934 where each sequence fetches them (avx512).
+#: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps
+#: and 6.3 MB of weights, takes 765 us so, and 934 where each sequence fetches them (avx512).
 _SEQUENCES = 4
 #: Channels from which the sums of one tap are worth putting away and taking up again for each: see `_stream`.
 _CHANNELS_TO_STREAM = 128
-#: Most steps that stream together. Their sums, of four sequences and four vectors of filters, take 128 KiB, of which few are in use at a
-#: time. encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
+#: Most steps that stream together. Their sums, of four sequences and four vectors of filters, take 128 KiB, of which
+#: few are in use at a time. encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
 _STEPS_OF_STREAM = 128
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
 _FEW_EDGES = 8
-#: Conditions are expensive to compile. So there are tiles at the edges of depthwise kernels from so many taps on only, and of so many rows
-#: at most: conformer/dw256_L250, of 31 taps, takes 36.5 us instead of 40, and 264 ms to compile instead of 187; with tiles of 16 and 4 rows
-#: no less, and half as long again to compile.
+#: Conditions are expensive to compile. So there are tiles at the edges of depthwise kernels from so many taps on only,
+#: and of so many rows at most: conformer/dw256_L250, of 31 taps, takes 36.5 us instead of 40, and 264 ms to compile
+#: instead of 187; with tiles of 16 and 4 rows no less, and half as long again to compile.
 _MANY_TAPS, _EDGE_ROWS = 9, 8
-#: Filters of a part of a Cook–Toom kernel: at least so many, or half as many of two. Each part transforms the input anew, which costs 2 %
-#: of the time with parts of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own only; so it takes many bytes of weights
-#: for more than one part.
+#: Filters of a part of a Cook–Toom kernel: at least so many, or half as many of two. Each part transforms the input
+#: anew, which costs 2 % of the time with parts of 128 filters (c128_f256_k3_d8@1x10240), but reads weights of its own
+#: only; so it takes many bytes of weights for more than one part.
 _FILTERS_OF_A_PART, _BYTES_TO_PART = 256, 3 << 19
-#: Transforms of a window that are written out beside each other; more are computed in loops over chunks and phases. Written out, the 64 of
-#: c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in
-#: loops 7.1 ms and 110 (avx512).
+#: Transforms of a window that are written out beside each other; more are computed in loops over chunks and phases.
+#: Written out, the 64 of c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of
+#: c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in loops 7.1 ms and 110 (avx512).
 _MOST_UNROLLED = 16
-#: Products of an output, and vectors of filters, up to which a tile in channels_first asks for the input of later ones: with more, all is
-#: in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
+#: Products of an output, and vectors of filters, up to which a tile in channels_first asks for the input of later ones:
+#: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
+#: c512_f512_k3_s2@1x3199 15.
 _FEW_PRODUCTS_OF_INPUT, _FEW_VECTORS = 128, 8
-#: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do. encodec/in, of 7, takes
-#: 139 us instead of 189; from 20 on nothing changes (avx512).
+#: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do.
+#: encodec/in, of 7, takes 139 us instead of 189; from 20 on nothing changes (avx512).
 _FEW_PRODUCTS_OF_OUTPUT = 16
 
 
@@ -76,12 +77,13 @@ def _direct(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
 
 
 def _stream(problem: Problem, target: Target, plan: Plan) -> int:
-    """Steps of a part of a block, all of which go over one chunk of the weights before the next; 0 where that does not pay.
+    """Steps of a part of a block, all of which go over one chunk of the weights before the next; 0 where that does not
+    pay.
 
-    Where weights nearly fit in L2, or where one tap has few channels, putting away the sums of each chunk costs more than it saves. With
-    an L2 taken to be 1 MiB (avx512): c80_f512_k7 of 1.1 MiB takes 323 us instead of 300, c384_f384_k3_s2 of 1.7 MiB 8.28 ms instead of
-    8.42, c512_f512_k2_s2 of 2 MiB 674 us instead of 711. Of 6 MiB, at 131 steps, c128_f1024_k12 takes 2.53 ms instead of 2.69; at 415,
-    c96_f1024_k16 9.1 instead of 8.2.
+    Where weights nearly fit in L2, or where one tap has few channels, putting away the sums of each chunk costs more
+    than it saves. With an L2 taken to be 1 MiB (avx512): c80_f512_k7 of 1.1 MiB takes 323 us instead of 300,
+    c384_f384_k3_s2 of 1.7 MiB 8.28 ms instead of 8.42, c512_f512_k2_s2 of 2 MiB 674 us instead of 711. Of 6 MiB, at 131
+    steps, c128_f1024_k12 takes 2.53 ms instead of 2.69; at 415, c96_f1024_k16 9.1 instead of 8.2.
     """
     large = 2 * weight_bytes(problem) > 3 * target.l2_bytes
     if not large or plan.lanes != "filters" or problem.group_channels < _CHANNELS_TO_STREAM:
@@ -101,7 +103,9 @@ def _depthwise(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
 
 
 def side_by_side(rows: int, vectors: int) -> int:
-    """How many of `vectors` vectors a tile of few rows takes at once: enough for the pipes, without computing many channels twice."""
+    """How many of `vectors` vectors a tile of few rows takes at once: enough for the pipes, without computing many
+    channels twice.
+    """
 
     def cycles(panels: int) -> int:
         return -(-vectors // panels) * max(rows * panels, CHAINS)

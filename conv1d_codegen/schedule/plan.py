@@ -4,16 +4,18 @@ A plan says which algorithm computes the problem and how its loops are cut. It p
 
     direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 borrow=13 ahead=output
 
-panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over, and single steps
-where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4; the rest as in `Plan`, what is as usual left out.
+panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over,
+and single steps where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4; the rest as in
+`Plan`, what is as usual left out.
 
     cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4
 
-the algorithm F(4, 3), 4 outputs of 3 taps (see `toom/`); tiles of 6 windows by one panel, and so on; blocks of 96 output steps, 24 windows.
+the algorithm F(4, 3), 4 outputs of 3 taps (see `toom/`); tiles of 6 windows by one panel, and so on; blocks of 96
+output steps, 24 windows.
 
-Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6
-filters by 2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1` is 12
-steps by 2 filters, each with a vector of 16 sums.
+Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6 filters by
+2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1`
+is 12 steps by 2 filters, each with a vector of 16 sums.
 """
 
 from __future__ import annotations
@@ -29,7 +31,12 @@ from ..problem.summation import LONGEST_CHAIN
 from ..toom.algorithm import algorithm as cook_toom
 
 #: What each algorithm can have in the lanes of its vectors.
-LANES = {"direct": ("filters", "time", "channels"), "depthwise": ("channels",), "cook_toom": ("filters",), "generic": ("filters",)}
+LANES = {
+    "direct": ("filters", "time", "channels"),
+    "depthwise": ("channels",),
+    "cook_toom": ("filters",),
+    "generic": ("filters",),
+}
 ALGORITHMS = tuple(LANES)
 #: How steps that lack taps are computed.
 EDGES = ("alone", "shared", "tiles")
@@ -65,7 +72,8 @@ class Plan:
 
     `rows`       heights of the register tiles, from tall to a single row (one height with lanes=time)
     `edges`      how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that share the weights of
-                 each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for what lies beside the input
+                 each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for what lies beside the
+                 input
     `borrow`     steps that each edge has at least, taken from those that have all taps
     `stream`     steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all of them
     `sequences`  of the batch, that share one reading of a panel of weights
@@ -109,7 +117,9 @@ class Plan:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
-        _check_numbers("Plan", 0, edge_steps=self.edge_steps, borrow=self.borrow, stream=self.stream, epilogue=self.epilogue)
+        _check_numbers(
+            "Plan", 0, edge_steps=self.edge_steps, borrow=self.borrow, stream=self.stream, epilogue=self.epilogue
+        )
         for name in ("rows", "abreast"):
             for number in getattr(self, name):
                 _check_numbers("Plan", 1, **{name: number})
@@ -122,13 +132,21 @@ class Plan:
             _check_numbers("Plan", 1, outputs=self.outputs, taps=self.taps)
             cook_toom(self.outputs, self.taps)
             if self.outputs == 1:
-                raise CompileError(f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}")
+                raise CompileError(
+                    f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}"
+                )
             if self.block % self.outputs:
-                raise CompileError(f"A block of a Cook–Toom plan is a multiple of the {self.outputs} outputs of a window. Received: {self}")
+                raise CompileError(
+                    f"A block of a Cook–Toom plan is a multiple of the {self.outputs} outputs of a window. Received: {self}"
+                )
         elif (self.outputs, self.taps) != (0, 0):
-            raise CompileError(f"F({self.outputs},{self.taps}) is for cook_toom plans. Received one of algorithm={self.algorithm!r}.")
+            raise CompileError(
+                f"F({self.outputs},{self.taps}) is for cook_toom plans. Received one of algorithm={self.algorithm!r}."
+            )
         if self.sums_in_lanes and self.rows[0] > self.width:
-            raise CompileError(f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}")
+            raise CompileError(
+                f"A direct plan with channels in the lanes has at most as many rows as lanes. Received: {self}"
+            )
         for broken, rule in self._rules():
             if broken:
                 raise CompileError(f"{rule} Received: {self}")
@@ -146,15 +164,24 @@ class Plan:
         of_windows = (self.rest, self.parts, self.looped) != (1, 1, False)
         ahead = set(self.ahead)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
-        yield (self.edges == "alone") != (self.edge_steps == 0), 'Edges of a plan have edge_steps, unless they are "alone".'
-        yield self.edges == "shared" and not sums_steps, 'Edges of a direct or cook_toom plan can be "shared", but not with lanes=channels.'
+        yield (
+            (self.edges == "alone") != (self.edge_steps == 0),
+            'Edges of a plan have edge_steps, unless they are "alone".',
+        )
+        yield (
+            self.edges == "shared" and not sums_steps,
+            'Edges of a direct or cook_toom plan can be "shared", but not with lanes=channels.',
+        )
         yield self.edges == "tiles" and not depthwise, 'Edges of a depthwise plan can be "tiles".'
         yield self.borrow > 0 and not direct_filters, "A direct plan with lanes=filters can borrow."
         streams = direct_filters and self.sequences > 1
         yield self.stream > 0 and not streams, "A direct plan of several sequences with lanes=filters can stream."
         yield self.sequences > 1 and not direct, "A direct plan can have several sequences."
         yield bool(self.abreast) and not depthwise, "A depthwise plan can have vectors abreast."
-        yield len(self.abreast) not in (0, len(self.rows)), "A plan has a number of vectors abreast for each of its rows."
+        yield (
+            len(self.abreast) not in (0, len(self.rows)),
+            "A plan has a number of vectors abreast for each of its rows.",
+        )
         yield of_windows and not windows, "A cook_toom plan can have a rest or parts, or be looped."
         yield self.turned and not filters, "A plan with lanes=filters can be turned."
         yield not ahead <= set(AHEAD), f"What a plan asks for ahead is among {', '.join(AHEAD)}."
@@ -164,19 +191,26 @@ class Plan:
         yield "input" in ahead and not direct_filters, "A direct plan with lanes=filters can ask for input ahead."
         yield {"output", "rows"} <= ahead, 'A plan asks for output ahead at once, or in "rows".'
         can = depthwise or direct_filters
-        yield "output" in ahead and not can, "A depthwise plan can ask for output ahead, or a direct one with lanes=filters."
+        yield (
+            "output" in ahead and not can,
+            "A depthwise plan can ask for output ahead, or a direct one with lanes=filters.",
+        )
         yield "rows" in ahead and not depthwise, 'A depthwise plan can ask for output ahead in "rows".'
         can = windows and not self.looped
         yield "block" in ahead and not can, "A cook_toom plan that is not looped can ask for the next block ahead."
 
     def with_tiles(self, **changes: Any) -> Plan:
-        """A plan of the same algorithm and tiles but for `changes`, without details, which were those of these tiles."""
+        """A plan of the same algorithm and tiles but for `changes`, without details, which were
+        those of these tiles.
+        """
         tiles = ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps")
         return Plan(**{**{name: getattr(self, name) for name in tiles}, **changes})
 
     @property
     def computes_steps(self) -> bool:
-        """Whether steps are computed one by one from all their taps: all of them, or those that Cook–Toom's windows leave over."""
+        """Whether steps are computed one by one from all their taps: all of them, or those that Cook–Toom's windows
+        leave over.
+        """
         return self.algorithm in ("direct", "cook_toom")
 
     @property
@@ -245,7 +279,11 @@ def check_fits(problem: Problem, plan: Plan) -> None:
             'use algorithm="direct" or "auto".'
         )
     products = problem.kernel_size * problem.group_channels
-    fills = problem.group_channels > 1 and problem.group_channels % plan.width == 0 and products <= LONGEST_CHAIN * plan.width
+    fills = (
+        problem.group_channels > 1
+        and problem.group_channels % plan.width == 0
+        and products <= LONGEST_CHAIN * plan.width
+    )
     if plan.sums_in_lanes and (problem.channels_first or not fills):
         raise CompileError(
             f"A direct plan with channels in the lanes computes channels-last problems with a multiple of its {plan.width} lanes as "
@@ -253,11 +291,17 @@ def check_fits(problem: Problem, plan: Plan) -> None:
             f"channels of a group and {products} products; leave the plan away, or put filters in the lanes."
         )
     if plan.edges == "tiles" and problem.kernel_size > LONGEST_CHAIN:
-        raise CompileError(f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.')
+        raise CompileError(
+            f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.'
+        )
     if (plan.turned or "input" in plan.ahead) and not problem.channels_first:
-        raise CompileError(f"Tiles are turned, and input is asked for ahead, in channels-first problems. Received: {problem} and `{plan}`.")
+        raise CompileError(
+            f"Tiles are turned, and input is asked for ahead, in channels-first problems. Received: {problem} and `{plan}`."
+        )
     if "block" in plan.ahead and problem.channels_first:
-        raise CompileError(f"The next block is asked for ahead in channels-last problems. Received: {problem} and `{plan}`.")
+        raise CompileError(
+            f"The next block is asked for ahead in channels-last problems. Received: {problem} and `{plan}`."
+        )
     if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
         raise CompileError(
             f"The parts of a plan are as many whole panels of {plan.panel} filters each. Received: {plan.parts} parts of the "

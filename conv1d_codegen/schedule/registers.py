@@ -1,4 +1,5 @@
-"""Register tiles: how many rows and vectors a machine's registers hold, and which heights and widths suit a size; and the weights' size.
+"""Register tiles: how many rows and vectors a machine's registers hold, and which heights and widths suit a size; and
+the weights' size.
 
 What the cost model, the search for plans and the passes agree on.
 """
@@ -14,15 +15,16 @@ from ..problem.summation import LONGEST_CHAIN
 
 #: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
 CHAINS = 8
-_PRODUCTS_TO_ADD_LANES = 130  # take as long as adding up the lanes of an output, by the measurements at `channels_in_lanes`
+# take as long as adding up the lanes of an output, by the measurements at `channels_in_lanes`
+_PRODUCTS_TO_ADD_LANES = 130
 
 
 def most_rows(target: Target, vectors: int) -> int:
     """Most rows of a tile `vectors` wide that LLVM keeps in registers.
 
-    A step needs the tile, the vectors it multiplies and one more number. Loads are scheduled early, which needs registers to spare, more so
-    when the loop is unrolled. Found by counting spills in the inner loop, unrolled by 4: of 16 registers 6x2 spills nothing and 4x3 four
-    accumulators; of 32, 13x2 and 8x3 nothing, 14x2 and 9x3 eight.
+    A step needs the tile, the vectors it multiplies and one more number. Loads are scheduled early, which needs
+    registers to spare, more so when the loop is unrolled. Found by counting spills in the inner loop, unrolled by 4: of
+    16 registers 6x2 spills nothing and 4x3 four accumulators; of 32, 13x2 and 8x3 nothing, 14x2 and 9x3 eight.
     """
     spare = 1 if target.registers <= 16 else 3
     return max(1, (target.registers - spare - 1 - vectors) // vectors)
@@ -36,7 +38,9 @@ def panel_vectors(count: int, width: int, most: int) -> int:
 
 
 def heights(rows: int, vectors: int) -> tuple[int, ...]:
-    """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy, for what is left."""
+    """The tallest tile, one of a row less to share the steps out evenly, and the shortest that keeps the pipes busy,
+    for what is left.
+    """
     shortest = -(-CHAINS // vectors)
     return tuple(dict.fromkeys(height for height in (rows, rows - 1, shortest, 1) if 1 <= height <= rows))
 
@@ -62,8 +66,8 @@ def fitting_width(count: int, lanes: int) -> int:
 def channels_in_lanes(problem: Problem, target: Target) -> bool:
     """Whether filters would leave so many lanes empty that adding up lanes at the end costs less.
 
-    Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and 16, c64_f3_k3 18
-    and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
+    Shares of the peak with filters and with channels in the lanes (1x8000, avx512): c32_f1_k7 7 and 55, c32_f1_k1 5 and
+    16, c64_f3_k3 18 and 42, c64_f8_k7 47 and 71, c32_f8_k3 46 and 39, c24_f3_k7 20 and 46, c20_f3_k7 19 and 22.
     """
     lanes = target.lanes(problem.compute)
     width = math.gcd(problem.group_channels, lanes)
@@ -71,4 +75,6 @@ def channels_in_lanes(problem: Problem, target: Target) -> bool:
     if problem.channels_first or width == 1 or products > LONGEST_CHAIN * width:
         return False
     used = width / lanes
-    return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (products + used * _PRODUCTS_TO_ADD_LANES)
+    return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (
+        products + used * _PRODUCTS_TO_ADD_LANES
+    )

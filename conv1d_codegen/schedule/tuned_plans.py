@@ -1,12 +1,13 @@
 """Winners: the plans that `tune` found, remembered in this process, and in files where the user has named a directory.
 
-A file holds one plan as text, how fast it was, and what it was found for: the problem, the machine with its exact features, the versions
-of this package and of LLVM. Nothing of the user's data, weights or paths is in it, and nothing in it is code. Its name is the digest of
-what it was found for, so another machine or version finds nothing.
+A file holds one plan as text, how fast it was, and what it was found for: the problem, the machine with its exact
+features, the versions of this package and of LLVM. Nothing of the user's data, weights or paths is in it, and nothing
+in it is code. Its name is the digest of what it was found for, so another machine or version finds nothing.
 
-What a file says decides which code is generated, so it is trusted only where nobody else can have written it: file and directory belong to
-the user and are not writable by group or others, and no link is followed to them. A file that is damaged, unsafe or unreadable counts as
-missing; reading never raises. Files are replaced as a whole, so a reader sees the old one or the new one.
+What a file says decides which code is generated, so it is trusted only where nobody else can have written it: file and
+directory belong to the user and are not writable by group or others, and no link is followed to them. A file that is
+damaged, unsafe or unreadable counts as missing; reading never raises. Files are replaced as a whole, so a reader sees
+the old one or the new one.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _found: dict[tuple[Problem, Target], Plan] = {}
 
 
 def recall(problem: Problem, target: Target) -> Plan | None:
-    """The plan that was found in this process, or else is in the directory of CONV1D_CODEGEN_CACHE_DIR; None if there is none.
+    """The plan that was found in this process, or else is in the directory of CONV1D_CODEGEN_CACHE_DIR; None if there
+    is none.
 
     A file is looked for once in the life of a process.
     """
@@ -47,7 +49,9 @@ def recall(problem: Problem, target: Target) -> Plan | None:
     return plan if plan is not None or directory is None else _read(directory, problem, target)
 
 
-def remember(problem: Problem, target: Target, plan: Plan, directory: Path | None, notes: Mapping[str, Any]) -> Path | None:
+def remember(
+    problem: Problem, target: Target, plan: Plan, directory: Path | None, notes: Mapping[str, Any]
+) -> Path | None:
     """Keep a plan, in `directory` (None: that of CONV1D_CODEGEN_CACHE_DIR, if it is set) too; gives the file.
 
     `notes` are for the file's human readers: how the plan was found.
@@ -68,7 +72,13 @@ def _identity(problem: Problem, target: Target) -> dict[str, Any]:
     with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
         from ..machine import jit
 
-    return {"format": _FORMAT, "package": __version__, "llvm": jit.version(), "problem": str(problem), "target": asdict(target)}
+    return {
+        "format": _FORMAT,
+        "package": __version__,
+        "llvm": jit.version(),
+        "problem": str(problem),
+        "target": asdict(target),
+    }
 
 
 def _name(problem: Problem, target: Target) -> str:
@@ -87,7 +97,9 @@ def _read(directory: Path, problem: Problem, target: Target) -> Plan | None:
             content = _content(_name(problem, target), folder)
         text = content.partition(b"\n")[2]
         record = json.loads(text) if content == _sealed(text) else None
-        if not isinstance(record, dict) or any(record.get(name) != value for name, value in _identity(problem, target).items()):
+        if not isinstance(record, dict) or any(
+            record.get(name) != value for name, value in _identity(problem, target).items()
+        ):
             return None
         plan = Plan.parse(str(record.get("plan")))
         check_fits(problem, plan)
@@ -125,7 +137,9 @@ def _write(directory: Path, name: str, content: bytes) -> None:
 
 @contextmanager
 def _private(directory: Path) -> Iterator[int]:
-    """The directory, opened, so that it is the one that was checked in which files are opened. Raises OSError where it isn't private."""
+    """The directory, opened, so that it is the one that was checked in which files are opened. Raises OSError where it
+    isn't private.
+    """
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
     try:
         _check_private(os.fstat(folder), directory)

@@ -2,7 +2,8 @@
 
     c2_f3_k8_d5_causal_tanh_f32_first@2x36,1x2x37 target=avx2 algorithm=direct threads=2 seed=5
 
-The problem's text form, then after `@` the sizes of the batch axes and the length, for each call, then what differs from the defaults.
+The problem's text form, then after `@` the sizes of the batch axes and the length, for each call, then what differs
+from the defaults.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Case:
             if value not in known:
                 raise ValueError(f"A case's {name} is one of {', '.join(filter(None, known))}. Received: {value!r}.")
         if self.policy and POLICIES.get(self.policy) != self.problem.dtype:
-            raise ValueError(f"A case's policy is one of {', '.join(POLICIES)}, with that dtype. Received: {self.policy!r}.")
+            raise ValueError(
+                f"A case's policy is one of {', '.join(POLICIES)}, with that dtype. Received: {self.policy!r}."
+            )
         if not self.shapes or any(len(shape) < 2 for shape in self.shapes):
             raise ValueError(f"A case's shapes are batch axes and a length. Received: {self.shapes}.")
 
@@ -87,7 +90,9 @@ class Case:
         given = {name: text for name, _, text in (word.partition("=") for word in words[1:])}
         unknown = given.keys() - {field.name for field in fields(cls)[2:]}
         if unknown:
-            raise ValueError(f"A case has {', '.join(f.name for f in fields(cls)[2:])}. Received: {', '.join(sorted(unknown))}.")
+            raise ValueError(
+                f"A case has {', '.join(f.name for f in fields(cls)[2:])}. Received: {', '.join(sorted(unknown))}."
+            )
         changes: dict[str, object] = dict(given)
         changes |= {name: int(given[name]) for name in ("threads", "seed") if name in given}
         if "plan" in given:

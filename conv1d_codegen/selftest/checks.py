@@ -33,7 +33,9 @@ def halved_plus_one(y: Array) -> Array:
 
 
 def share_all_work() -> None:
-    """Let calls use as many threads as they are allowed, however little there is to do. For a process that does nothing else."""
+    """Let calls use as many threads as they are allowed, however little there is to do. For a process that does nothing
+    else.
+    """
     threads.worth = lambda flops, iterations, limit: max(1, min(limit, iterations))
 
 
@@ -106,7 +108,9 @@ class _Tester:
             return 0
         windows = self._windows(shape[-1])
         y = self._everywhere(integers, what)
-        self._inside(y, wanted(case, *self._float64(integers, self.integers), True, windows, self.dtype), f"{what}, integers")
+        self._inside(
+            y, wanted(case, *self._float64(integers, self.integers), True, windows, self.dtype), f"{what}, integers"
+        )
         if not y.size:
             return 0
         self._shorter(integers, y, windows, what)
@@ -114,7 +118,9 @@ class _Tester:
         reals = rng.standard_normal(full).astype(self.dtype)
         self.set(self.layer, self.reals)
         real = self.layer(reals)
-        self._inside(real, wanted(case, *self._float64(reals, self.reals), False, windows, self.dtype), f"{what}, random numbers")
+        self._inside(
+            real, wanted(case, *self._float64(reals, self.reals), False, windows, self.dtype), f"{what}, random numbers"
+        )
         self._alone(reals, real, f"{what}, random numbers")
         self.set(self.layer, self.integers)
         return 2 * int(y.size)
@@ -137,7 +143,9 @@ class _Tester:
         return three.transpose(0, 2, 1) if p.channels_first else three, kernel, bias if p.use_bias else None
 
     def _everywhere(self, x: Array, what: str) -> Array:
-        """The same bits in fresh memory, between guard pages at either side, from other threads, and from inputs of another make."""
+        """The same bits in fresh memory, between guard pages at either side, from other threads, and from inputs of
+        another make.
+        """
         y = self.layer(x)
         if y.dtype != self.dtype:
             raise Failed(f"{what}: gives {y.dtype}, not {self.dtype}")
@@ -152,7 +160,11 @@ class _Tester:
 
     def _same(self, a: Array, b: Array, what: str) -> None:
         if a.shape != b.shape or a.tobytes() != b.tobytes():
-            different = "shapes" if a.shape != b.shape else f"bits in {int((_bits(a) != _bits(b)).any(axis=1).sum())} of {a.size} outputs"
+            different = (
+                "shapes"
+                if a.shape != b.shape
+                else f"bits in {int((_bits(a) != _bits(b)).any(axis=1).sum())} of {a.size} outputs"
+            )
             raise Failed(f"{what}: other {different} than in a plain call")
 
     def _inside(self, y: Array, right: Wanted, what: str) -> None:
@@ -166,8 +178,12 @@ class _Tester:
             wrong = ~((values >= right.low) & (values <= right.high))
         if wrong.any():
             at = tuple(int(i) for i in np.argwhere(wrong)[0])
-            interval = f"{float(right.low[at])!r}" if right.exact else f"{float(right.low[at])!r} to {float(right.high[at])!r}"
-            raise Failed(f"{what}: {int(wrong.sum())} of {y.size} outputs are wrong; {list(at)} is {float(three[at])!r}, not {interval}")
+            interval = (
+                f"{float(right.low[at])!r}" if right.exact else f"{float(right.low[at])!r} to {float(right.high[at])!r}"
+            )
+            raise Failed(
+                f"{what}: {int(wrong.sum())} of {y.size} outputs are wrong; {list(at)} is {float(three[at])!r}, not {interval}"
+            )
 
     def _alone(self, x: Array, y: Array, what: str) -> None:
         """Each sequence alone gives the bits that it gives among others."""
@@ -190,10 +206,14 @@ class _Tester:
             time = -1 if p.channels_first else -2
             part = self.layer(np.ascontiguousarray(np.take(x, range(short), time)))
             steps = range(common)
-            self._same(np.take(part, steps, time), np.take(y, steps, time), f"{what}, of which only {short} steps are given")
+            self._same(
+                np.take(part, steps, time), np.take(y, steps, time), f"{what}, of which only {short} steps are given"
+            )
 
     def _not_a_number(self, x: Array, y: Array, windows: bool, what: str) -> None:
-        """A NaN reaches the outputs that read it, and changes no bit of the others; in a weight that meets only padding, none at all."""
+        """A NaN reaches the outputs that read it, and changes no bit of the others; in a weight that meets only
+        padding, none at all.
+        """
         case, p = self.case, self.case.problem
         length = x.shape[-1 if p.channels_first else -2]
         if not length:
@@ -215,7 +235,9 @@ class _Tester:
         reached = ((at == place) & inside).any(axis=1)
         time = -1 if p.channels_first else -2
         self._same(
-            np.compress(~reached, result, time), np.compress(~reached, y, time), f"{what}, outputs that do not read the NaN at step {place}"
+            np.compress(~reached, result, time),
+            np.compress(~reached, y, time),
+            f"{what}, outputs that do not read the NaN at step {place}",
         )
         of_nan = float(activation(str(p.activation))(np.array(np.nan)))
         if np.isnan(of_nan) and not np.isnan(np.compress(reached, result, time)).all():

@@ -1,8 +1,8 @@
 """Covering tables: rows of classes that together hold every pair, or every triple, of classes of different parameters.
 
-Rows are made one after another, each from a pair or triple that is still missing, filled up at random so that of some ways to do it the one
-with the most that is missing wins. Which pairs and triples are possible at all is known exactly: the classes that exclude each other belong
-to few parameters, whose combinations are all listed.
+Rows are made one after another, each from a pair or triple that is still missing, filled up at random so that of some
+ways to do it the one with the most that is missing wins. Which pairs and triples are possible at all is known exactly:
+the classes that exclude each other belong to few parameters, whose combinations are all listed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Coverage:
     `constrained`: groups of parameters that `allowed` looks at, of which those of different groups go together anyway.
     """
 
-    def __init__(self, classes: Mapping[str, Sequence[str]], constrained: Sequence[Sequence[str]], allowed: Callable[[Row], bool]) -> None:
+    def __init__(
+        self, classes: Mapping[str, Sequence[str]], constrained: Sequence[Sequence[str]], allowed: Callable[[Row], bool]
+    ) -> None:
         self._classes = {name: tuple(values) for name, values in classes.items()}
         self._names = [(name, value) for name, values in self._classes.items() for value in values]
         self._number = {pair: number for number, pair in enumerate(self._names)}
@@ -82,7 +84,9 @@ class Coverage:
         return np.argwhere(self._ordered(self._possible & ~self._seen, strength))
 
     def rows(self, rng: np.random.Generator, strength: int) -> Iterator[Row]:
-        """Rows until nothing is missing. Each is counted by who runs it (`see`), but a row is not made twice for the same gap."""
+        """Rows until nothing is missing. Each is counted by who runs it (`see`), but a row is not made twice for the
+        same gap.
+        """
         missing = self._missing(strength)
         while len(missing):
             rng.shuffle(missing)

@@ -71,7 +71,9 @@ class Worker:
     def _new(self) -> subprocess.Popen[str]:
         self._cases = 0
         top = str(Path(__file__).resolve().parents[2])
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("CONV1D_CODEGEN_") or name in _KEPT}
+        kept = {
+            name: text for name, text in os.environ.items() if not name.startswith("CONV1D_CODEGEN_") or name in _KEPT
+        }
         path = os.pathsep.join(filter(None, [top, os.environ.get("PYTHONPATH")]))
         return subprocess.Popen(
             [sys.executable, *self._command],
@@ -131,7 +133,9 @@ def outcomes(cases: Iterable[Any], jobs: int, command: Sequence[str] = LAYERS) -
             while busy := [worker for worker in workers if worker.case is not None]:
                 left = min(worker.started for worker in busy) + _LONGEST - time.monotonic()
                 ready = [key.data for key, _ in selector.select(max(0.0, left))]
-                late = [worker for worker in busy if worker not in ready and time.monotonic() - worker.started > _LONGEST]
+                late = [
+                    worker for worker in busy if worker not in ready and time.monotonic() - worker.started > _LONGEST
+                ]
                 for worker in (*ready, *late):
                     selector.unregister(worker.output)
                     yield worker.finish() if worker in ready else worker.give_up()

@@ -1,4 +1,6 @@
-"""Activations in float64, written down anew from their definitions: the self-test's own, which nothing of the compiler uses."""
+"""Activations in float64, written down anew from their definitions: the self-test's own, which nothing of the compiler
+uses.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-#: Those of which every value is a float32, where the sums are integers, with their defaults and the parameters that are tested.
+#: Those of which every value is a float32, where the sums are integers, with their defaults and the parameters that are
+#: tested.
 EXACT = frozenset(
     [
         "linear",
@@ -36,7 +39,9 @@ def is_exact(text: str) -> bool:
 
 
 def _logistic(x: Array) -> Array:
-    return np.where(x < 0, np.exp(np.minimum(x, 0)) / (1 + np.exp(np.minimum(x, 0))), 1 / (1 + np.exp(-np.maximum(x, 0))))
+    return np.where(
+        x < 0, np.exp(np.minimum(x, 0)) / (1 + np.exp(np.minimum(x, 0))), 1 / (1 + np.exp(-np.maximum(x, 0)))
+    )
 
 
 def _log_of_one_plus_exp(x: Array) -> Array:
@@ -114,7 +119,9 @@ def activation(text: str) -> Callable[[Array], Array]:
 
 
 def afterwards(name: str, x: Array, axis: int) -> Array:
-    """What comes after the kernel, along an axis: a row's softmax and the like, or the callable of the self-test, `y/2 + 1`."""
+    """What comes after the kernel, along an axis: a row's softmax and the like, or the callable of the self-test, `y/2
+    + 1`.
+    """
     with np.errstate(all="ignore"):
         if name == "callable":
             return x / 2 + 1
@@ -131,7 +138,9 @@ def afterwards(name: str, x: Array, axis: int) -> Array:
 
 
 def _sparsemax(x: Array, axis: int) -> Array:
-    """The threshold by bisection: it is where what is above it sums to 1, between the largest number minus 1 and the largest."""
+    """The threshold by bisection: it is where what is above it sums to 1, between the largest number minus 1 and the
+    largest.
+    """
     high = x.max(axis=axis, keepdims=True)
     low = high - 1
     for _ in range(60):

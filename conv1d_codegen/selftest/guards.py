@@ -37,7 +37,9 @@ def guarded_bytes(size: int, side: str, alignment: int = 1) -> Array:
 
 
 def guarded(array: Array, side: str, alignment: int | None = None) -> Array:
-    """A writeable copy of an array that lies against a forbidden page, as near as the alignment allows: its elements', if none is given."""
+    """A writeable copy of an array that lies against a forbidden page, as near as the alignment allows: its elements',
+    if none is given.
+    """
     place = guarded_bytes(array.nbytes, side, alignment or array.itemsize)
     copy: Array = place.view(array.dtype).reshape(array.shape) if array.size else np.empty(array.shape, array.dtype)
     copy[...] = array
@@ -45,8 +47,8 @@ def guarded(array: Array, side: str, alignment: int | None = None) -> Array:
 
 
 def guard_own_arrays() -> None:
-    """Let the package's own aligned arrays, packed weights and the memory of large scratch arrays, end at a forbidden page, or begin at
-    one, by turns. For a process that does nothing else."""
+    """Let the package's own aligned arrays, packed weights and the memory of large scratch arrays, end at a forbidden
+    page, or begin at one, by turns. For a process that does nothing else."""
     from ..ir import packing
     from ..runtime import workspace
 

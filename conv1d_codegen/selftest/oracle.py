@@ -17,7 +17,8 @@ from .formulas import activation, afterwards, is_exact
 
 Array = np.ndarray[Any, Any]
 
-#: Largest relative error of one rounding, in the dtype that sums are taken in, and in the one that is stored; and the least number above 0.
+#: Largest relative error of one rounding, in the dtype that sums are taken in, and in the one that is stored; and the
+#: least number above 0.
 _SUMMED = {"f32": 2.0**-24, "f64": 2.0**-53, "f16": 2.0**-24, "bf16": 2.0**-24}
 _STORED = {"f32": 2.0**-24, "f64": 2.0**-53, "f16": 2.0**-11, "bf16": 2.0**-8}
 _LEAST = {"f32": 2.0**-149, "f64": 5e-324, "f16": 2.0**-24, "bf16": 2.0**-133}
@@ -94,7 +95,9 @@ class Wanted:
 
 
 def wanted(case: Case, x: Array, w: Array, b: Array | None, exact: bool, windows: bool, dtype: np.dtype[Any]) -> Wanted:
-    """What a layer may give for `x`, `(N, T, C)`: `exact` data are small integers; `windows`: it computes some outputs by Cook–Toom."""
+    """What a layer may give for `x`, `(N, T, C)`: `exact` data are small integers; `windows`: it computes some outputs
+    by Cook–Toom.
+    """
     p = case.problem
     middle, away = sums(case, x, w, b), distance(case, x, w, b, exact, windows)
     function = activation(str(p.activation))
@@ -111,14 +114,21 @@ def wanted(case: Case, x: Array, w: Array, b: Array | None, exact: bool, windows
             size = size + np.abs(middle)
         slack = 0.0 if str(p.activation) == "linear" else _ACTIVATION * _SUMMED[p.dtype] * size
         low, high = np.where(np.isinf(low), low, low - slack), np.where(np.isinf(high), high, high + slack)
-        return Wanted(_in_layout(case, _rounded(low, dtype, p.dtype, -1)), _in_layout(case, _rounded(high, dtype, p.dtype, 1)), False)
+        return Wanted(
+            _in_layout(case, _rounded(low, dtype, p.dtype, -1)),
+            _in_layout(case, _rounded(high, dtype, p.dtype, 1)),
+            False,
+        )
 
 
 def _rounded(values: Array, dtype: np.dtype[Any], name: str, way: int) -> Array:
-    """In the dtype that is stored, as float64, and a rounding of it further out: what was rounded to the stored dtype comes back as is."""
+    """In the dtype that is stored, as float64, and a rounding of it further out: what was rounded to the stored dtype
+    comes back as is.
+    """
     stored = values.astype(dtype).astype(np.float64)
     near = stored + way * (_STORED[name] * np.abs(stored) + _LEAST[name])
-    inwards = np.isinf(stored) & (np.sign(stored) != way)  # what overflowed may just not have: the largest numbers are allowed
+    # what overflowed may just not have: the largest numbers are allowed
+    inwards = np.isinf(stored) & (np.sign(stored) != way)
     return np.where(inwards, np.sign(stored) * _LARGEST[name], np.where(np.isinf(stored), stored, near))
 
 

@@ -1,4 +1,6 @@
-"""What the cases are drawn from: parameters, the classes of values that each has, and which classes exclude each other."""
+"""What the cases are drawn from: parameters, the classes of values that each has, and which classes
+exclude each other.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ _DTYPES = ("f32", "f64", "f16", "bf16", "mixed_float16", "mixed_bfloat16")
 
 
 def runnable(wanted: Sequence[str] = ()) -> tuple[str, ...]:
-    """The targets whose code runs here, and "host"; of those in `wanted`, if any are. Raises ValueError where none is left."""
+    """The targets whose code runs here, and "host"; of those in `wanted`, if any are. Raises ValueError where none is
+    left.
+    """
     known = ("host", *(name for name, target in TARGETS.items() if runs_here(target)))
     chosen = tuple(name for name in known if not wanted or name in wanted)
     if not chosen:
@@ -82,7 +86,20 @@ def parameters(targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
         "bias": ("yes", "no"),
         "rank": ("3", "4", "5"),
         "batch": ("0", "1", "2", "several"),
-        "length": ("0", "1", "short", "extent-1", "extent", "extent+1", "tile", "lanes", "block", "blocks", "page", "any"),
+        "length": (
+            "0",
+            "1",
+            "short",
+            "extent-1",
+            "extent",
+            "extent+1",
+            "tile",
+            "lanes",
+            "block",
+            "blocks",
+            "page",
+            "any",
+        ),
         "input": INPUTS,
     }
 
@@ -96,7 +113,11 @@ def allowed(row: Mapping[str, str]) -> bool:
         return False
     if groups in ("depthwise", "multiplied") and row.get("channels") in ("1", "more than a chunk"):
         return False  # so many groups: one group is no grouping
-    if groups in ("depthwise", "multiplied") and "filters" in row and (row["filters"] == "1") != (groups == "depthwise"):
+    if (
+        groups in ("depthwise", "multiplied")
+        and "filters" in row
+        and (row["filters"] == "1") != (groups == "depthwise")
+    ):
         return False
     return not (row.get("dtype") in ("f16", "mixed_float16") and target is not None and not resolve(target).half)
 

@@ -58,7 +58,9 @@ def progress(totals: Totals, pairs: tuple[int, int], left: float) -> str:
 
 
 def text(totals: Totals, pairs: tuple[int, int], triples: tuple[int, int], shrunk: Sequence[Outcome]) -> str:
-    """The report: what was covered, then every failure with the line that reproduces it, the first of each cause made small."""
+    """The report: what was covered, then every failure with the line that reproduces it, the first of each cause made
+    small.
+    """
     lines = [
         f"{totals.cases} layers in {totals.seconds:.0f} s, {totals.outputs} outputs compared",
         f"pairs of features {pairs[0]} of {pairs[1]}, triples {triples[0]} of {triples[1]} ({triples[0] / triples[1]:.1%})",

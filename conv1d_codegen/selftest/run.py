@@ -22,7 +22,9 @@ _REFRESH = 0.5  # seconds between progress lines
 
 
 class Stream:
-    """Cases without end: those that cover all pairs first, then all triples, then any. The same for the same seed and targets."""
+    """Cases without end: those that cover all pairs first, then all triples, then any. The same for the same seed and
+    targets.
+    """
 
     def __init__(self, targets: Sequence[str], seed: int) -> None:
         self.coverage = Coverage(parameters(targets), CONSTRAINED, allowed)
@@ -54,7 +56,9 @@ class Stream:
 
 
 def run(seconds: float, seed: int, targets: Sequence[str], jobs: int, layers: int | None = None) -> int:
-    """Run and print the report. Gives the exit code: 1 where something failed. Raises ValueError for targets that don't run here."""
+    """Run and print the report. Gives the exit code: 1 where something failed. Raises ValueError for targets that don't
+    run here.
+    """
     chosen = runnable(targets)
     print(report.header(chosen, seed, jobs), flush=True)
     stream, totals, started = Stream(chosen, seed), report.Totals(), time.monotonic()

@@ -1,4 +1,6 @@
-"""From a row of classes to a case: every class has values, of which one is drawn. Sizes stay small, so that a case takes milliseconds."""
+"""From a row of classes to a case: every class has values, of which one is drawn. Sizes stay small, so that a case
+takes milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def sample(row: Mapping[str, str], others: Callable[[], Mapping[str, str]], rng:
     )
     plan = _plan(case)
     lengths = (row, *(others() for _ in range(_CALLS - 1)))
-    return case.with_(shapes=tuple(_shape(case, plan, int(row["rank"]), each["batch"], each["length"], draw) for each in lengths))
+    return case.with_(
+        shapes=tuple(_shape(case, plan, int(row["rank"]), each["batch"], each["length"], draw) for each in lengths)
+    )
 
 
 def _problem(row: Mapping[str, str], dtype: str, activation: str, draw: _Draw) -> Problem:
@@ -75,7 +79,8 @@ def _problem(row: Mapping[str, str], dtype: str, activation: str, draw: _Draw) -
         groups = 2
     taps = _taps(row["taps"], channels, channels * filters * groups, draw)
     stride, dilation = _steps(row, taps, draw)
-    room = LARGEST_SPAN // (64 * groups * max(channels, filters))  # steps that indices can count, with as much again for the padding
+    # steps that indices can count, with as much again for the padding
+    room = LARGEST_SPAN // (64 * groups * max(channels, filters))
     dilation = max(1, min(dilation, room // taps))
     stride = max(1, min(stride, room // dilation))
     reach = (taps - 1) * dilation + 1
@@ -209,7 +214,9 @@ def _length(case: Case, plan: Plan | None, name: str, draw: _Draw) -> int:
         case "extent-1" | "extent" | "extent+1":
             return max(0, reach + {"extent-1": -1, "extent": 0, "extent+1": 1}[name])
         case "tile":
-            outputs = draw.one_of(1, 2, 3) * draw.one_of(*rows) * draw.one_of(1, max(1, plan.outputs if plan else 1)) + near
+            outputs = (
+                draw.one_of(1, 2, 3) * draw.one_of(*rows) * draw.one_of(1, max(1, plan.outputs if plan else 1)) + near
+            )
         case "lanes":
             outputs = draw.one_of(1, 2, 3) * width + near
         case "block":

@@ -14,7 +14,9 @@ Change = Mapping[str, object]
 
 
 def shrink(case: Case, fails: Callable[[Case], bool], seconds: float = _SECONDS) -> Case:
-    """The smallest case that was found to fail in so much time: every change is tried by turns, until none of them still fails."""
+    """The smallest case that was found to fail in so much time: every change is tried by turns, until none of them
+    still fails.
+    """
     at, refused, deadline = 0, 0, time.monotonic() + seconds
     while time.monotonic() < deadline:
         candidates = list(_smaller(case))
@@ -79,14 +81,17 @@ def _problem_changes(case: Case) -> Iterator[Change]:
     if isinstance(p.padding, tuple):
         left, right = p.padding
         yield from (
-            {"padding": pair} for pair in ((0, 0), (left, 0), (0, right), (left // 2, right // 2), (max(0, left - 1), max(0, right - 1)))
+            {"padding": pair}
+            for pair in ((0, 0), (left, 0), (0, right), (left // 2, right // 2), (max(0, left - 1), max(0, right - 1)))
         )
 
 
 def _less(value: int, step: int = 1) -> Iterator[int]:
     """Smaller multiples of `step`."""
     parts = value // step
-    yield from (step * part for part in dict.fromkeys((1, 2, parts // 2, parts * 3 // 4, parts - 1)) if 0 < part < parts)
+    yield from (
+        step * part for part in dict.fromkeys((1, 2, parts // 2, parts * 3 // 4, parts - 1)) if 0 < part < parts
+    )
 
 
 def _shapes(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -1,8 +1,9 @@
 """What follows from the fact that the loops around a place run: `hi - lo - 1 >= 0` for each.
 
-Each such expression bounds its last integer, and says something about earlier ones where a bound is put in that one's place. It can also
-tell which of its two sides a maximum or a minimum is: where one side would make the expression negative, it is the other. So a loop over
-`min(1, length // 8)` tells that `length` is 8 or more, and a loop over `max(first, end) - first` that `end` is more than `first`.
+Each such expression bounds its last integer, and says something about earlier ones where a bound is put in that one's
+place. It can also tell which of its two sides a maximum or a minimum is: where one side would make the expression
+negative, it is the other. So a loop over `min(1, length // 8)` tells that `length` is 8 or more, and a loop over
+`max(first, end) - first` that `end` is more than `first`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ class Guards:
                 yield rest
 
     def _side_within(self, division: Integer, times: Poly, rest: Poly) -> None:
-        """Find out which of its sides a maximum or minimum is that is divided, and may stand beside the division too."""
+        """Find out which of its sides a maximum or minimum is that is divided, and may stand beside
+        the division too.
+        """
         last = last_of(division.a)
         inside, beside = split(division.a, last), split(rest, last)
         if inside is None or beside is None:

@@ -5,9 +5,9 @@
            | Div(numerator, divisor)         floor division by a positive divisor
            | Extreme("min" | "max", a, b)
 
-An index is kept in canonical form, so that equal expressions of this form compare and hash equal and constants fold as they
-are built: `t + 2*j - 4 - t` *is* `2*j - 4`. That is all the algebra there is; what needs the ranges of variables is in
-`scope.py`.
+An index is kept in canonical form, so that equal expressions of this form compare and hash equal and constants fold as
+they are built: `t + 2*j - 4 - t` *is* `2*j - 4`. That is all the algebra there is; what needs the ranges of variables
+is in `scope.py`.
 """
 
 from __future__ import annotations
@@ -183,7 +183,9 @@ class Index:
         return total
 
     def function(self, names: Iterable[str]) -> Callable[..., int]:
-        """A Python function of `names`, in that order: `evaluate` for where it is called often. The text form is Python already."""
+        """A Python function of `names`, in that order: `evaluate` for where it is called often. The text form is Python
+        already.
+        """
         return eval(f"lambda {', '.join(names)}: {self}", {"min": min, "max": max})  # type: ignore[no-any-return]
 
     def __str__(self) -> str:
@@ -232,8 +234,8 @@ def rebuild(atom: Div | Extreme, first: Index, second: Index) -> Index:
 def constants(expression: Index, divisor: int = 1) -> Iterator[int]:
     """The numbers around which an expression changes its ways, without their signs.
 
-    They are those that it adds, and those that it divides by; what lies within divisions counts as many times as they divide by, so that
-    of `(a//1277 - 3)//56` they are 168 and 56*1277.
+    They are those that it adds, and those that it divides by; what lies within divisions counts as many times as they
+    divide by, so that of `(a//1277 - 3)//56` they are 168 and 56*1277.
     """
     yield abs(expression.constant_term) * divisor
     for monomial, _ in expression.terms:

@@ -1,14 +1,16 @@
 """Polynomials over numbered integers: what index expressions become where something is to be proved about them.
 
-An integer is a variable, or stands for an expression that is no polynomial: a division, a maximum or a minimum, or a name for any of them.
-Equal expressions have one number. Numbers follow the order of definition, so that an integer is defined by earlier ones only.
+An integer is a variable, or stands for an expression that is no polynomial: a division, a maximum or a minimum, or a
+name for any of them. Equal expressions have one number. Numbers follow the order of definition, so that an integer is
+defined by earlier ones only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: The numbers of the integers in each product, sorted, and its coefficient, which is not zero; () is the constant's product.
+#: The numbers of the integers in each product, sorted, and its coefficient, which is not zero; () is the constant's
+#: product.
 Poly = dict[tuple[int, ...], int]
 Key = frozenset[tuple[tuple[int, ...], int]]
 #: `factor * integer + rest >= 0`
@@ -67,7 +69,9 @@ def last_of(poly: Poly) -> int:
 
 
 def split(poly: Poly, last: int) -> tuple[Poly, Poly] | None:
-    """`A` and `B` where `poly` is `A*last + B`; None where there is a square. `last` is the integer that was defined last."""
+    """`A` and `B` where `poly` is `A*last + B`; None where there is a square. `last` is the integer that was defined
+    last.
+    """
     times: Poly = {}
     rest: Poly = {}
     for m, c in poly.items():
@@ -131,7 +135,9 @@ class Integers:
         return {(self._of(kind, a, b),): 1}
 
     def quotient(self, n: Poly, d: Poly) -> Poly:
-        """`n // d`, without what can be divided term by term. Of a negative integer, as `-T // 2`, it is `-((T + 1) // 2)`."""
+        """`n // d`, without what can be divided term by term. Of a negative integer, as `-T // 2`, it is `-((T + 1) //
+        2)`.
+        """
         divisor = number(d)
         if divisor is None:
             return {(self._of("div", n, d),): 1}
@@ -146,7 +152,9 @@ class Integers:
         return plus(whole, {(self._of("div", rest, d),): 1})
 
     def _of(self, kind: str, a: Poly, b: Poly) -> int:
-        """The integer for an expression: numbered after the last variable in it, and after what was made over that before."""
+        """The integer for an expression: numbered after the last variable in it, and after what was made over that
+        before.
+        """
         key = (kind, frozenset(a.items()), frozenset(b.items()))
         new = self._compound.get(key)
         if new is None:
@@ -157,7 +165,9 @@ class Integers:
 
 
 class World:
-    """Values of all integers of a kernel at one place where the loops around run: an example, which can refute and never prove."""
+    """Values of all integers of a kernel at one place where the loops around run: an example, which can refute and
+    never prove.
+    """
 
     __slots__ = ("_integers", "_values")
 

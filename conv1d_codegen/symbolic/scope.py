@@ -18,9 +18,41 @@ from .index import Atom, Div, Index, Indexable, Var, index, parts
 from .polynomial import Bound, Integers, Poly, World, constant, number, plus, product, scaled
 from .search import Search
 
-# For the examples. Many are short, as loops over what is left run for a few lengths only; some are longer than a few blocks of steps.
+# For the examples. Many are short, as loops over what is left run for a few lengths only; some are longer than a few
+# blocks of steps.
 _SIZES = (
-    *(0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16, 20, 27, 33, 40, 55, 64, 77, 90, 101, 110, 128, 150, 177, 211, 256, 300, 417, 500),
+    *(
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        9,
+        11,
+        13,
+        16,
+        20,
+        27,
+        33,
+        40,
+        55,
+        64,
+        77,
+        90,
+        101,
+        110,
+        128,
+        150,
+        177,
+        211,
+        256,
+        300,
+        417,
+        500,
+    ),
     *(640, 999, 1300, 2050, 4095, 4096, 5000, 20000, 70001, 10**6),
 )
 _MOST_CONSTANTS = 4
@@ -29,7 +61,9 @@ _FEW_WORLDS = 8
 
 @dataclass(slots=True)
 class _Place:
-    """What scopes have in common between which no condition stands, nor a loop that may not run: the guards, and what was found."""
+    """What scopes have in common between which no condition stands, nor a loop that may not run: the guards, and what
+    was found.
+    """
 
     worlds: list[World]
     guards: tuple[Poly, ...]
@@ -51,7 +85,9 @@ class Scope:
 
     __slots__ = ("_kernel", "_names", "_place", "defined")
 
-    def __init__(self, kernel: _Kernel, names: dict[str, tuple[int, Poly]], place: _Place, defined: frozenset[str]) -> None:
+    def __init__(
+        self, kernel: _Kernel, names: dict[str, tuple[int, Poly]], place: _Place, defined: frozenset[str]
+    ) -> None:
         self._kernel = kernel
         self._names = names  # each with a number, which tells it from others of that name
         self._place = place
@@ -59,9 +95,18 @@ class Scope:
 
     @classmethod
     def of_sizes(cls, sizes: Iterable[tuple[str, int]], constants: Iterable[int] = ()) -> Scope:
-        """Run-time sizes, each with its least value. Examples are taken near the `constants` too, as a kernel changes its ways there."""
+        """Run-time sizes, each with its least value. Examples are taken near the `constants` too, as a kernel changes
+        its ways there.
+        """
         largest = sorted(constants)[-_MOST_CONSTANTS:]
-        values = (*_SIZES, *(size for least in largest for size in (least + 1, least + 60, 2 * least + 7, 6 * least + 13, 40 * least + 1)))
+        values = (
+            *_SIZES,
+            *(
+                size
+                for least in largest
+                for size in (least + 1, least + 60, 2 * least + 7, 6 * least + 13, 40 * least + 1)
+            ),
+        )
         kernel = _Kernel()
         names: dict[str, tuple[int, Poly]] = {}
         chance = Random(0)
@@ -102,10 +147,14 @@ class Scope:
         if not all(isinstance(atom, Var) for monomial, _ in value.terms for atom in monomial):
             poly = self._kernel.integers.let(poly, self._range(poly))
         self._kernel.names -= 1
-        return Scope(self._kernel, {**self._names, name: (self._kernel.names, poly)}, self._place, self.defined | {name})
+        return Scope(
+            self._kernel, {**self._names, name: (self._kernel.names, poly)}, self._place, self.defined | {name}
+        )
 
     def _range(self, poly: Poly) -> tuple[Bound, ...]:
-        """The numbers that an expression in run-time sizes is at least and at most, where examples show them and a short proof is found."""
+        """The numbers that an expression in run-time sizes is at least and at most, where examples show them and a
+        short proof is found.
+        """
         if self._place.guards or not self._place.worlds:
             return ()
         values = [world.value(poly) for world in self._place.worlds]
@@ -117,7 +166,9 @@ class Scope:
         return self.holds(self.polynomial(index(expression)))
 
     def proves_for_all(self, expression: Indexable) -> bool:
-        """Whether `expression >= 0` follows from the bounds of what it mentions, whether or not the loops around run."""
+        """Whether `expression >= 0` follows from the bounds of what it mentions, whether or not the
+        loops around run.
+        """
         return self._place.search.proves(self.polynomial(index(expression)))
 
     def same(self, a: Index, b: Index) -> bool:
@@ -163,11 +214,17 @@ class Scope:
         if isinstance(atom, Var):
             return self._names[atom][1]
         a, b = (self.polynomial(part) for part in parts(atom))
-        return self._kernel.integers.quotient(a, b) if isinstance(atom, Div) else self._kernel.integers.extreme(atom.kind, a, b)
+        return (
+            self._kernel.integers.quotient(a, b)
+            if isinstance(atom, Div)
+            else self._kernel.integers.extreme(atom.kind, a, b)
+        )
 
 
 def _entered(worlds: list[World], variable: int, first: Poly, last: Poly) -> list[World]:
-    """The worlds in which a loop runs, its variable being at either end or between; where they are few, at more than one place."""
+    """The worlds in which a loop runs, its variable being at either end or between; where they are few, at more than
+    one place.
+    """
     least, most = number(first), number(last)
     if least is not None and most is not None and len(worlds) >= _FEW_WORLDS:  # as most loops are; it takes less time
         for at, world in enumerate(worlds):

@@ -1,8 +1,9 @@
 """The search for a proof that an expression is 0 or more, by putting bounds in place of integers, the innermost first.
 
-It works as bounds inference does in other compilers (Halide's, for example). The last integer `a` of an expression is removed: `A*a + B`
-with `A >= 0` is at least `A*lo + B`, where `lo <= a`, and with `A <= 0` at least `A*hi + B`, where `a <= hi`. What comes of that mentions
-earlier integers only, so that a number is left in the end. What bounds an integer:
+It works as bounds inference does in other compilers (Halide's, for example). The last integer `a` of an expression is
+removed: `A*a + B` with `A >= 0` is at least `A*lo + B`, where `lo <= a`, and with `A <= 0` at least `A*hi + B`, where
+`a <= hi`. What comes of that mentions earlier integers only, so that a number is left in the end. What bounds an
+integer:
 
     a size           its least value
     a loop variable  the loop's bounds
@@ -11,7 +12,8 @@ earlier integers only, so that a number is left in the end. What bounds an integ
     min(a, b)        likewise, with the signs turned
     a name           what it stands for
 
-What is negative in an example is not looked for, which keeps the search short; most of what can't be proved is refuted at once.
+What is negative in an example is not looked for, which keeps the search short; most of what can't be proved is refuted
+at once.
 """
 
 from __future__ import annotations
@@ -20,16 +22,31 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import gcd
 
-from .polynomial import Bound, Integer, Integers, Key, Poly, World, constant, last_of, number, plus, product, scaled, split
+from .polynomial import (
+    Bound,
+    Integer,
+    Integers,
+    Key,
+    Poly,
+    World,
+    constant,
+    last_of,
+    number,
+    plus,
+    product,
+    scaled,
+    split,
+)
 
 #: Steps of one search, and how many of them may be open at once. The bench's kernels need up to 300 and 30, and
-#: c261_f4_k17_s3_d8_pad0x8_relu_f64 by Cook–Toom (sse2) more than 500. Searches in vain take up to 376 ms of a compile with 2000, and 258
-#: with 1000 (`python -m bench compile --random 120`).
+#: c261_f4_k17_s3_d8_pad0x8_relu_f64 by Cook–Toom (sse2) more than 500. Searches in vain take up to 376 ms of a compile
+#: with 2000, and 258 with 1000 (`python -m bench compile --random 120`).
 MOST_STEPS, _DEEPEST = 1000, 80
 _SOON = 12  # steps, in which each way is tried before any is tried for longer, where no example refutes the wrong ones
 _WORLDS = 8  # that are looked at
 
-#: What was found about an expression without a constant: a number that it is at least, and one for which no proof was found.
+#: What was found about an expression without a constant: a number that it is at least, and one for which no proof was
+#: found.
 Known = dict[Key, tuple[int | None, int | None]]
 
 
@@ -47,7 +64,9 @@ class Search:
     With `thorough`, it also puts bounds in place of integers within divisions.
     """
 
-    def __init__(self, integers: Integers, worlds: list[World], extra: Extra | None = None, thorough: bool = False) -> None:
+    def __init__(
+        self, integers: Integers, worlds: list[World], extra: Extra | None = None, thorough: bool = False
+    ) -> None:
         self._integers = integers
         self._worlds = worlds[:_WORLDS]
         self._extra = extra or Extra()
@@ -134,12 +153,19 @@ class Search:
         return found or self._by_bounds(self._extra.bounds.get(last, ()), times, rest, sign)
 
     def _by_sides_of_another(self, poly: Poly, last: int) -> bool:
-        """Where both sides of an earlier maximum or minimum must hold, which side of the last one does may depend on them."""
+        """Where both sides of an earlier maximum or minimum must hold, which side of the last one does may depend on
+        them.
+        """
         for m, factor in poly.items():
             if len(m) != 1 or m[0] == last or sum(m[0] in other for other in poly) > 1:
                 continue
             integer = self._integers[m[0]]
-            while integer.kind == "let" and len(integer.a) == 1 and integer.a.get(name := next(iter(integer.a))) == 1 and len(name) == 1:
+            while (
+                integer.kind == "let"
+                and len(integer.a) == 1
+                and integer.a.get(name := next(iter(integer.a))) == 1
+                and len(name) == 1
+            ):
                 integer = self._integers[name[0]]
             if integer.kind == ("max" if factor < 0 else "min"):
                 rest = {other: c for other, c in poly.items() if other != m}
@@ -220,7 +246,9 @@ class Search:
         return self._holds(plus(lowest, {quotient: times[()] + factor * d} if times[()] + factor * d else {}))
 
     def _steps_towards(self, n: Poly, sign: int) -> Iterator[list[Poly]]:
-        """Expressions without its last integer that bound `n` from below (sign 1) or above (-1): alternatives, each of some that all do."""
+        """Expressions without its last integer that bound `n` from below (sign 1) or above (-1): alternatives, each of
+        some that all do.
+        """
         last = last_of(n)
         parts = split(n, last) if last else None
         if parts is None:
@@ -267,7 +295,9 @@ class Search:
         return found
 
     def _slack(self, poly: Poly) -> tuple[int, int]:
-        """Of two expressions of which one must hold, what holds by more in the worlds is tried first, then the shorter one."""
+        """Of two expressions of which one must hold, what holds by more in the worlds is tried first, then the shorter
+        one.
+        """
         return min([world.value(poly) for world in self._worlds], default=0), -len(poly)
 
 
@@ -279,7 +309,9 @@ def _part(poly: Poly, n: Poly) -> int:
 
 
 def _means(integer: Integer, times: int, unit: Poly, rest: Poly) -> list[tuple[int, int]]:
-    """How `times` units can be shared out between `a` and `b`, `share / whole` for `a`, so that some product in the sum vanishes."""
+    """How `times` units can be shared out between `a` and `b`, `share / whole` for `a`, so that some product in the sum
+    vanishes.
+    """
     result: list[tuple[int, int]] = []
     one, size = next(iter(unit.items()))
     for m in {**integer.a, **integer.b}:

@@ -2,15 +2,15 @@
 
     y[a] = sum of x[a + i] * w[i] over i < r, for a < m       as       y = A ((G w) ⊙ (B x))
 
-Transposed, this is the product of a polynomial of degree m - 1 and one of degree r - 1, found from its values at n - 1 points and
-its leading coefficient ("the value at infinity"), where n = m + r - 1. With p, q over the finite points a:
+Transposed, this is the product of a polynomial of degree m - 1 and one of degree r - 1, found from its values at n - 1
+points and its leading coefficient ("the value at infinity"), where n = m + r - 1. With p, q over the finite points a:
 
     B, n × n   row p: the coefficients of prod over q ≠ p of (x - a_q)            last row: of prod over q of (x - a_q)
     G, n × r   row p: 1, a_p, a_p² ... over the prod over q ≠ p of (a_p - a_q)     last row: 0 ... 0, 1
     A, m × n   column p: 1, a_p, a_p² ...                                         last column: 0 ... 0, 1
 
-Points are dyadic, so float32 has all numbers of B and A exactly; what must be divided is in G, which is applied to the weights beforehand.
-As the polynomials are monic, each row of B has a 1, from which its sum can start.
+Points are dyadic, so float32 has all numbers of B and A exactly; what must be divided is in G, which is applied to the
+weights beforehand. As the polynomials are monic, each row of B has a 1, from which its sum can start.
 
 Source: Winograd, Arithmetic Complexity of Computations, 1980, chapter IV; the matrices are worked out here.
 """
@@ -89,7 +89,9 @@ def from_points(outputs: int, taps: int, points: Sequence[Fraction]) -> Algorith
     divisors = [math.prod((a - b for b in rest), start=Fraction(1)) for a, rest in zip(points, others, strict=True)]
     weights = [[a**i / d for i in range(taps)] for a, d in zip(points, divisors, strict=True)] + [_last(taps)]
     results = [[a**k for k in range(outputs)] for a in points] + [_last(outputs)]
-    made = Algorithm(outputs, taps, tuple(points), _matrix(inputs), _matrix(weights), _matrix(zip(*results, strict=True)))
+    made = Algorithm(
+        outputs, taps, tuple(points), _matrix(inputs), _matrix(weights), _matrix(zip(*results, strict=True))
+    )
     assert all(map(in_float32, (c for matrix in (made.inputs, made.results) for row in matrix for c in row)))
     return made
 
@@ -111,7 +113,10 @@ def _product(roots: Sequence[Fraction]) -> list[Fraction]:
     """The coefficients of the monic polynomial with these roots, lowest power first."""
     coefficients = [Fraction(1)]
     for root in roots:
-        coefficients = [up - root * here for up, here in zip([Fraction(0), *coefficients], [*coefficients, Fraction(0)], strict=True)]
+        coefficients = [
+            up - root * here
+            for up, here in zip([Fraction(0), *coefficients], [*coefficients, Fraction(0)], strict=True)
+        ]
     return coefficients
 
 

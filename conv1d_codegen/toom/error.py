@@ -1,18 +1,21 @@
-"""How large the rounding error of a Cook–Toom kernel is to be expected: what decides whether it keeps the direct algorithm's promise.
+"""How large the rounding error of a Cook–Toom kernel is to be expected: what decides whether it keeps the direct
+algorithm's promise.
 
-The model takes inputs and weights as independent and N(0, 1), and every rounding as an error of its own, of mean 0, that goes
-through the rest of the computation, which is linear. Rounding v errs by up to half an ulp, evenly: its variance is ulp² / 12. With
-v = s * 2**e, 1 <= s < 2, an ulp is 2u * 2**e = 2u v / s, where u is the unit roundoff; averaged over scales, log s is uniform, and
-the mean of 1 / s² is the integral of s**-3 / ln 2, which is 3 / (8 ln 2). So
+The model takes inputs and weights as independent and N(0, 1), and every rounding as an error of its own, of mean 0,
+that goes through the rest of the computation, which is linear. Rounding v errs by up to half an ulp, evenly: its
+variance is ulp² / 12. With v = s * 2**e, 1 <= s < 2, an ulp is 2u * 2**e = 2u v / s, where u is the unit roundoff;
+averaged over scales, log s is uniform, and the mean of 1 / s² is the integral of s**-3 / ln 2, which is 3 / (8 ln 2).
+So
 
     variance of a rounding  =  KAPPA u² (variance of the value),        KAPPA = 4 / 12 * 3 / (8 ln 2) = 1 / (8 ln 2) = 0.18
 
-The values' variances follow from their coefficients on the inputs, as B x, G w and what they add up to are linear in x, and in w.
-Rounded are: the weights G w, once; each step of B's program; each multiply-add of a chain and each chunk that is added to the total
-(`problem/summation.py`); each step of A's program. Terms are groups of `taps` taps, with a window of the input each.
+The values' variances follow from their coefficients on the inputs, as B x, G w and what they add up to are linear in x,
+and in w. Rounded are: the weights G w, once; each step of B's program; each multiply-add of a chain and each chunk that
+is added to the total (`problem/summation.py`); each step of A's program. Terms are groups of `taps` taps, with a window
+of the input each.
 
-Source of the approach, for the worst case and the usual one: Barabasz, Anderson, Soodhalter and Gregg, Error Analysis and
-Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018, arXiv 1803.10986.
+Source of the approach, for the worst case and the usual one: Barabasz, Anderson, Soodhalter and Gregg, Error Analysis
+and Improving the Accuracy of Winograd Convolution for Deep Neural Networks, 2018, arXiv 1803.10986.
 """
 
 from __future__ import annotations
@@ -34,9 +37,10 @@ Array = NDArray[np.float64]
 
 KAPPA = 1 / (8 * math.log(2))
 DEVIATIONS = 5.3  # one of 10**7 normal errors is larger
-#: An output's error is in proportion to its own partial sums, so over many outputs it is not quite normal, the less so the fewer products
-#: there are. The largest of 10**6 errors of 18 algorithms was 1.3 to 1.7 times what a normal one would be with 32 and 64 products, 1.1 to
-#: 1.4 with 128, and 1.0 to 1.3 with 256 and 512, two cases apart (`python -m bench accuracy`).
+#: An output's error is in proportion to its own partial sums, so over many outputs it is not quite normal, the less so
+#: the fewer products there are. The largest of 10**6 errors of 18 algorithms was 1.3 to 1.7 times what a normal one
+#: would be with 32 and 64 products, 1.1 to 1.4 with 128, and 1.0 to 1.3 with 256 and 512, two cases apart (`python -m
+#: bench accuracy`).
 TAIL = 4.0
 PROMISE = 8.0  # the direct algorithm's error is within 8 u sum |x| |w|: `reference.error_bound`
 
@@ -59,7 +63,8 @@ def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int
     for taps, count in _terms(algorithm.taps, kernel_size, terms):
         used = g[:, :taps]
         covariance_w = used @ used.T
-        covariance = (b @ b.T) * covariance_w  # of one term's product; those of different terms have nothing to do with each other
+        # of one term's product; those of different terms have nothing to do with each other
+        covariance = (b @ b.T) * covariance_w
         inexact = [not _is_exact(row[:taps]) for row in algorithm.weights]
         error += count * channels * (error_x * covariance_w + np.diag(np.diag(covariance) * inexact))
         sums += count * channels * covariance
@@ -70,13 +75,17 @@ def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int
 
 
 def amplification(algorithm: Algorithm) -> float:
-    """The factor by which errors grow in the worst case, to first order: the largest over outputs of |A| ((|G| 1) * (|B| 1))."""
+    """The factor by which errors grow in the worst case, to first order: the largest over outputs of |A| ((|G| 1) *
+    (|B| 1)).
+    """
     b, g, a = (np.abs(_floats(matrix)) for matrix in (algorithm.inputs, algorithm.weights, algorithm.results))
     return float((a @ (g.sum(axis=1) * b.sum(axis=1))).max())
 
 
 def _rounded_on_the_way(way: Program, covariance: Array) -> Array:
-    """The covariance of the errors that a program's own roundings make in its results, for inputs with this covariance."""
+    """The covariance of the errors that a program's own roundings make in its results, for inputs
+    with this covariance.
+    """
     values = list(np.eye(way.inputs))  # each operand as what it is of the inputs,
     errors = [np.zeros(len(way.steps)) for _ in values]  # and as what it has of the error of each step
     variance = np.zeros(len(way.steps))
@@ -101,7 +110,9 @@ def _terms(taps: int, kernel_size: int, count: int) -> Iterator[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class _Sum:
-    """What is added to a total: the variance of the addends, how many additions, and the variance of the errors when the total was zero."""
+    """What is added to a total: the variance of the addends, how many additions, and the variance of the errors when
+    the total was zero.
+    """
 
     addends: Array
     additions: int
@@ -123,8 +134,9 @@ class _Sum:
 
 
 def _rounded_in_sums(products: list[tuple[Array, int]], channels: int) -> Array:
-    """The variance of the errors of the sums over terms and channels; `products` is that of a product, for each multiplication, with how
-    many terms have such a one. What is alike is counted, not gone through, however many taps and channels there are."""
+    """The variance of the errors of the sums over terms and channels; `products` is that of a product, for each
+    multiplication, with how many terms have such a one. What is alike is counted, not gone through, however many taps
+    and channels there are."""
     some_terms, some_channels = window_chunk_shape(sum(count for _, count in products), channels)
     nothing = np.zeros_like(products[0][0])
     total, first = _Sum(nothing, 0, nothing), nothing

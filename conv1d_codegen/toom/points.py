@@ -1,8 +1,8 @@
 """The finite points of F(m, r), for each number of multiplications, found by `tools/find_points.py`.
 
-Beside them is the largest error to be expected, as a share of the direct algorithm's bound (`error.predicted` for one term of 64 channels),
-and the steps of the programs: of B, and of A. For comparison, the usual 0, ±1, ±2 have errors of 0.66 0.82 1.08 1.58, and 12, and 8 9 10 11
-steps.
+Beside them is the largest error to be expected, as a share of the direct algorithm's bound (`error.predicted` for one
+term of 64 channels), and the steps of the programs: of B, and of A. For comparison, the usual 0, ±1, ±2 have errors of
+0.66 0.82 1.08 1.58, and 12, and 8 9 10 11 steps.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
-"""A matrix times a vector as a straight-line program of adds and fused multiply-adds that shares what rows have in common.
+"""A matrix times a vector as a straight-line program of adds and fused multiply-adds that shares what rows have in
+common.
 
     [ 1  1  1 ]         s2 = x1 + x2          As long as some pair `x_i + ratio * x_j` stands, up to a factor, in two rows or more,
     [ 0  1 -1 ]    →    s3 = x0 + s2          it is made a step, and one operand in each of them: the pair first that stands in most
     [ 0  1  1 ]         s4 = x1 - x2          rows. Then each row is a chain, which starts at a term with the factor 1.
 
-Of points in pairs ±a, the rows are E + a O and E - a O, with the even and the odd coefficients: what the greedy choice finds. A pair
-costs one step however its ratio looks, as the product is part of a fused multiply-add; only a chain without a term of factor 1
-pays for one more.
+Of points in pairs ±a, the rows are E + a O and E - a O, with the even and the odd coefficients: what the greedy choice
+finds. A pair costs one step however its ratio looks, as the product is part of a fused multiply-add; only a chain
+without a term of factor 1 pays for one more.
 
-Source: greedy elimination of common terms of linear forms is Paar's, Optimized arithmetic for Reed-Solomon encoders, 1997,
-there over GF(2), where there are no ratios.
+Source: greedy elimination of common terms of linear forms is Paar's, Optimized arithmetic for Reed-Solomon encoders,
+1997, there over GF(2), where there are no ratios.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The operands are the inputs, from 0, and then the value of each step; a result is the number of one, or None for zero."""
+    """The operands are the inputs, from 0, and then the value of each step; a result is the number of one, or None for
+    zero.
+    """
 
     inputs: int
     steps: tuple[Step, ...]
@@ -59,7 +62,9 @@ class Program:
         return [0 * values[0] if result is None else operands[result] for result in self.results]
 
     def __str__(self) -> str:
-        names = [f"x{i}" for i in range(self.inputs)] + [f"s{i}" for i in range(self.inputs, self.inputs + len(self.steps))]
+        names = [f"x{i}" for i in range(self.inputs)] + [
+            f"s{i}" for i in range(self.inputs, self.inputs + len(self.steps))
+        ]
         lines = []
         for name, step in zip(names[self.inputs :], self.steps, strict=True):
             size = "" if abs(step.factor) == 1 else f"{abs(step.factor)} * "
@@ -134,7 +139,9 @@ def _chain(row: _Row, steps: list[Step], inputs: int) -> int | None:
 
 
 def _ordered(inputs: int, steps: list[Step], results: list[int | None]) -> Program:
-    """The steps in an order that keeps few values alive: always the one that ends most lives, a result being stored at once."""
+    """The steps in an order that keeps few values alive: always the one that ends most lives, a result being stored at
+    once.
+    """
     uses = Counter(operand for step in steps for operand in _operands(step))
     uses.update(result for result in results if result is not None and result < inputs)
     place = {i: i for i in range(inputs)}

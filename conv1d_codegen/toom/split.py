@@ -1,14 +1,14 @@
 """Split: how a convolution of any kernel size, stride and dilation becomes sums of small ones that F(m, r) computes.
 
-F(m, r) wants outputs and taps that move through the input in equal steps. With stride s and dilation d they do where both are counted in
-steps of `spacing = lcm(s, d)` of the input:
+F(m, r) wants outputs and taps that move through the input in equal steps. With stride s and dilation d they do where
+both are counted in steps of `spacing = lcm(s, d)` of the input:
 
     every (spacing / s)-th output      the outputs are `sequences` that lie between each other: dilation
     every (spacing / d)-th tap         the taps are `phases` whose results are added: stride
 
-The taps of a phase are cut into chunks of r taps, whose results are added too: k = 11 is 4 + 4 + 3. They are added before the last of the
-three transforms, so that there is one for all of them. A last chunk may have fewer taps, and then its weights are zero at infinity: one
-multiplication less.
+The taps of a phase are cut into chunks of r taps, whose results are added too: k = 11 is 4 + 4 + 3. They are added
+before the last of the three transforms, so that there is one for all of them. A last chunk may have fewer taps, and
+then its weights are zero at infinity: one multiplication less.
 
 A *window* is one use of F(m, r): m outputs of one sequence, from n inputs. A *term* is one chunk of one phase.
 """
@@ -26,7 +26,9 @@ _MOST_HALO = 12
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The numbers of sequences, phases and terms, and where each tap belongs. The terms are chunk after chunk, each with all its phases."""
+    """The numbers of sequences, phases and terms, and where each tap belongs. The terms are chunk after chunk, each
+    with all its phases.
+    """
 
     kernel_size: int
     taps: int  # of a chunk
@@ -67,7 +69,9 @@ class Split:
 
     @property
     def all_taps(self) -> int:
-        """The kernel size with the taps that last chunks lack; of all phases where there are several chunks, as those may share inputs."""
+        """The kernel size with the taps that last chunks lack; of all phases where there are several chunks, as those
+        may share inputs.
+        """
         if self.chunks > 1:
             return self.chunks * self.phases * self.taps
         return self.first_tap(self.terms - 1) + self.phases * (self.taps - 1) + 1
@@ -80,7 +84,8 @@ class Split:
     def shares(self, outputs: int) -> bool:
         """Whether windows of so many outputs share the transformed inputs of their chunks.
 
-        Where a chunk has as many taps as a window has outputs, its inputs are those of the first chunk some windows later.
+        Where a chunk has as many taps as a window has outputs, its inputs are those of the first chunk some windows
+        later.
         """
         return self.taps == outputs and self.chunks > 1 and self.halo <= _MOST_HALO
 

@@ -1,4 +1,5 @@
-"""Candidates: the plans worth measuring in a plan's place, which differ from it in one aspect. (In all at once, there would be too many.)
+"""Candidates: the plans worth measuring in a plan's place, which differ from it in one aspect. (In all at once, there
+would be too many.)
 
     tile      what is in the lanes, and the height and width of the register tiles, from all registers down to a third of them
     block     a sixteenth of the block to sixteen times the block
@@ -7,8 +8,8 @@
     ahead     with one more kind of prefetch, or one less
     order     whether tiles are turned before they are stored, weights stream, or parts of the filters are computed one after another
 
-The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is made here; which
-of them is fast is for `tuning` to measure.
+The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is
+made here; which of them is fast is for `tuning` to measure.
 """
 
 from __future__ import annotations
@@ -32,8 +33,12 @@ _LARGEST_BLOCK = 1 << 14
 
 
 def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> list[Plan]:
-    """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones first."""
-    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls, "edges": _edges, "ahead": _ahead, "order": _order}[aspect]
+    """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones
+    first.
+    """
+    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls, "edges": _edges, "ahead": _ahead, "order": _order}[
+        aspect
+    ]
     return sorted((other for other in dict.fromkeys(found(plan, problem, target)) if other != plan), key=_loads)
 
 
@@ -99,14 +104,18 @@ def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         yield from _lanes_of_steps(plan, problem, lanes, target)
 
 
-def _lanes_of_filters(plan: Plan, name: str, count: int, lanes: int, problem: Problem, target: Target) -> Iterator[Plan]:
+def _lanes_of_filters(
+    plan: Plan, name: str, count: int, lanes: int, problem: Problem, target: Target
+) -> Iterator[Plan]:
     for width in _widths(count, lanes):
         panels = -(-count // width)
         for vectors in range(1, min(_MOST_VECTORS, panels) + 1):
             for rows in _shares(_room(target, vectors)):
                 unit = rows * max(1, plan.outputs)  # the rows of a Cook–Toom plan are windows
                 block = max(1, round(plan.block / unit)) * unit
-                tiles = plan.with_tiles(lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block)
+                tiles = plan.with_tiles(
+                    lanes=name, width=width, vectors=vectors, rows=heights(rows, vectors), block=block
+                )
                 yield detailed(problem, target, tiles)
 
 
@@ -122,11 +131,15 @@ def _lanes_of_steps(plan: Plan, problem: Problem, lanes: int, target: Target) ->
     for vectors in _VECTORS_OF_STEPS:
         for rows in _shares(_room(target, vectors)):
             tall = -(-filters // -(-filters // rows))  # all tiles about as high
-            yield detailed(problem, target, Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll))
+            yield detailed(
+                problem, target, Plan("direct", "time", lanes, vectors, (tall,), 12 * lanes * vectors, plan.unroll)
+            )
 
 
 def _lanes_of_sums(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
-    """Tiles of as many lanes: another number would add up products in another order, and tuning changes no bit of a result."""
+    """Tiles of as many lanes: another number would add up products in another order, and tuning changes no bit of a
+    result.
+    """
     for vectors in range(1, min(_MOST_VECTORS, problem.group_filters) + 1):
         for rows in _shares(min(plan.width, _room(target, vectors))):
             yield detailed(problem, target, plan.with_tiles(vectors=vectors, rows=(rows, 1)))

@@ -1,8 +1,9 @@
 """Tuning: searches the plan that is fastest for a problem on this machine, by measuring.
 
-The search starts from the plan that the cost model chose and changes one aspect of it at a time (`candidates`), as long as that helps
-and there is time. Plans that differ in one aspect are timed by turns, and the slower half of them is dropped, until one is left. In the
-end it is measured against the plan of the cost model once more, and has to be faster by more than measuring is off.
+The search starts from the plan that the cost model chose and changes one aspect of it at a time (`candidates`), as long
+as that helps and there is time. Plans that differ in one aspect are timed by turns, and the slower half of them is
+dropped, until one is left. In the end it is measured against the plan of the cost model once more, and has to be faster
+by more than measuring is off.
 
 Every plan of a problem gives the same bits, which is checked of each before it is timed.
 """
@@ -42,12 +43,16 @@ _ROUNDS = 3  # of samples before the slower half is dropped
 _FEWEST_ROUNDS = 15  # of a comparison, however long they take
 _BRIEF_SECONDS = 0.1  # of the comparison with the best plan so far
 _FINAL_SECONDS = 0.5  # ... and with the plan of the cost model
-_GAIN = 1.02  # two trials of one plan came out at 0.994 to 1.009 (84 comparisons of 0.5 s, of seven problems from 8 µs to 17 ms a call)
+# two trials of one plan came out at 0.994 to 1.009 (84 comparisons of 0.5 s, of seven problems from 8 µs to 17 ms a
+# call)
+_GAIN = 1.02
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a search found: the plan of the cost model, the best one (the same, where none is faster) and how they compare."""
+    """What a search found: the plan of the cost model, the best one (the same, where none is faster) and how they
+    compare.
+    """
 
     chosen: Plan
     best: Plan
@@ -62,12 +67,18 @@ class Workbench:
     Raises TypeError or ValueError for sizes without an output, and less than one thread.
     """
 
-    def __init__(self, problem: Problem, target: Target, batch: int, length: int, threads: int, accuracy: str = "standard") -> None:
+    def __init__(
+        self, problem: Problem, target: Target, batch: int, length: int, threads: int, accuracy: str = "standard"
+    ) -> None:
         for name, number in (("batch", batch), ("length", length), ("num_threads", threads)):
             if operator.index(number) < 1:
-                raise ValueError(f"{name} must be 1 or more, so that there is something to measure. Received: {name}={number}.")
+                raise ValueError(
+                    f"{name} must be 1 or more, so that there is something to measure. Received: {name}={number}."
+                )
         if problem.output_length(length) < 1:
-            raise ValueError(f"{problem} has no output for a length of {length}, its kernel looks at {problem.extent} steps.")
+            raise ValueError(
+                f"{problem} has no output for a length of {length}, its kernel looks at {problem.extent} steps."
+            )
         dtype = TYPES[problem.dtype].numpy
         rng = np.random.default_rng(1)
         spread = (problem.kernel_size * problem.group_channels) ** -0.5
@@ -119,7 +130,9 @@ class Trial:
 
 
 def search(bench: Workbench, seconds: float) -> Result:
-    """The fastest plan found in about `seconds`. Raises ValueError unless they are above 0, CompileError where a plan has other bits."""
+    """The fastest plan found in about `seconds`. Raises ValueError unless they are above 0, CompileError where a plan
+    has other bits.
+    """
     if not seconds > 0:
         raise ValueError(f"The search takes some seconds, more than 0. Received: seconds={seconds}.")
     deadline = time.perf_counter() + seconds
@@ -172,7 +185,9 @@ def _fastest(trials: Sequence[Trial]) -> Trial:
 
 
 def compare(first: Trial, second: Trial, seconds: float) -> float:
-    """How many times as long the first takes: the median over rounds in which both take their turn, for some `seconds`."""
+    """How many times as long the first takes: the median over rounds in which both take their turn,
+    for some `seconds`.
+    """
     if first is second:
         return 1.0
     ratios: list[float] = []
@@ -204,25 +219,26 @@ def tune(
     num_threads: int | None = None,
     directory: str | os.PathLike[str] | None = None,
 ) -> Plan:
-    """Search the fastest plan for a layer or a problem on this machine, by measuring; layers with that problem use it from then on.
+    """Search the fastest plan for a layer or a problem on this machine, by measuring; layers with that problem use it
+    from then on.
 
         tune(layer, batch=8, length=16_000)
 
     Args:
-        what: a built layer (which takes the plan at its next call), or a Problem.
-        batch, length: the size of the inputs to measure with. One plan serves all sizes; that found last counts.
-        seconds: about how long to search. There are some 25 plans, and each takes 0.1 to 0.4 s to compile (`python -m bench compile`).
-        num_threads: threads of a call; None takes the layer's, or the package's `get_num_threads()`.
-        directory: where to keep the plan for other processes too, in a file; None takes that of CONV1D_CODEGEN_CACHE_DIR, and without
+        what: a built layer (which takes the plan at its next call), or a Problem. batch, length: the size of the inputs
+        to measure with. One plan serves all sizes; that found last counts. seconds: about how long to search. There are
+        some 25 plans, and each takes 0.1 to 0.4 s to compile (`python -m bench compile`). num_threads: threads of a
+        call; None takes the layer's, or the package's `get_num_threads()`. directory: where to keep the plan for other
+        processes too, in a file; None takes that of CONV1D_CODEGEN_CACHE_DIR, and without
             that no file is written. Files are read from the directory of CONV1D_CODEGEN_CACHE_DIR only.
 
-    The inputs and weights that it measures with are random numbers; nothing of the layer's weights is used or kept. A directory that does
-    not exist is made, private to the user; one that others can write is not used. `tuned_plans.py` says what a file holds, and when it is
-    believed.
+    The inputs and weights that it measures with are random numbers; nothing of the layer's weights is used or kept. A
+    directory that does not exist is made, private to the user; one that others can write is not used. `tuned_plans.py`
+    says what a file holds, and when it is believed.
 
-    Gives the plan: that of the cost model, where none is faster by 2 % and more. Results have the same bits with every plan. Warns
-    (RuntimeWarning) where the plan could not be written to the directory. Raises TypeError or ValueError for arguments that can't be tuned,
-    CompileError for a machine that is not this one.
+    Gives the plan: that of the cost model, where none is faster by 2 % and more. Results have the same bits with every
+    plan. Warns (RuntimeWarning) where the plan could not be written to the directory. Raises TypeError or ValueError
+    for arguments that can't be tuned, CompileError for a machine that is not this one.
     """
     problem, target, threads = _subject(what)
     accuracy = (what.options if isinstance(what, Conv1D) else CompileOptions()).accuracy
@@ -231,21 +247,27 @@ def tune(
     try:
         keep(bench, result, directory)
     except OSError as error:
-        warnings.warn(f"The plan of {problem} is kept in this process, but in no file: {error}", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"The plan of {problem} is kept in this process, but in no file: {error}", RuntimeWarning, stacklevel=2
+        )
     if isinstance(what, Conv1D):
         what._forget_kernels()
     return result.best
 
 
 def keep(bench: Workbench, result: Result, directory: str | os.PathLike[str] | None) -> Path | None:
-    """Remember the plan of a search, as `tuned_plans.remember` does: gives the file, if there is one; raises OSError."""
+    """Remember the plan of a search, as `tuned_plans.remember` does: gives the file, if there is
+    one; raises OSError.
+    """
     notes = {"case": bench.case, "threads": bench.threads, "seconds": result.seconds, "speedup": result.speedup}
     folder = None if directory is None else Path(directory).absolute()
     return tuned_plans.remember(bench.problem, bench.target, result.best, folder, notes)
 
 
 def _subject(what: Conv1D | Problem) -> tuple[Problem, Target, int]:
-    """The problem, the machine and the number of threads. Raises TypeError or ValueError for what has no plan to search."""
+    """The problem, the machine and the number of threads. Raises TypeError or ValueError for what has no plan to
+    search.
+    """
     if isinstance(what, Problem):
         return what, resolve(knobs.target(TARGETS)), get_num_threads()
     if not isinstance(what, Conv1D):

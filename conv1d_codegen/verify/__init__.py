@@ -5,13 +5,31 @@
     written.py    no register or scratch element is read before it is written
     races.py      no two parallel iterations, and no two lanes, touch an element that one of them writes
 
-`verify(kernel)` raises `InvalidKernel`, with the statement and what was not proved. Every kernel is verified before it runs. What is
-accepted never reads or writes outside an array, whatever the batch and the length, and its code computes what the interpreter does.
+`verify(kernel)` raises `InvalidKernel`, with the statement and what was not proved. Every kernel is verified before it
+runs. What is accepted never reads or writes outside an array, whatever the batch and the length, and its code computes
+what the interpreter does.
 """
 
 from __future__ import annotations
 
-from ..ir import Accumulate, Alloc, Bind, Block, Call, Compound, For, If, Kernel, Let, Nest, Prefetch, Storage, Store, first_line, lanes
+from ..ir import (
+    Accumulate,
+    Alloc,
+    Bind,
+    Block,
+    Call,
+    Compound,
+    For,
+    If,
+    Kernel,
+    Let,
+    Nest,
+    Prefetch,
+    Storage,
+    Store,
+    first_line,
+    lanes,
+)
 from ..ir.rewrite import constants_of, walk
 from ..symbolic.index import var
 from ..symbolic.scope import Scope
@@ -35,10 +53,11 @@ _SEEN_BY_ALL = (Storage.ARGUMENT, Storage.SHARED)
 
 
 def _parallel_outside(body: Block, outermost: bool = False) -> None:
-    """Parallel loops are the outermost ones, each with nothing beside the next, so that they form one space of iterations from 0 on.
+    """Parallel loops are the outermost ones, each with nothing beside the next, so that they form one space of
+    iterations from 0 on.
 
-    Beside the outermost ones names may be defined, as how many iterations there are is worked out before they begin, and memory allocated
-    that several such nests share.
+    Beside the outermost ones names may be defined, as how many iterations there are is worked out before they begin,
+    and memory allocated that several such nests share.
     """
     parallel = [s for s in body if isinstance(s, For) and s.kind == "parallel"]
     beside = [s for s in body if s not in parallel and not (outermost and isinstance(s, Let | Alloc))]
@@ -80,7 +99,9 @@ def _block(body: Block, place: Place) -> None:
                 place.bind(name)
             case Alloc(buffer):
                 if (buffer.storage is Storage.SHARED) != (place.outer is None):
-                    raise InvalidKernel(f"{buffer} is allocated {'at the top' if place.outer is None else 'within a nest'} of the kernel")
+                    raise InvalidKernel(
+                        f"{buffer} is allocated {'at the top' if place.outer is None else 'within a nest'} of the kernel"
+                    )
                 place.allocate(buffer)
             case Store(buffer, at, number):
                 access.value(number, place, statement)
@@ -113,7 +134,9 @@ def _loop(loop: For, place: Place) -> None:
     inner = place.inside(loop)
     if loop.kind == "parallel" and not place.scope.proves(loop.hi):
         if place.maybe_negative:  # the number of iterations is a product
-            raise InvalidKernel(f"the ends of both parallel loops {place.maybe_negative} and {loop.var} may be negative")
+            raise InvalidKernel(
+                f"the ends of both parallel loops {place.maybe_negative} and {loop.var} may be negative"
+            )
         inner.maybe_negative = loop.var
     _block(loop.body, inner)
     if loop.kind == "lanes":

@@ -31,12 +31,23 @@ def element(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
     if is_load and buffer.is_local:
         if not written.covers(buffer, at, place):
             _within(buffer, at, place, statement)
-            raise InvalidKernel(f"{first_line(statement)}: {_text(buffer, at)} may be read before it is written, as far as can be proved")
+            raise InvalidKernel(
+                f"{first_line(statement)}: {_text(buffer, at)} may be read before it is written, as far as can be proved"
+            )
     else:
         _within(buffer, at, place, statement)
-    if place.scheduled and buffer.storage is Storage.CONSTANT and place.lanes is not None and place.lanes.hi != place.lanes.width:
+    if (
+        place.scheduled
+        and buffer.storage is Storage.CONSTANT
+        and place.lanes is not None
+        and place.lanes.hi != place.lanes.width
+    ):
         _whole_vector(buffer, at, place, statement)
-    if place.lanes is not None and buffer.storage is not Storage.REGISTER and any(step_of(index, place.lanes.var) is None for index in at):
+    if (
+        place.lanes is not None
+        and buffer.storage is not Storage.REGISTER
+        and any(step_of(index, place.lanes.var) is None for index in at)
+    ):
         raise InvalidKernel(f"{first_line(statement)}: the lanes of {_text(buffer, at)} do not lie evenly apart")
     if buffer.storage is Storage.REGISTER and place.scheduled:
         _register(buffer, at, place, statement, is_load)
@@ -71,7 +82,9 @@ def _within(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
 def _in_range(which: str, buffer: Buffer, index: Index, size: Index, place: Place, statement: Statement) -> None:
     for what, slack in (("negative", index), (f"{size} or more", size - 1 - index)):
         if not place.scope.proves(slack):
-            raise InvalidKernel(f"{first_line(statement)}: {which} {buffer}, `{index}`, may be {what}, as far as can be proved")
+            raise InvalidKernel(
+                f"{first_line(statement)}: {which} {buffer}, `{index}`, may be {what}, as far as can be proved"
+            )
 
 
 def _whole_vector(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Statement) -> None:
@@ -82,7 +95,9 @@ def _whole_vector(buffer: Buffer, at: tuple[Index, ...], place: Place, statement
 
 
 def _register(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Statement, is_load: bool) -> None:
-    """Registers have no addresses: constants once unrolled loops are written out, and the lane itself last; or, in a load, first."""
+    """Registers have no addresses: constants once unrolled loops are written out, and the lane itself last; or, in a
+    load, first.
+    """
     lanes, constants, form = place.lanes, at, "vector"
     if lanes is not None and at and at[-1] == var(lanes.var):
         constants = at[:-1]
@@ -95,7 +110,9 @@ def _register(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: St
                 f"{first_line(statement)}: a column of vectors in lanes of which {lanes.hi} are in use, which is no constant"
             )
         if lanes.width & (lanes.width - 1) or not place.scope.proves(buffer.shape[-1] - lanes.width):
-            raise InvalidKernel(f"{first_line(statement)}: a column of vectors of {buffer.shape[-1]} in lanes of {lanes.width}")
+            raise InvalidKernel(
+                f"{first_line(statement)}: a column of vectors of {buffer.shape[-1]} in lanes of {lanes.width}"
+            )
     elif lanes is None or is_load:
         form = "scalar"
     else:
@@ -107,4 +124,6 @@ def _register(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: St
     for index in constants:
         for name in index.variables():
             if place.names[name] != "unrolled":
-                raise InvalidKernel(f"{first_line(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant")
+                raise InvalidKernel(
+                    f"{first_line(statement)}: register {buffer.name} is indexed by `{name}`, which is not a constant"
+                )

@@ -12,12 +12,16 @@ from ..symbolic.scope import Scope
 
 
 class InvalidKernel(CompileError):
-    """A kernel that the grammar allows and that makes no sense, or of which something that must hold could not be proved."""
+    """A kernel that the grammar allows and that makes no sense, or of which something that must hold could not be
+    proved.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 0 or more."""
+    """Elements of a buffer, on each axis from the first number up to, and not with, the second; if `condition` is 0 or
+    more.
+    """
 
     sides: tuple[tuple[Index, Index], ...]
     condition: Index | None = None
@@ -25,7 +29,9 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class SharedAccess:
-    """An access to an array that other iterations see too, where it stands, and the parallel loops around, outermost first."""
+    """An access to an array that other iterations see too, where it stands, and the parallel loops around, outermost
+    first.
+    """
 
     buffer: Buffer
     index: tuple[Index, ...]
@@ -49,9 +55,11 @@ class Place:
     lanes: For | None = None  # the lanes loop around, if there is one
     parallel: tuple[For, ...] = ()
     outer: Place | None = None
-    named_outside: dict[str, Index] = field(default_factory=dict)  # what names of this place are called in the one around it
+    # what names of this place are called in the one around it
+    named_outside: dict[str, Index] = field(default_factory=dict)
     own: set[Buffer] = field(default_factory=set)  # registers and scratch arrays of this block
-    written: dict[Buffer, tuple[Box, ...]] = field(default_factory=dict)  # what this block wrote in registers and scratch arrays
+    # what this block wrote in registers and scratch arrays
+    written: dict[Buffer, tuple[Box, ...]] = field(default_factory=dict)
     forms: dict[Buffer, str] = field(default_factory=dict)  # of registers: "vector" or "scalar"
     accesses: list[SharedAccess] = field(default_factory=list)  # of the whole kernel
     maybe_negative: str = ""  # the parallel loop around whose end may be
@@ -101,14 +109,20 @@ class Place:
         )
 
     def known(self, expression: Index, where: str | Statement) -> None:
-        """Raises InvalidKernel for names that are not defined, and for divisors that may be less than 1, whether or not a loop runs."""
+        """Raises InvalidKernel for names that are not defined, and for divisors that may be less than 1, whether or not
+        a loop runs.
+        """
         for name in expression.variables():
             if name not in self.names:
                 raise InvalidKernel(f"{_text(where)}: `{name}` is not defined there")
         for division in divisions(expression):
             divisor = division.divisor.constant
-            if (divisor is not None and divisor < 1) or (divisor is None and not self.scope.proves_for_all(division.divisor - 1)):
-                raise InvalidKernel(f"{_text(where)}: the divisor of {division} may be less than 1, as far as can be proved")
+            if (divisor is not None and divisor < 1) or (
+                divisor is None and not self.scope.proves_for_all(division.divisor - 1)
+            ):
+                raise InvalidKernel(
+                    f"{_text(where)}: the divisor of {division} may be less than 1, as far as can be proved"
+                )
 
     def let(self, name: str, value: Index) -> None:
         """Define a named integer. To say the same again does no harm."""
@@ -136,7 +150,9 @@ class Place:
         """Define a register tile or a scratch array, in which nothing is written yet."""
         self._new(buffer.name)
         if buffer.dtype != self.compute:
-            raise InvalidKernel(f"{buffer}: registers and scratch arrays are of the type that is computed in, {self.compute}")
+            raise InvalidKernel(
+                f"{buffer}: registers and scratch arrays are of the type that is computed in, {self.compute}"
+            )
         self.buffers[buffer.name] = buffer
         self.own.add(buffer)
         self.written.pop(buffer, None)

@@ -1,13 +1,14 @@
 """Races: elements that two iterations of a parallel loop, or two lanes, may touch while one of them writes.
 
-Of each parallel loop `p` it is proved that its iterations have slices of their own of some axis of the output. Every index of that axis
-has a key, `index = factor * key + offset`, in the slice `p*size <= key < (p + 1)*size`. With the same factor everywhere, and offsets that
-differ by less than the factor, equal indices have equal keys, and slices do not overlap. An index of windows that take turns,
+Of each parallel loop `p` it is proved that its iterations have slices of their own of some axis of the output. Every
+index of that axis has a key, `index = factor * key + offset`, in the slice `p*size <= key < (p + 1)*size`. With the
+same factor everywhere, and offsets that differ by less than the factor, equal indices have equal keys, and slices do
+not overlap. An index of windows that take turns,
 
     (m - 1)*s * (window // s) + window + a*s        =  m*s * (window // s) + a*s + window % s,        a < m
 
-has `window` as its key, as `window // s`, `a` and `window % s` are its digits. What only the first iteration touches may lie below or above
-all that others do.
+has `window` as its key, as `window // s`, `a` and `window % s` are its digits. What only the first iteration touches
+may lie below or above all that others do.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from .written import step_of
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """An index, `factor * key + offset`. The offset is the same in all iterations, and a multiple of `unit` beside a common one."""
+    """An index, `factor * key + offset`. The offset is the same in all iterations, and a multiple of `unit` beside a
+    common one.
+    """
 
     scope: Scope
     whole: Poly
@@ -38,7 +41,9 @@ class _Index:
 
 
 def between_iterations(accesses: Iterable[SharedAccess]) -> None:
-    """Raises InvalidKernel unless every parallel iteration of a nest has elements of its own of what the nest writes."""
+    """Raises InvalidKernel unless every parallel iteration of a nest has elements of its own of
+    what the nest writes.
+    """
     by_nest: dict[tuple[Buffer, For | None], list[SharedAccess]] = {}
     for access in accesses:
         by_nest.setdefault((access.buffer, next(iter(access.parallel), None)), []).append(access)
@@ -55,13 +60,17 @@ def between_iterations(accesses: Iterable[SharedAccess]) -> None:
 
 
 def between_lanes(loop: For) -> None:
-    """Raises InvalidKernel unless each lane has elements of its own of what a lanes loop writes: code runs each statement for all lanes."""
+    """Raises InvalidKernel unless each lane has elements of its own of what a lanes loop writes: code runs each
+    statement for all lanes.
+    """
     stores = [s for s in loop.body if isinstance(s, Store | Accumulate)]
     for buffer in {s.buffer for s in stores} if loop.hi != 1 else ():
         places = [s.index for s in stores if s.buffer == buffer]
         places += [read.index for s in loop.body for read in loads_of(s) if read.buffer == buffer]
         if not any(len(set(axis)) == 1 and step_of(axis[0], loop.var) for axis in zip(*places, strict=True)):
-            raise InvalidKernel(f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved")
+            raise InvalidKernel(
+                f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved"
+            )
 
 
 def _have_slices(accesses: list[SharedAccess], axis: int, name: str, by_keys: bool) -> bool:
@@ -98,7 +107,9 @@ def _key(scope: Scope, whole: Poly, iteration: int, by_keys: bool) -> _Index:
 
 
 def _size(scope: Scope, key: Poly, iteration: int) -> Poly | None:
-    """How far the slices of two iterations lie apart: what the iteration's number is multiplied by, in the key or in what bounds it."""
+    """How far the slices of two iterations lie apart: what the iteration's number is multiplied by, in the key or in
+    what bounds it.
+    """
     queue, seen = [key], set()
     for poly in queue:
         size = {tuple(i for i in m if i != iteration): c for m, c in poly.items() if m.count(iteration) == 1}
@@ -116,13 +127,18 @@ def _size(scope: Scope, key: Poly, iteration: int) -> Poly | None:
 
 def _in_slice(at: _Index, iteration: Poly, size: Poly) -> bool:
     first = product(iteration, size)
-    return at.scope.holds(plus(at.key, first, -1)) and at.scope.holds(plus(plus(plus(first, size), constant(-1)), at.key, -1))
+    return at.scope.holds(plus(at.key, first, -1)) and at.scope.holds(
+        plus(plus(plus(first, size), constant(-1)), at.key, -1)
+    )
 
 
 def _have_equal_keys(sliced: list[_Index]) -> bool:
     """Whether indices that are equal have equal keys."""
     offsets = [number(plus(at.offset, sliced[0].offset, -1)) for at in sliced]
-    if any(offset is None or offset % sliced[0].unit for offset in offsets) or len({(at.factor, at.unit) for at in sliced}) > 1:
+    if (
+        any(offset is None or offset % sliced[0].unit for offset in offsets)
+        or len({(at.factor, at.unit) for at in sliced}) > 1
+    ):
         return False
     known = [offset for offset in offsets if offset is not None]
     return not known or max(known) - min(known) < sliced[0].factor
@@ -131,10 +147,14 @@ def _have_equal_keys(sliced: list[_Index]) -> bool:
 def _outside(at: _Index, sliced: list[_Index], iteration: int) -> bool:
     """Whether an index that only the first iteration has is below or above all others."""
     bottoms = [other.offset for other in sliced if other.scope.holds(other.key)]
-    if len(bottoms) == len(sliced) and all(at.scope.holds(plus(plus(bottom, constant(-1)), at.whole, -1)) for bottom in bottoms):
+    if len(bottoms) == len(sliced) and all(
+        at.scope.holds(plus(plus(bottom, constant(-1)), at.whole, -1)) for bottom in bottoms
+    ):
         return True
     top = _least(at.scope, at.whole, iteration)
-    return top is not None and all(other.scope.holds(plus(plus(top, constant(-1)), other.whole, -1)) for other in sliced)
+    return top is not None and all(
+        other.scope.holds(plus(plus(top, constant(-1)), other.whole, -1)) for other in sliced
+    )
 
 
 def _least(scope: Scope, poly: Poly, iteration: int) -> Poly | None:

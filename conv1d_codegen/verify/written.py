@@ -4,9 +4,9 @@ A store writes one element. After a loop over stores, what its iterations wrote 
 
     for tile in 0..count: for i in 0..6: sum[i + 6*tile] := ...
 
-`sum[6*tile .. 6*tile + 6]` is written after the inner loop, and `sum[0 .. 6*count]` after the outer one. Boxes that touch are joined too,
-and so are two of which one is written in any case, as where few steps take another loop than many. What is not understood counts as not
-written.
+`sum[6*tile .. 6*tile + 6]` is written after the inner loop, and `sum[0 .. 6*count]` after the outer one. Boxes that
+touch are joined too, and so are two of which one is written in any case, as where few steps take another loop than
+many. What is not understood counts as not written.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ Sides = tuple[tuple[Index, Index], ...]
 
 
 def covers(buffer: Buffer, at: tuple[Index, ...], place: Place) -> bool:
-    """Whether it is proved that the element at a place was written; of a register also where the code never runs, as it is printed."""
+    """Whether it is proved that the element at a place was written; of a register also where the code never runs, as it
+    is printed.
+    """
     boxes = [box.sides for box in place.boxes(buffer) if box.condition is None]
     if buffer.storage is Storage.REGISTER:
         return any(_within(at, sides, place.scope.proves_for_all) for sides in boxes)
@@ -40,7 +42,9 @@ def _within(at: Sequence[Index], sides: Sequence[tuple[Index, Index]], proves: C
 
 
 def _in_one_of(at: tuple[Index, ...], boxes: list[Sides], axis: int, scope: Scope) -> bool:
-    """Whether an element lies in some of the boxes, which may depend on its index on one axis: what is not in one is in another."""
+    """Whether an element lies in some of the boxes, which may depend on its index on one axis: what is not in one is in
+    another.
+    """
 
     def others(whole: Sequence[Any]) -> list[Any]:
         return [part for number, part in enumerate(whole) if number != axis]
@@ -80,7 +84,9 @@ def add(statement: Store, place: Place) -> None:
 
 
 def after(statement: Compound, place: Place, inner: Place) -> None:
-    """Take note of what all iterations of a loop wrote, what was written on a condition, or in a nest; `inner` is the place within."""
+    """Take note of what all iterations of a loop wrote, what was written on a condition, or in a nest; `inner` is the
+    place within.
+    """
     for buffer, boxes in inner.written.items():
         if buffer not in inner.own and not _is_whole(buffer, place):
             for box in boxes:
@@ -102,7 +108,9 @@ def _is_whole(buffer: Buffer, place: Place) -> bool:
 
 
 def _without_names(box: Box, place: Place, inner: Place) -> Box:
-    """The box without the names that end with a loop or nest: under names outside, where their values are the same all the time."""
+    """The box without the names that end with a loop or nest: under names outside, where their values are the same all
+    the time.
+    """
     ended = inner.named_outside
 
     def take_out(expressions: Iterable[Index]) -> None:
@@ -176,7 +184,11 @@ def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Inde
     if step is None or not 0 < abs(step) <= length:
         return None
     if step < 0:
-        return (first.substitute({loop.var: loop.hi}) - step, first.substitute({loop.var: loop.lo}) - step) if limit is None else None
+        return (
+            (first.substitute({loop.var: loop.hi}) - step, first.substitute({loop.var: loop.lo}) - step)
+            if limit is None
+            else None
+        )
     start, stop = (first.substitute({loop.var: bound}) for bound in (loop.lo, loop.hi))
     if limit is None or place.scope.proves(limit - stop):
         return start, stop
@@ -184,7 +196,9 @@ def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Inde
 
 
 def step_of(expression: Index, name: str) -> int | None:
-    """By how much an expression changes from one value of a variable to the next; None where that is not always the same."""
+    """By how much an expression changes from one value of a variable to the next; None where that is not always the
+    same.
+    """
     step = 0
     for monomial, coefficient in expression.terms:
         if monomial == (Var(name),):
@@ -204,7 +218,11 @@ def _joined(boxes: tuple[Box, ...], new: Box, place: Place) -> tuple[Box, ...]:
 def _both(old: Box, new: Box, place: Place) -> Iterator[Box]:
     """One box for two, if there is one."""
     same = place.scope.same
-    apart = [axis for axis, (a, b) in enumerate(zip(old.sides, new.sides, strict=True)) if not (same(a[0], b[0]) and same(a[1], b[1]))]
+    apart = [
+        axis
+        for axis, (a, b) in enumerate(zip(old.sides, new.sides, strict=True))
+        if not (same(a[0], b[0]) and same(a[1], b[1]))
+    ]
     if not apart and old.condition is not None and new.condition is not None:
         otherwise = place.scope.given((-1 - old.condition,))  # where the old condition does not hold
         if otherwise.proves(new.condition):

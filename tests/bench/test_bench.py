@@ -97,13 +97,17 @@ def test_the_check_catches_a_wrong_kernel(name: str, channels_first: bool) -> No
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run measures here, where tests can put things in the place of others, and does not measure the copy's bandwidth."""
+    """The run measures here, where tests can put things in the place of others, and does not measure the copy's
+    bandwidth.
+    """
     monkeypatch.setattr(measure, "copy_bandwidth", lambda: 1e9)
     monkeypatch.setattr(process, "events", lambda settings: measure.events(settings, []))
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_a_wrong_result_is_not_timed_and_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_result_is_not_timed_and_makes_the_run_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(check, "wrong", lambda case, *_: f"{case}: wrong")
     assert run.main(["--filter", "tiny/realtime", "--rounds", "1"]) == 1
     out = capsys.readouterr().out
@@ -119,7 +123,15 @@ def test_an_algorithm_that_does_not_fit_is_skipped(capsys: pytest.CaptureFixture
 
 @pytest.mark.usefixtures("in_this_process")
 def test_cook_toom_is_measured_beside_direct(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--filter", "tcresnet8/b48_conv1", "--quick", "--algorithm", "cook_toom", "--json", str(tmp_path / "run.json")]
+    arguments = [
+        "--filter",
+        "tcresnet8/b48_conv1",
+        "--quick",
+        "--algorithm",
+        "cook_toom",
+        "--json",
+        str(tmp_path / "run.json"),
+    ]
     assert run.main(arguments) == 0
     (this,) = record.read(tmp_path / "run.json").results
     assert set(this.timings) == {"write", "copy", "peak", "compiled", "generic", "direct"}
@@ -129,8 +141,12 @@ def test_cook_toom_is_measured_beside_direct(tmp_path: Path, capsys: pytest.Capt
 
 @pytest.mark.usefixtures("in_this_process")
 def test_a_wrong_direct_kernel_makes_the_run_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "wrong", lambda case, layer, *_: "wrong" if layer.options.algorithm == "direct" else None)
-    assert run.main(["--filter", "tcresnet8/b48_conv1", "--rounds", "1", "--sweeps", "1", "--algorithm", "cook_toom"]) == 1
+    monkeypatch.setattr(
+        check, "wrong", lambda case, layer, *_: "wrong" if layer.options.algorithm == "direct" else None
+    )
+    assert (
+        run.main(["--filter", "tcresnet8/b48_conv1", "--rounds", "1", "--sweeps", "1", "--algorithm", "cook_toom"]) == 1
+    )
 
 
 def test_only_who_asked_for_larger_errors_may_have_them() -> None:
@@ -191,7 +207,9 @@ def test_the_cost_of_a_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(timing, "pin", lambda: None)
     assert calls.main(["--filter", "tiny/realtime", "--rounds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = {line[:34].strip(): [float(number) for number in line[34:].split()] for line in lines if line.startswith("tiny/")}
+    rows = {
+        line[:34].strip(): [float(number) for number in line[34:].split()] for line in lines if line.startswith("tiny/")
+    }
     mflop, at_peak, call, over = rows["tiny/realtime"]
     assert mflop == pytest.approx(case("tiny/realtime").flops / 1e6, abs=5e-4)
     assert over == pytest.approx(call - at_peak, abs=0.02)
@@ -237,12 +255,20 @@ def test_the_table_of_compile_times(capsys: pytest.CaptureFixture[str], monkeypa
     assert compile_time.main(["--every", "--filter", "no such case"]) == 2
 
 
-def test_the_table_of_compile_times_of_random_problems(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_of_compile_times_of_random_problems(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(timing, "pin", lambda: None)
     monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1)] * 9))
     assert compile_time.main(["--random", "3", "--longest", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line] == ["ms", *["c1_f1_k1_valid_linear_f32"] * 2, "compiling", "verifying", "verifying"]
+    assert [line.split()[0] for line in lines if line] == [
+        "ms",
+        *["c1_f1_k1_valid_linear_f32"] * 2,
+        "compiling",
+        "verifying",
+        "verifying",
+    ]
     monkeypatch.setattr(any_problem, "problems", lambda _: iter([Problem(1, 1, 1, activation=Activation("unknown"))]))
     assert compile_time.main(["--random", "1"]) == 1
     assert "FAILED" in capsys.readouterr().out
@@ -340,7 +366,13 @@ def test_a_peer_that_is_wrong_or_fails_is_marked_and_the_others_are_timed(
 
 
 # Padding on one side, on both, and uneven; strides, dilation, groups, depthwise.
-PEER_CASES = ("tiny/realtime", "tcresnet8/conv0", "tcresnet8/b24_conv0", "onednn/1d/1d_gconv_channel-block-8", "onednn/1d/conv_dw")
+PEER_CASES = (
+    "tiny/realtime",
+    "tcresnet8/conv0",
+    "tcresnet8/b24_conv0",
+    "onednn/1d/1d_gconv_channel-block-8",
+    "onednn/1d/conv_dw",
+)
 PEER_FAULTS = """
 import sys
 from bench import measure, shapes
@@ -359,7 +391,9 @@ def test_a_peer_computes_what_we_do(name: str) -> None:
     for module in peers.NEEDS[name]:
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed")
-    done = subprocess.run([sys.executable, "-c", PEER_FAULTS, name, *PEER_CASES], cwd=TOP, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PEER_FAULTS, name, *PEER_CASES], cwd=TOP, capture_output=True, text=True, check=True
+    )
     assert sorted(done.stdout.splitlines()) == sorted(f"{case} None" for case in PEER_CASES)
 
 

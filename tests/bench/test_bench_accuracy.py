@@ -25,7 +25,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_algorithms_are_those_that_save_something() -> None:
     usual, every = accuracy.algorithms(), accuracy.algorithms(every=True)
-    assert {(each.outputs, each.taps) for each in usual} == {(m, r) for r in range(2, 6) for m in range(2, 8) if m + r - 1 <= 8}
+    assert {(each.outputs, each.taps) for each in usual} == {
+        (m, r) for r in range(2, 6) for m in range(2, 8) if m + r - 1 <= 8
+    }
     assert set(usual) < set(every)
     assert all(each.multiplications < each.outputs * each.taps for each in every)
     assert [str(each) for each in accuracy.algorithms(text="(4,")] == ["F(4,2)", "F(4,3)", "F(4,4)", "F(4,5)"]
@@ -66,7 +68,9 @@ def test_the_table_has_the_model_beside_what_was_found(capsys: pytest.CaptureFix
 
 
 def test_windows_keep_the_bound_on_a_recording_and_not_beside_clicks(capsys: pytest.CaptureFixture[str]) -> None:
-    """The finding for which they are used only where they are asked for (bench/README.md): if this fails, think again."""
+    """The finding for which they are used only where they are asked for (bench/README.md): if this
+    fails, think again.
+    """
     pytest.importorskip("pywt")
     found = {}
     for name, recording in recordings.recordings([]):

@@ -20,13 +20,19 @@ def a_search_that_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("measured", "best", "ratio"), [(1.3, BETTER, 1.3), (0.9, CHOSEN, 1.0)])
-def test_a_plan_that_won_by_luck_does_not_win_again(measured: float, best: Plan, ratio: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "compare", lambda chosen, best, seconds: measured if (chosen.plan, best.plan) == (CHOSEN, BETTER) else 0)
+def test_a_plan_that_won_by_luck_does_not_win_again(
+    measured: float, best: Plan, ratio: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        plans, "compare", lambda chosen, best, seconds: measured if (chosen.plan, best.plan) == (CHOSEN, BETTER) else 0
+    )
     result = plans.measure(CASE, host(), seconds=1, final=0.1)
     assert (result.chosen, result.best, result.ratio, result.tried) == (CHOSEN, best, ratio, 7)
 
 
-@pytest.mark.parametrize(("measured", "code", "share"), [(1.04, 0, "1 of 1 cases, 100%"), (1.06, 1, "0 of 1 cases, 0%")])
+@pytest.mark.parametrize(
+    ("measured", "code", "share"), [(1.04, 0, "1 of 1 cases, 100%"), (1.06, 1, "0 of 1 cases, 0%")]
+)
 def test_the_share_of_good_plans_decides(
     measured: float, code: int, share: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -51,5 +57,7 @@ def test_arguments_that_fit_nothing_are_refused(capsys: pytest.CaptureFixture[st
 
 def test_a_real_search_ends_and_prints(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(plans, "search", trials.search)
-    assert plans.main(["--filter", "tiny/realtime", "--seconds", "0.01", "--final", "0.01", "--layout", "channels_first"]) in (0, 1)
+    assert plans.main(
+        ["--filter", "tiny/realtime", "--seconds", "0.01", "--final", "0.01", "--layout", "channels_first"]
+    ) in (0, 1)
     assert "of 1 cases" in capsys.readouterr().out

@@ -10,7 +10,9 @@ import pytest
 from bench import check, random_problems, timing
 from conv1d_codegen import Activation, Problem
 
-CASE = random_problems.Case("a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu")))
+CASE = random_problems.Case(
+    "a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu"))
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,9 +37,21 @@ def test_the_problems_are_those_of_the_seed_and_differ_in_everything() -> None:
     assert first == second
     assert not set(first) & set(other)
     problems = [case.problem for case in islice(random_problems.cases(0), 300)]
-    for name, least in (("channels", 100), ("filters", 100), ("kernel_size", 30), ("stride", 4), ("dilation", 8), ("groups", 4)):
+    for name, least in (
+        ("channels", 100),
+        ("filters", 100),
+        ("kernel_size", 30),
+        ("stride", 4),
+        ("dilation", 8),
+        ("groups", 4),
+    ):
         assert len({getattr(problem, name) for problem in problems}) >= least, name
-    assert {problem.padding if isinstance(problem.padding, str) else "pair" for problem in problems} == {"valid", "same", "causal", "pair"}
+    assert {problem.padding if isinstance(problem.padding, str) else "pair" for problem in problems} == {
+        "valid",
+        "same",
+        "causal",
+        "pair",
+    }
 
 
 def test_the_problems_are_of_the_sizes_asked_for() -> None:
@@ -71,9 +85,16 @@ def test_what_is_slower_is_so_twice(ratios: tuple[float, ...], slower: bool, mon
     assert made == [3, 12][: len(ratios)]
 
 
-@pytest.mark.parametrize(("ratio", "share", "code", "said"), [(1.5, 0.4, 0, ""), (0.8, 0.4, 1, "slower: 2"), (1.5, 1.1, 1, "wrong: 2")])
+@pytest.mark.parametrize(
+    ("ratio", "share", "code", "said"), [(1.5, 0.4, 0, ""), (0.8, 0.4, 1, "slower: 2"), (1.5, 1.1, 1, "wrong: 2")]
+)
 def test_the_exit_code_says_whether_auto_is_slower_or_wrong(
-    ratio: float, share: float, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ratio: float,
+    share: float,
+    code: int,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pointwise = random_problems.Case("another", "random", 1, 64, Problem(64, 64, 1, activation=Activation("relu")))
     monkeypatch.setattr(random_problems, "cases", lambda *_: iter([CASE, pointwise, CASE, CASE]))
@@ -86,7 +107,9 @@ def test_the_exit_code_says_whether_auto_is_slower_or_wrong(
     assert said in out
 
 
-def test_what_fails_is_shown_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_is_shown_and_the_others_are_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fails(case: random_problems.Case, *_: object) -> None:
         if case is CASE:
             raise RuntimeError("of the compiler")

@@ -12,7 +12,9 @@ from bench import compare, record, shapes, table, targets, timing
 CASES = {case.name: case for case in shapes.load()}
 
 
-def result(name: str = "seed/example", threads: int = 1, noise: float = 0.01, plan: str = "direct", **seconds: float) -> record.Result:
+def result(
+    name: str = "seed/example", threads: int = 1, noise: float = 0.01, plan: str = "direct", **seconds: float
+) -> record.Result:
     """A result of a case, on a machine of 100 GFLOP/s, that writes every output in 1 µs and copies in 2 µs."""
     this = CASES[name]
     every = {"write": 1e-6, "copy": 2e-6, "peak": 1e-5, **seconds}
@@ -26,7 +28,9 @@ TOOM = "cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4"
 def a_run(*results: record.Result, peers: tuple[str, ...] = (), **machine: str) -> record.Run:
     limits = [record.Limits(threads, [0], 100e9, 1e10) for threads in sorted({each.threads for each in results})]
     options = {"peers": list(peers), "target": None, "dtype": "f32"}
-    return record.Run("2026-01-01", {"cpu": "a", "llvm_cpu": "a", **machine}, {"numpy": "2"}, options, limits, list(results))
+    return record.Run(
+        "2026-01-01", {"cpu": "a", "llvm_cpu": "a", **machine}, {"numpy": "2"}, options, limits, list(results)
+    )
 
 
 def test_the_table_lines_up_and_has_every_ratio() -> None:
@@ -60,7 +64,10 @@ def test_the_picture_has_direct_beside_cook_toom_and_room_above_the_peak(tmp_pat
     pytest.importorskip("matplotlib")
     from bench import plot
 
-    toom, direct = result("hifigan/c256_k3d1", plan=TOOM, compiled=1.6e-3, direct=2.8e-3), result("hifigan/c128_k7d3", compiled=13e-3)
+    toom, direct = (
+        result("hifigan/c256_k3d1", plan=TOOM, compiled=1.6e-3, direct=2.8e-3),
+        result("hifigan/c128_k7d3", compiled=13e-3),
+    )
     for results, said in (([toom, direct], True), ([direct], False)):
         plot.draw(tmp_path / "run.svg", a_run(*results))
         text = (tmp_path / "run.svg").read_text(encoding="utf-8")
@@ -135,7 +142,12 @@ def test_cook_toom_is_to_be_no_slower_than_direct_but_for_the_noise() -> None:
     results = [result(name, plan=TOOM, compiled=1e-3, direct=ratio * 1e-3) for name, ratio in cases.items()]
     every = {verdict.wanted: verdict for verdict in targets.verdicts(results, [])}
     verdict = every["Cook–Toom, wherever it is chosen: no slower than direct"]
-    assert (verdict.cases, verdict.found, verdict.met, verdict.missed) == (3, "worst 0.97 times as fast", False, ["seed/example"])
+    assert (verdict.cases, verdict.found, verdict.met, verdict.missed) == (
+        3,
+        "worst 0.97 times as fast",
+        False,
+        ["seed/example"],
+    )
 
 
 def test_memory_bounds_what_does_little_arithmetic() -> None:
@@ -155,7 +167,11 @@ def test_targets_are_met_and_missed_with_numbers() -> None:
     mean, each, none_slower, twice = targets.verdicts([fast, slow], ["torch"], transforms=False)
     assert (each.met, each.missed, each.found) == (False, ["hifigan/c32_k3d1"], "worst takes 1.70 of that time")
     assert (mean.met, mean.found) == (False, "70.7 %")
-    assert (none_slower.met, none_slower.missed, none_slower.found) == (False, ["hifigan/c32_k3d1"], "worst 0.74 times as fast")
+    assert (none_slower.met, none_slower.missed, none_slower.found) == (
+        False,
+        ["hifigan/c32_k3d1"],
+        "worst 0.74 times as fast",
+    )
     assert (twice.met, twice.found) == (False, "0.91 times")
     assert all(verdict.met for verdict in targets.verdicts([fast], [], transforms=False))
     text = table.summary([fast, slow], ["torch"], transforms=False)
@@ -164,9 +180,16 @@ def test_targets_are_met_and_missed_with_numbers() -> None:
 
 
 def test_with_fewer_multiplications_more_is_wanted_against_the_peers() -> None:
-    dense, wide = result("hifigan/c256_k3d1", compiled=1e-3, torch=2.3e-3), result("hifigan/c128_k7d3", compiled=1e-3, torch=2.1e-3)
+    dense, wide = (
+        result("hifigan/c256_k3d1", compiled=1e-3, torch=2.3e-3),
+        result("hifigan/c128_k7d3", compiled=1e-3, torch=2.1e-3),
+    )
     tiny = result("tiny/realtime", compiled=1e-5, torch=3e-5)
-    found = [verdict for verdict in targets.verdicts([dense, wide, tiny], ["torch"]) if verdict.wanted.startswith("best of torch, ")]
+    found = [
+        verdict
+        for verdict in targets.verdicts([dense, wide, tiny], ["torch"])
+        if verdict.wanted.startswith("best of torch, ")
+    ]
     assert [(each.wanted[15:].split()[:2], each.cases, each.found, each.met) for each in found] == [
         (["all:", "2.4"], 3, "2.44 times", True),
         (["dense:", "2.2"], 1, "2.30 times", True),
@@ -214,7 +237,17 @@ def test_a_run_survives_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "no JSON", "[]", "{}", '{"format": 99}', '{"format": 1}', '{"format": 1, "limits": [{}]}', '{"format": 1, "limits": 3}', "\x00"],
+    [
+        "",
+        "no JSON",
+        "[]",
+        "{}",
+        '{"format": 99}',
+        '{"format": 1}',
+        '{"format": 1, "limits": [{}]}',
+        '{"format": 1, "limits": 3}',
+        "\x00",
+    ],
 )
 def test_a_file_that_is_no_run_is_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "run.json"
@@ -234,10 +267,15 @@ def test_a_result_with_no_time_is_refused(tmp_path: Path) -> None:
 
 def test_compare_says_what_moved_and_fails_for_what_got_slower() -> None:
     old = a_run(result(compiled=1e-5, torch=1e-5), result("tiny/realtime", compiled=1e-5))
-    text, slower = compare.report(old, a_run(result(compiled=1.2e-5, torch=0.8e-5), result("tiny/realtime", compiled=1.04e-5)))
+    text, slower = compare.report(
+        old, a_run(result(compiled=1.2e-5, torch=0.8e-5), result("tiny/realtime", compiled=1.04e-5))
+    )
     assert slower
     moved = [line.split() for line in text.splitlines() if "by" in line and line.startswith(("seed", "tiny"))]
-    assert [(line[2], line[3], line[5]) for line in moved] == [("compiled", "slower", "20.0"), ("torch", "faster", "25.0")]
+    assert [(line[2], line[3], line[5]) for line in moved] == [
+        ("compiled", "slower", "20.0"),
+        ("torch", "faster", "25.0"),
+    ]
     assert "2 of 3 times moved" in text
     assert "warning" not in text
     text, slower = compare.report(old, old)

@@ -1,7 +1,8 @@
-"""Activations of many operations where steps lack taps: the sums of a block's edges wait in scratch memory, and so do those of a tile.
+"""Activations of many operations where steps lack taps: the sums of a block's edges wait in scratch memory, and so do
+those of a tile.
 
-In channels_first, with steps in the lanes, a tile was once put into an array of its own shape at the place that it has among the edges'
-sums: outside that array, where the edges have more than one tile.
+In channels_first, with steps in the lanes, a tile was once put into an array of its own shape at the place that it has
+among the edges' sums: outside that array, where the edges have more than one tile.
 """
 
 import pytest
@@ -15,7 +16,8 @@ CASES = (
     "c3_f99_k16_d8_g3_same_relu_f32_first@1x122",
     "c4_f32_k11_d8_same_relu_f16_first@2x100",
     "c40_f24_k25_d17_g8_same_tanh_f32_first@1x500",
-    # Their neighbours: the other activations that are large, groups, both edges, more edges than one block has, other types.
+    # Their neighbours: the other activations that are large, groups, both edges, more edges than one block has, other
+    # types.
     "c1_f5_k40_pad19x20_elu_f32_first@2x64",
     "c1_f5_k65_d2_causal_softplus_f32_first@1x200",
     "c3_f6_k9_d9_g3_same_gelu_f64_first@1x150",
@@ -41,4 +43,9 @@ def test_the_largest_real_layers_that_were_wrong():
         problem = Problem.parse(f"{text}_tanh_f32_first")
         x, w, b = exact_data(problem, 1, 450)
         for target in RUNNABLE:
-            assert_exact(problem, run_compiled(problem, x / 64, w, b, target), expected(problem, x / 64, w, b), f"@1x450 {target}")
+            assert_exact(
+                problem,
+                run_compiled(problem, x / 64, w, b, target),
+                expected(problem, x / 64, w, b),
+                f"@1x450 {target}",
+            )

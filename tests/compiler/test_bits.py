@@ -35,7 +35,8 @@ def plans(problem, target_lanes):
 
 @pytest.mark.parametrize("text", REAL)
 def test_the_same_bits_for_every_algorithm_and_plan(text):
-    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other bits.
+    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other
+    bits.
 
     But where lanes add up products of their own: there it is the same for all plans of as many lanes.
     """
@@ -55,7 +56,9 @@ def test_the_same_bits_for_every_algorithm_and_plan(text):
             assert result == results[first], f"{problem}: {key} and {first} differ"
 
 
-@pytest.mark.parametrize("text", ["c32_f1_k9_same_linear_f32", "c64_f3_k3_s2_causal_linear_f32", "c16_f5_k4_d3_pad3x7_linear_f64"])
+@pytest.mark.parametrize(
+    "text", ["c32_f1_k9_same_linear_f32", "c64_f3_k3_s2_causal_linear_f32", "c16_f5_k4_d3_pad3x7_linear_f64"]
+)
 def test_the_same_bits_for_every_plan_that_adds_up_lanes(text):
     problem = Problem.parse(text)
     x, w, b = real_data(problem, 2, 45)
@@ -82,7 +85,9 @@ def test_the_same_bits_for_every_batch_and_thread_count(text):
 
 @pytest.mark.parametrize("text", REAL)
 def test_the_same_bits_at_every_position(text):
-    """A sequence moved by whole strides gives the output moved, wherever the tiles, the blocks and the remainders fall."""
+    """A sequence moved by whole strides gives the output moved, wherever the tiles, the blocks and
+    the remainders fall.
+    """
     problem = Problem.parse(text).with_(padding="valid")
     kernel = compiled(problem).kernel
     x, w, b = real_data(problem, 1, 160)

@@ -1,4 +1,6 @@
-"""The compiler as a whole: every stage can be seen, kernels are kept, switches work, and threads, forks and endings are survived."""
+"""The compiler as a whole: every stage can be seen, kernels are kept, switches work, and threads, forks and endings are
+survived.
+"""
 
 import re
 import threading
@@ -22,7 +24,7 @@ PROBLEM = Problem.parse("c4_f8_k3_same_relu_f32")
 DEPTHWISE = Problem.parse("c4_f4_k3_g4_same_relu_f32")
 
 
-# --- stages ----------------------------------------------------------------------------------------------------------------------
+# --- stages -----------------------------------------------------------------------------------------------------------
 
 
 def test_every_stage_can_be_seen():
@@ -37,7 +39,8 @@ def test_every_stage_can_be_seen():
     assert f"define void @direct_{PROBLEM}(" in text["llvm"]
     assert " = phi <8 x float> " in text["llvm"]
     assert "define" in text["optimized"]
-    assert set(re.findall(r"%(\w+)\.\d+ = alloca", text["optimized"])) == {"acc_of_step"}  # the edges' sums are in memory, no tile is
+    # the edges' sums are in memory, no tile is
+    assert set(re.findall(r"%(\w+)\.\d+ = alloca", text["optimized"])) == {"acc_of_step"}
     assert re.search(r"\tvfmadd\d+ps\t", text["asm"])
     assert text == {stage: compilation.dump(stage) for stage in STAGES}
 
@@ -49,12 +52,16 @@ def test_stages_do_not_depend_on_what_was_asked_before():
 
 
 def test_every_pass_can_be_seen():
-    """Each by its name, with the reason for its place and what it made of the loops, or among those that changed nothing."""
+    """Each by its name, with the reason for its place and what it made of the loops, or among those that changed
+    nothing.
+    """
     for text in (str(PROBLEM), "c4_f8_k3_valid_linear_f32"):
         compilation = compiled(Problem.parse(text), "avx2")
         log = compilation.dump("scheduled", passes=True)
         headings = re.findall(r"^# (?:unchanged by ([\w, ]+)|(\w+): .{20,})$", log, re.MULTILINE)
-        assert [name for idle, changed in headings for name in (changed or idle).split(", ")] == [name for name, _, _ in PIPELINE]
+        assert [name for idle, changed in headings for name in (changed or idle).split(", ")] == [
+            name for name, _, _ in PIPELINE
+        ]
         changed = dict(compilation.program.passes)
         for _, name in headings:
             assert not name or f"\n{changed[name]}" in log
@@ -72,7 +79,7 @@ def test_a_name_never_reaches_the_code():
     assert re.fullmatch(r"[a-z][A-Za-z0-9_]*", compiled(problem).program.scheduled.name)
 
 
-# --- what can't be compiled ------------------------------------------------------------------------------------------------------
+# --- what can't be compiled -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -123,8 +130,15 @@ def test_a_plan_that_does_not_fit_the_problem():
     with pytest.raises(CompileError, match="as many groups as channels"):
         compile_problem(PROBLEM, CompileOptions(plan=depthwise))
     sums = Plan("direct", "channels", 16, 1, (4, 1), 64, 4)
-    for text in ("c24_f2_k3_same_relu_f32", "c16_f2_k257_same_relu_f32", "c16_f2_k3_same_relu_f32_first", "c1_f2_k3_same_relu_f32"):
-        with pytest.raises(CompileError, match=r"a multiple of its 16 lanes.*up to 256 products a lane.*put filters in the lanes"):
+    for text in (
+        "c24_f2_k3_same_relu_f32",
+        "c16_f2_k257_same_relu_f32",
+        "c16_f2_k3_same_relu_f32_first",
+        "c1_f2_k3_same_relu_f32",
+    ):
+        with pytest.raises(
+            CompileError, match=r"a multiple of its 16 lanes.*up to 256 products a lane.*put filters in the lanes"
+        ):
             compile_problem(Problem.parse(text), CompileOptions(plan=sums))
     with pytest.raises(ValueError, match="Received: algorithm='generic'"):
         CompileOptions(plan=depthwise, algorithm="generic")
@@ -149,7 +163,7 @@ def test_the_host_is_a_row_of_the_table():
     assert resolve(TARGETS["neon"]) is resolve("neon") is TARGETS["neon"]
 
 
-# --- the cache -------------------------------------------------------------------------------------------------------------------
+# --- the cache --------------------------------------------------------------------------------------------------------
 
 
 def test_the_same_problem_is_compiled_once():
@@ -168,13 +182,17 @@ def test_the_same_problem_is_compiled_once():
 
 def test_generic_problems_share_their_code():
     one = compile_problem(PROBLEM, CompileOptions(algorithm="generic"))
-    other = compile_problem(PROBLEM.with_(kernel_size=9, channels=6, padding="causal"), CompileOptions(algorithm="generic"))
+    other = compile_problem(
+        PROBLEM.with_(kernel_size=9, channels=6, padding="causal"), CompileOptions(algorithm="generic")
+    )
     assert other is not one
     assert other.program is one.program
-    assert compile_problem(PROBLEM.with_(use_bias=False), CompileOptions(algorithm="generic")).program is not one.program
+    assert (
+        compile_problem(PROBLEM.with_(use_bias=False), CompileOptions(algorithm="generic")).program is not one.program
+    )
 
 
-# --- switches --------------------------------------------------------------------------------------------------------------------
+# --- switches ---------------------------------------------------------------------------------------------------------
 
 COMPILE = """
 import numpy as np
@@ -194,7 +212,9 @@ def test_switch_target():
     code, _, err = python(COMPILE, CONV1D_CODEGEN_TARGET="z80")
     assert code == 1
     assert "CONV1D_CODEGEN_TARGET must be host or one of sse2, avx2, avx512, neon. Received: 'z80'" in err
-    code, out, _ = python(COMPILE + "print(compiled(problem, 'sse2').program.target.name)", CONV1D_CODEGEN_TARGET="avx2")
+    code, out, _ = python(
+        COMPILE + "print(compiled(problem, 'sse2').program.target.name)", CONV1D_CODEGEN_TARGET="avx2"
+    )
     assert (code, out) == (0, "avx2\nsse2\n") or "avx2" not in RUNNABLE  # what the caller names comes first
 
 
@@ -243,7 +263,7 @@ def test_switch_threads():
         assert f"CONV1D_CODEGEN_THREADS must be a whole number of 1 or more. Received: {wrong!r}" in err
 
 
-# --- threads, forks, endings --------------------------------------------------------------------------------------------------
+# --- threads, forks, endings ------------------------------------------------------------------------------------------
 
 
 def test_many_threads_compile_and_call():
@@ -257,7 +277,9 @@ def test_many_threads_compile_and_call():
             for problem in np.random.default_rng(seed).permutation(np.array(problems, object)):
                 for length in LENGTHS:
                     x, w, b = exact_data(problem, 2, length, seed)
-                    np.testing.assert_array_equal(run_compiled(problem, x, w, b, num_threads=1 + seed % 3), expected(problem, x, w, b))
+                    np.testing.assert_array_equal(
+                        run_compiled(problem, x, w, b, num_threads=1 + seed % 3), expected(problem, x, w, b)
+                    )
         except BaseException as error:
             errors.append(error)
 
@@ -363,7 +385,8 @@ def test_importing_the_package_does_not_load_llvm():
 
 
 @pytest.mark.parametrize(
-    ("switch", "value"), [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc"), ("RUNTIME", "gpu")]
+    ("switch", "value"),
+    [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc"), ("RUNTIME", "gpu")],
 )
 def test_a_switch_that_makes_no_sense_is_named(switch, value):
     call = "Conv1D(2, 2, options={'num_threads': 2})" if switch == "RUNTIME" else "Conv1D(2, 2)"

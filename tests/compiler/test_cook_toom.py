@@ -1,6 +1,7 @@
 """Cook–Toom as lowered and after each pass, in rational numbers: for any F(m, r) the result is the formula's, exactly.
 
-What rounding does to it, and what machine code does, is in `test_cook_toom_kernels.py` and `test_cook_toom_accuracy.py`.
+What rounding does to it, and what machine code does, is in `test_cook_toom_kernels.py` and
+`test_cook_toom_accuracy.py`.
 """
 
 import re
@@ -56,7 +57,8 @@ CASES = [
     ("c1_f3_k10_d5_valid_linear_f32", (4, 4), {"windows": 7}, "avx2"),
     ("c2_f3_k5_s2_same_linear_f32", (2, 3), {}, "avx2"),
     ("c2_f4_k12_s2_causal_linear_f32", (2, 2), {}, "neon"),
-    ("c2_f3_k5_s2_valid_linear_f32", (2, 2), {}, "sse2"),  # the second phase is short of a term that the first one shares
+    # the second phase is short of a term that the first one shares
+    ("c2_f3_k5_s2_valid_linear_f32", (2, 2), {}, "sse2"),
     ("c2_f3_k2_s3_valid_linear_f32", (2, 1), {}, "avx2"),  # the third phase has no tap
     ("c2_f3_k3_s4_same_linear_f32", (2, 1), {}, "avx2"),
     ("c2_f3_k4_s3_d2_same_linear_f32", (2, 2), {"windows": 4}, "avx2"),
@@ -105,14 +107,22 @@ def test_each_pass_keeps_the_result(text, toom, rest, target):
             continue
         for length in lengths if name in ("lower", PIPELINE[-1][0]) else lengths[-1:]:
             batch = 1 if length == lengths[-1] else 3  # sequences that may share a block
-            assert_rational(problem, plan, after, exact_data(problem, batch, length, seed=length), f"after {name}, {target}")
+            assert_rational(
+                problem, plan, after, exact_data(problem, batch, length, seed=length), f"after {name}, {target}"
+            )
         last = after
 
 
 @pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str(number))
 def test_every_algorithm_as_lowered(m, r):
-    """With as many taps as it has, with one more (of which most of a term is lacking), and with a stride and a dilation."""
-    for text in (f"c1_f2_k{r}_valid_linear_f32", f"c2_f1_k{r + 1}_same_linear_f32", f"c1_f1_k{r}_s2_d3_causal_linear_f32_nobias"):
+    """With as many taps as it has, with one more (of which most of a term is lacking), and with a stride and a
+    dilation.
+    """
+    for text in (
+        f"c1_f2_k{r}_valid_linear_f32",
+        f"c2_f1_k{r + 1}_same_linear_f32",
+        f"c1_f1_k{r}_s2_d3_causal_linear_f32_nobias",
+    ):
         problem, plan = Problem.parse(text), toom_plan(m, r)
         kernel = lower(problem, plan)
         assert_rational(problem, plan, kernel, exact_data(problem, 1, least_length(problem, plan) + problem.stride))
@@ -139,7 +149,7 @@ def test_parts_of_many_filters(text):
             assert_rational(problem, plan, after, exact_data(problem, 2, length))
 
 
-# --- what it saves -----------------------------------------------------------------------------------------------------------------
+# --- what it saves ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -179,12 +189,14 @@ def test_as_many_products_as_are_promised(text, toom, products, transforms):
     assert counted["read w"] == taps * pairs
 
 
-# --- in floats ---------------------------------------------------------------------------------------------------------------------
+# --- in floats --------------------------------------------------------------------------------------------------------
 
 
 @parametrized(CASES[::4])
 def test_in_float64(text, toom, rest, target):
-    """As far off as numbers of 53 bits are: what the fractions of the transformed weights are rounded to is right too."""
+    """As far off as numbers of 53 bits are: what the fractions of the transformed weights are
+    rounded to is right too.
+    """
     problem, plan, context = prepared(text, toom, rest, target)
     problem = problem.with_(dtype="f64")
     kernel = dict(stages(lower(problem, plan), Context(problem, plan, context.target)))[PIPELINE[-1][0]]
@@ -195,7 +207,9 @@ def test_in_float64(text, toom, rest, target):
     assert (error <= 8 * bound).all(), f"{problem}@1x{length}, plan {plan}: {(error / bound).max()} of the bound"
 
 
-@pytest.mark.parametrize("text", ["c17_f5_k3_same_relu_f32", "c3_f5_k7_d2_causal_linear_f32", "c4_f6_k4_s2_g2_valid_linear_f32_first"])
+@pytest.mark.parametrize(
+    "text", ["c17_f5_k3_same_relu_f32", "c3_f5_k7_d2_causal_linear_f32", "c4_f6_k4_s2_g2_valid_linear_f32_first"]
+)
 def test_exact_in_floats(text):
     """Of small integers, F(2,2), F(2,3) and F(3,2) make others, or halves."""
     problem = Problem.parse(text)
@@ -203,10 +217,12 @@ def test_exact_in_floats(text):
         plan = toom_plan(*toom)
         kernel = dict(stages(lower(problem, plan), Context(problem, plan, TARGETS["avx2"])))[PIPELINE[-1][0]]
         x, w, b = exact_data(problem, 1, 50)
-        assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b), f"@1x50, plan {plan}")
+        assert_exact(
+            problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b), f"@1x50, plan {plan}"
+        )
 
 
-# --- the passes --------------------------------------------------------------------------------------------------------------------
+# --- the passes -------------------------------------------------------------------------------------------------------
 
 
 @parametrized(CASES[1::6])
@@ -260,7 +276,9 @@ def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
         return None
 
     with pytest.raises(AssertionError, match=re.escape(f"{problem}@1x30")):
-        assert_rational(problem, plan, kernel.with_body(map_statements(kernel.body, changed)), exact_data(problem, 1, 30))
+        assert_rational(
+            problem, plan, kernel.with_body(map_statements(kernel.body, changed)), exact_data(problem, 1, 30)
+        )
 
 
 @pytest.mark.parametrize(
@@ -275,7 +293,9 @@ def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
     ],
 )
 def test_into_how_many_parts_the_filters_are_cut(text, parts):
-    """Those whose weights fill much of L2; where there are several, blocks need not be an even number to keep two threads at work."""
+    """Those whose weights fill much of L2; where there are several, blocks need not be an even number to keep two
+    threads at work.
+    """
     problem = Problem.parse(text)
     loops = str(lower(problem, detailed(problem, TARGETS["avx2"], toom_plan(4, 3, width=16, rows=(6, 1), windows=24))))
     assert re.findall(r"parallel part in 0\.\.(\d+)", loops) == ([str(parts)] if parts > 1 else [])

@@ -1,6 +1,8 @@
-"""How large the errors are where `auto` takes Cook–Toom: on random data of both signs within direct's bound, edges included.
+"""How large the errors are where `auto` takes Cook–Toom: on random data of both signs within direct's bound, edges
+included.
 
-The largest error of some 130 000 outputs, as a share of `reference.error_bound`, of the problems below on three machines:
+The largest error of some 130 000 outputs, as a share of `reference.error_bound`, of the problems below on three
+machines:
 
                                          standard    fast   direct
     normal                                  0.82     7.4     0.74
@@ -8,8 +10,8 @@ The largest error of some 130 000 outputs, as a share of `reference.error_bound`
     inputs from 0 to 1, normal weights      0.38     2.3     0.59
     inputs and weights from 0 to 1          1.9      2.5     2.1
 
-An output's error is in proportion to all inputs of its window, and not only to those that it is a sum of. So where a step is much larger
-than those beside it, it is the bound of the window's largest output that the others keep.
+An output's error is in proportion to all inputs of its window, and not only to those that it is a sum of. So where a
+step is much larger than those beside it, it is the bound of the window's largest output that the others keep.
 """
 
 import numpy as np
@@ -75,7 +77,9 @@ def test_normal_data_keep_the_bound(text):
 @pytest.mark.parametrize("text", AUTO[::2])
 @pytest.mark.parametrize(("kind", "most"), [("relu", 1.5), ("inputs", 1), ("inputs and weights", 2.5)])
 def test_one_signed_data(text, kind, most):
-    """Half of the inputs being zero costs a factor of up to sqrt(2); where all products have one sign, it is direct's own 2.5."""
+    """Half of the inputs being zero costs a factor of up to sqrt(2); where all products have one sign, it is direct's
+    own 2.5.
+    """
     compilation = compiled_auto(text)
     share = largest(compilation, *one_signed(kind, *real_data(compilation.problem, 1, LENGTH)))
     assert share <= most, f"{text}@1x{LENGTH}, plan {compilation.plan}, {kind}: {share:.2f} of the bound"
@@ -89,7 +93,9 @@ def test_fast_is_within_eight_times_the_bound(text):
     assert share <= 8, f"{text}@1x{LENGTH}, plan {compilation.plan}: {share:.2f} of the bound"
 
 
-@pytest.mark.parametrize("text", ["c64_f64_k3_same_linear_f32", "c64_f40_k9_same_linear_f64", "c64_f64_k3_same_linear_bf16"])
+@pytest.mark.parametrize(
+    "text", ["c64_f64_k3_same_linear_f32", "c64_f40_k9_same_linear_f64", "c64_f64_k3_same_linear_bf16"]
+)
 def test_errors_do_not_depend_on_the_scale(text):
     """Of inputs of 1e-20 and 1e20: the bits of the scaled numbers are the scaled numbers' bits."""
     compilation = compiled_auto(text)
@@ -110,7 +116,9 @@ def test_where_windows_overflow(text):
     problem, kernel = compilation.problem, compilation.kernel
     random = np.random.default_rng(3)
     x = random.uniform(-1, 1, problem.input_shape(1, 300)).astype(np.float32)
-    w = (random.uniform(-1, 1, problem.kernel_shape) / (problem.kernel_size * problem.group_channels)).astype(np.float32)
+    w = (random.uniform(-1, 1, problem.kernel_shape) / (problem.kernel_size * problem.group_channels)).astype(
+        np.float32
+    )
     packed = kernel.pack(w, np.zeros(problem.filters, np.float32) if problem.use_bias else None)
     assert np.isfinite(call(kernel, packed, x * np.float32(1e37))).all(), f"{text}@1x300, plan {compilation.plan}"
     assert not np.isfinite(call(kernel, packed, x * np.float32(3.4e38))).all(), f"{text}@1x300, plan {compilation.plan}"
@@ -131,5 +139,7 @@ def test_a_loud_step_is_heard_in_its_windows(text):
         outputs = [first + a * windows.between for a in range(windows.outputs)]
         of_window[:, outputs] = bound[:, outputs].max(axis=1, keepdims=True)
     case = f"{text}@1x{LENGTH}, plan {compilation.plan}"
-    assert (error <= 4 * of_window).all(), f"{case}: {(error / of_window).max():.2f} of the bound of a window's largest output"
+    assert (error <= 4 * of_window).all(), (
+        f"{case}: {(error / of_window).max():.2f} of the bound of a window's largest output"
+    )
     assert (error > 2 * bound).any(), f"{case}: better than is said at the top of this file"

@@ -1,10 +1,12 @@
-"""Cook–Toom gives the same bits for any batch, place in it, alignment, schedule and number of threads; and what the length changes.
+"""Cook–Toom gives the same bits for any batch, place in it, alignment, schedule and number of threads; and what the
+length changes.
 
-Of one F(m, r), an output has the bits of its window, which begins a whole number of windows behind the first output whose taps all fall on
-the input; or, where it has none, those of a direct kernel. A longer sequence has the same windows and more, if its left padding is the
-same. So its outputs have the bits of a shorter one's, where all their taps fall on both, but for some behind the shorter one's last window:
-less than a window's, of each of the sequences that a dilation makes, and one for each tap that the last terms lack. And a sequence without
-its first steps has the same bits if whole windows are missing.
+Of one F(m, r), an output has the bits of its window, which begins a whole number of windows behind the first output
+whose taps all fall on the input; or, where it has none, those of a direct kernel. A longer sequence has the same
+windows and more, if its left padding is the same. So its outputs have the bits of a shorter one's, where all their taps
+fall on both, but for some behind the shorter one's last window: less than a window's, of each of the sequences that a
+dilation makes, and one for each tap that the last terms lack. And a sequence without its first steps has the same bits
+if whole windows are missing.
 """
 
 import threading
@@ -71,7 +73,9 @@ def test_for_every_batch_place_alignment_and_call(text, toom):
     packed = kernel.pack(w, b)
     together = call(kernel, packed, x)
     for n in range(5):
-        assert bits(call(kernel, packed, x[n : n + 1])) == bits(together[n]), f"{problem}@5x61, plan {plan}: sequence {n} alone"
+        assert bits(call(kernel, packed, x[n : n + 1])) == bits(together[n]), (
+            f"{problem}@5x61, plan {plan}: sequence {n} alone"
+        )
     assert bits(call(kernel, kernel.pack(w.copy(), b), x[::-1].copy())) == bits(together[::-1])
     y = empty_output(problem, 5, 61)
     for offset in range(16):
@@ -81,7 +85,9 @@ def test_for_every_batch_place_alignment_and_call(text, toom):
         moved_x[...] = x
         room_y[...] = np.nan
         kernel(moved_x, packed, moved_y)
-        assert bits(moved_y) == bits(together), f"{problem}@5x61, plan {plan}: {offset} elements from a 64-byte boundary"
+        assert bits(moved_y) == bits(together), (
+            f"{problem}@5x61, plan {plan}: {offset} elements from a 64-byte boundary"
+        )
         assert np.isnan(room_y[: 15 - offset]).all(), problem
         assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
 
@@ -110,7 +116,9 @@ def test_for_every_length_in_windows_of_both(text, toom):
         if problem.left_padding(length) != problem.left_padding(longest):
             continue
         y, shorter = outputs_of(problem, kernel, packed, cut(problem, x, 0, length)), windows_of(problem, plan, length)
-        full = [t for t in range(len(y)) if t * problem.stride - problem.left_padding(length) + problem.extent <= length]
+        full = [
+            t for t in range(len(y)) if t * problem.stride - problem.left_padding(length) + problem.extent <= length
+        ]
         same = [t for t in full if (t in shorter.inside) == (t in inside)]
         case = f"{problem}@1x{length} and {longest}, plan {plan}"
         assert bits(y[same]) == bits(whole[same]), case
@@ -135,12 +143,14 @@ def test_a_sequence_moved_by_whole_windows(text, toom):
         y = outputs_of(problem, kernel, packed, cut(problem, x, first * problem.stride, length))
         both = [t for t in windows_of(problem, plan, length - first * problem.stride).inside if t + first in inside]
         assert both
-        assert bits(y[both]) == bits(whole[[t + first for t in both]]), f"{problem}@1x{length}, plan {plan}: moved by {number} windows"
+        assert bits(y[both]) == bits(whole[[t + first for t in both]]), (
+            f"{problem}@1x{length}, plan {plan}: moved by {number} windows"
+        )
     y = outputs_of(problem, kernel, packed, cut(problem, x, problem.stride, length))
     assert bits(y) != bits(whole[1 : 1 + len(y)]) or problem.dtype == "bf16", "one step is no window"
 
 
-# --- threads -----------------------------------------------------------------------------------------------------------------------
+# --- threads ----------------------------------------------------------------------------------------------------------
 
 
 def several(text="c64_f64_k3_same_linear_f32", batch=3, length=700):
@@ -161,7 +171,9 @@ def test_for_every_number_of_threads(monkeypatch, runtime, text, toom):
     alone = bits(call(kernel, packed, x))
     use(monkeypatch, run_of(runtime))
     for threads in (2, 3, 7):
-        assert bits(call(kernel, packed, x, threads)) == alone, f"{problem}@2x131, plan {plan}: {threads} threads of {runtime}"
+        assert bits(call(kernel, packed, x, threads)) == alone, (
+            f"{problem}@2x131, plan {plan}: {threads} threads of {runtime}"
+        )
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)

@@ -1,4 +1,6 @@
-"""Compiled Cook–Toom kernels: exact where numbers are, else within what the error model says; and blind to what they must not see."""
+"""Compiled Cook–Toom kernels: exact where numbers are, else within what the error model says; and blind to what they
+must not see.
+"""
 
 from fractions import Fraction
 
@@ -75,7 +77,13 @@ EXACT = [
 def on_targets(cases):
     """Each problem on each machine: on one of them, by turns, in fast tests."""
     parameters = [
-        pytest.param(text, toom, target, id=f"{text} F({toom[0]},{toom[1]}) {target}", marks=[pytest.mark.slow] * bool((at + number) % 3))
+        pytest.param(
+            text,
+            toom,
+            target,
+            id=f"{text} F({toom[0]},{toom[1]}) {target}",
+            marks=[pytest.mark.slow] * bool((at + number) % 3),
+        )
         for at, (text, toom) in enumerate(cases)
         for number, target in enumerate(RUNNABLE)
         if supports(target, Problem.parse(text))
@@ -103,7 +111,9 @@ def test_exact(text, toom, target):
 def test_no_output_at_all(batch, length):
     problem = Problem.parse("c5_f12_k5_same_relu_f32")
     x, w, b = exact_data(problem, batch, length)
-    assert_exact(problem, run_compiled(problem, x, w, b, algorithm="cook_toom"), expected(problem, x, w, b), f"@{batch}x{length}")
+    assert_exact(
+        problem, run_compiled(problem, x, w, b, algorithm="cook_toom"), expected(problem, x, w, b), f"@{batch}x{length}"
+    )
 
 
 @pytest.mark.parametrize("toom", [(2, 3), (4, 3), (3, 4), (8, 3), (2, 9)])
@@ -115,10 +125,12 @@ def test_transformed_weights_are_rounded_once(toom):
     exact = mixed(mixing, np.vectorize(Fraction, [object])(w.astype(np.float64)), plan)
     assert made.dtype == np.float32
     for number, fraction in zip(made.flat, exact.flat, strict=True):
-        assert abs(Fraction(float(number)) - fraction) <= Fraction(float(np.spacing(abs(number)))) * Fraction(500001, 1000000)
+        assert abs(Fraction(float(number)) - fraction) <= Fraction(float(np.spacing(abs(number)))) * Fraction(
+            500001, 1000000
+        )
 
 
-# --- what is rounded ---------------------------------------------------------------------------------------------------------------
+# --- what is rounded --------------------------------------------------------------------------------------------------
 
 
 REAL = [
@@ -141,7 +153,9 @@ REAL = [
 
 @on_targets(REAL)
 def test_errors_are_within_what_is_predicted(text, toom, target):
-    """Of outputs in windows half as large again as the error model says, for 10^7 outputs, of others within direct's bound."""
+    """Of outputs in windows half as large again as the error model says, for 10^7 outputs, of others within direct's
+    bound.
+    """
     problem = Problem.parse(text)
     plan = like_auto(problem, target, *toom)
     kernel = toom_kernel(problem, plan, target)
@@ -182,7 +196,7 @@ def test_any_problem_and_plan(case, target, dtype):
     assert share.max(initial=0) <= most, f"{problem}@{batch}x{length} {target}, plan {plan}: {share.max()} of the bound"
 
 
-# --- what a kernel must not see ----------------------------------------------------------------------------------------------------
+# --- what a kernel must not see ---------------------------------------------------------------------------------------
 
 
 SEEING = [
@@ -199,8 +213,8 @@ seeing = pytest.mark.parametrize(("text", "toom"), SEEING, ids=[f"{text} F({m},{
 @seeing
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison):
-    """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An infinity too, which
-    may become a NaN, as it is subtracted from itself."""
+    """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An
+    infinity too, which may become a NaN, as it is subtracted from itself."""
     problem = Problem.parse(text)
     plan, target = toom_plan(*toom), RUNNABLE[-1]
     kernel = toom_kernel(problem, plan, target)
@@ -209,7 +223,8 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison
     packed = kernel.pack(w, b)
     clean = call(kernel, packed, x)
     windows, reads = windows_of(problem, plan, length), reads_of(problem, plan, length)
-    left, steps, filters = problem.left_padding(length), problem.output_length(length), problem.group_filters  # of the first group
+    # of the first group
+    left, steps, filters = problem.left_padding(length), problem.output_length(length), problem.group_filters
     spread = 0
     for step in range(length):
         wild = x.copy()
@@ -217,7 +232,12 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison
         result = call(kernel, packed, wild)
         y, usual = (steps_first(problem, array, 1) for array in (result, clean))
         case = f"{problem}@3x{length} {target}, plan {plan}, {poison} in step {step}"
-        must = {t for t in range(steps) for j in range(problem.kernel_size) if t * problem.stride + j * problem.dilation - left == step}
+        must = {
+            t
+            for t in range(steps)
+            for j in range(problem.kernel_size)
+            if t * problem.stride + j * problem.dilation - left == step
+        }
         reading = [first for first, read in zip(windows.first, reads, strict=True) if step in read]
         may = must | {first + a * windows.between for first in reading for a in range(plan.outputs)}
         touched = set(np.flatnonzero(~np.isfinite(y[:, :filters]).all(axis=1)))

@@ -1,4 +1,6 @@
-"""The printed loops, plans and LLVM IR of a few telling problems. `pytest --update-golden` writes them; a change shows in the diff."""
+"""The printed loops, plans and LLVM IR of a few telling problems. `pytest --update-golden` writes them; a change shows
+in the diff.
+"""
 
 import re
 
@@ -42,7 +44,10 @@ def test_generic_loops(golden):
 
 def test_loops_of_windows(golden):
     text, plan = WINDOWS
-    golden(file_name(text, ".cook_toom.txt"), stages_of(compiled(Problem.parse(text), "avx2", "cook_toom", Plan.parse(plan))))
+    golden(
+        file_name(text, ".cook_toom.txt"),
+        stages_of(compiled(Problem.parse(text), "avx2", "cook_toom", Plan.parse(plan))),
+    )
 
 
 @pytest.mark.parametrize("text", LLVM)

@@ -1,8 +1,9 @@
-"""KeyboardInterrupt at any point of a first call: afterwards the same layer, and others, compile and give right answers on any thread.
+"""KeyboardInterrupt at any point of a first call: afterwards the same layer, and others, compile and give right answers
+on any thread.
 
-Each point is tried in a forked child of a process that has imported everything and compiled nothing, so that what is made once for a
-process is interrupted too. Either the point is the n-th call or return of Python code or of C code, in the order of the run, or it is where
-a timer's signal finds the interpreter. An hour of it, 3000 points with seed 7:
+Each point is tried in a forked child of a process that has imported everything and compiled nothing, so that what is
+made once for a process is interrupted too. Either the point is the n-th call or return of Python code or of C code, in
+the order of the run, or it is where a timer's signal finds the interpreter. An hour of it, 3000 points with seed 7:
 
     PYTHONPATH=tests python tests/compiler/test_interrupts.py 3000 7
 """
@@ -91,14 +92,20 @@ def inputs(config):
 def is_right(layer, x):
     y = layer(x)
     if layer.activation.__name__ == "tanh":
-        plain = np.tanh(reference.conv1d(x, layer.kernel, layer.bias, layer.problem.with_(activation=type(layer.problem.activation)())))
+        plain = np.tanh(
+            reference.conv1d(
+                x, layer.kernel, layer.bias, layer.problem.with_(activation=type(layer.problem.activation)())
+            )
+        )
     else:
         plain = reference.conv1d(x, layer.kernel, layer.bias, layer.problem)
     return np.allclose(y, plain, rtol=1e-5, atol=1e-5)
 
 
 def try_point(config, interrupt):
-    """In a child: whether the call was interrupted. Raises where anything is wrong afterwards, and dies where anything hangs."""
+    """In a child: whether the call was interrupted. Raises where anything is wrong afterwards, and dies where anything
+    hangs.
+    """
     signal.alarm(60)
     layer, x = Conv1D(**config), inputs(config)
     interrupted = False
@@ -108,7 +115,12 @@ def try_point(config, interrupt):
     except KeyboardInterrupt:
         interrupted = True
     wrong = []
-    others = [layer, Conv1D(**config), copy.deepcopy(layer), Conv1D(6, 2, activation="relu", data_format=layer.data_format)]
+    others = [
+        layer,
+        Conv1D(**config),
+        copy.deepcopy(layer),
+        Conv1D(6, 2, activation="relu", data_format=layer.data_format),
+    ]
 
     def work(which):
         try:
@@ -136,7 +148,11 @@ def main(count, seed):
     for number in range(count):
         which = number % len(CONFIGS)
         late = draw.random() < 0.3  # in what loads the code, of which few events are, and that keeps most
-        point = draw.randint(totals[which] * 49 // 50 if late else 1, totals[which]) if draw.random() < 0.6 else draw.uniform(1e-4, LONGEST)
+        point = (
+            draw.randint(totals[which] * 49 // 50 if late else 1, totals[which])
+            if draw.random() < 0.6
+            else draw.uniform(1e-4, LONGEST)
+        )
         child = os.fork()
         if child == 0:
             try:

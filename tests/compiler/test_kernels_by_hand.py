@@ -1,4 +1,6 @@
-"""Kernels written by hand, as no lowering makes them yet: what the verifier accepts is compiled to what the interpreter computes."""
+"""Kernels written by hand, as no lowering makes them yet: what the verifier accepts is compiled to what the interpreter
+computes.
+"""
 
 import ctypes
 import struct
@@ -34,19 +36,33 @@ def sequences(*body):
 
 KERNELS = {
     # Once loaded before the loop over k, the sum of the first step only.
-    "an output that is added to": sequences(loop("t", 0, T, (loop("k", 0, T, (store(Y, (n, t), load(Y, n, t) + load(X, n, k)),)),))),
+    "an output that is added to": sequences(
+        loop("t", 0, T, (loop("k", 0, T, (store(Y, (n, t), load(Y, n, t) + load(X, n, k)),)),))
+    ),
     "an output that is read where it was written before": sequences(
         loop("t", 1, T, (store(Y, (n, t), load(Y, n, t - 1) + load(X, n, t)),))
     ),
     "an output that is read twice": sequences(
-        loop("t", 0, T, (store(Y, (n, t), load(Y, n, t) + 1), Bind("s", load(Y, n, t)), store(Y, (n, t), Ref("s") + load(Y, n, t)))),
+        loop(
+            "t",
+            0,
+            T,
+            (store(Y, (n, t), load(Y, n, t) + 1), Bind("s", load(Y, n, t)), store(Y, (n, t), Ref("s") + load(Y, n, t))),
+        ),
     ),
     "vectors of an output": sequences(
         loop(
             "k",
             0,
             3,
-            (loop("b", 0, T // 8, (loop("l", 0, 8, (store(Y, (n, 8 * b + lane), load(Y, n, 8 * b + lane) + 1),), "lanes", 8),)),),
+            (
+                loop(
+                    "b",
+                    0,
+                    T // 8,
+                    (loop("l", 0, 8, (store(Y, (n, 8 * b + lane), load(Y, n, 8 * b + lane) + 1),), "lanes", 8),),
+                ),
+            ),
         )
     ),
     "scratch that one of two loops writes": sequences(
@@ -173,7 +189,13 @@ def dot_products():
             0,
             T // 32,
             (
-                loop("i", 0, 2, (call(VDPBF16PS, (DOT, (var("i"), 0)), (HALVES, place), (TWO, (var("i"), 0))),), "unrolled"),
+                loop(
+                    "i",
+                    0,
+                    2,
+                    (call(VDPBF16PS, (DOT, (var("i"), 0)), (HALVES, place), (TWO, (var("i"), 0))),),
+                    "unrolled",
+                ),
                 loop("l", 0, 16, (store(SUMS, (n, b, lane), load(DOT, 0, lane) - load(DOT, 1, lane)),), "lanes", 16),
             ),
         ),

@@ -1,4 +1,6 @@
-"""What is done differently for code that is long: LLVM leaves out a pass that takes longer than all others, and nobody else notices."""
+"""What is done differently for code that is long: LLVM leaves out a pass that takes longer than all others, and nobody
+else notices.
+"""
 
 from dataclasses import replace
 
@@ -53,7 +55,8 @@ def test_the_switch_is_put_back(switched):
 @pytest.mark.parametrize(
     ("text", "unroll"),
     [
-        ("c31_f63_k113_s7_pad112x112_celu_f64_first_nobias", 2),  # windows, in two kinds of panels, 31 = 7 * 4 + 3 channels
+        # windows, in two kinds of panels, 31 = 7 * 4 + 3 channels
+        ("c31_f63_k113_s7_pad112x112_celu_f64_first_nobias", 2),
         ("c1_f63_k514_d16_same_sigmoid_f32_first", 2),  # direct
         ("c600_f600_k3_d4_pad8x0_relu_f32_first", 4),  # the most that the bench has
     ],

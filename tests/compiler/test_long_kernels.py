@@ -1,7 +1,7 @@
 """Long kernels, wide strides and many channels, and sizes around those from which the compiler does something else.
 
-A reduction is cut into chunks of 256 products (`problem/summation.py`), which meet edges, tiles and layouts in every way; nothing that the
-compiler does may take longer, nor its code be longer, because a number is larger.
+A reduction is cut into chunks of 256 products (`problem/summation.py`), which meet edges, tiles and layouts in every
+way; nothing that the compiler does may take longer, nor its code be longer, because a number is larger.
 """
 
 import pytest
@@ -22,11 +22,14 @@ FOUND = (
     ("c3_f16_k101_same_linear_f32_first", "direct"),
     ("c2_f16_k129_pad64x64_relu_f64_first", "direct"),
     ("c4_f16_k97_g2_same_linear_f32", "direct"),
-    ("c256_f96_k97_g32_causal_linear_f32_nobias", "direct"),  # channels in the lanes, and weights that several sequences share
+    # channels in the lanes, and weights that several sequences share
+    ("c256_f96_k97_g32_causal_linear_f32_nobias", "direct"),
 )
 
 #: Taps and channels that make one chunk of products, and two of them, and a tap more and less.
-AROUND = [(products // channels + more, channels) for channels in (1, 2, 3) for products in (256, 512) for more in (-1, 0, 1)]
+AROUND = [
+    (products // channels + more, channels) for channels in (1, 2, 3) for products in (256, 512) for more in (-1, 0, 1)
+]
 
 
 def lengths_of(problem):
@@ -37,7 +40,12 @@ def lengths_of(problem):
 def assert_computes(problem, target, name):
     for length in lengths_of(problem):
         data = exact_data(problem, 1, length)
-        assert_exact(problem, run_compiled(problem, *data, target, name), expected(problem, *data), f"@1x{length} {name} {target}")
+        assert_exact(
+            problem,
+            run_compiled(problem, *data, target, name),
+            expected(problem, *data),
+            f"@1x{length} {name} {target}",
+        )
 
 
 @pytest.mark.parametrize(("text", "name"), FOUND)

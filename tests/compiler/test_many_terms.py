@@ -22,8 +22,13 @@ from conv1d_codegen.verify import verify
 
 
 def sizes_of_terms(split):
-    """The taps of each term, by what `Split` says of them: a term begins with `first_tap`, and others follow in steps of `phases`."""
-    taps = ([split.first_tap(term) + i * split.phases for i in range(split.taps)] for term in range(split.phases * split.chunks))
+    """The taps of each term, by what `Split` says of them: a term begins with `first_tap`, and others follow in steps
+    of `phases`.
+    """
+    taps = (
+        [split.first_tap(term) + i * split.phases for i in range(split.taps)]
+        for term in range(split.phases * split.chunks)
+    )
     counts = [sum(tap < split.kernel_size for tap in of_term) for of_term in taps]
     return [count for count in counts if count]
 
@@ -71,7 +76,9 @@ def test_weights_are_transformed_term_by_term(kernel_size, taps, phases):
     """An infinite weight reaches the terms that have its tap, and no other."""
     split, toom = Split(kernel_size, taps, 1, phases, 1), algorithm(3, taps)
     matrix = np.array(toom.weights, np.float64)
-    mixing = Mixing("w", "wt", tuple(map(index, (len(matrix), split.terms, 2, 3))), tuple(map(tuple, matrix.tolist())), phases)
+    mixing = Mixing(
+        "w", "wt", tuple(map(index, (len(matrix), split.terms, 2, 3))), tuple(map(tuple, matrix.tolist())), phases
+    )
     weights = np.random.default_rng(0).integers(-4, 5, (kernel_size, 2, 3)).astype(np.float32)
     weights[kernel_size // 2] = np.inf
     wanted = np.zeros((len(matrix), split.terms, 2, 3))
@@ -102,7 +109,11 @@ def test_many_transforms_are_exact(text, toom):
     length = least_length(problem, plan)
     lowered = lower(problem, plan)
     scheduled = [kernel for _, kernel in stages(lowered, Context(problem, plan, TARGETS["avx2"]))][-1]
-    for length_, kernel in ((length, lowered), (length, scheduled), (length + 3 * plan.outputs * problem.stride + 1, scheduled)):
+    for length_, kernel in (
+        (length, lowered),
+        (length, scheduled),
+        (length + 3 * plan.outputs * problem.stride + 1, scheduled),
+    ):
         assert_rational(problem, plan, kernel, exact_data(problem, 1, length_), f"@1x{length_}")
 
 

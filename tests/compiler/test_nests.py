@@ -1,7 +1,7 @@
 """Several nests in a kernel.
 
-Two convolutions, each with a plan of its own: the second reads what the first left in scratch memory, block by block. And a sum in two
-nests one after another, which leaves the same bits for any number of threads.
+Two convolutions, each with a plan of its own: the second reads what the first left in scratch memory, block by block.
+And a sum in two nests one after another, which leaves the same bits for any number of threads.
 """
 
 import ctypes
@@ -42,9 +42,13 @@ def outputs(problem, length):
 
 
 def pair(first, second, block):
-    """A block of the second's steps from a block of the first's, which has as many steps more as the second's taps reach over."""
+    """A block of the second's steps from a block of the first's, which has as many steps more as the second's taps
+    reach over.
+    """
     n, number, start, end = var("n"), var("block"), var("start"), var("end")
-    x = View.of(buffer("x", "f32", (var("N"), var("T"), first.channels), "input", (Axis.SEQUENCE, Axis.STEP, Axis.CHANNEL)))
+    x = View.of(
+        buffer("x", "f32", (var("N"), var("T"), first.channels), "input", (Axis.SEQUENCE, Axis.STEP, Axis.CHANNEL))
+    )
     between = outputs(first, var("T"))
     reach = (second.kernel_size - 1) * second.dilation
     left = second.left_paddings()[0]
@@ -52,7 +56,9 @@ def pair(first, second, block):
     scratch = buffer("h", "f32", (1, block + reach, first.filters), "scratch", (Axis.SEQUENCE, Axis.STEP, Axis.CHANNEL))
     h = View(scratch, (n, begin, index(0)), (n + 1, between, index(first.filters)))
     steps = outputs(second, between)
-    y = View.of(buffer("y", "f32", (var("N"), steps, second.filters), "output", (Axis.SEQUENCE, Axis.STEP, Axis.FILTER)))
+    y = View.of(
+        buffer("y", "f32", (var("N"), steps, second.filters), "output", (Axis.SEQUENCE, Axis.STEP, Axis.FILTER))
+    )
     one, formula_one = nest("one", first, x, h, n, (begin, finish))
     two, formula_two = nest("two", second, h, y, n, (start, end))
     body = (
@@ -67,7 +73,13 @@ def pair(first, second, block):
     blocks = loop("block", 0, (steps + (block - 1)) // block, body, "parallel", axis=Axis.STEP, level=Level.BLOCK)
     weights = [b for formula in (formula_one, formula_two) for b in (formula.w, formula.b)]
     buffers = (x.buffer, *weights, y.buffer)
-    kernel = Kernel("pair", "f32", (("N", 1), ("T", 0)), buffers, (loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE),))
+    kernel = Kernel(
+        "pair",
+        "f32",
+        (("N", 1), ("T", 0)),
+        buffers,
+        (loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE),),
+    )
     return kernel, {"one": sizes_of(first, x), "two": sizes_of(second, h)}
 
 
@@ -122,13 +134,15 @@ def test_as_code(text, target):
         np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5, err_msg=f"{text} @2x{length}")
 
 
-# --- nests one after another: the shape of a kernel gradient ------------------------------------------------------------------------
+# --- nests one after another: the shape of a kernel gradient ----------------------------------------------------------
 
 PARTS, WIDTH = 6, 8  # of the steps; of the filters
 
 
 def gradient():
-    """y[j, c, f] = Σ_{n, t} x[n, t + j, c] * g[n, t, f]: sums over parts of the steps, and in the next nest the sums of these, in order."""
+    """y[j, c, f] = Σ_{n, t} x[n, t + j, c] * g[n, t, f]: sums over parts of the steps, and in the next nest the sums of
+    these, in order.
+    """
     n, t, part, j, c, lane = map(var, ("n", "t", "part", "j", "c", "l"))
     size, filters = var("T"), WIDTH
     x = buffer("x", "f32", (var("N"), size + 2, 4), "input")
@@ -158,7 +172,9 @@ def run(kernel, code, arrays, sizes, count):
     """Each nest when the one before has ended, by a team of so many threads."""
     called = entry(kernel)
     assert called.scratch_bytes == 0
-    shared = [aligned_zeros(tuple(size.evaluate(sizes) for size in b.shape), np.dtype(np.float32)) for b in called.shared]
+    shared = [
+        aligned_zeros(tuple(size.evaluate(sizes) for size in b.shape), np.dtype(np.float32)) for b in called.shared
+    ]
     for array in shared:
         array[...] = np.nan
     pointers = [array.ctypes.data for array in (*arrays, *shared)]
@@ -180,7 +196,9 @@ def test_a_sum_over_batch_and_steps_has_the_same_bits_for_any_number_of_threads(
         x = rng.standard_normal((batch, length + 2, 4)).astype(np.float32)
         g = rng.standard_normal((batch, length, WIDTH)).astype(np.float32)
         sizes = {"N": batch, "T": length}
-        exact = np.stack([np.einsum("ntc,ntf->cf", x[:, j : j + length].astype(float), g.astype(float)) for j in range(3)])
+        exact = np.stack(
+            [np.einsum("ntc,ntf->cf", x[:, j : j + length].astype(float), g.astype(float)) for j in range(3)]
+        )
         found = []
         for count in (1, 1, 2, 3, 5):
             y = np.full((3, 4, WIDTH), np.nan, np.float32)

@@ -1,4 +1,6 @@
-"""Processes and their ends: forks during calls, layers sent to other processes, and interpreters that end with everything still at work."""
+"""Processes and their ends: forks during calls, layers sent to other processes, and interpreters that end with
+everything still at work.
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -15,7 +17,7 @@ from conv1d_codegen import Conv1D
 
 linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 
-# --- forks ------------------------------------------------------------------------------------------------------------------------
+# --- forks ------------------------------------------------------------------------------------------------------------
 
 FORKS = """
 import os, signal, sys, threading, time
@@ -69,12 +71,14 @@ print(threads.runtime().name)
 @linux
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_forks_while_others_are_inside_calls(runtime):
-    """Of a process with a team of threads; the child calls the same layers with threads of its own, compiles, and forks again."""
+    """Of a process with a team of threads; the child calls the same layers with threads of its own, compiles, and forks
+    again.
+    """
     code, out, err = python(FORKS, 4, PYTHONWARNINGS="ignore", CONV1D_CODEGEN_RUNTIME=runtime)
     assert (code, out) == (0, f"{runtime}\n"), err[-3000:]
 
 
-# --- layers sent to other processes -------------------------------------------------------------------------------------------------
+# --- layers sent to other processes -----------------------------------------------------------------------------------
 
 
 def layers():
@@ -134,7 +138,7 @@ def test_a_pool_of_threads():
             assert found == wanted[which % 4]
 
 
-# --- the ends of interpreters ---------------------------------------------------------------------------------------------------
+# --- the ends of interpreters -----------------------------------------------------------------------------------------
 
 DAEMONS = """
 import os, sys, threading, time
@@ -216,6 +220,8 @@ def test_calls_and_compilations_as_the_interpreter_ends(runtime):
 
 def test_a_signal_that_ends_the_process_during_a_call():
     """SIGTERM's default: no handler runs, nothing hangs."""
-    end = DAEMONS.replace("time.sleep(float(sys.argv[2]))", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)")
+    end = DAEMONS.replace(
+        "time.sleep(float(sys.argv[2]))", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
+    )
     code, _, _ = python(end, 3, 0)
     assert code == -signal.SIGTERM

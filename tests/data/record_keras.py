@@ -1,7 +1,8 @@
-"""Records what real Keras layers give: `KERAS_BACKEND=torch python tests/data/record_keras.py`, with keras 3.15 and torch, by hand.
+"""Records what real Keras layers give: `KERAS_BACKEND=torch python tests/data/record_keras.py`, with keras 3.15 and
+torch, by hand.
 
-Writes `keras_layers.json` (configs, as `get_config` gives them, and losses) and `keras_layers.npz` (inputs, weights, outputs) beside
-itself. Cases marked exact hold small integers, so that every summation order gives the same float32.
+Writes `keras_layers.json` (configs, as `get_config` gives them, and losses) and `keras_layers.npz` (inputs, weights,
+outputs) beside itself. Cases marked exact hold small integers, so that every summation order gives the same float32.
 """
 
 import json
@@ -19,7 +20,13 @@ def cases():
     """(arguments of Conv1D, shape of the inputs, exact)"""
     base = {"filters": 6, "kernel_size": 3}
     for padding in ("valid", "same", "causal"):
-        for sizes in ({}, {"strides": 2}, {"dilation_rate": 2}, {"strides": 3, "groups": 2}, {"dilation_rate": 3, "groups": 2}):
+        for sizes in (
+            {},
+            {"strides": 2},
+            {"dilation_rate": 2},
+            {"strides": 3, "groups": 2},
+            {"dilation_rate": 3, "groups": 2},
+        ):
             for length in (8, 9):
                 yield {**base, "padding": padding, **sizes}, (2, length, 4), True
         first = {"data_format": "channels_first", "padding": padding}
@@ -30,8 +37,8 @@ def cases():
         yield {"filters": 2, "kernel_size": 1, "strides": 2, "padding": padding}, (1, 7, 3), True
     yield {**base, "padding": "same", "kernel_size": 9}, (2, 1, 4), True
     yield {**base, "padding": "causal", "kernel_size": 9}, (2, 1, 4), True
-    # Left out: threshold, which has no defaults; glu, whose symbolic shape is wrong; sparsemax, whose threshold is wrong in 3.15 where
-    # more than one logit survives (keras issue #23425, mended by #23469).
+    # Left out: threshold, which has no defaults; glu, whose symbolic shape is wrong; sparsemax, whose threshold is
+    # wrong in 3.15 where more than one logit survives (keras issue #23425, mended by #23469).
     own = {"deserialize", "get", "serialize", "threshold", "glu", "sparsemax"}
     names = sorted({name for name in dir(keras.activations) if not name.startswith("_")} - own)
     for name in names:
@@ -40,10 +47,22 @@ def cases():
     yield {**base, "activation": layers.LeakyReLU(0.4)}, (2, 8, 4), False
     yield {**base, "activation": layers.ReLU(max_value=1.5, negative_slope=0.25, threshold=0.5)}, (2, 8, 4), False
     yield {**base, "activation": layers.ELU(0.7)}, (2, 8, 4), False
-    losses = {"kernel_regularizer": "l2", "bias_regularizer": keras.regularizers.L1L2(0.1, 0.2), "activity_regularizer": "l1"}
+    losses = {
+        "kernel_regularizer": "l2",
+        "bias_regularizer": keras.regularizers.L1L2(0.1, 0.2),
+        "activity_regularizer": "l1",
+    }
     yield {**base, **losses}, (2, 8, 4), False
-    yield {**base, "dtype": "float64", "kernel_initializer": "he_normal", "bias_initializer": "random_normal"}, (2, 8, 4), False
-    yield {**base, "kernel_constraint": keras.constraints.MaxNorm(3, axis=[0, 1]), "bias_constraint": "non_neg"}, (2, 8, 4), False
+    yield (
+        {**base, "dtype": "float64", "kernel_initializer": "he_normal", "bias_initializer": "random_normal"},
+        (2, 8, 4),
+        False,
+    )
+    yield (
+        {**base, "kernel_constraint": keras.constraints.MaxNorm(3, axis=[0, 1]), "bias_constraint": "non_neg"},
+        (2, 8, 4),
+        False,
+    )
 
 
 def values(shape, exact):
@@ -59,7 +78,9 @@ def trained():
     model = keras.Sequential(
         [
             layers.Conv1D(8, 5, strides=2, padding="same", activation="relu", name="stem"),
-            layers.Conv1D(8, 3, dilation_rate=2, padding="causal", activation="gelu", kernel_regularizer="l2", name="dilated"),
+            layers.Conv1D(
+                8, 3, dilation_rate=2, padding="causal", activation="gelu", kernel_regularizer="l2", name="dilated"
+            ),
             layers.Conv1D(16, 3, groups=4, padding="valid", activation="tanh", name="grouped"),
             layers.GlobalAveragePooling1D(),
             layers.Dense(1),

@@ -43,7 +43,9 @@ def test_the_demo_without_a_picture_needs_no_matplotlib(
 
 
 @pytest.mark.parametrize("missing", ["pywt", "matplotlib"])
-def test_what_is_missing_is_said_in_one_line(missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_missing_is_said_in_one_line(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(demo, "find_spec", lambda name: None if name == missing else object())
     assert main(["demo"]) == 2
     out, err = capsys.readouterr()

@@ -4,7 +4,18 @@ import re
 
 import numpy as np
 import pytest
-from support.assembly import _COUNTING, _WORK, FMA, accumulators, assert_clear_of_traps, blocks, inner_loop, is_loop, on_stack, opcodes
+from support.assembly import (
+    _COUNTING,
+    _WORK,
+    FMA,
+    accumulators,
+    assert_clear_of_traps,
+    blocks,
+    inner_loop,
+    is_loop,
+    on_stack,
+    opcodes,
+)
 from support.helpers import PROBLEMS, RUNNABLE, algorithms, compiled, expected, python, supports
 
 from conv1d_codegen.machine import jit
@@ -15,7 +26,9 @@ DENSE = "c64_f64_k3_same_linear_f32"
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512", "host"])
-@pytest.mark.parametrize("text", [DENSE, "c64_f64_k3_same_relu_f32_first", "c64_f64_k3_d4_causal_gelu_f32", "c64_f64_k1_valid_linear_f64"])
+@pytest.mark.parametrize(
+    "text", [DENSE, "c64_f64_k3_same_relu_f32_first", "c64_f64_k3_d4_causal_gelu_f32", "c64_f64_k1_valid_linear_f64"]
+)
 def test_the_inner_loop_is_nothing_but_the_work(text, target):
     if target == "host" and not set(RUNNABLE) & {"avx2", "avx512"}:
         pytest.skip("another machine than x86-64 with AVX2")
@@ -53,7 +66,9 @@ def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
 
 @pytest.mark.parametrize(("target", "most"), [("avx2", 0.6), ("avx512", 0.3)])
 def test_a_depthwise_loop_loads_much_less_than_it_multiplies(target, most):
-    """A window of input is shared by the rows of the tile, and a vector of weights by all of them: avx512 loads 8 + 23 for 128 products."""
+    """A window of input is shared by the rows of the tile, and a vector of weights by all of them: avx512 loads 8 + 23
+    for 128 products.
+    """
     compilation = compiled(Problem.parse("c64_f64_k31_g64_valid_linear_f32"), target)
     loop = inner_loop(compilation.dump("asm"))
     listing = "\n".join(loop)
@@ -75,7 +90,9 @@ def test_depthwise_kernels_ask_for_their_output(target):
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
 def test_large_weights_are_asked_for_ahead(target):
-    """By a loop of its own around one request, into L2, within the loop over channels, where nothing is divided or spilled."""
+    """By a loop of its own around one request, into L2, within the loop over channels, where nothing is divided or
+    spilled.
+    """
     compilation = compiled(Problem.parse("c512_f1024_k3_d6_pad6x6_relu_f32"), target)
     assembly = compilation.dump("asm")
     requests = [block for block in blocks(assembly) if any(line.startswith("prefetch") for line in block)]
@@ -85,7 +102,9 @@ def test_large_weights_are_asked_for_ahead(target):
     work = [block for block in blocks(assembly) if sum(bool(FMA.search(f" {line} ")) for line in block) == 4 * tall]
     assert work
     for block in work:
-        assert not [line for line in block if re.search(r"div|%[xyz]mm\d+, -?\d*\(%rsp\)|^vmov\S+ -?\d*\(%rsp\)", line)], "\n".join(block)
+        assert not [
+            line for line in block if re.search(r"div|%[xyz]mm\d+, -?\d*\(%rsp\)|^vmov\S+ -?\d*\(%rsp\)", line)
+        ], "\n".join(block)
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
@@ -101,9 +120,13 @@ def test_the_tile_is_the_plans(target):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
-@pytest.mark.parametrize("text", [DENSE, "c16_f16_k3_g16_same_relu_f32", "c64_f64_k3_causal_tanh_f32", "c8_f24_k3_g4_same_linear_f32"])
+@pytest.mark.parametrize(
+    "text", [DENSE, "c16_f16_k3_g16_same_relu_f32", "c64_f64_k3_causal_tanh_f32", "c8_f24_k3_g4_same_linear_f32"]
+)
 def test_nothing_slow_is_called(text, target):
-    """No call but that of the body, no gather or scatter; a division only in an activation or outside the tile loops."""
+    """No call but that of the body, no gather or scatter; a division only in an activation or
+    outside the tile loops.
+    """
     assembly = compiled(Problem.parse(text), target).dump("asm")
     symbol = compiled(Problem.parse(text), target).program.scheduled.name
     assert set(re.findall(r"\tcallq?\t(\S+)", assembly)) <= {f"{symbol}_body"}
@@ -116,7 +139,9 @@ def test_channels_first_with_a_stride_does_not_gather_its_filters():
     assert not re.search(r"\tv?p?(?:gather|scatter)", assembly)
 
 
-@pytest.mark.parametrize("text", [DENSE, "c5_f7_k4_same_relu_f32_first", "c16_f16_k3_g16_same_relu_f32", "c8_f16_k3_causal_gelu_f32"])
+@pytest.mark.parametrize(
+    "text", [DENSE, "c5_f7_k4_same_relu_f32_first", "c16_f16_k3_g16_same_relu_f32", "c8_f16_k3_causal_gelu_f32"]
+)
 def test_neon(text):
     assembly = compiled(Problem.parse(text), "neon").dump("asm")
     assert re.search(r"\tfmla\tv\d+\.4s", assembly)
@@ -152,15 +177,38 @@ def test_avx2_is_not_avx512():
 @pytest.mark.parametrize("target", RUNNABLE)
 def test_no_activation_wants_a_symbol_from_outside(target):
     """An object that wants one is refused when it is loaded: `exp`, `memcpy` and the like."""
-    names = ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "softplus", "softsign", "squareplus", "soft_shrink", "hard_shrink"]
-    names += ["tanh_shrink", "sparse_plus", "silu", "gelu", "tanh", "sigmoid", "exponential", "hard_sigmoid", "hard_silu", "hard_tanh"]
+    names = [
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "softplus",
+        "softsign",
+        "squareplus",
+        "soft_shrink",
+        "hard_shrink",
+    ]
+    names += [
+        "tanh_shrink",
+        "sparse_plus",
+        "silu",
+        "gelu",
+        "tanh",
+        "sigmoid",
+        "exponential",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_tanh",
+    ]
     names += ["mish", "log_sigmoid", "sparse_sigmoid", "linear"]
     for name in names:
         for dtype in ("f32", "f64") if target == RUNNABLE[-1] else ("f32",):
             assert compiled(Problem(3, 4, 2, activation=Activation(name), dtype=dtype), target).kernel is not None, name
 
 
-# --- LLVM's traps -----------------------------------------------------------------------------------------------------------------
+# --- LLVM's traps -----------------------------------------------------------------------------------------------------
 
 IR = [
     pytest.param(text, target, id=f"{text} {target}")
@@ -195,8 +243,9 @@ def test_arrays_are_only_assumed_to_be_aligned_to_their_elements(text, target):
 
 @pytest.mark.parametrize("target", [target for target in RUNNABLE if TARGETS[target].masked])
 def test_partial_vectors_survive_the_optimiser(target):
-    """The pattern that is miscompiled, as our kernels come nearest to it: a masked load, a store to the same place, the loaded value
-    used after it. `y` is stored in parts of vectors, tile by tile, from accumulators that started as masked loads of the bias."""
+    """The pattern that is miscompiled, as our kernels come nearest to it: a masked load, a store to the same place, the
+    loaded value used after it. `y` is stored in parts of vectors, tile by tile, from accumulators that started as
+    masked loads of the bias."""
     for filters in (1, 2, 3, 5, 7, 9, 13, 15, 17, 18, 23, 25, 31, 33):
         problem = Problem.parse(f"c2_f{filters}_k3_same_relu_f32_nobias")
         x, w = np.ones((2, 31, 2), np.float32), np.arange(6 * filters, dtype=np.float32).reshape(3, 2, filters) % 7

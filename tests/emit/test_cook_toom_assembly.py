@@ -1,4 +1,6 @@
-"""What the code of Cook–Toom kernels must look like: its products like those of direct kernels, its transforms in registers."""
+"""What the code of Cook–Toom kernels must look like: its products like those of direct kernels, its transforms in
+registers.
+"""
 
 import re
 
@@ -32,14 +34,19 @@ def test_products_of_windows_are_nothing_but_the_work(target):
         assert len(accumulators(block)) == tile
         extra = [line for line in block if not re.fullmatch(f"{_WORK}|{_COUNTING}", line.split()[0])]
         assert not extra + on_stack(assembly, block), "\n".join(block)
-    body = compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), target, "cook_toom", plan).program.scheduled.name + "_body"
+    body = (
+        compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), target, "cook_toom", plan).program.scheduled.name
+        + "_body"
+    )
     assert set(re.findall(r"\tcallq?\t(\S+)", assembly)) <= {body}
 
 
 @pytest.mark.parametrize("target", WINDOWS)
 @pytest.mark.parametrize("text", ["c64_f64_k3_valid_linear_f32", "c64_f64_k3_same_linear_f32_nobias"])
 def test_transforms_are_one_instruction_a_step(text, target):
-    """Beside loads and stores, of n inputs and n results, or of n products and m outputs, to which a bias is added; all in registers."""
+    """Beside loads and stores, of n inputs and n results, or of n products and m outputs, to which a bias is added; all
+    in registers.
+    """
     problem, plan = Problem.parse(text), WINDOWS[target]
     toom = algorithm(plan.outputs, plan.taps)
     assembly = compiled(problem, target, "cook_toom", plan).dump("asm")
@@ -53,7 +60,11 @@ def test_transforms_are_one_instruction_a_step(text, target):
         biases = toom.outputs if results == toom.outputs and problem.use_bias else 0
         listing = "\n".join(block)
         assert len(steps) == made + biases, listing
-        extra = [line for line in block if line not in steps and not re.fullmatch(rf"vmov[au]ps|{_COUNTING}", line.split()[0])]
+        extra = [
+            line
+            for line in block
+            if line not in steps and not re.fullmatch(rf"vmov[au]ps|{_COUNTING}", line.split()[0])
+        ]
         assert not extra + on_stack(assembly, block), listing
         found[results] += 1
     assert all(found.values()), found

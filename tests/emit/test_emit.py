@@ -1,4 +1,6 @@
-"""The printed LLVM IR: small, as that is what compiling takes its time for, and with everything where it runs least often."""
+"""The printed LLVM IR: small, as that is what compiling takes its time for, and with everything where it runs least
+often.
+"""
 
 import re
 
@@ -30,7 +32,8 @@ def blocks(ir):
 @pytest.mark.parametrize("text", [DENSE, DEPTHWISE, "c8_f16_k3_g2_causal_relu_f32", "c16_f8_k3_same_linear_f32_first"])
 def test_registers_are_values_and_not_memory(text):
     ir = llvm(text)
-    assert set(re.findall(r"%(\w+)\.\d+ = alloca", ir)) <= {"acc_of_step"}  # the sums of a block of edges are scratch memory
+    # the sums of a block of edges are scratch memory
+    assert set(re.findall(r"%(\w+)\.\d+ = alloca", ir)) <= {"acc_of_step"}
     assert re.search(r"%acc_0_0\.\d+ = phi <\d+ x float> \[ ", ir)
 
 
@@ -41,7 +44,9 @@ def test_totals_are_scratch_memory():
 
 @pytest.mark.parametrize("text", [DENSE, "c64_f64_k7_same_relu_f32", "c48_f64_k1_valid_relu_f32"])
 def test_an_unrolled_loop_is_its_work_and_little_else(text):
-    """A multiply-add, and the loads that it needs: an address and a load, and for each row a splat, which is two instructions."""
+    """A multiply-add, and the loads that it needs: an address and a load, and for each row a splat, which is two
+    instructions.
+    """
     for name, block in blocks(llvm(text)).items():
         work = sum("@llvm.fma." in line for line in block)
         if work >= 24 and name.startswith("c_4.body"):
@@ -71,21 +76,28 @@ def test_nothing_is_loaded_where_the_loop_that_needs_it_may_not_run():
             of = blocks(llvm(text, algorithm=algorithm))
             for name, block in of.items():
                 if name == "start" or ".done" in name:
-                    assert not any(re.search(r" = load .*ptr %x", line) for line in block), f"{text} {algorithm}: {name}"
+                    assert not any(re.search(r" = load .*ptr %x", line) for line in block), (
+                        f"{text} {algorithm}: {name}"
+                    )
 
 
 def test_what_is_loaded_twice_in_a_loop_is_loaded_once():
     """Windows overlap: a tile of 13 steps, written out for 3 taps of one channel, reads 15 numbers."""
-    tile = next(block for name, block in blocks(llvm("c1_f8_k3_valid_relu_f32")).items() if name.startswith("tile.body"))
+    tile = next(
+        block for name, block in blocks(llvm("c1_f8_k3_valid_relu_f32")).items() if name.startswith("tile.body")
+    )
     rows = compiled(Problem.parse("c1_f8_k3_valid_relu_f32"), "avx2").plan.rows[0]
     assert sum(" = load float, ptr %x" in line for line in tile) == rows + 2
 
 
-# --- the builder -------------------------------------------------------------------------------------------------------------------
+# --- the builder ------------------------------------------------------------------------------------------------------
 
 
 def lines(builder):
-    return [tuple(instruction.get(key) for key in ("kind", "name", "to", "first", "next")) for instruction in builder.instructions]
+    return [
+        tuple(instruction.get(key) for key in ("kind", "name", "to", "first", "next"))
+        for instruction in builder.instructions
+    ]
 
 
 def test_a_register_that_a_loop_changes_is_a_phi_at_its_start_and_where_it_may_not_run_at_its_end():

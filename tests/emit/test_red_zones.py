@@ -78,7 +78,9 @@ def run(kernel, red_zones=True):
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 @pytest.mark.parametrize("size", [1, 3, 8, 24, 20_000])
 def test_a_write_beside_a_scratch_array_is_found(size, dtype):
-    """The first number behind it, the last one before it, and the outermost of each margin; on the stack and in the caller's memory."""
+    """The first number behind it, the last one before it, and the outermost of each margin; on the stack and in the
+    caller's memory.
+    """
     item = 4 if dtype == "f32" else 2
     for first in (size, -1, size + MARGIN // item - 1, -(MARGIN // item)):
         with pytest.raises(RedZoneError, match="written beside a scratch array"):

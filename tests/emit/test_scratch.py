@@ -1,4 +1,6 @@
-"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, all of it within, one buffer for each Python thread."""
+"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, all of it within, one buffer for
+each Python thread.
+"""
 
 import ctypes
 import os
@@ -49,7 +51,9 @@ ROW = 5001  # numbers of a hand-written kernel's arrays: not whole cache lines
 
 
 def hand_written(name="rows"):
-    """y[n] is x[n] backwards, plus 1000 n, plus x[n]: through two large arrays at a time, one small one, and one in an inner block."""
+    """y[n] is x[n] backwards, plus 1000 n, plus x[n]: through two large arrays at a time, one small one, and one in an
+    inner block.
+    """
     x, y = (buffer(name, "f32", (var("N"), ROW), space) for name, space in (("x", "input"), ("y", "update")))
     first, second, third = (buffer(f"tmp{number}", "f32", (ROW,), "scratch") for number in range(3))
     few = buffer("few", "f32", (4,), "scratch")
@@ -58,9 +62,21 @@ def hand_written(name="rows"):
     def every(*body):
         return loop("i", 0, ROW, body)
 
-    through = loop("once", 0, 1, (Alloc(third), every(store(third, (i,), load(second, i))), every(store(y, (n, i), load(third, i)))))
+    through = loop(
+        "once",
+        0,
+        1,
+        (Alloc(third), every(store(third, (i,), load(second, i))), every(store(y, (n, i), load(third, i)))),
+    )
     again = loop(
-        "once", 0, 1, (Alloc(third), every(store(third, (i,), load(y, n, i) + load(few, 3))), every(store(y, (n, i), load(third, i))))
+        "once",
+        0,
+        1,
+        (
+            Alloc(third),
+            every(store(third, (i,), load(y, n, i) + load(few, 3))),
+            every(store(y, (n, i), load(third, i))),
+        ),
     )
     body = (
         Alloc(first),
@@ -96,7 +112,7 @@ def run_rows(machine_code, x, y, address, shares=1, counter=None):
     function(struct.pack("PPqqPqP", x.ctypes.data, y.ctypes.data, len(x), len(x), address, shares, at))
 
 
-# --- where arrays lie -------------------------------------------------------------------------------------------------------------
+# --- where arrays lie -------------------------------------------------------------------------------------------------
 
 
 def test_arrays_follow_each_other_and_what_ends_makes_room():
@@ -104,19 +120,24 @@ def test_arrays_follow_each_other_and_what_ends_makes_room():
     kernel = hand_written()
     assert scratch_bytes(kernel) == 3 * line
     ir = emit(kernel, resolve("avx2"), "title", "plan")
-    found = re.findall(r"%(tmp\d|few)\.\d+ = (?:getelementptr nusw i8, ptr %scratch, i64 (\d+)|alloca \[4 x float\])", ir)
+    found = re.findall(
+        r"%(tmp\d|few)\.\d+ = (?:getelementptr nusw i8, ptr %scratch, i64 (\d+)|alloca \[4 x float\])", ir
+    )
     assert found == [("tmp0", "0"), ("few", ""), ("tmp1", f"{line}"), ("tmp2", f"{2 * line}"), ("tmp2", f"{2 * line}")]
 
 
 @pytest.mark.parametrize("text", [LARGE, "c300_f8_k3_same_relu_f32", "c256_f256_k3_same_linear_f32", SMALL])
 def test_no_large_array_is_on_the_stack(text):
     compilation = compiled(Problem.parse(text), "avx2")
-    sizes = [int(n) * (8 if t == "double" else 4) for n, t in re.findall(r"alloca \[(\d+) x (\w+)\]", compilation.dump("llvm"))]
+    sizes = [
+        int(n) * (8 if t == "double" else 4)
+        for n, t in re.findall(r"alloca \[(\d+) x (\w+)\]", compilation.dump("llvm"))
+    ]
     assert max(sizes, default=0) <= layout._SMALL
     assert ("ptr %scratch, i64 0\n" in compilation.dump("llvm")) == (scratch_bytes(compilation.program.scheduled) > 0)
 
 
-# --- what machine code does with it -------------------------------------------------------------------------------------------------
+# --- what machine code does with it -----------------------------------------------------------------------------------
 
 
 def test_the_hand_written_kernel(machine_code):
@@ -150,7 +171,10 @@ def test_a_team_at_work_at_the_same_time(machine_code):
     room = aligned_zeros((4 * scratch_bytes(hand_written()),), np.dtype(np.uint8))
     for _ in range(10):
         y, counter = np.full_like(x, np.nan), (ctypes.c_int64 * 2)()
-        team = [threading.Thread(target=run_rows, args=(machine_code, x, y, room.ctypes.data, 32, counter)) for _ in range(4)]
+        team = [
+            threading.Thread(target=run_rows, args=(machine_code, x, y, room.ctypes.data, 32, counter))
+            for _ in range(4)
+        ]
         for member in team:
             member.start()
         for member in team:
@@ -159,7 +183,7 @@ def test_a_team_at_work_at_the_same_time(machine_code):
         assert list(counter) == [36, 4]
 
 
-# --- calls ------------------------------------------------------------------------------------------------------------------------
+# --- calls ------------------------------------------------------------------------------------------------------------
 
 
 def all_provided(monkeypatch, problem, target):
@@ -290,7 +314,7 @@ def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch, lar
     assert len({work.keep[-1].address for work in works}) == 3
 
 
-# --- the buffer -------------------------------------------------------------------------------------------------------------------
+# --- the buffer -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -352,7 +376,7 @@ assert ok and os.waitpid(pid, 0)[1] == 0
     assert returned == 0, err
 
 
-# --- nothing beside it is touched -------------------------------------------------------------------------------------------------
+# --- nothing beside it is touched -------------------------------------------------------------------------------------
 
 GUARDED = (
     ("c16_f65_k3_causal_relu_f32", "auto", None),

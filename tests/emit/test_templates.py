@@ -9,10 +9,16 @@ import pytest
 import conv1d_codegen.emit
 from conv1d_codegen.emit import _templates
 
-FORMS = {name: str(form) for name, form in vars(_templates().get_template("instructions.ll.j2").module).items() if not name.startswith("_")}
+FORMS = {
+    name: str(form)
+    for name, form in vars(_templates().get_template("instructions.ll.j2").module).items()
+    if not name.startswith("_")
+}
 FILES = sorted(Path(conv1d_codegen.emit.__file__).parent.glob("*.py"))
 #: Words of LLVM's language that no Python should spell.
-LLVM = re.compile(r"llvm\.|\b(?:icmp|fcmp|getelementptr|shufflevector|insertelement|zeroinitializer|bitcast|alloca \[)\b|\bnsw\b")
+LLVM = re.compile(
+    r"llvm\.|\b(?:icmp|fcmp|getelementptr|shufflevector|insertelement|zeroinitializer|bitcast|alloca \[)\b|\bnsw\b"
+)
 
 
 def texts(path):
@@ -40,7 +46,10 @@ def test_every_form_is_used():
 def test_what_is_called_is_declared():
     for name, form in FORMS.items():
         called = re.findall(r"@(llvm\.[^(]+)\(", form)
-        assert not called or re.findall(r"@(llvm\.[^(]+)\(", FORMS[f"{name.removesuffix('_declaration')}_declaration"]) == called, name
+        assert (
+            not called
+            or re.findall(r"@(llvm\.[^(]+)\(", FORMS[f"{name.removesuffix('_declaration')}_declaration"]) == called
+        ), name
 
 
 def test_a_missing_field_is_an_error():

@@ -11,7 +11,9 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.plan import Plan
 
 
-@pytest.mark.parametrize(("width", "block"), [(width, block) for width in (1, 2, 4, 8, 16, 32) for block in (1, 2, 4, 8) if block <= width])
+@pytest.mark.parametrize(
+    ("width", "block"), [(width, block) for width in (1, 2, 4, 8, 16, 32) for block in (1, 2, 4, 8) if block <= width]
+)
 def test_the_shuffles_transpose(width, block):
     for rows in (1 << k for k in range(width.bit_length())):
         way = network(rows, width, block)
@@ -42,7 +44,12 @@ def test_tiles_of_any_height_are_turned(text, rows):
     for target in RUNNABLE:
         width = TARGETS[target].lanes(problem.dtype)
         plan = Plan("direct", "filters", width, 2, tuple(dict.fromkeys((rows, 1))), 4 * rows, 2)
-        assert_exact(problem, run_compiled(problem, x, w, b, target, plan=plan), expected(problem, x, w, b), f"@2x71 {target} {plan}")
+        assert_exact(
+            problem,
+            run_compiled(problem, x, w, b, target, plan=plan),
+            expected(problem, x, w, b),
+            f"@2x71 {target} {plan}",
+        )
 
 
 @pytest.mark.parametrize(("target", "register"), [("avx2", "%ymm"), ("avx512", "%zmm")])

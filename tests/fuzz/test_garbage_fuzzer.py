@@ -1,4 +1,6 @@
-"""Garbage for arguments, some hundreds of cases that are always the same: `garbage_fuzzer.py` says more, and runs longer."""
+"""Garbage for arguments, some hundreds of cases that are always the same: `garbage_fuzzer.py` says more, and runs
+longer.
+"""
 
 import contextlib
 import gc
@@ -49,7 +51,11 @@ def test_the_fuzzer_finds_what_is_planted(monkeypatch):
 
         return raises
 
-    for error in (KeyError("tap"), ZeroDivisionError("division by zero"), AttributeError("'int' object has no attribute 'x'")):
+    for error in (
+        KeyError("tap"),
+        ZeroDivisionError("division by zero"),
+        AttributeError("'int' object has no attribute 'x'"),
+    ):
         monkeypatch.setitem(fuzzer.DOORS, "layer", door(error))
         with pytest.raises(type(error)):
             fuzzer.run("layer 1")

@@ -1,4 +1,6 @@
-"""Random plans, orders of passes and mutated loops, a few that are always the same: `kernel_fuzzer.py` says more, and runs longer."""
+"""Random plans, orders of passes and mutated loops, a few that are always the same: `kernel_fuzzer.py` says more, and
+runs longer.
+"""
 
 import kernel_fuzzer as fuzzer
 import numpy as np

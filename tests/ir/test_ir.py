@@ -79,7 +79,11 @@ def test_nodes_that_make_no_sense(build, message):
         build()
 
 
-NODES = [cls for cls in vars(ir).values() if isinstance(cls, type) and cls.__module__ == ir.__name__ and dataclasses.is_dataclass(cls)]
+NODES = [
+    cls
+    for cls in vars(ir).values()
+    if isinstance(cls, type) and cls.__module__ == ir.__name__ and dataclasses.is_dataclass(cls)
+]
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)

@@ -75,7 +75,10 @@ LOST = {
     "masked in a list": (lambda x: list(map(masked, x)), r"MaskedArray'> in <class 'list'>, whose .* x\.filled"),
     "given as masked": (lambda x: Gives(masked(x)), r"MaskedArray'> in <class '.*Gives'>, whose .* x\.filled"),
     "units": (lambda x: x.view(Units), r"Units'>, whose arithmetic .* x\.to_value\(unit\)"),
-    "functions": (lambda x: x.view(Functions), r"Functions'>, whose arithmetic .* np\.asarray\(x\) takes the bare numbers"),
+    "functions": (
+        lambda x: x.view(Functions),
+        r"Functions'>, whose arithmetic .* np\.asarray\(x\) takes the bare numbers",
+    ),
     "sparse": (lambda _: Sparse(), r"Sparse'>, of which NumPy makes Python objects of shape \(\)\. .* x\.toarray\(\)"),
     "ragged": (lambda _: [[[1.0], [1.0, 2.0]]], "<class 'list'>, of which NumPy can make no array"),
     "torch bfloat16": (
@@ -83,10 +86,15 @@ LOST = {
         r"Tensor'>, of which NumPy can make no array: Got unsupported ScalarType BFloat16 .* x\.detach\(\)\.cpu\(\)\.float\(\)\.numpy\(\)",
     ),
     "torch with gradient": (
-        lambda _: Tensor(RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")),
+        lambda _: Tensor(
+            RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        ),
         r"requires grad.* x\.detach\(\)",
     ),
-    "torch on a device": (lambda _: Tensor(TypeError("can't convert cuda:0 device type tensor")), r"cuda:0.* x\.detach\(\)\.cpu\(\)"),
+    "torch on a device": (
+        lambda _: Tensor(TypeError("can't convert cuda:0 device type tensor")),
+        r"cuda:0.* x\.detach\(\)\.cpu\(\)",
+    ),
     "own error": (lambda _: Gives(KeyError("k")), "Gives'>, of which NumPy can make no array: 'k'"),
 }
 
@@ -173,11 +181,15 @@ def test_words_of_bfloat16_in_files():
     np.testing.assert_array_equal(layer.kernel, h)
     layer.kernel = words
     np.testing.assert_array_equal(layer(X.astype(BFLOAT16).view("V2")), y)
-    np.testing.assert_array_equal(Conv1D(6, 3, dtype="mixed_bfloat16", weights=[h, np.zeros(6)])(X.astype(BFLOAT16).view("V2")), y)
+    np.testing.assert_array_equal(
+        Conv1D(6, 3, dtype="mixed_bfloat16", weights=[h, np.zeros(6)])(X.astype(BFLOAT16).view("V2")), y
+    )
     for dtype in ("float32", "float64", "float16", "mixed_bfloat16"):
         other = Conv1D(6, 3, dtype=dtype)
         other.build((None, 8, 4))
-        with pytest.raises(TypeError, match=r"takes real numbers\. Received an array of dtype \|V2: HDF5 .*view\(ml_dtypes.bfloat16\)"):
+        with pytest.raises(
+            TypeError, match=r"takes real numbers\. Received an array of dtype \|V2: HDF5 .*view\(ml_dtypes.bfloat16\)"
+        ):
             other.set_weights([words, np.zeros(6)])
         if dtype != "mixed_bfloat16":
             with pytest.raises(TypeError, match=r"dtype \|V2: HDF5 .*view\(ml_dtypes.bfloat16\)"):
@@ -204,7 +216,9 @@ def test_integers_of_16_bits_are_refused_as_weights(word, dtype):
         layer(np.zeros((2, 8, 4), word))
 
 
-@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "u4", "i8", "u8", bool, "f2", ">f4", "f8", "longdouble", ml_dtypes.int4])
+@pytest.mark.parametrize(
+    "dtype", ["i1", "u1", "i4", "u4", "i8", "u8", bool, "f2", ">f4", "f8", "longdouble", ml_dtypes.int4]
+)
 def test_weights_of_other_types_are_numbers(dtype):
     layer = built((None, 8, 4), 6, 3)
     kernel = (KERNEL % 2).astype(dtype)
@@ -218,7 +232,8 @@ SMALL_FLOATS = [name for name in dir(ml_dtypes) if re.match(r"float\d", name)]
 @pytest.mark.parametrize("name", SMALL_FLOATS)
 def test_every_small_float_is_a_number(name):
     dtype = np.dtype(getattr(ml_dtypes, name))
-    x, kernel = (np.abs(np.sign(values)) + np.float32(1) for values in (X, KERNEL))  # 1 and 2: one of them has no 0, and no sign
+    # 1 and 2: one of them has no 0, and no sign
+    x, kernel = (np.abs(np.sign(values)) + np.float32(1) for values in (X, KERNEL))
     layer = built((None, 8, 4), 6, 3)
     layer.kernel = kernel.astype(dtype)
     np.testing.assert_array_equal(layer.kernel, kernel)

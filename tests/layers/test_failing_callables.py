@@ -1,4 +1,6 @@
-"""What a user's own function raises comes out as it is, and leaves the layer as it was: the next call is right, on any thread."""
+"""What a user's own function raises comes out as it is, and leaves the layer as it was: the next call is right, on any
+thread.
+"""
 
 import threading
 

@@ -57,7 +57,9 @@ def test_variance_scaling():
     assert deviation(scale=3.0, mode="fan_out", distribution="uniform") == pytest.approx(math.sqrt(3 / 300), rel=0.02)
     assert deviation(mode="fan_avg", distribution="untruncated_normal") == pytest.approx(math.sqrt(1 / 250), rel=0.02)
     assert deviation(distribution="normal") == deviation(distribution="Truncated_Normal")
-    assert deviation(input_axes=[0], output_axes=[2], distribution="uniform") == pytest.approx(math.sqrt(1 / 5), rel=0.02)
+    assert deviation(input_axes=[0], output_axes=[2], distribution="uniform") == pytest.approx(
+        math.sqrt(1 / 5), rel=0.02
+    )
 
 
 def test_fans():
@@ -86,7 +88,9 @@ def test_stft():
     np.testing.assert_allclose(signal @ real + 1j * (signal @ imaginary), spectrum, atol=1e-12)
     plain = initializers.STFT(window=None, scaling=None)((frames, 1, bins), "float64")[:, 0]
     np.testing.assert_allclose(signal @ plain, np.fft.rfft(signal).real, atol=1e-12)
-    own = initializers.STFT(window=np.full(frames, 2.0), scaling="spectrum", periodic=True)((frames, 1, bins), "float64")[:, 0]
+    own = initializers.STFT(window=np.full(frames, 2.0), scaling="spectrum", periodic=True)(
+        (frames, 1, bins), "float64"
+    )[:, 0]
     np.testing.assert_allclose(own, plain / frames, atol=1e-12)
     assert initializers.STFT(window="hamming", periodic=True)((frames, 1, bins)).dtype == np.float32
     with pytest.raises(ValueError, match=r"Unknown window type.*'kaiser'"):
@@ -126,11 +130,18 @@ def test_names_and_configs(name):
 
 
 def test_what_keras_writes_for_objects_in_a_config():
-    seed = {"module": "keras.random", "class_name": "SeedGenerator", "config": {"name": "s", "seed": 7}, "registered_name": None}
+    seed = {
+        "module": "keras.random",
+        "class_name": "SeedGenerator",
+        "config": {"name": "s", "seed": 7},
+        "registered_name": None,
+    }
     item = initializers.get({"class_name": "HeNormal", "config": {"seed": seed}})
     np.testing.assert_array_equal(item((9,)), initializers.HeNormal(seed=7)((9,)))
     value = {"class_name": "__numpy__", "config": {"value": [1.0, 2.0], "dtype": "float32"}}
-    np.testing.assert_array_equal(initializers.get({"class_name": "Constant", "config": {"value": value}})((2,)), [1, 2])
+    np.testing.assert_array_equal(
+        initializers.get({"class_name": "Constant", "config": {"value": value}})((2,)), [1, 2]
+    )
 
 
 def test_keras_2_9_config():
@@ -150,7 +161,9 @@ def test_other_identifiers():
     assert initializers.get(initializers.serialize(own), {"own": own}) is own
     array = initializers.get(np.arange(6).reshape(3, 2))
     np.testing.assert_array_equal(array((3, 2)), [[0, 1], [2, 3], [4, 5]])
-    with pytest.raises(ValueError, match=r"Expected `shape` to be \(3, 2\) for direct tensor as initializer. Received shape=\(3, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"Expected `shape` to be \(3, 2\) for direct tensor as initializer. Received shape=\(3, 3\)"
+    ):
         array((3, 3))
     again = initializers.get(json.loads(json.dumps(initializers.serialize(array))))
     np.testing.assert_array_equal(again((3, 2)), array((3, 2)))
@@ -166,7 +179,10 @@ def test_other_identifiers():
         (lambda: initializers.VarianceScaling(distribution="x"), "Invalid `distribution` argument: x"),
         (lambda: initializers.HeNormal(seed=1.5), "`seed` argument should be an instance .* Received: seed=1.5"),
         (lambda: initializers.get("orthogonal")((3,)), r"at least two-dimensional. Received: shape=\(3,\) of rank 1"),
-        (lambda: initializers.get("identity")((3, 4, 6)), r"only be used for 2D matrices. Received: shape=\(3, 4, 6\) of rank 3."),
+        (
+            lambda: initializers.get("identity")((3, 4, 6)),
+            r"only be used for 2D matrices. Received: shape=\(3, 4, 6\) of rank 3.",
+        ),
         (lambda: initializers.STFT(side="x"), "side should be 'real' or 'imag', not x"),
         (lambda: initializers.STFT(scaling="x"), "Received scaling=x"),
     ],

@@ -1,4 +1,6 @@
-"""Layers recorded from Keras 3 (see `data/record_keras.py`): their configs load, and their weights give their outputs."""
+"""Layers recorded from Keras 3 (see `data/record_keras.py`): their configs load, and their weights
+give their outputs.
+"""
 
 import json
 import pathlib
@@ -31,12 +33,15 @@ def as_keras_2_9(config):
 
 
 def tolerance(layer, x, weights):
-    """How far a correct layer may be from the formula in float64: the bound of the sum, through the activation, and 8 ulp for that."""
+    """How far a correct layer may be from the formula in float64: the bound of the sum, through the activation, and 8
+    ulp for that.
+    """
     kernel, bias = (*weights, None)[:2]
     linear = layer.problem.with_(activation=activations.fusable("linear"))
     z, bound = reference.conv1d(x, kernel, bias, linear), reference.error_bound(x, kernel, bias, linear)
     y = layer.activation(z)
-    if activations.fusable(layer.activation) is None:  # a row's outputs depend on all of the row, no more than twice as much
+    # a row's outputs depend on all of the row, no more than twice as much
+    if activations.fusable(layer.activation) is None:
         moved = 2 * bound.max()
     else:
         moved = np.maximum(*(np.abs(layer.activation(z + side * bound) - y) for side in (-1, 1)))
@@ -60,7 +65,9 @@ def test_recorded_layer(number, form):
     else:
         formula, allowed = tolerance(layer, x, weights)
         for name, values in (("ours", ours), ("Keras's", y)):
-            assert (np.abs(values - formula) <= allowed).all(), f"{name} {layer.problem}, off by {np.abs(values - formula).max()}"
+            assert (np.abs(values - formula) <= allowed).all(), (
+                f"{name} {layer.problem}, off by {np.abs(values - formula).max()}"
+            )
     np.testing.assert_allclose(layer.losses, recorded["losses"], rtol=1e-5)
 
 

@@ -92,7 +92,9 @@ def test_empty_batches_and_sequences():
     assert layer(np.zeros((0, 8, 4), np.float32)).shape == (0, 6, 6)
     assert layer(np.zeros((2, 0, 8, 4), np.float32)).shape == (2, 0, 6, 6)
     for padding, first in itertools.product(("same", "causal"), (True, False)):
-        layer = Conv1D(6, 3, padding=padding, data_format="channels_first" if first else "channels_last", activation="log_softmax")
+        layer = Conv1D(
+            6, 3, padding=padding, data_format="channels_first" if first else "channels_last", activation="log_softmax"
+        )
         x = np.zeros((3, 4, 0) if first else (3, 0, 4), np.float32)
         assert layer(x).shape == layer.compute_output_shape(x.shape) == ((3, 6, 0) if first else (3, 0, 6))
     with pytest.raises(ValueError, match="Computed output size would be zero or negative"):
@@ -104,7 +106,11 @@ def test_compute_output_shape_keeps_unknown_sizes():
     assert Conv1D(2, 3, padding="same", strides=2).compute_output_shape([None, 9, None]) == (None, 5, 2)
     assert Conv1D(2, 3, data_format="channels_first").compute_output_shape((3, 4, 10)) == (3, 2, 8)
     assert Conv1D(4, 3, activation="glu").compute_output_shape((3, 10, 4)) == (3, 8, 2)
-    assert Conv1D(4, 3, activation="glu", data_format="channels_first").compute_output_shape((3, 4, None)) == (3, 4, None)
+    assert Conv1D(4, 3, activation="glu", data_format="channels_first").compute_output_shape((3, 4, None)) == (
+        3,
+        4,
+        None,
+    )
     assert Conv1D(2, 3, options={"explicit_padding": (4, 1)}).compute_output_shape((3, 10, 4)) == (3, 13, 2)
     with pytest.raises(ValueError, match="axis size must be divisible by 2"):
         Conv1D(3, 3, activation="glu").compute_output_shape((3, 10, 4))
@@ -216,10 +222,14 @@ def test_rows_are_the_last_axis_in_channels_first_too():
     np.testing.assert_allclose(layer(integers((2, 4, 9))).sum(-1), 1.0, rtol=1e-6)
 
 
-@pytest.mark.parametrize("wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0])
+@pytest.mark.parametrize(
+    "wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0]
+)
 def test_an_activation_that_makes_something_else(wrong):
     layer = Conv1D(8, 3, activation=wrong, name="odd")
-    with pytest.raises(ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"
+    ):
         layer(np.ones((2, 10, 4), np.float32))
 
 
@@ -300,8 +310,11 @@ def test_convolution_op_directly():
     y = layer.convolution_op(x, layer.kernel)
     problem = layer.problem.with_(padding="valid", use_bias=False, activation=activations.fusable(None))
     np.testing.assert_array_equal(y, reference.conv1d(x, layer.kernel, None, problem))
-    assert layer.convolution_op(x, np.ones((5, 2, 10), np.float32)).shape == (2, 4, 10)  # two groups, by the kernel's shape
-    with pytest.raises(ValueError, match=r"inputs of 4 channels with a kernel of shape .* Received kernel of shape \(3, 3, 6\)"):
+    # two groups, by the kernel's shape
+    assert layer.convolution_op(x, np.ones((5, 2, 10), np.float32)).shape == (2, 4, 10)
+    with pytest.raises(
+        ValueError, match=r"inputs of 4 channels with a kernel of shape .* Received kernel of shape \(3, 3, 6\)"
+    ):
         layer.convolution_op(x, np.ones((3, 3, 6)))
     with pytest.raises(ValueError, match="Computed output size would be zero or negative"):
         layer.convolution_op(x[:, :4], layer.kernel)

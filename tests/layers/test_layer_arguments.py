@@ -18,27 +18,51 @@ SIZE = "The `{}` argument must be a tuple of 1 integers. Received {}={}"
 CONSTRUCTOR = [
     ({"filters": 0}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=0."),
     ({"filters": -1}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=-1."),
-    ({"filters": None}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=None."),
-    ({"filters": 4.0}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=4.0."),
+    (
+        {"filters": None},
+        "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=None.",
+    ),
+    (
+        {"filters": 4.0},
+        "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=4.0.",
+    ),
     ({"filters": "4"}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=4."),
-    ({"filters": True}, "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=True."),
-    ({"kernel_size": 0}, SIZE.format("kernel_size", "kernel_size", "0, including values {0} that do not satisfy `value > 0`")),
+    (
+        {"filters": True},
+        "Invalid value for argument `filters`. Expected a strictly positive value. Received filters=True.",
+    ),
+    (
+        {"kernel_size": 0},
+        SIZE.format("kernel_size", "kernel_size", "0, including values {0} that do not satisfy `value > 0`"),
+    ),
     ({"kernel_size": (1, 2)}, SIZE.format("kernel_size", "kernel_size", "(1, 2)")),
     ({"kernel_size": 3.0}, SIZE.format("kernel_size", "kernel_size", "3.0")),
     ({"kernel_size": None}, SIZE.format("kernel_size", "kernel_size", "None")),
     ({"kernel_size": "3"}, SIZE.format("kernel_size", "kernel_size", "3")),
     ({"kernel_size": True}, SIZE.format("kernel_size", "kernel_size", "True")),
     ({"kernel_size": {3}, "strides": ()}, SIZE.format("strides", "strides", "()")),
-    ({"kernel_size": ("a",)}, SIZE.format("kernel_size", "kernel_size", "('a',), including element a of type <class 'str'>")),
-    ({"kernel_size": (3.7,)}, SIZE.format("kernel_size", "kernel_size", "(3.7,), including element 3.7 of type <class 'float'>")),
+    (
+        {"kernel_size": ("a",)},
+        SIZE.format("kernel_size", "kernel_size", "('a',), including element a of type <class 'str'>"),
+    ),
+    (
+        {"kernel_size": (3.7,)},
+        SIZE.format("kernel_size", "kernel_size", "(3.7,), including element 3.7 of type <class 'float'>"),
+    ),
     ({"strides": 0}, SIZE.format("strides", "strides", "0, including values {0} that do not satisfy `value > 0`")),
     ({"strides": -1}, SIZE.format("strides", "strides", "-1, including values {-1} that do not satisfy `value > 0`")),
-    ({"dilation_rate": 0}, SIZE.format("dilation_rate", "dilation_rate", "0, including values {0} that do not satisfy `value > 0`")),
+    (
+        {"dilation_rate": 0},
+        SIZE.format("dilation_rate", "dilation_rate", "0, including values {0} that do not satisfy `value > 0`"),
+    ),
     (
         {"strides": 2, "dilation_rate": 2},
         "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides=(2,) and dilation_rate=(2,)",
     ),
-    ({"padding": "full"}, "The `padding` argument must be a list/tuple or one of {'valid', 'same', 'causal'}. Received: full"),
+    (
+        {"padding": "full"},
+        "The `padding` argument must be a list/tuple or one of {'valid', 'same', 'causal'}. Received: full",
+    ),
     ({"padding": [1, 1]}, "`padding` must be either `'valid'` or `'same'`. Received [1, 1]."),
     (
         {"data_format": "NWC"},
@@ -64,8 +88,14 @@ CONSTRUCTOR = [
     ({"bogus": 1}, "Unrecognized keyword arguments passed to Conv1D: {'bogus': 1}"),
     ({"lora_rank": 4}, "Unrecognized keyword arguments passed to Conv1D: {'lora_rank': 4}"),
     ({"trainable": 1}, "Expected `trainable` to be a boolean. Received: trainable=1 (of type <class 'int'>)"),
-    ({"name": 5}, "Argument `name` must be a string and cannot contain character `/`. Received: name=5 (of type <class 'int'>)"),
-    ({"name": "a/b"}, "Argument `name` must be a string and cannot contain character `/`. Received: name=a/b (of type <class 'str'>)"),
+    (
+        {"name": 5},
+        "Argument `name` must be a string and cannot contain character `/`. Received: name=5 (of type <class 'int'>)",
+    ),
+    (
+        {"name": "a/b"},
+        "Argument `name` must be a string and cannot contain character `/`. Received: name=a/b (of type <class 'str'>)",
+    ),
     (
         {"dtype": "foo"},
         "Cannot convert 'foo' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', 'mixed_bfloat16', "
@@ -76,17 +106,29 @@ CONSTRUCTOR = [
         {"dtype": "int8"},
         "Cannot convert `policy` into a valid pair (`mode`, `source_name`) to instantiate `QuantizedDTypePolicy`. Received: policy=int8",
     ),
-    ({"dtype": 5}, "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype=5"),
-    ({"dtype": {}}, "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={}"),
+    (
+        {"dtype": 5},
+        "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype=5",
+    ),
+    (
+        {"dtype": {}},
+        "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: dtype={}",
+    ),
     ({"dtype": {"config": {"name": 3}}}, "Cannot interpret `dtype` argument."),
     ({"dtype": {"config": None}}, "Cannot interpret `dtype` argument."),
-    ({"input_shape": (10, -1)}, "Cannot convert '(10, -1)' to a shape. Found invalid dimension '-1' of type '<class 'int'>'."),
+    (
+        {"input_shape": (10, -1)},
+        "Cannot convert '(10, -1)' to a shape. Found invalid dimension '-1' of type '<class 'int'>'.",
+    ),
     (
         {"options": {"algorithm": "winograd"}},
         "CompileOptions.algorithm must be one of auto, direct, depthwise, cook_toom, generic. Received: 'winograd'.",
     ),
     ({"options": {"num_threads": 0}}, "CompileOptions.num_threads takes integers of 1 or more. Received: 0."),
-    ({"options": {"explicit_padding": (1, -1)}}, "CompileOptions.explicit_padding takes integers of 0 or more. Received: -1."),
+    (
+        {"options": {"explicit_padding": (1, -1)}},
+        "CompileOptions.explicit_padding takes integers of 0 or more. Received: -1.",
+    ),
 ]
 
 
@@ -102,12 +144,28 @@ def test_constructor_errors(arguments, message):
         ({"padding": None}, AttributeError, "'NoneType' object has no attribute 'lower'"),
         ({"padding": 1}, AttributeError, "'int' object has no attribute 'lower'"),
         ({"input_shape": 5}, TypeError, "`input_shape` must be a tuple of integers and None. Received: input_shape=5"),
-        ({"options": 5}, TypeError, "`options` must be a CompileOptions, a dict of its fields, or None. Received: options=5"),
+        (
+            {"options": 5},
+            TypeError,
+            "`options` must be a CompileOptions, a dict of its fields, or None. Received: options=5",
+        ),
         ({"options": {"num_threads": 1.5}}, TypeError, "CompileOptions.num_threads takes integers. Received: 1.5"),
-        ({"options": {"explicit_padding": 3}}, TypeError, "CompileOptions.explicit_padding must be a pair .* Received: 3"),
-        ({"options": {"strided_dilation": 1}}, TypeError, "CompileOptions.strided_dilation must be True or False. Received: 1"),
+        (
+            {"options": {"explicit_padding": 3}},
+            TypeError,
+            "CompileOptions.explicit_padding must be a pair .* Received: 3",
+        ),
+        (
+            {"options": {"strided_dilation": 1}},
+            TypeError,
+            "CompileOptions.strided_dilation must be True or False. Received: 1",
+        ),
         ({"options": {"plan": "fast"}}, TypeError, "CompileOptions.plan must be a Plan or None. Received: 'fast'"),
-        ({"options": {"target": 3}}, TypeError, "CompileOptions.target must be a Target, the name of one, or None. Received: 3"),
+        (
+            {"options": {"target": 3}},
+            TypeError,
+            "CompileOptions.target must be a Target, the name of one, or None. Received: 3",
+        ),
         ({"options": {"speed": 3}}, TypeError, "unexpected keyword argument 'speed'"),
     ],
 )
@@ -117,9 +175,27 @@ def test_other_errors(arguments, error, message):
 
 
 def test_errors_come_in_the_order_of_keras():
-    wrong = {"kernel_size": 0, "strides": 0, "padding": "full", "data_format": "x", "activation": "foo", "groups": 0, "filters": 0}
-    fixes = {"kernel_size": 3, "strides": 2, "padding": "same", "data_format": None, "activation": None, "filters": 4, "groups": 1}
-    for name, word in zip(fixes, ("kernel_size", "strides", "padding", "data_format", "activation", "filters", "groups"), strict=True):
+    wrong = {
+        "kernel_size": 0,
+        "strides": 0,
+        "padding": "full",
+        "data_format": "x",
+        "activation": "foo",
+        "groups": 0,
+        "filters": 0,
+    }
+    fixes = {
+        "kernel_size": 3,
+        "strides": 2,
+        "padding": "same",
+        "data_format": None,
+        "activation": None,
+        "filters": 4,
+        "groups": 1,
+    }
+    for name, word in zip(
+        fixes, ("kernel_size", "strides", "padding", "data_format", "activation", "filters", "groups"), strict=True
+    ):
         with pytest.raises(ValueError, match=word):
             Conv1D(**wrong, dilation_rate=2)
         wrong[name] = fixes[name]
@@ -178,16 +254,30 @@ BUILD = [
         "Computed output size would be zero or negative. Received `inputs shape=(2, 8, 4)`, `kernel shape=(9, 4, 6)`, "
         "`dilation_rate=[1]`, `strides=(1,)`, `padding=valid`.",
     ),
-    ({"dilation_rate": 4}, (None, 8, 4), "Computed output size would be zero or negative. Received `inputs shape=(None, 8, 4)`"),
+    (
+        {"dilation_rate": 4},
+        (None, 8, 4),
+        "Computed output size would be zero or negative. Received `inputs shape=(None, 8, 4)`",
+    ),
     ({}, (2, 8, 0), "The channel dimension of the inputs must be positive. The input_shape received is (2, 8, 0)."),
-    ({}, (2, 8, 4.0), "Cannot convert '(2, 8, 4.0)' to a shape. Found invalid dimension '4.0' of type '<class 'float'>'."),
-    ({"dilation_rate": 2**62, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**46 bytes. Received: kernel_size=3"),
+    (
+        {},
+        (2, 8, 4.0),
+        "Cannot convert '(2, 8, 4.0)' to a shape. Found invalid dimension '4.0' of type '<class 'float'>'.",
+    ),
+    (
+        {"dilation_rate": 2**62, "padding": "same"},
+        (2, 8, 4),
+        "Sizes are limited to 2**46 bytes. Received: kernel_size=3",
+    ),
     ({"strides": 2**63, "padding": "same"}, (2, 8, 4), "Sizes are limited to 2**46 bytes. Received: kernel_size=3"),
     ({"filters": 2**61}, (2, 8, 4), "which no address space holds"),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "shape", "message"), BUILD, ids=[f"{arguments} {shape}" for arguments, shape, _ in BUILD])
+@pytest.mark.parametrize(
+    ("arguments", "shape", "message"), BUILD, ids=[f"{arguments} {shape}" for arguments, shape, _ in BUILD]
+)
 def test_build_errors(arguments, shape, message):
     layer = made(**arguments, name="c")
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -216,10 +306,13 @@ def test_before_build():
         with pytest.raises(AttributeError, match=f"You must build the layer before accessing `{name}`."):
             setattr(layer, name, np.zeros(3))
     with pytest.raises(
-        ValueError, match=r"You tried to call `count_params` on layer 'c', but the layer isn't built. You can build it manually"
+        ValueError,
+        match=r"You tried to call `count_params` on layer 'c', but the layer isn't built. You can build it manually",
     ):
         layer.count_params()
-    with pytest.raises(ValueError, match=r"on layer 'c' with a weight list of length 1, but the layer was expecting 0 weights."):
+    with pytest.raises(
+        ValueError, match=r"on layer 'c' with a weight list of length 1, but the layer was expecting 0 weights."
+    ):
         layer.set_weights([np.zeros(3)])
     with pytest.raises(ValueError, match="Layer 'c' isn't built"):
         layer.dump("problem")
@@ -229,7 +322,9 @@ def test_before_build():
 NO_FLOATS = [np.zeros((2, 8, 4), dtype) for dtype in (np.int32, bool, np.complex64, object, "M8[s]", "S3")]
 
 
-@pytest.mark.parametrize("inputs", [*NO_FLOATS, [[[1, 2, 3, 4]]], [[[1.0], [1.0, 2.0]]], "abc", None, object()], ids=label)
+@pytest.mark.parametrize(
+    "inputs", [*NO_FLOATS, [[[1, 2, 3, 4]]], [[[1.0], [1.0, 2.0]]], "abc", None, object()], ids=label
+)
 def test_inputs_that_are_not_floats(inputs):
     layer = made()
     with pytest.raises(TypeError, match=r"Conv1D takes an array of real floating-point numbers. Received: <class '"):
@@ -243,23 +338,30 @@ def test_inputs_of_other_shapes():
     layer = made(name="c")
     layer(np.zeros((2, 8, 4), np.float32))
     with pytest.raises(
-        ValueError, match="layer 'c' is incompatible with the layer: expected axis -1 of input shape to have value 4, but received"
+        ValueError,
+        match="layer 'c' is incompatible with the layer: expected axis -1 of input shape to have value 4, but received",
     ):
         layer(np.zeros((2, 8, 5), np.float32))
     for shape in ((), (4,), (8, 4)):
         with pytest.raises(ValueError, match=f"expected min_ndim=3, found ndim={len(shape)}"):
             layer(np.zeros(shape, np.float32))
-    with pytest.raises(ValueError, match=r"Computed output size would be zero or negative. Received `inputs shape=\(2, 2, 4\)`"):
+    with pytest.raises(
+        ValueError, match=r"Computed output size would be zero or negative. Received `inputs shape=\(2, 2, 4\)`"
+    ):
         layer(np.zeros((2, 2, 4), np.float32))
     first = made(data_format="channels_first")
     first.build((None, 4, None))
-    with pytest.raises(ValueError, match=r"expected axis 1 of input shape to have value 4, but received input with shape \(2, 5, 8\)"):
+    with pytest.raises(
+        ValueError, match=r"expected axis 1 of input shape to have value 4, but received input with shape \(2, 5, 8\)"
+    ):
         first(np.zeros((2, 5, 8), np.float32))
 
 
 def test_autocast():
     layer = made(autocast=False)
-    with pytest.raises(TypeError, match=r"takes an array of float32 \(the layer has autocast=False\). Received: .* of dtype float64"):
+    with pytest.raises(
+        TypeError, match=r"takes an array of float32 \(the layer has autocast=False\). Received: .* of dtype float64"
+    ):
         layer(np.zeros((2, 8, 4)))
     assert layer(np.zeros((2, 8, 4), np.float32)).dtype == np.float32
 
@@ -274,7 +376,11 @@ def test_out_errors():
     for out, error, message in (
         ([0.0], TypeError, "`out` must be a NumPy array. Received: <class 'list'>."),
         (np.zeros((2, 6, 4)), ValueError, r"`out` must have dtype float32 .* Received: dtype\('float64'\)"),
-        (np.zeros((2, 6, 4), ">f4"), ValueError, r"`out` must have dtype float32 in native byte order. Received: dtype\('>f4'\)"),
+        (
+            np.zeros((2, 6, 4), ">f4"),
+            ValueError,
+            r"`out` must have dtype float32 in native byte order. Received: dtype\('>f4'\)",
+        ),
         (np.zeros((2, 7, 4), np.float32), ValueError, r"`out` must have shape \(2, 6, 4\). Received: \(2, 7, 4\)."),
         (big[:, ::2][:, :6], ValueError, "`out` must be C-contiguous, aligned and writeable"),
         (np.zeros((2, 4, 6), np.float32).transpose(0, 2, 1), ValueError, "`out` must be C-contiguous"),

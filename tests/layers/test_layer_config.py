@@ -21,7 +21,15 @@ def own_activation(x):
 
 CONFIGS = [
     {},
-    {"strides": 2, "padding": "SAME", "groups": 2, "activation": "gelu", "use_bias": False, "name": "mine", "trainable": False},
+    {
+        "strides": 2,
+        "padding": "SAME",
+        "groups": 2,
+        "activation": "gelu",
+        "use_bias": False,
+        "name": "mine",
+        "trainable": False,
+    },
     {"dilation_rate": [3], "padding": "causal", "data_format": "channels_first", "dtype": "mixed_float16"},
     {"kernel_initializer": initializers.HeNormal(seed=3), "bias_initializer": initializers.Constant(0.5)},
     {"kernel_regularizer": "l2", "bias_regularizer": regularizers.L1L2(0.1, 0.2), "activity_regularizer": "l1"},
@@ -82,7 +90,12 @@ def test_config_of_keras_2_9():
         "bias_constraint": None,
     }
     layer = Conv1D.from_config(config)
-    assert (layer.name, layer.padding, layer.dilation_rate, layer.batch_input_shape) == ("conv1d_3", "causal", (2,), (None, 10, 128))
+    assert (layer.name, layer.padding, layer.dilation_rate, layer.batch_input_shape) == (
+        "conv1d_3",
+        "causal",
+        (2,),
+        (None, 10, 128),
+    )
     assert layer.activation is activations.silu
     assert layer(np.zeros((2, 10, 128), np.float32)).shape == (2, 10, 32)
     del config["groups"], config["batch_input_shape"]
@@ -106,7 +119,9 @@ def test_names():
 
 
 @pytest.mark.parametrize(
-    "make", [copy.deepcopy, copy.copy, lambda layer: pickle.loads(pickle.dumps(layer))], ids=["deepcopy", "copy", "pickle"]
+    "make",
+    [copy.deepcopy, copy.copy, lambda layer: pickle.loads(pickle.dumps(layer))],
+    ids=["deepcopy", "copy", "pickle"],
 )
 def test_copies(make):
     layer = built((None, 8, 4), 6, 3, activation=own_activation, kernel_regularizer="l2")
@@ -132,4 +147,6 @@ def test_dump():
 
 def test_the_package_imports_no_compiler():
     code = "import sys, conv1d_codegen; conv1d_codegen.Conv1D(4, 3); print([m for m in ('llvmlite', 'jinja2') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

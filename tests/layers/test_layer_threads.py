@@ -207,7 +207,14 @@ def child():
     assert Conv1D(8, 3, dtype="bfloat16", use_bias=False)(x).shape == (1, 28, 8)
 meanwhile(child, child, begun)
 """
-        for module in ("numpy.random", "ml_dtypes", "conv1d_codegen.compiler", "conv1d_codegen.machine.jit", "llvmlite.binding", "jinja2")
+        for module in (
+            "numpy.random",
+            "ml_dtypes",
+            "conv1d_codegen.compiler",
+            "conv1d_codegen.machine.jit",
+            "llvmlite.binding",
+            "jinja2",
+        )
     },
     # The first compilation of the process, with its imports, at any moment of it.
     "compile": """
@@ -275,7 +282,9 @@ def test_a_child_that_is_forked_meanwhile_builds_and_calls(when):
 
 
 def test_no_lock_of_the_package_is_left_to_a_fork():
-    """Every lock is COMPILING, a ProcessLock, or one that is replaced in the child; so a new one must be thought about."""
+    """Every lock is COMPILING, a ProcessLock, or one that is replaced in the child; so a new one
+    must be thought about.
+    """
     from pathlib import Path
 
     import conv1d_codegen

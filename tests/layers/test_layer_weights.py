@@ -38,16 +38,22 @@ def test_weights():
 def test_weight_errors():
     layer = built((None, 8, 4), 4, 3, name="c")
     kernel, bias = layer.get_weights()
-    with pytest.raises(ValueError, match=r"on layer 'c' with a weight list of length 1, but the layer was expecting 2 weights."):
+    with pytest.raises(
+        ValueError, match=r"on layer 'c' with a weight list of length 1, but the layer was expecting 2 weights."
+    ):
         layer.set_weights([kernel])
     message = r"Layer c weight shape \(4,\) is not compatible with provided weight shape \(5,\)."
     with pytest.raises(ValueError, match=message):
         layer.set_weights([np.zeros_like(kernel), np.zeros(5)])
     np.testing.assert_array_equal(layer.kernel, kernel)  # all or none
-    with pytest.raises(ValueError, match=r"Layer c weight shape \(3, 4, 4\) is not compatible with provided weight shape \(3, 4, 5\)."):
+    with pytest.raises(
+        ValueError, match=r"Layer c weight shape \(3, 4, 4\) is not compatible with provided weight shape \(3, 4, 5\)."
+    ):
         layer.kernel = np.zeros((3, 4, 5))
     for wrong in (np.zeros((3, 4, 4), complex), np.full((3, 4, 4), None), np.full((3, 4, 4), "a")):
-        with pytest.raises(TypeError, match=r"The weight `kernel` of layer c takes real numbers. Received an array of dtype"):
+        with pytest.raises(
+            TypeError, match=r"The weight `kernel` of layer c takes real numbers. Received an array of dtype"
+        ):
             layer.kernel = wrong
     with pytest.raises(ValueError, match="read-only"):
         layer.kernel[0] = 1
@@ -55,7 +61,17 @@ def test_weight_errors():
         layer.bias.flags.writeable = True
     with pytest.raises(ValueError, match="You cannot add new elements of state"):
         layer.build((None, 8, 4))
-    for name in ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation", "use_bias"):
+    for name in (
+        "filters",
+        "kernel_size",
+        "strides",
+        "padding",
+        "data_format",
+        "dilation_rate",
+        "groups",
+        "activation",
+        "use_bias",
+    ):
         with pytest.raises(AttributeError, match=r"no setter|can't set"):
             setattr(layer, name, 1)
     layer = built((None, 8, 4), 4, 3, use_bias=False, name="c")
@@ -75,7 +91,9 @@ def test_initial_weights():
         layer(np.zeros((1, 8, 4), np.float32))
     assert not layer.built
     layer = Conv1D(6, 3, kernel_initializer=kernel, bias_initializer=lambda shape, dtype: np.zeros(3), name="c")
-    with pytest.raises(ValueError, match=r"The initializer of `bias` must give an array of shape \(6,\). Received one of shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"The initializer of `bias` must give an array of shape \(6,\). Received one of shape \(3,\)"
+    ):
         layer.build((None, 8, 4))
     layer = Conv1D(6, 3, kernel_initializer=None, bias_initializer=None)
     layer.build((None, 8, 4))
@@ -89,7 +107,12 @@ def test_initial_weights():
 
 def test_losses():
     layer = Conv1D(
-        2, 3, kernel_initializer="ones", kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer=regularizers.L1(1.0)
+        2,
+        3,
+        kernel_initializer="ones",
+        kernel_regularizer="l2",
+        bias_regularizer="l1",
+        activity_regularizer=regularizers.L1(1.0),
     )
     x = np.ones((2, 5, 3), np.float32)
     layer.build(x.shape)

@@ -62,7 +62,13 @@ KERAS_2 = {
 def test_whole_configs(config):
     layer = Conv1D.from_config(json.loads(json.dumps(config)))
     assert layer.name == config["name"]
-    assert (layer.filters, layer.kernel_size, layer.strides, layer.padding, layer.use_bias) == (8, (3,), (2,), "same", True)
+    assert (layer.filters, layer.kernel_size, layer.strides, layer.padding, layer.use_bias) == (
+        8,
+        (3,),
+        (2,),
+        "same",
+        True,
+    )
     assert layer.batch_input_shape[-1] == 6
     assert layer.activation is activations.relu
     assert (layer.kernel_regularizer.l1, layer.kernel_regularizer.l2) == (0.0, 0.009999999776482582)
@@ -79,16 +85,23 @@ def test_whole_configs(config):
 
 
 def test_keras_1_more():
-    atrous = Conv1D.from_config({**KERAS_1, "subsample_length": 1, "atrous_rate": 2, "border_mode": "valid", "bias": False})
+    atrous = Conv1D.from_config(
+        {**KERAS_1, "subsample_length": 1, "atrous_rate": 2, "border_mode": "valid", "bias": False}
+    )
     assert (atrous.dilation_rate, atrous.padding, atrous.bias, atrous.bias_regularizer.l1) == ((2,), "valid", None, 0.5)
     config = {name: value for name, value in KERAS_1.items() if name != "batch_input_shape"}
     assert Conv1D.from_config({**config, "input_length": 12}).batch_input_shape == (None, 12, 6)
     assert Conv1D.from_config({**config, "input_dim": None}).batch_input_shape is None
-    minmax = Conv1D.from_config({**config, "W_constraint": {"name": "MinMaxNorm", "low": 0.5, "high": 3.0, "rate": 0.9, "axis": 0}})
+    minmax = Conv1D.from_config(
+        {**config, "W_constraint": {"name": "MinMaxNorm", "low": 0.5, "high": 3.0, "rate": 0.9, "axis": 0}}
+    )
     assert minmax.kernel_constraint.get_config() == {"min_value": 0.5, "max_value": 3.0, "rate": 0.9, "axis": 0}
     # Not from JSON: Keras 1.0 keeps factors as arrays.
     arrays = {"name": "WeightRegularizer", "l1": np.array(0.5, np.float32), "l2": np.array(0.25, np.float32)}
-    assert Conv1D.from_config({**config, "W_regularizer": arrays}).kernel_regularizer.get_config() == {"l1": 0.5, "l2": 0.25}
+    assert Conv1D.from_config({**config, "W_regularizer": arrays}).kernel_regularizer.get_config() == {
+        "l1": 0.5,
+        "l2": 0.25,
+    }
     for init in (
         "uniform",
         "lecun_uniform",
@@ -136,20 +149,28 @@ def test_initializers_of_tensorflow_1_have_a_dtype(name):
     assert old.get_config() == new.get_config()
     if name != "Identity":
         layer = Conv1D.from_config(
-            {**KERAS_2, "kernel_initializer": {"class_name": name, "config": {**TENSORFLOW_1[name], "dtype": "float32"}}}
+            {
+                **KERAS_2,
+                "kernel_initializer": {"class_name": name, "config": {**TENSORFLOW_1[name], "dtype": "float32"}},
+            }
         )
         layer.build((None, 10, 6))
         assert layer.kernel.dtype == np.float32
 
 
 def test_other_forms_of_values():
-    uniform = initializers.get({"class_name": "RandomUniform", "config": {"minval": 0, "maxval": None, "seed": None, "dtype": "float32"}})
+    uniform = initializers.get(
+        {"class_name": "RandomUniform", "config": {"minval": 0, "maxval": None, "seed": None, "dtype": "float32"}}
+    )
     assert (uniform.minval, uniform.maxval) == (0, 1.0)
     array = {"class_name": "__numpy__", "config": {"value": [1.0] * 8, "dtype": "float32"}}
     layer = Conv1D.from_config({**KERAS_2, "bias_initializer": {"class_name": "Constant", "config": {"value": array}}})
     layer.build((None, 10, 6))
     assert (layer.bias == 1).all()
-    policy = {"class_name": "PolicyV1", "config": {"name": "mixed_float16", "loss_scale": {"class_name": "DynamicLossScale", "config": {}}}}
+    policy = {
+        "class_name": "PolicyV1",
+        "config": {"name": "mixed_float16", "loss_scale": {"class_name": "DynamicLossScale", "config": {}}},
+    }
     assert Conv1D.from_config({**KERAS_2, "dtype": policy}).compute_dtype == "float16"
     assert Conv1D.from_config({**KERAS_2, "dtype": None}).compute_dtype == "float32"
     shape = {"class_name": "TensorShape", "items": [None, 10, 6]}

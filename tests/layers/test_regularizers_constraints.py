@@ -29,7 +29,9 @@ def test_norms():
     np.testing.assert_allclose(constraints.get("max_norm")(W)[:, 0, 0], np.array([3, -4]) * 2 / 5, rtol=1e-6)
     np.testing.assert_allclose(constraints.get("max_norm")(W)[:, 0, 1], [-1, 0], rtol=1e-6)
     np.testing.assert_allclose(np.sqrt((constraints.UnitNorm([0, 1])(W) ** 2).sum((0, 1))), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(constraints.MinMaxNorm(6.0, 7.0, rate=0.5)(W)[:, 0, 0], np.array([3, -4]) * 5.5 / 5, rtol=1e-6)
+    np.testing.assert_allclose(
+        constraints.MinMaxNorm(6.0, 7.0, rate=0.5)(W)[:, 0, 0], np.array([3, -4]) * 5.5 / 5, rtol=1e-6
+    )
     np.testing.assert_array_equal(constraints.get("non_neg")(W), np.where(W > 0, W, 0))
     assert constraints.get("unit_norm")(np.zeros((2, 2, 2), np.float16)).dtype == np.float16
     assert constraints.Constraint()(W) is W
@@ -37,8 +39,14 @@ def test_norms():
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(regularizers, name) for name in ("l1", "L1", "l2", "L2", "l1l2", "L1L2", "l1_l2", "orthogonal_regularizer", "OrthogonalRegularizer")]
-    + [(constraints, name) for name in ("max_norm", "MaxNorm", "non_neg", "NonNeg", "unit_norm", "UnitNorm", "min_max_norm", "MinMaxNorm")]
+    [
+        (regularizers, name)
+        for name in ("l1", "L1", "l2", "L2", "l1l2", "L1L2", "l1_l2", "orthogonal_regularizer", "OrthogonalRegularizer")
+    ]
+    + [
+        (constraints, name)
+        for name in ("max_norm", "MaxNorm", "non_neg", "NonNeg", "unit_norm", "UnitNorm", "min_max_norm", "MinMaxNorm")
+    ]
     + [(constraints, name) for name in ("maxnorm", "nonneg", "unitnorm")],
 )
 def test_names_and_configs(module, name):
@@ -92,8 +100,14 @@ def test_own_class():
         (lambda: regularizers.L2(-1), "Invalid value for argument l2: expected a non-negative float.Received: l2=-1"),
         (lambda: regularizers.L1(math.nan), "Invalid value for argument l1: .*l1=nan"),
         (lambda: regularizers.L1L2(l2="a"), "Invalid value for argument l2: .*l2=a"),
-        (lambda: regularizers.OrthogonalRegularizer(mode="x"), "Invalid value for argument `mode`. .* Received: mode=x"),
-        (lambda: regularizers.get("orthogonal_regularizer")(W), r"must have rank 2. Received: inputs.shape=\(2, 2, 2\)"),
+        (
+            lambda: regularizers.OrthogonalRegularizer(mode="x"),
+            "Invalid value for argument `mode`. .* Received: mode=x",
+        ),
+        (
+            lambda: regularizers.get("orthogonal_regularizer")(W),
+            r"must have rank 2. Received: inputs.shape=\(2, 2, 2\)",
+        ),
     ],
 )
 def test_errors(make, message):

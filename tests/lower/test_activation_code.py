@@ -1,7 +1,8 @@
 """The activations' arithmetic against exact values: `ulps` counts units in the last place of the exact result.
 
-The formulas of `lower/activations.py` are evaluated in their dtype, one NumPy operation for each node, and compared with mpmath's
-values; those without a transcendental function are compared with the same formula in NumPy, rounding by rounding.
+The formulas of `lower/activations.py` are evaluated in their dtype, one NumPy operation for each node, and compared
+with mpmath's values; those without a transcendental function are compared with the same formula in NumPy, rounding by
+rounding.
 """
 
 from __future__ import annotations
@@ -57,20 +58,24 @@ def activate(text: str, x: Any, compute: str) -> Any:
 
 
 def sample(compute: str, count: int) -> Any:
-    """Numbers of every size and sign, more of them where functions bend, saturate and underflow; no infinities or NaN."""
+    """Numbers of every size and sign, more of them where functions bend, saturate and underflow; no
+    infinities or NaN.
+    """
     dtype, far = DTYPES[compute], FLOWS_OUT[compute]
     info, draw = np.finfo(dtype), np.random.default_rng(1)
-    every_size = np.ldexp(draw.uniform(1, 2, count), draw.integers(info.minexp - info.nmant, info.maxexp, count)) * draw.choice(
-        (-1, 1), count
-    )
+    every_size = np.ldexp(
+        draw.uniform(1, 2, count), draw.integers(info.minexp - info.nmant, info.maxexp, count)
+    ) * draw.choice((-1, 1), count)
     near = [draw.uniform(-bound, bound, count) for bound in (1.5, 6, 20, far)]
     tails = draw.uniform(0.75 * far, far, count) * draw.choice((-1, 1), count)
     halves = np.arange(-80, 80) / 4
-    points = np.concatenate([every_size, *near, tails, halves, [info.tiny, -info.tiny, info.smallest_subnormal, info.max, info.min]])
+    points = np.concatenate(
+        [every_size, *near, tails, halves, [info.tiny, -info.tiny, info.smallest_subnormal, info.max, info.min]]
+    )
     return points.astype(dtype)
 
 
-# --- exact values ------------------------------------------------------------------------------------------------------------
+# --- exact values -----------------------------------------------------------------------------------------------------
 
 
 def expm1_below(x: mp.mpf, alpha: float = 1.0, scale: float = 1.0) -> mp.mpf:
@@ -129,7 +134,11 @@ def errors_in_ulps(y: Any, exact: list[mp.mpf]) -> Any:
 
     def error(got: Any, want: mp.mpf) -> float:
         if abs(want) >= overflow or np.isinf(got):
-            return 0.0 if np.isinf(got) and abs(want) >= overflow * (1 - mp.mpf(2) ** -info.nmant) and (got > 0) == (want > 0) else np.inf
+            return (
+                0.0
+                if np.isinf(got) and abs(want) >= overflow * (1 - mp.mpf(2) ** -info.nmant) and (got > 0) == (want > 0)
+                else np.inf
+            )
         exponent = max(int(mp.floor(mp.log(abs(want), 2))) if want else info.minexp, info.minexp)
         return float(abs(mp.mpf(float(got)) - want) / mp.mpf(2) ** (exponent - info.nmant))
 
@@ -158,14 +167,17 @@ def test_gelu_is_close_absolutely_and_relatively_where_it_is_not_tiny(compute: s
     with mp.workprec(200):
         exact = [EXACT["gelu"](mp.mpf(float(v))) for v in x]
         errors = np.array(
-            [float(abs(mp.mpf(float(got)) - want)) / max(1.0, abs(float(v)) / 4) for v, got, want in zip(x, y, exact, strict=True)]
+            [
+                float(abs(mp.mpf(float(got)) - want)) / max(1.0, abs(float(v)) / 4)
+                for v, got, want in zip(x, y, exact, strict=True)
+            ]
         )
         ulps = np.where(x > -1, errors_in_ulps(y, exact), 0.0)
     assert errors.max() <= bound, worst("gelu", compute, x, y, errors)
     assert ulps.max() <= 24, worst("gelu", compute, x, y, ulps)
 
 
-# --- formulas that NumPy writes as well --------------------------------------------------------------------------------------
+# --- formulas that NumPy writes as well -------------------------------------------------------------------------------
 
 
 def plain_relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
@@ -224,7 +236,7 @@ def test_every_activation_is_compared_with_something() -> None:
     assert {Activation.parse(text).name for text in (*EXACT, *PLAIN)} == set(FORMULAS)
 
 
-# --- special points ----------------------------------------------------------------------------------------------------------
+# --- special points ---------------------------------------------------------------------------------------------------
 
 INF, NAN = float("inf"), float("nan")
 SPECIAL = {  # the values at -inf, -0, 0, inf
@@ -302,7 +314,7 @@ def test_what_saturates_does_so_exactly(compute: str) -> None:
     assert (activate("gelu", -x, compute) == 0).all()
 
 
-# --- the programs ------------------------------------------------------------------------------------------------------------
+# --- the programs -----------------------------------------------------------------------------------------------------
 
 
 def test_one_number_gives_what_an_array_gives() -> None:
@@ -330,7 +342,13 @@ def test_names_are_fresh_and_bound_before_they_are_used() -> None:
 
 
 def test_cost_counts_operations() -> None:
-    assert [cost(Activation.parse(text)) for text in ("linear", "relu", "relu6", "leaky_relu", "softsign")] == [0, 1, 2, 2, 3]
+    assert [cost(Activation.parse(text)) for text in ("linear", "relu", "relu6", "leaky_relu", "softsign")] == [
+        0,
+        1,
+        2,
+        2,
+        3,
+    ]
     assert all(10 < cost(Activation(name)) < 30 for name in ("tanh", "sigmoid", "gelu", "softplus", "mish"))
 
 
@@ -357,4 +375,6 @@ def test_arithmetic_of_the_ir(dtype: type) -> None:
     powers = arithmetic.unary(
         "exp2i", np.array([np.finfo(dtype).minexp, 0, np.finfo(dtype).maxexp - 1, np.finfo(dtype).maxexp, 0.5], dtype)
     )
-    np.testing.assert_array_equal(powers, np.array([np.finfo(dtype).tiny, 1, np.ldexp(one, np.finfo(dtype).maxexp - 1), NAN, NAN], dtype))
+    np.testing.assert_array_equal(
+        powers, np.array([np.finfo(dtype).tiny, 1, np.ldexp(one, np.finfo(dtype).maxexp - 1), NAN, NAN], dtype)
+    )

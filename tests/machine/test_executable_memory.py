@@ -1,7 +1,7 @@
 """Where a process may not make memory executable, a kernel is refused with a text that says by what; nothing crashes.
 
-Each of the two ways that a test can forbid it is used in a child process, before anything is compiled and after: memory-deny-write-execute
-(Linux 6.3), and a seccomp filter of the calls that systemd's MemoryDenyWriteExecute refuses.
+Each of the two ways that a test can forbid it is used in a child process, before anything is compiled and after:
+memory-deny-write-execute (Linux 6.3), and a seccomp filter of the calls that systemd's MemoryDenyWriteExecute refuses.
 """
 
 import ctypes
@@ -30,7 +30,9 @@ def deny_write_execute():
 
 
 def filter_calls():
-    """A seccomp filter: EPERM for mmap with write and exec, and for mprotect with exec; whether the system takes it. For x86-64."""
+    """A seccomp filter: EPERM for mmap with write and exec, and for mprotect with exec; whether the system takes it.
+    For x86-64.
+    """
     load, equal, mask, ret = 0x20, 0x15, 0x54, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ|K, BPF_ALU|AND|K, BPF_RET|K
     program = []
     for number, protection in ((9, _PROT_WRITE | _PROT_EXEC), (10, _PROT_EXEC)):  # mmap, mprotect
@@ -106,7 +108,8 @@ def refused(monkeypatch, number):
     with pytest.raises(CompileError) as raised:
         layer(np.ones((1, 4, 3), np.float32))
     monkeypatch.undo()
-    np.testing.assert_array_equal(layer(np.ones((1, 4, 3), np.float32)), np.full((1, 3, filters), 6 / 7, np.float32))  # nothing of it stays
+    # nothing of it stays
+    np.testing.assert_array_equal(layer(np.ones((1, 4, 3), np.float32)), np.full((1, 3, filters), 6 / 7, np.float32))
     return str(raised.value)
 
 
@@ -120,7 +123,9 @@ def refused(monkeypatch, number):
     ],
 )
 def test_what_forbids_it_is_named(monkeypatch, status, enforce, text):
-    monkeypatch.setattr(executable_memory, "_text", {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}.__getitem__)
+    monkeypatch.setattr(
+        executable_memory, "_text", {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}.__getitem__
+    )
     assert text in refused(monkeypatch, errno.EACCES)
 
 

@@ -1,7 +1,8 @@
 """What LLVM and llvmlite get wrong, as far as this compiler keeps clear of it: that it does, and that they still do.
 
-Each is reproduced, so that a version in which it is mended, or gets wrong what is relied on, is noticed: `KNOWN` says what was seen with
-which LLVM. Where a test of this file fails after an update, look at what `conv1d_codegen/jit.py` and `emit/` do because of it.
+Each is reproduced, so that a version in which it is mended, or gets wrong what is relied on, is noticed: `KNOWN` says
+what was seen with which LLVM. Where a test of this file fails after an update, look at what `conv1d_codegen/jit.py` and
+`emit/` do because of it.
 """
 
 import ctypes
@@ -74,16 +75,19 @@ def irs():
     """The IR of kernels of every structure, by problem, target and algorithm."""
     wanted = [(text, target, algorithms(Problem.parse(text))[0]) for text in TEXTS for target in ("avx2", "avx512")]
     wanted += [(text, "neon", "direct") for text in TEXTS[::3]] + [(text, "sse2", "direct") for text in TEXTS[1::4]]
-    wanted += [(text, "avx512", "generic") for text in TEXTS[2::5]] + [(text, "avx2", "cook_toom") for text in (TEXTS[0], TEXTS[5])]
+    wanted += [(text, "avx512", "generic") for text in TEXTS[2::5]] + [
+        (text, "avx2", "cook_toom") for text in (TEXTS[0], TEXTS[5])
+    ]
     found = {
-        f"{text} {target} {algorithm}": compiled(Problem.parse(text), target, algorithm).dump("llvm") for text, target, algorithm in wanted
+        f"{text} {target} {algorithm}": compiled(Problem.parse(text), target, algorithm).dump("llvm")
+        for text, target, algorithm in wanted
     }
     assert sum("@llvm.masked.load" in ir for ir in found.values()) > 5
     assert sum("@llvm.masked.store" in ir for ir in found.values()) > 5
     return found
 
 
-# --- a load that moves below a store ------------------------------------------------------------------------------------------------
+# --- a load that moves below a store ----------------------------------------------------------------------------------
 
 SELECT = """
 declare <8 x float> @llvm.masked.load.v8f32.p0(ptr, i32, <8 x i1>, <8 x float>)
@@ -98,7 +102,9 @@ define void @f(ptr %p, ptr %out, ptr %bytes) {
 }
 """
 _SEVENS = "splat (float 7.0)"
-SELECTED = SELECT.replace("PASSED", "zeroinitializer").replace("USE", f"%s = select <8 x i1> %m, <8 x float> %v, <8 x float> {_SEVENS}")
+SELECTED = SELECT.replace("PASSED", "zeroinitializer").replace(
+    "USE", f"%s = select <8 x i1> %m, <8 x float> %v, <8 x float> {_SEVENS}"
+)
 PASSED = SELECT.replace("PASSED", _SEVENS).replace("USE", "%s = fadd <8 x float> %v, splat (float -0.0)")
 
 
@@ -120,14 +126,16 @@ def test_a_select_over_a_masked_load(target):
 
 def test_no_select_takes_a_masked_load_by_its_mask(irs):
     for name, ir in irs.items():
-        calls = re.findall(r"(%\S+) = call [^\n]*@llvm\.masked\.(?:load|gather)[^\n]*i32 \d+, (<\d+ x i1> (?:%\S+|<[^>]*>)), ", ir)
+        calls = re.findall(
+            r"(%\S+) = call [^\n]*@llvm\.masked\.(?:load|gather)[^\n]*i32 \d+, (<\d+ x i1> (?:%\S+|<[^>]*>)), ", ir
+        )
         assert len(calls) == len(re.findall(r"= call [^\n]*@llvm\.masked\.(?:load|gather)", ir)), name
         for value, mask in calls:
             selects = re.findall(rf" = select [^\n]*{re.escape(value)}(?![\w.])[^\n]*", ir)
             assert not [line for line in selects if mask in line], f"{name}: {value}"
 
 
-# --- a store that writes two numbers for one ------------------------------------------------------------------------------------------
+# --- a store that writes two numbers for one --------------------------------------------------------------------------
 
 TRUNCATED = """
 declare void @llvm.masked.store.v8i16.p0(<8 x i16>, ptr, i32, <8 x i1>)
@@ -159,22 +167,30 @@ def test_no_masked_store_is_of_one_lane(irs):
         assert all(mask.count("i1 1") > 1 for mask in masks), name
 
 
-# --- what must not be in the IR at all --------------------------------------------------------------------------------------------
+# --- what must not be in the IR at all --------------------------------------------------------------------------------
 
 
 def test_what_llvm_is_never_given(irs):
-    """Pointers made of integers (unrolling goes wrong with them), freedoms with NaN and infinity, numbers that need more than 64 bits."""
-    forbidden = re.compile(r"\b(inttoptr|ptrtoint|fast|nnan|ninf|nsz|arcp|afn|reassoc|undef|bfloat|asm|x86_\w+|invoke|volatile)\b")
+    """Pointers made of integers (unrolling goes wrong with them), freedoms with NaN and infinity, numbers that need
+    more than 64 bits.
+    """
+    forbidden = re.compile(
+        r"\b(inttoptr|ptrtoint|fast|nnan|ninf|nsz|arcp|afn|reassoc|undef|bfloat|asm|x86_\w+|invoke|volatile)\b"
+    )
     for name, ir in irs.items():
         code = re.sub(r"(?m);.*$", "", ir)
         assert not forbidden.search(code), f"{name}: {forbidden.search(code)}"
         assert all(abs(int(number)) < 2**62 for number in re.findall(r"(?<![\w.%x])-?\d+\b", code)), name
         own = set(re.findall(r"define (?:internal )?void @(\w+)\(", code))
-        assert all(function.startswith("llvm.") or function in own for function in re.findall(r"@([\w.]+)\(", code)), name
+        assert all(function.startswith("llvm.") or function in own for function in re.findall(r"@([\w.]+)\(", code)), (
+            name
+        )
 
 
 def test_every_access_says_its_alignment(irs):
-    """Without it a vector counts as aligned to its size, which NumPy's memory is not. Only scratch, on the stack, is aligned to more."""
+    """Without it a vector counts as aligned to its size, which NumPy's memory is not. Only scratch, on the stack, is
+    aligned to more.
+    """
     size = {"float": 4, "double": 8, "half": 2, "i16": 2, "i64": 8, "ptr": 8}
     for name, ir in irs.items():
         for line in re.findall(r"^.* (?:load|store) .*$", ir, re.MULTILINE):
@@ -185,7 +201,7 @@ def test_every_access_says_its_alignment(irs):
             assert int(found[2]) == size[found[1]], f"{name}: {line}"
 
 
-# --- llvmlite -----------------------------------------------------------------------------------------------------------------------
+# --- llvmlite ---------------------------------------------------------------------------------------------------------
 
 
 def test_code_that_calls_out_is_refused():
@@ -211,7 +227,9 @@ def test_a_number_that_does_not_fit_is_cut_without_a_word():
 
 
 def test_pass_managers_are_disposed_of_by_hand():
-    """Its class inherits an empty `_dispose` first, so that one is never freed by itself; the private name that frees it is there."""
+    """Its class inherits an empty `_dispose` first, so that one is never freed by itself; the private name that frees
+    it is there.
+    """
     classes = llvm.newpassmanagers
     assert callable(classes.NewPassManager._dispose)
     assert classes.ModulePassManager._dispose is not classes.NewPassManager._dispose

@@ -40,14 +40,20 @@ def steps_of(lets, pieces, lo, hi):
 @given(st.sampled_from(HEIGHTS), st.integers(0, 40), st.integers(0, 70))
 def test_repeatable_steps_are_all_computed_and_none_beyond(heights, lo, length):
     loop_over_t = loop("t", var("lo"), var("hi"), ())
-    taken = [step for _, steps in steps_of(*cut.repeatable_steps(loop_over_t, heights, ""), lo, lo + length) for step in steps]
+    taken = [
+        step
+        for _, steps in steps_of(*cut.repeatable_steps(loop_over_t, heights, ""), lo, lo + length)
+        for step in steps
+    ]
     assert set(taken) == set(range(lo, lo + length))
 
 
 @given(st.sampled_from(HEIGHTS), st.integers(0, 40), st.integers(0, 70))
 def test_steps_that_add_to_memory_are_computed_once(heights, lo, length):
     loop_over_t = loop("t", var("lo"), var("hi"), ())
-    taken = [step for _, steps in steps_of(*cut.steps_once(loop_over_t, heights, ""), lo, lo + length) for step in steps]
+    taken = [
+        step for _, steps in steps_of(*cut.steps_once(loop_over_t, heights, ""), lo, lo + length) for step in steps
+    ]
     assert sorted(taken) == list(range(lo, lo + length))
 
 
@@ -68,7 +74,9 @@ def test_how_a_range_is_cut(length, tiles):
     assert taken == tiles
 
 
-@pytest.mark.parametrize(("count", "panels"), [(48, [(32, 2, 16), (16, 1, 16)]), (20, [(20, 2, 4)]), (64, [(32, 2, 16)]), (3, [(3, 1, 3)])])
+@pytest.mark.parametrize(
+    ("count", "panels"), [(48, [(32, 2, 16), (16, 1, 16)]), (20, [(20, 2, 4)]), (64, [(32, 2, 16)]), (3, [(3, 1, 3)])]
+)
 def test_filters_are_cut_into_whole_panels_and_one_that_is_not_full(count, panels):
     pieces = cut.cut_filters(Axis.FILTER, index(count), 16, 2)
     assert [(piece.size, piece.vectors, piece.active) for piece in pieces] == panels

@@ -1,4 +1,6 @@
-"""Passes look at what loops and arrays are, and not at what they are called: no name of a loop, an array or an algorithm is compared."""
+"""Passes look at what loops and arrays are, and not at what they are called: no name of a loop, an array or an
+algorithm is compared.
+"""
 
 import ast
 from pathlib import Path
@@ -21,14 +23,22 @@ def decisions(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             sides = (node.left, *node.comparators)
-            texts = any(isinstance(part, ast.Constant) and isinstance(part.value, str) for side in sides for part in ast.walk(side))
+            texts = any(
+                isinstance(part, ast.Constant) and isinstance(part.value, str)
+                for side in sides
+                for part in ast.walk(side)
+            )
             if texts and any(named(side) for side in sides):
                 yield node.lineno
         elif isinstance(node, ast.MatchClass):
             for keyword, pattern in zip(node.kwd_attrs, node.kwd_patterns, strict=True):
                 if keyword in NAMES and not isinstance(pattern, ast.MatchAs):
                     yield node.cls.lineno
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("startswith", "endswith"):
+        elif (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("startswith", "endswith")
+        ):
             yield node.lineno
 
 

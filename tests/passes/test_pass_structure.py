@@ -56,7 +56,8 @@ def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
         ("panel", "t_right"),
         ("f", "panel"),
     }
-    assert not [s for s in loops(kernel) if s.kind == "lanes" and s.hi != s.width]  # the last vector is moved inward, not cut
+    # the last vector is moved inward, not cut
+    assert not [s for s in loops(kernel) if s.kind == "lanes" and s.hi != s.width]
     assert "let first := min(8*panel, 12)" in str(kernel)
 
 
@@ -89,18 +90,28 @@ def test_an_edge_that_has_lost_a_loop_shares_no_weights():
 
     def without_channels(s):
         if isinstance(s, For) and s.var == "t_left":
-            return (replace(s, body=map_statements(s.body, lambda s: s.body if isinstance(s, For) and s.var == "c" else None)),)
+            return (
+                replace(
+                    s, body=map_statements(s.body, lambda s: s.body if isinstance(s, For) and s.var == "c" else None)
+                ),
+            )
         return None
 
     for given, edges in ((kernel, 2), (kernel.with_body(map_statements(kernel.body, without_channels)), 1)):
         shared = interchange_edges.run(given, context)
         assert sum(s.var == "edge" for s in loops(shared)) == edges
-        kept = [s for s in loops(shared) if s.var == "t_left" and "j" in {inner.var for inner in s.body if isinstance(inner, For)}]
+        kept = [
+            s
+            for s in loops(shared)
+            if s.var == "t_left" and "j" in {inner.var for inner in s.body if isinstance(inner, For)}
+        ]
         assert len(kept) == 2 - edges
 
 
 def test_edges_of_many_taps_are_tiles_with_guards():
-    """Each step of the input that rows and taps share is read once, if it is there; taps of one row are not unrolled."""
+    """Each step of the input that rows and taps share is read once, if it is there; taps of one row
+    are not unrolled.
+    """
     problem, context = planned("c16_f16_k15_g16_same_linear_f32", "avx2", "depthwise")
     by_pass = dict(stages(lower(problem, context.plan), context))
 
@@ -119,7 +130,9 @@ def test_edges_of_many_taps_are_tiles_with_guards():
     assert not on_input(few)
 
 
-@pytest.mark.parametrize(("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k14_g32_valid_linear_f32", True)])
+@pytest.mark.parametrize(
+    ("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k14_g32_valid_linear_f32", True)]
+)
 def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     """At its start where taps are few; else from step to step of its window."""
     problem, context = planned(text, "avx2", "depthwise")
@@ -141,7 +154,9 @@ def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
 
 
 def test_few_filters_put_channels_into_the_lanes():
-    """Two filters a panel, each row a vector of sums for each; windows that taps share; one store for the rows of a filter."""
+    """Two filters a panel, each row a vector of sums for each; windows that taps share; one store for the rows of a
+    filter.
+    """
     problem, context = planned("c32_f3_k3_valid_linear_f32", "avx512", "direct")
     assert context.plan.sums_in_lanes
     by_pass = dict(stages(lower(problem, context.plan), context))
@@ -159,7 +174,9 @@ def test_few_filters_put_channels_into_the_lanes():
 
 
 def test_a_tile_is_turned_where_steps_lie_side_by_side():
-    """Rows and lanes change places in the nest that stores, and only there; what is known only at run time stays as it was."""
+    """Rows and lanes change places in the nest that stores, and only there; what is known only at run time stays as it
+    was.
+    """
     problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "direct")
     by_pass = dict(stages(lower(problem, context.plan), context))
     rows = context.plan.rows[0]
@@ -174,7 +191,9 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
     assert any(s.kind == "lanes" and s.hi.constant is None for s in loops(by_pass["transpose_output"]))
 
 
-@pytest.mark.parametrize(("text", "asks"), [("c64_f32_k2_valid_relu_f32_first", True), ("c64_f32_k3_valid_relu_f32_first", False)])
+@pytest.mark.parametrize(
+    ("text", "asks"), [("c64_f32_k2_valid_relu_f32_first", True), ("c64_f32_k3_valid_relu_f32_first", False)]
+)
 def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, asks):
     problem, context = planned(text, "avx2", "direct")
     kernel = dict(stages(lower(problem, context.plan), context))["prefetch_input"]
@@ -183,7 +202,9 @@ def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, a
     assert all(re.fullmatch(r"max\(min\(.*, T - 1\), .*\)", str(place[-1])) for place in places)
 
 
-@pytest.mark.parametrize("text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"])
+@pytest.mark.parametrize(
+    "text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"]
+)
 def test_pack_weights_reads_panels_only(text):
     problem = Problem.parse(text)
     kernel = passes_of(text, algorithms(problem)[0])["pack_weights"]
@@ -200,14 +221,21 @@ def test_no_activation_is_left():
         for operand in operands(value):
             yield from nodes(operand)
 
-    values = [node for s in walk(kernel.body) if hasattr(s, "value") and not hasattr(s.value, "terms") for node in nodes(s.value)]
+    values = [
+        node
+        for s in walk(kernel.body)
+        if hasattr(s, "value") and not hasattr(s.value, "terms")
+        for node in nodes(s.value)
+    ]
     assert values
     assert not any(isinstance(node, Activate) for node in values)
 
 
 def test_collapse_leaves_no_loop_of_one():
     for text in SMALL:
-        once = [s for s in loops(passes_of(text)["collapse_loops"]) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")]
+        once = [
+            s for s in loops(passes_of(text)["collapse_loops"]) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")
+        ]
         assert not [s.var for s in once if not any(isinstance(inner, Alloc) for inner in s.body)], text
 
 
@@ -232,14 +260,22 @@ def test_edges_share_the_weights_of_a_tap():
         ]
         assert guards[0]
         assert not guards[1]
-        assert {inner.var for s in loops(after) if s.var == "j" for inner in loops(after.with_body(s.body))} >= {"t_left", "t_right", "c"}
+        assert {inner.var for s in loops(after) if s.var == "j" for inner in loops(after.with_body(s.body))} >= {
+            "t_left",
+            "t_right",
+            "c",
+        }
 
 
 def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile():
     kernel = passes_of("c4_f8_k3_same_linear_f32", "direct")["peel_edges"]
     plan = planned("c4_f8_k3_same_linear_f32", "avx2", "direct")[1].plan
     (lets,) = {tuple(inner for inner in s.body if isinstance(inner, Let)) for s in loops(kernel) if s.var == "f"}
-    for block, first, last in ((0, plan.rows[0], plan.block), (1, plan.block, 2 * plan.block), (2, 2 * plan.block, 290 - plan.rows[0])):
+    for block, first, last in (
+        (0, plan.rows[0], plan.block),
+        (1, plan.block, 2 * plan.block),
+        (2, 2 * plan.block, 290 - plan.rows[0]),
+    ):
         values = {"T": 290, "block": block}
         for let in lets:
             values[let.name] = let.value.evaluate(values)

@@ -1,7 +1,8 @@
 """Every pass keeps the result, for every problem, plan and machine: the interpreter computes the same before and after.
 
-Data are exact integers, outputs start as NaN, and registers and scratch do too; so a term too many or too few, an element that is not
-written and a number that is read too early all show. That indices stay in range for all lengths is the verifier's to prove.
+Data are exact integers, outputs start as NaN, and registers and scratch do too; so a term too many or too few, an
+element that is not written and a number that is read too early all show. That indices stay in range for all lengths is
+the verifier's to prove.
 """
 
 from dataclasses import replace
@@ -44,7 +45,12 @@ def test_each_pass_keeps_the_result(text, target, algorithm):
         if name != "lower" and after == kernel:
             continue
         for length, arrays, right in zip(LENGTHS, data, wanted, strict=True):
-            assert_exact(problem, run_interpreted(after, problem, *arrays), right, f"@1x{length} after {name}, plan {context.plan}")
+            assert_exact(
+                problem,
+                run_interpreted(after, problem, *arrays),
+                right,
+                f"@1x{length} after {name}, plan {context.plan}",
+            )
         kernel = after
 
 
@@ -90,8 +96,16 @@ def any_plan(draw, problem):
     unroll = draw(st.integers(1, 6))
     if algorithm == "direct" and problem.channels_first and problem.stride == 1 and draw(st.booleans()):
         return Plan("direct", "time", width, vectors, (draw(st.integers(1, 6)),), block, unroll)
-    if algorithm == "direct" and problem.group_channels % width == 0 and not problem.channels_first and width > 1 and draw(st.booleans()):
-        return Plan("direct", "channels", width, vectors, tuple(dict.fromkeys((draw(st.integers(1, width)), 1))), block, unroll)
+    if (
+        algorithm == "direct"
+        and problem.group_channels % width == 0
+        and not problem.channels_first
+        and width > 1
+        and draw(st.booleans())
+    ):
+        return Plan(
+            "direct", "channels", width, vectors, tuple(dict.fromkeys((draw(st.integers(1, width)), 1))), block, unroll
+        )
     lanes = "channels" if algorithm == "depthwise" else "filters"
     rows = sorted(draw(st.sets(st.integers(2, 7), max_size=3)), reverse=True)
     return Plan(algorithm, lanes, width, vectors, (*rows, 1), block, unroll)
@@ -107,7 +121,12 @@ def test_any_plan_gives_the_same_result(data):
     kernel = lower(problem, plan)
     for name, after in stages(kernel, Context(problem, plan, TARGETS["avx2"])):
         if name in ("tile", PIPELINE[-1][0]):
-            assert_exact(problem, run_interpreted(after, problem, *arrays), expected(problem, *arrays), f"@1x{length} after {name}, {plan}")
+            assert_exact(
+                problem,
+                run_interpreted(after, problem, *arrays),
+                expected(problem, *arrays),
+                f"@1x{length} after {name}, {plan}",
+            )
 
 
 @pytest.mark.parametrize("text", SMALL[:12])

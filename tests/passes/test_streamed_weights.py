@@ -56,12 +56,16 @@ def test_streamed_weights_are_verified(text):
 
 @pytest.mark.parametrize("text", STREAMED)
 def test_all_steps_go_over_a_chunk_of_streamed_weights(text):
-    """Sequences and steps run inside the taps and the chunks: no loop over chunks or taps stands within one over tiles."""
+    """Sequences and steps run inside the taps and the chunks: no loop over chunks or taps stands
+    within one over tiles.
+    """
     problem, context = streaming(text)
     kernel = dict(stages(lower(problem, context.plan), context))["stage_operands"]
     tiles = [s for s in loops(kernel) if s.var in ("tile", "n")]
     assert {s.var for s in tiles} == {"tile", "n"}
-    assert not [inner.var for s in tiles for inner in loops(kernel.with_body(s.body)) if inner.var in ("j", "chunk", "part")]
+    assert not [
+        inner.var for s in tiles for inner in loops(kernel.with_body(s.body)) if inner.var in ("j", "chunk", "part")
+    ]
     assert "before" not in str(kernel)  # no edge is peeled
 
 
@@ -86,7 +90,9 @@ def test_weights_are_streamed_where_that_pays():
 
 
 def _requests(body, names):
-    """For each run of a loop over channels that asks for weights: the first that it uses, and the set it asks for, as offsets."""
+    """For each run of a loop over channels that asks for weights: the first that it uses, and the set it asks for, as
+    offsets.
+    """
     for s in body:
         if isinstance(s, Let):
             names[s.name] = s.value.evaluate(names)
@@ -98,10 +104,23 @@ def _requests(body, names):
                 continue
             (ask, group) = s.body
             (request,) = ask.body
-            used = next(n for inner in walk(group.body) if isinstance(inner, Store) for n in [inner.value] if isinstance(n, Load))
+            used = next(
+                n
+                for inner in walk(group.body)
+                if isinstance(inner, Store)
+                for n in [inner.value]
+                if isinstance(n, Load)
+            )
             at = {**names, s.var: 0, group.var: 0, "v": 0, "l": 0}
-            places = [{**names, s.var: c, ask.var: line} for c in values for line in range(ask.lo.evaluate(names), ask.hi.evaluate(names))]
-            yield used.buffer.offset(used.index).evaluate(at), [request.buffer.offset(request.index).evaluate(p) for p in places]
+            places = [
+                {**names, s.var: c, ask.var: line}
+                for c in values
+                for line in range(ask.lo.evaluate(names), ask.hi.evaluate(names))
+            ]
+            yield (
+                used.buffer.offset(used.index).evaluate(at),
+                [request.buffer.offset(request.index).evaluate(p) for p in places],
+            )
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 6), (1, 40), (3, 13), (5, 20)])

@@ -23,7 +23,8 @@ def by_counting(length, kernel_size, stride, dilation, padding):
         return 0, 0
     if padding == "causal":
         return (kernel_size - 1) * dilation, 0
-    if padding == "same":  # the fewest zeros with which a window starts at every stride-th step, the odd one at the right
+    # the fewest zeros with which a window starts at every stride-th step, the odd one at the right
+    if padding == "same":
         wanted = len(range(0, length, stride))
         total = 0
         while len(windows(length, kernel_size, stride, dilation, 0, total)) < wanted:

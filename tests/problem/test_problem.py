@@ -13,7 +13,9 @@ PADDINGS = st.sampled_from(["valid", "same", "causal"]) | st.tuples(st.integers(
 FLOATS = st.floats(allow_nan=False, allow_infinity=True)
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 ACTIVATIONS = st.builds(
-    lambda name, parameters: Activation(name, tuple(sorted(parameters.items()))), NAMES, st.dictionaries(NAMES, FLOATS, max_size=3)
+    lambda name, parameters: Activation(name, tuple(sorted(parameters.items()))),
+    NAMES,
+    st.dictionaries(NAMES, FLOATS, max_size=3),
 )
 
 
@@ -132,7 +134,9 @@ def test_cases(problem, batch, length):
     assert parse_case(f"{problem}@{batch}x{length}") == (problem, batch, length)
 
 
-@pytest.mark.parametrize("text", ["c1_f1_k1_valid_linear_f32", "c1_f1_k1_valid_linear_f32@3", "c1_f1_k1_valid_linear_f32@3x", "@1x1"])
+@pytest.mark.parametrize(
+    "text", ["c1_f1_k1_valid_linear_f32", "c1_f1_k1_valid_linear_f32@3", "c1_f1_k1_valid_linear_f32@3x", "@1x1"]
+)
 def test_cases_need_their_sizes(text):
     with pytest.raises(ValueError):  # noqa: PT011
         parse_case(text)
@@ -146,4 +150,7 @@ def test_shapes(problem, batch, length):
     assert steps == max(0, problem.output_length(length))
     assert problem.group_channels * problem.groups == problem.channels == problem.kernel_shape[1] * problem.groups
     assert problem.kernel_shape[2] == problem.filters == problem.group_filters * problem.groups
-    assert problem.flops(batch, length) == 2 * batch * steps * problem.kernel_size * problem.group_channels * problem.filters
+    assert (
+        problem.flops(batch, length)
+        == 2 * batch * steps * problem.kernel_size * problem.group_channels * problem.filters
+    )

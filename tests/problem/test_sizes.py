@@ -10,8 +10,8 @@ from conv1d_codegen.problem import Problem
 
 ONE = np.ones((1, 3, 2), np.float32)
 
-#: A layer's arguments whose constants, times the numbers of a plan, would not fit in 64 bits. The first one used to end the process: an
-#: index wrapped, and the kernel divided by what was left of it.
+#: A layer's arguments whose constants, times the numbers of a plan, would not fit in 64 bits. The first one used to end
+#: the process: an index wrapped, and the kernel divided by what was left of it.
 TOO_LARGE = (
     {"strides": 2**62, "options": {"explicit_padding": (2**62, 2**62)}},
     {"strides": 2**62},
@@ -31,7 +31,8 @@ def test_constants_that_could_wrap(arguments, layout):
     x = np.ones((1, 3, 2) if layout == "channels_last" else (1, 2, 3), np.float32)
     for use in (layer, lambda x: layer.build(x.shape), lambda x: layer.compute_output_shape(x.shape)):
         with pytest.raises(
-            ValueError, match=r"Sizes are limited to 2\*\*46 bytes. Received: kernel_size=\d+, strides=\d+.*steps, of \d+ bytes"
+            ValueError,
+            match=r"Sizes are limited to 2\*\*46 bytes. Received: kernel_size=\d+, strides=\d+.*steps, of \d+ bytes",
         ):
             use(x)
     assert not layer.built
@@ -49,7 +50,9 @@ def test_constants_that_could_wrap(arguments, layout):
     ],
 )
 def test_constants_at_the_limit_fit_in_what_is_printed(text, layout):
-    """No number of the generated code is as large as 2**63, whatever the algorithm; and where a call is small, it is right."""
+    """No number of the generated code is as large as 2**63, whatever the algorithm; and where a call is small, it is
+    right.
+    """
     problem = Problem.parse(text + layout)
     for algorithm in ("auto", "generic"):
         compilation = compiled(problem, algorithm=algorithm)
@@ -94,7 +97,9 @@ def test_inputs_that_no_array_can_have():
     for shape in ((2**70, 2, 1), (2, 2**63, 1), (None, 2**61, 1)):
         layer = Conv1D(1, 1, strides=2**20)
         for use in (layer.build, layer.compute_output_shape):
-            with pytest.raises(ValueError, match=r"An input of shape .* would take \d+ bytes, and an array has at most 2\*\*63 - 1"):
+            with pytest.raises(
+                ValueError, match=r"An input of shape .* would take \d+ bytes, and an array has at most 2\*\*63 - 1"
+            ):
                 use(shape)
         assert not layer.built
 

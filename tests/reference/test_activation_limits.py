@@ -1,4 +1,6 @@
-"""An activation means the same as a NumPy function and in a kernel: at infinities, NaN, zeros, the largest and the smallest numbers."""
+"""An activation means the same as a NumPy function and in a kernel: at infinities, NaN, zeros, the largest and the
+smallest numbers.
+"""
 
 from functools import partial
 
@@ -13,7 +15,12 @@ from conv1d_codegen.number_types import numpy_dtype
 
 PARAMETERS = {
     "threshold": [{"threshold": 0.5, "default_value": 2.0}, {"threshold": -np.inf, "default_value": 2.0}],
-    "relu": [{}, {"max_value": 6.0}, {"negative_slope": 0.5}, {"threshold": 1.0, "negative_slope": 0.25, "max_value": 3.0}],
+    "relu": [
+        {},
+        {"max_value": 6.0},
+        {"negative_slope": 0.5},
+        {"threshold": 1.0, "negative_slope": 0.25, "max_value": 3.0},
+    ],
     "leaky_relu": [{}, {"negative_slope": 0.0}, {"negative_slope": 2.0}],
     "elu": [{}, {"alpha": 0.5}],
     "celu": [{}, {"alpha": 2.0}],
@@ -76,7 +83,9 @@ def test_limits(name, parameters):
             continue
         x, wanted, fused = numpy_and_fused(name, parameters, dtype, target)
         tiny = (
-            1e-60 if name == "gelu" and dtype == "float64" else 4 * float(np.finfo(np.float64 if dtype == "float64" else np.float32).tiny)
+            1e-60
+            if name == "gelu" and dtype == "float64"
+            else 4 * float(np.finfo(np.float64 if dtype == "float64" else np.float32).tiny)
         )
         for column in fused.T:
             same = (column == wanted) | (np.isnan(column) & np.isnan(wanted))

@@ -43,7 +43,9 @@ EXACT = {
     "relu6": lambda x: min(max(x, 0), 6),
     "leaky_relu": lambda x: x if x > 0 else mpmath.mpf(0.2) * x,
     "elu": lambda x: x if x > 0 else mpmath.expm1(x),
-    "selu": lambda x: mpmath.mpf(1.0507009873554805) * (x if x > 0 else mpmath.mpf(1.6732632423543772) * mpmath.expm1(x)),
+    "selu": lambda x: (
+        mpmath.mpf(1.0507009873554805) * (x if x > 0 else mpmath.mpf(1.6732632423543772) * mpmath.expm1(x))
+    ),
     "celu": lambda x: max(x, 0) + mpmath.expm1(min(x, 0)),
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
     "softsign": lambda x: x / (1 + abs(x)),
@@ -64,7 +66,8 @@ EXACT = {
     "log_sigmoid": lambda x: -mpmath.log1p(mpmath.exp(-x)),
     "sparse_sigmoid": lambda x: min(max((x + 1) / 2, 0), 1),
 }
-# What the error is relative to, beside the value: the terms of sums that cancel as Keras defines them, and erfc's condition, x².
+# What the error is relative to, beside the value: the terms of sums that cancel as Keras defines them, and erfc's
+# condition, x².
 SCALES = {
     "tanh_shrink": lambda x, y: abs(x),
     "squareplus": lambda x, y: abs(x),
@@ -104,7 +107,10 @@ def test_values(name, dtype):
 def test_parameters():
     x = np.array([-4.0, -1.0, 0.0, 0.25, 1.0, 3.0])
     assert_array = np.testing.assert_array_equal
-    assert_array(activations.relu(x, negative_slope=0.25, max_value=2.0, threshold=0.5), [-1.125, -0.375, -0.125, -0.0625, 1.0, 2.0])
+    assert_array(
+        activations.relu(x, negative_slope=0.25, max_value=2.0, threshold=0.5),
+        [-1.125, -0.375, -0.125, -0.0625, 1.0, 2.0],
+    )
     assert_array(activations.relu(x, threshold=0.5), [0, 0, 0, 0, 1, 3])
     assert_array(activations.leaky_relu(x, negative_slope=0.5), [-2, -0.5, 0, 0.25, 1, 3])
     assert_array(activations.threshold(x, 0.4, -7.0), [-7, -7, -7, -7, 1, 3])
@@ -199,8 +205,14 @@ def test_get():
             {"class_name": "LeakyReLU", "config": {"name": "a", "trainable": True, "dtype": "float32", "alpha": 0.1}},
             "leaky_relu(negative_slope=0.1)",
         ),
-        ({"module": "keras.layers", "class_name": "LeakyReLU", "config": {}, "registered_name": None}, "leaky_relu(negative_slope=0.3)"),
-        ({"class_name": "ReLU", "config": {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}}, "relu(max_value=6.0)"),
+        (
+            {"module": "keras.layers", "class_name": "LeakyReLU", "config": {}, "registered_name": None},
+            "leaky_relu(negative_slope=0.3)",
+        ),
+        (
+            {"class_name": "ReLU", "config": {"max_value": 6.0, "negative_slope": 0.0, "threshold": 0.0}},
+            "relu(max_value=6.0)",
+        ),
         ({"class_name": "ReLU", "config": {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}}, "relu"),
         ({"class_name": "ELU", "config": {"alpha": 0.5}}, "elu(alpha=0.5)"),
         ({"class_name": "Activation", "config": {"activation": "tanh"}}, "tanh"),
@@ -217,7 +229,10 @@ def test_fusable():
     assert [str(activations.fusable(name)) for name in activations.ELEMENTWISE if name != "threshold"] == [*EXACT]
     for name in (*ROWWISE, "threshold"):
         assert activations.fusable(name) is None
-    assert str(activations.fusable(partial(activations.leaky_relu, negative_slope=0.3))) == "leaky_relu(negative_slope=0.3)"
+    assert (
+        str(activations.fusable(partial(activations.leaky_relu, negative_slope=0.3)))
+        == "leaky_relu(negative_slope=0.3)"
+    )
     assert str(activations.fusable(partial(activations.leaky_relu, negative_slope=0.2))) == "leaky_relu"
     assert str(activations.fusable(partial(activations.gelu, approximate=True))) == "gelu(approximate=1.0)"
     parameters = "relu(max_value=6.0,threshold=1.0)"

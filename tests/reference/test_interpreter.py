@@ -1,10 +1,27 @@
-"""The interpreter is the meaning of the IR: the lowered formula in it is the reference's result, and it checks every access."""
+"""The interpreter is the meaning of the IR: the lowered formula in it is the reference's result, and it checks every
+access.
+"""
 
 import numpy as np
 import pytest
 from support.helpers import algorithms, assert_exact, exact_data, expected, lowered, run_interpreted
 
-from conv1d_codegen.ir import Alloc, Binary, Bind, Const, Fma, Kernel, Prefetch, Ref, Select, Unary, buffer, load, loop, store
+from conv1d_codegen.ir import (
+    Alloc,
+    Binary,
+    Bind,
+    Const,
+    Fma,
+    Kernel,
+    Prefetch,
+    Ref,
+    Select,
+    Unary,
+    buffer,
+    load,
+    loop,
+    store,
+)
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.symbolic.index import index, var
@@ -34,7 +51,12 @@ def test_the_lowered_formula_is_the_reference(text):
         kernel = lowered(problem, algorithm)
         for batch, length in ((2, 0), (1, 1), (2, 2), (1, 9), (0, 4)):
             x, w, b = exact_data(problem, batch, length)
-            assert_exact(problem, run_interpreted(kernel, problem, x, w, b), expected(problem, x, w, b), f"{algorithm}@{batch}x{length}")
+            assert_exact(
+                problem,
+                run_interpreted(kernel, problem, x, w, b),
+                expected(problem, x, w, b),
+                f"{algorithm}@{batch}x{length}",
+            )
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "generic"])

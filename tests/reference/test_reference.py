@@ -50,7 +50,9 @@ def test_against_loops(length):
         problem = Problem.parse(line)
         x, kernel, bias = arrays(problem, 2, length)
         expected = by_loops(x, kernel, bias, problem)
-        np.testing.assert_array_equal(reference.conv1d(x, kernel, bias, problem), expected, err_msg=f"{line}@2x{length}")
+        np.testing.assert_array_equal(
+            reference.conv1d(x, kernel, bias, problem), expected, err_msg=f"{line}@2x{length}"
+        )
         first = problem.with_(channels_first=True)
         y = reference.conv1d(x.transpose(0, 2, 1), kernel, bias, first)
         np.testing.assert_array_equal(y.transpose(0, 2, 1), expected, err_msg=f"{first}@2x{length}")

@@ -1,6 +1,7 @@
 """Machine code is unmapped when its last owner goes, and neither kernels nor layers that are gone leave memory behind.
 
-Ten minutes of it, 3000 layers that are compiled and deleted, which fails where the second half takes more memory than the caches may hold:
+Ten minutes of it, 3000 layers that are compiled and deleted, which fails where the second half takes more memory than
+the caches may hold:
 
     PYTHONPATH=tests python tests/runtime/test_code_memory.py 3000
 """

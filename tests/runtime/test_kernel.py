@@ -62,7 +62,9 @@ def test_exact_with_other_algorithms(text, algorithm):
         packed = kernel.pack(w, b)
         for length in LENGTHS:
             x, _, _ = exact_data(problem, 3, length, seed=length)
-            assert_exact(problem, call(kernel, packed, x), expected(problem, x, w, b), f"@3x{length} {target} {algorithm}")
+            assert_exact(
+                problem, call(kernel, packed, x), expected(problem, x, w, b), f"@3x{length} {target} {algorithm}"
+            )
 
 
 #: Wrong once: what the last steps read after the input is less than nothing.
@@ -117,12 +119,13 @@ def test_real_numbers_are_within_the_a_priori_bound(text):
             assert (error <= bound).all(), f"{problem} {target} {algorithm}: {(error / bound).max()} of the bound"
 
 
-# --- what the kernel must not see ----------------------------------------------------------------------------------------------
+# --- what the kernel must not see -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
 @pytest.mark.parametrize(
-    "text", [text for text in TELLING if "valid" not in text] + ["c8_f24_k3_pad9x9_relu_f32", "c3_f5_k3_pad4x0_relu_f64"]
+    "text",
+    [text for text in TELLING if "valid" not in text] + ["c8_f24_k3_pad9x9_relu_f32", "c3_f5_k3_pad4x0_relu_f64"],
 )
 def test_nothing_beside_the_input_leaks_in(text, poison):
     problem = Problem.parse(text)
@@ -138,7 +141,12 @@ def test_nothing_beside_the_input_leaks_in(text, poison):
 @pytest.mark.parametrize("algorithm", ["auto", "generic", "cook_toom"])
 @pytest.mark.parametrize(
     "text",
-    ["c3_f9_k4_causal_linear_f32", "c3_f9_k4_d2_causal_linear_f32_first", "c6_f6_k4_g6_causal_linear_f32", "c4_f4_k4_g2_causal_linear_f64"],
+    [
+        "c3_f9_k4_causal_linear_f32",
+        "c3_f9_k4_d2_causal_linear_f32_first",
+        "c6_f6_k4_g6_causal_linear_f32",
+        "c4_f4_k4_g2_causal_linear_f64",
+    ],
 )
 def test_padding_contributes_nothing(text, algorithm):
     """Weights of taps that fall beside the input are not multiplied with zero: they may be NaN or infinite."""
@@ -151,11 +159,19 @@ def test_padding_contributes_nothing(text, algorithm):
                 absent[j] = [np.nan, np.inf][j % 2]
         assert np.isnan(absent).any()
         wanted = expected(problem, x, np.where(np.isfinite(absent), w, 0).astype(w.dtype), b)
-        assert_exact(problem, run_compiled(problem, x, absent, b, algorithm=algorithm), wanted, f"@1x{length} {algorithm}")
+        assert_exact(
+            problem, run_compiled(problem, x, absent, b, algorithm=algorithm), wanted, f"@1x{length} {algorithm}"
+        )
 
 
 @pytest.mark.parametrize(
-    "text", ["c3_f9_k3_same_linear_f32", "c3_f9_k3_same_relu_f32", "c3_f9_k3_same_linear_f32_first", "c9_f9_k3_g9_same_linear_f32"]
+    "text",
+    [
+        "c3_f9_k3_same_linear_f32",
+        "c3_f9_k3_same_relu_f32",
+        "c3_f9_k3_same_linear_f32_first",
+        "c9_f9_k3_g9_same_linear_f32",
+    ],
 )
 def test_nan_and_infinity_propagate_where_they_belong(text):
     problem = Problem.parse(text)
@@ -195,9 +211,13 @@ def test_output_of_an_empty_input():
     np.testing.assert_array_equal(run_compiled(problem, x, w, b), np.broadcast_to(b, (2, 3, 6)))
 
 
-@pytest.mark.parametrize("text", ["c130_f40_k4_same_linear_f32", "c300_f70_k3_s2_pad3x1_relu_f64", "c600_f20_k1_valid_linear_f32"])
+@pytest.mark.parametrize(
+    "text", ["c130_f40_k4_same_linear_f32", "c300_f70_k3_s2_pad3x1_relu_f64", "c600_f20_k1_valid_linear_f32"]
+)
 def test_streamed_weights_keep_the_bits(text):
-    """Weights that do not stay in L2 are gone through in another order, and each sum takes its terms in the same one."""
+    """Weights that do not stay in L2 are gone through in another order, and each sum takes its
+    terms in the same one.
+    """
     problem = Problem.parse(text)
     x, w, b = real_data(problem, 6, 45)
     for name in (target for target in RUNNABLE if TARGETS[target].fma):
@@ -206,10 +226,12 @@ def test_streamed_weights_keep_the_bits(text):
         assert "part" in compiled(problem, small).dump("scheduled")
         packed = kernel.pack(w, b)
         for threads in (1, 3):
-            assert bits(call(kernel, packed, x, threads)) == bits(run_compiled(problem, x, w, b, name, "generic")), f"{problem} {name}"
+            assert bits(call(kernel, packed, x, threads)) == bits(run_compiled(problem, x, w, b, name, "generic")), (
+                f"{problem} {name}"
+            )
 
 
-# --- packing and large arrays ---------------------------------------------------------------------------------------------------
+# --- packing and large arrays -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("panel", [1, 2, 5, 8, 64])

@@ -52,7 +52,9 @@ def test_an_input_that_does_not_fit(plain, name):
     assert np.isnan(y).all()
 
 
-@pytest.mark.parametrize("name", [name for name in BAD_INPUTS if name not in ("longer", "layout", "channels")] + ["filters", "shorter"])
+@pytest.mark.parametrize(
+    "name", [name for name in BAD_INPUTS if name not in ("longer", "layout", "channels")] + ["filters", "shorter"]
+)
 def test_an_output_that_does_not_fit(plain, name):
     kernel, x, packed, y = plain
     own = {"filters": lambda y: y[..., :5].copy(), "shorter": lambda y: y[:, :9].copy()}

@@ -1,4 +1,6 @@
-"""Which compilations are remembered: those that somebody holds, and of the others the last ones, up to a number of bytes."""
+"""Which compilations are remembered: those that somebody holds, and of the others the last ones, up to a number of
+bytes.
+"""
 
 import gc
 import weakref
@@ -34,7 +36,9 @@ def empty(monkeypatch):
 def loads(monkeypatch):
     """The names of the kernels for which machine code is made."""
     names = []
-    monkeypatch.setattr(jit, "load", lambda ir, symbol, target, load=jit.load: names.append(symbol) or load(ir, symbol, target))
+    monkeypatch.setattr(
+        jit, "load", lambda ir, symbol, target, load=jit.load: names.append(symbol) or load(ir, symbol, target)
+    )
     return names
 
 
@@ -107,7 +111,9 @@ def test_a_layer_with_a_convolution_op_of_its_own_holds_its_kernel(loads):
 def test_kernels_that_nobody_holds_are_freed(monkeypatch):
     freed = []
     dispose = jit.llvm.orcjit.ResourceTracker._dispose
-    monkeypatch.setattr(jit.llvm.orcjit.ResourceTracker, "_dispose", lambda self: freed.append(self.name) or dispose(self))
+    monkeypatch.setattr(
+        jit.llvm.orcjit.ResourceTracker, "_dispose", lambda self: freed.append(self.name) or dispose(self)
+    )
     for kernel_size in (1, 2, 3):
         compile_problem(Problem.parse(f"c2_f3_k{kernel_size}_same_relu_f32")).kernel  # noqa: B018  # made here
     compile_problem(Problem.parse("c2_f3_k4_same_relu_f32"))

@@ -1,8 +1,9 @@
 """More than 2**31 numbers, and more than 2**32 bytes, in and out: offsets that do not fit in 32 bits, signed or not.
 
-The arrays take hardly any memory. An input is zeros that nothing has written, of which only every stride-th step is read. An output is
-many views of one small piece of memory, one behind the other: what is written last into the piece stays, and is compared. An offset that
-wrapped would lie before the output or in another place of it, so the last numbers would be missing, or the process would end.
+The arrays take hardly any memory. An input is zeros that nothing has written, of which only every stride-th step is
+read. An output is many views of one small piece of memory, one behind the other: what is written last into the piece
+stays, and is compared. An offset that wrapped would lie before the output or in another place of it, so the last
+numbers would be missing, or the process would end.
 """
 
 import ctypes
@@ -46,20 +47,28 @@ _LAST = 64  # steps that are compared
 
 def zeros(elements, dtype):
     """Memory that is all zeros and takes none until it is written."""
-    room = mmap.mmap(-1, elements * dtype.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000))
+    room = mmap.mmap(
+        -1, elements * dtype.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
+    )
     return np.frombuffer(room, dtype, elements)
 
 
 def repeated(elements, dtype):
     """An array of which all numbers that are `PIECE` bytes apart are the same memory."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    libc.mmap.restype, libc.mmap.argtypes = (
+        ctypes.c_void_p,
+        [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long],
+    )
     room = zeros(elements, dtype)
     piece = os.memfd_create("piece")
     os.ftruncate(piece, PIECE)
     for at in range(0, room.nbytes, PIECE):
         size = min(PIECE, room.nbytes - at)
-        where = libc.mmap(room.ctypes.data + at, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED | 0x10, piece, 0)  # MAP_FIXED
+        # MAP_FIXED
+        where = libc.mmap(
+            room.ctypes.data + at, size, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED | 0x10, piece, 0
+        )
         assert where == room.ctypes.data + at, os.strerror(ctypes.get_errno())
     os.close(piece)
     return room
@@ -72,7 +81,9 @@ def taken():
 
 
 @pytest.mark.parametrize("layout", ["", "_first"])
-@pytest.mark.parametrize(("text", "batch", "algorithm"), [*((*case, "auto") for case in INPUTS), (*INPUTS[2], "generic")])
+@pytest.mark.parametrize(
+    ("text", "batch", "algorithm"), [*((*case, "auto") for case in INPUTS), (*INPUTS[2], "generic")]
+)
 def test_large_inputs(text, batch, layout, algorithm):
     problem = Problem.parse(text.replace("_nobias", "") + layout + ("_nobias" if "nobias" in text else ""))
     dtype = TYPES[problem.dtype].numpy
@@ -85,11 +96,18 @@ def test_large_inputs(text, batch, layout, algorithm):
     steps, left = problem.output_length(length), problem.left_padding(length)
     wanted = np.zeros(problem.output_shape(batch, length), dtype)
     wanted += 0 if b is None else b[:, None] if problem.channels_first else b
-    for n, t, c in ((batch - 1, steps - 1, problem.channels - 1), (0, steps // 2, 0), (batch - 1, steps // 3, problem.channels // 2)):
+    for n, t, c in (
+        (batch - 1, steps - 1, problem.channels - 1),
+        (0, steps // 2, 0),
+        (batch - 1, steps // 3, problem.channels // 2),
+    ):
         j = max(j for j in range(problem.kernel_size) if 0 <= t * problem.stride + j * problem.dilation - left < length)
         step = t * problem.stride + j * problem.dilation - left
         x[(n, c, step) if problem.channels_first else (n, step, c)] = 3
-        of_group = slice(c // problem.group_channels * problem.group_filters, (c // problem.group_channels + 1) * problem.group_filters)
+        of_group = slice(
+            c // problem.group_channels * problem.group_filters,
+            (c // problem.group_channels + 1) * problem.group_filters,
+        )
         wanted[(n, of_group, t) if problem.channels_first else (n, t, of_group)] += 6
     if problem.activation.name == "relu":
         wanted = np.maximum(wanted, 0)
@@ -102,7 +120,9 @@ def test_large_inputs(text, batch, layout, algorithm):
 
 
 def large_output(text, batch, length):
-    """In the child: the last steps of the last sequence, of which the order of the loops leaves the last filter for the end."""
+    """In the child: the last steps of the last sequence, of which the order of the loops leaves the last filter for the
+    end.
+    """
     problem = Problem.parse(text)
     first, dtype = problem.channels_first, TYPES[problem.dtype].numpy
     shape = problem.output_shape(batch, length)

@@ -1,6 +1,8 @@
-"""No kernel touches a byte beside its arrays: each lies against a page that can't be read or written, at its end or at its start.
+"""No kernel touches a byte beside its arrays: each lies against a page that can't be read or written, at its end or at
+its start.
 
-The work is done in a child process, which says what it is about to run; a fault kills it, and the last line is the problem.
+The work is done in a child process, which says what it is about to run; a fault kills it, and the last line is the
+problem.
 """
 
 import sys
@@ -58,7 +60,8 @@ def check(text, target, algorithm, plan=None):
     packed = kernel.pack(w, b)
     plan = compilation.plan
     step = max(plan.rows[0], plan.width * plan.vectors if plan.lanes == "time" else 1)
-    several = [(2 * plan.block + plan.outputs) * problem.stride + problem.extent] if plan.outputs else []  # blocks of windows
+    # blocks of windows
+    several = [(2 * plan.block + plan.outputs) * problem.stride + problem.extent] if plan.outputs else []
     for side in ("end", "start"):
         arrays = tuple(guarded(array, side, 64) for array in packed.arrays)
         beside = replace(packed, arrays=arrays, addresses=tuple(array.ctypes.data for array in arrays))
@@ -102,7 +105,9 @@ print("done")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
-@pytest.mark.parametrize(("side", "offset", "survives"), [("end", 19, True), ("end", 20, False), ("start", 0, True), ("start", -1, False)])
+@pytest.mark.parametrize(
+    ("side", "offset", "survives"), [("end", 19, True), ("end", 20, False), ("start", 0, True), ("start", -1, False)]
+)
 def test_the_guard_guards(side, offset, survives):
     code, out, _ = python(TOUCH, side, offset)
     assert (code == 0, last_line(out)) == (survives, "done" if survives else "touching")

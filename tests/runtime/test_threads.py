@@ -1,4 +1,6 @@
-"""Calls on several threads: the same bits, whoever runs them; as many threads as pay; pools, OpenMP, forks and what they can't do."""
+"""Calls on several threads: the same bits, whoever runs them; as many threads as pay; pools, OpenMP, forks and what
+they can't do.
+"""
 
 import ctypes
 import os
@@ -111,7 +113,7 @@ def test_a_forked_child_uses_the_pool(runtime):
     assert (code, out) == (0, f"{runtime}\n"), err[-3000:]
 
 
-# --- how many, and whose --------------------------------------------------------------------------------------------------------
+# --- how many, and whose ----------------------------------------------------------------------------------------------
 
 
 def test_as_many_threads_as_pay(monkeypatch):
@@ -184,7 +186,9 @@ class TestTheChoice:
 @OPENMP
 def test_a_runtime_that_is_loaded_is_found_and_preferred():
     show = "print(openmp._loaded(), next(openmp._libraries())._name)"
-    code, out, err = python(f"import ctypes; from conv1d_codegen.runtime import openmp; {show}; ctypes.CDLL('libgomp.so.1'); {show}")
+    code, out, err = python(
+        f"import ctypes; from conv1d_codegen.runtime import openmp; {show}; ctypes.CDLL('libgomp.so.1'); {show}"
+    )
     assert code == 0, err
     nothing, loaded = out.splitlines()
     assert nothing == "[] libgomp.so.1"
@@ -214,7 +218,7 @@ def test_the_switch_for_threads_is_read_once():
     assert python(code, CONV1D_CODEGEN_THREADS="3")[1] == "3\n3\n"
 
 
-# --- the pool -------------------------------------------------------------------------------------------------------------------
+# --- the pool ---------------------------------------------------------------------------------------------------------
 
 
 class Shares:
@@ -271,10 +275,16 @@ def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch):
 
 @pytest.mark.parametrize("where", ["wait", "submit"])
 def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
-    """They write to arrays that the caller may use again: also if the signal comes while they are started or waited for."""
+    """They write to arrays that the caller may use again: also if the signal comes while they are started or waited
+    for.
+    """
     executor = ThreadPoolExecutor(3)
     monkeypatch.setattr(pool, "_pool", executor)
-    begun, done, alarms = threading.Barrier(3 if where == "wait" else 2), [], [KeyboardInterrupt("twice"), KeyboardInterrupt("at first")]
+    begun, done, alarms = (
+        threading.Barrier(3 if where == "wait" else 2),
+        [],
+        [KeyboardInterrupt("twice"), KeyboardInterrupt("at first")],
+    )
 
     def interrupted(function):
         def call(*arguments):

@@ -1,4 +1,6 @@
-"""Which problems, inputs and accuracies get Cook–Toom: what is promised of the choice, for any measure of what is fast."""
+"""Which problems, inputs and accuracies get Cook–Toom: what is promised of the choice, for any
+measure of what is fast.
+"""
 
 import numpy as np
 import pytest
@@ -24,7 +26,9 @@ from conv1d_codegen.tuning.candidates import ASPECTS, candidates
 TEXT = "c64_f64_k3_same_linear_f32"  # for which windows pay on any machine
 SIZES = ((1, 64), (8, 8), (32, 32), (64, 3), (64, 64), (96, 40), (256, 256), (512, 512))
 KINDS = ("k1_same", "k2_valid", "k3_same", "k5_s2_same", "k7_d3_causal", "k11_pad3x4", "k5_s2_d3_valid")
-PROBLEMS = [Problem.parse(f"c{c}_f{f}_{kind}_relu_{dtype}") for c, f in SIZES for kind in KINDS for dtype in ("f32", "f64")]
+PROBLEMS = [
+    Problem.parse(f"c{c}_f{f}_{kind}_relu_{dtype}") for c, f in SIZES for kind in KINDS for dtype in ("f32", "f64")
+]
 PROBLEMS += [Problem.parse(f"c64_f64_k3_{rest}_f32") for rest in ("g64_same_relu", "g2_same_relu", "causal_linear")]
 every_target = pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 
@@ -60,7 +64,9 @@ def test_who_asks_for_cook_toom_gets_it(target):
             assert plan.algorithm == "cook_toom", f"{problem} {target}"
             assert plan == detailed(problem, target, best_windows(problem, target, accuracy))
             smallest = toom_plan(2, min(2, problem.kernel_size))
-            assert predicted_share(problem, plan) <= max(MOST[accuracy], predicted_share(problem, smallest)), f"{problem} {target}: {plan}"
+            assert predicted_share(problem, plan) <= max(MOST[accuracy], predicted_share(problem, smallest)), (
+                f"{problem} {target}: {plan}"
+            )
 
 
 @every_target
@@ -109,7 +115,7 @@ def test_allowed():
     assert [allows(problem, wild, accuracy) for accuracy in ("strict", "standard", "fast")] == [False] * 3
 
 
-# --- options and plans -------------------------------------------------------------------------------------------------------------
+# --- options and plans ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -117,9 +123,15 @@ def test_allowed():
     [
         ({"accuracy": "exact"}, "CompileOptions.accuracy must be one of standard, strict, fast. Received: 'exact'."),
         ({"accuracy": None}, "CompileOptions.accuracy must be one of .* Received: None."),
-        ({"accuracy": "strict", "algorithm": "cook_toom"}, 'accuracy="strict" excludes the algorithm "cook_toom": leave one of them out'),
+        (
+            {"accuracy": "strict", "algorithm": "cook_toom"},
+            'accuracy="strict" excludes the algorithm "cook_toom": leave one of them out',
+        ),
         ({"accuracy": "strict", "plan": toom_plan(2, 3)}, 'accuracy="strict" excludes the algorithm "cook_toom"'),
-        ({"algorithm": "direct", "plan": toom_plan(2, 3)}, "plan is one of algorithm='cook_toom'. Received: algorithm='direct'"),
+        (
+            {"algorithm": "direct", "plan": toom_plan(2, 3)},
+            "plan is one of algorithm='cook_toom'. Received: algorithm='direct'",
+        ),
     ],
 )
 def test_options_that_make_no_sense(options, message):
@@ -131,7 +143,12 @@ def test_options_are_kept_in_a_config():
     layer = Conv1D(4, 3, options={"accuracy": "fast", "algorithm": "cook_toom"})
     assert Conv1D.from_config(layer.get_config()).options == layer.options == CompileOptions("cook_toom", "fast")
     assert "options" not in Conv1D(4, 3, options={"accuracy": "strict"}).get_config()
-    for options in ({"accuracy": "standard"}, {"algorithm": "cook_toom"}, {"algorithm": "direct"}, {"accuracy": "fast", "num_threads": 2}):
+    for options in (
+        {"accuracy": "standard"},
+        {"algorithm": "cook_toom"},
+        {"algorithm": "direct"},
+        {"accuracy": "fast", "num_threads": 2},
+    ):
         layer = Conv1D(4, 3, options=options)
         assert layer.get_config()["options"] == options
         assert Conv1D.from_config(layer.get_config()).options == layer.options
@@ -179,12 +196,30 @@ def test_the_text_of_plans():
     [
         ("cook_toom lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Plan.outputs is an int from 1.* Received: 0"),
         ("cook_toom F(2,0) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Plan.taps is an int from 1.* Received: 0"),
-        ("cook_toom F(1,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"F\(1,3\) saves nothing: .* Received: cook_toom F\(1,3\)"),
-        ("cook_toom F(9,3) lanes=filters 8x1 rows=2,1 block=9 unroll=1", r"m \+ r - 1 <= 10 .*Received: m=9, r=3, that is 11"),
-        ("cook_toom F(2,3) lanes=filters 8x1 rows=2,1 block=5 unroll=1", r"of the 2 outputs of a window. Received: cook_toom F\(2,3\)"),
-        ("cook_toom F(2,3) lanes=time 8x1 rows=2 block=4 unroll=1", r"cook_toom with lanes=filters.*: cook_toom F\(2,3\) lanes=time"),
-        ("direct F(2,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"F\(2,3\) is for cook_toom plans. Received .*algorithm='direct'"),
-        ("cook_toom F(2, 3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form: 'cook_toom F\(2, 3\)"),
+        (
+            "cook_toom F(1,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1",
+            r"F\(1,3\) saves nothing: .* Received: cook_toom F\(1,3\)",
+        ),
+        (
+            "cook_toom F(9,3) lanes=filters 8x1 rows=2,1 block=9 unroll=1",
+            r"m \+ r - 1 <= 10 .*Received: m=9, r=3, that is 11",
+        ),
+        (
+            "cook_toom F(2,3) lanes=filters 8x1 rows=2,1 block=5 unroll=1",
+            r"of the 2 outputs of a window. Received: cook_toom F\(2,3\)",
+        ),
+        (
+            "cook_toom F(2,3) lanes=time 8x1 rows=2 block=4 unroll=1",
+            r"cook_toom with lanes=filters.*: cook_toom F\(2,3\) lanes=time",
+        ),
+        (
+            "direct F(2,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1",
+            r"F\(2,3\) is for cook_toom plans. Received .*algorithm='direct'",
+        ),
+        (
+            "cook_toom F(2, 3) lanes=filters 8x1 rows=2,1 block=4 unroll=1",
+            r"Not a plan's text form: 'cook_toom F\(2, 3\)",
+        ),
         ("cook_toom F(-2,3) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form"),
         ("cook_toom F(2) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form"),
     ],
@@ -210,7 +245,7 @@ def test_one_tap():
         assert share_of_bound(problem, call(compilation.kernel, compilation.kernel.pack(w, b), x), x, w, b).max() <= 1
 
 
-# --- layers ------------------------------------------------------------------------------------------------------------------------
+# --- layers -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -237,7 +272,9 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
     inputs = {length: np.random.default_rng(length).standard_normal((2, length, 64), np.float32) for length in lengths}
     for seed in range(2):  # with the first weights, and with others
         for length, algorithm in lengths.items():
-            assert bits(layer(inputs[length])) == as_compiled(layer, inputs[length], algorithm), f"{TEXT}@2x{length} is not {algorithm}"
+            assert bits(layer(inputs[length])) == as_compiled(layer, inputs[length], algorithm), (
+                f"{TEXT}@2x{length} is not {algorithm}"
+            )
             out = np.full((2, length, 64), np.nan, np.float32)
             layer(inputs[length], out=out)
             assert bits(out) == as_compiled(layer, inputs[length], algorithm)
@@ -267,7 +304,9 @@ def test_weights_are_transformed_once_for_each_change(monkeypatch, layer):
 
 @pytest.mark.parametrize("length", [-1, 2.5, "5", True])
 def test_dumps_of_no_length(layer, length):
-    with pytest.raises(ValueError, match=f"`length` must be a number of steps, 0 or more, .* Received: length={length!r}"):
+    with pytest.raises(
+        ValueError, match=f"`length` must be a number of steps, 0 or more, .* Received: length={length!r}"
+    ):
         layer.dump("plan", length=length)
 
 
@@ -292,7 +331,7 @@ def test_dumps_of_short_and_long_inputs(layer, capsys):
         assert capsys.readouterr().out.startswith(f"{algorithm} "), arguments
 
 
-# --- tuned plans -------------------------------------------------------------------------------------------------------------------
+# --- tuned plans ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")

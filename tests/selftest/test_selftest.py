@@ -24,12 +24,17 @@ def failures(cases):
 
 @pytest.mark.slow
 def test_every_pair_of_features():
-    """A table of some five hundred layers that holds every pair of classes of all parameters: some 60 to 100 s, in two processes."""
+    """A table of some five hundred layers that holds every pair of classes of all parameters: some 60 to 100 s, in two
+    processes.
+    """
     stream = run.Stream(runnable(), seed=0)
     found = failures(stream.pairs())
     seen, possible = stream.coverage.counts(2)
     assert seen == possible > 7000
-    assert not found, f"{len(found)} layers, to be run again with `python -m conv1d_codegen selftest --case LINE`:\n" + "\n".join(found)
+    assert not found, (
+        f"{len(found)} layers, to be run again with `python -m conv1d_codegen selftest --case LINE`:\n"
+        + "\n".join(found)
+    )
 
 
 def test_every_failure_that_was_found_stays_mended(request):
@@ -96,7 +101,12 @@ def test_what_is_no_case_is_refused(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["c5_f7_k4_s2_same_tanh_f32_first@2x36", "c6_f8_k5_s3_d2_g2_pad4x2_gelu_f64@1x30", "c3_f3_k9_d3_g3_causal_elu_f64@2x5"]
+    "text",
+    [
+        "c5_f7_k4_s2_same_tanh_f32_first@2x36",
+        "c6_f8_k5_s3_d2_g2_pad4x2_gelu_f64@1x30",
+        "c3_f3_k9_d3_g3_causal_elu_f64@2x5",
+    ],
 )
 def test_the_oracle_and_the_reference_agree(text):
     """They share no code."""
@@ -183,7 +193,9 @@ def test_shrinking_leaves_what_is_needed():
     def fails(case):
         return case.problem.channels_first and case.problem.dilation > 2 and case.shapes[0][-1] > 20
 
-    large = Case.parse("c40_f24_k25_d17_g8_pad3x4_tanh_bf16_first_nobias@2x3x200,1x1x5 threads=3 policy=mixed_bfloat16 input=cast seed=9")
+    large = Case.parse(
+        "c40_f24_k25_d17_g8_pad3x4_tanh_bf16_first_nobias@2x3x200,1x1x5 threads=3 policy=mixed_bfloat16 input=cast seed=9"
+    )
     small = shrink(large, fails)
     assert str(small) == "c1_f1_k1_d3_valid_linear_f32_first@1x21 seed=9"
 

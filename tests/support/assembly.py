@@ -29,7 +29,10 @@ def is_loop(assembly, block):
     """Whether the block ends with a conditional jump to its own start, by its label."""
     text = "\n".join(line.strip().replace("\t", " ") for line in assembly.splitlines())
     jump = block[-1].split()
-    return len(jump) > 1 and re.search(rf"^{re.escape(jump[-1])}:.*\n(?:\s*#.*\n)*{re.escape(block[0])}", text, re.MULTILINE) is not None
+    return (
+        len(jump) > 1
+        and re.search(rf"^{re.escape(jump[-1])}:.*\n(?:\s*#.*\n)*{re.escape(block[0])}", text, re.MULTILINE) is not None
+    )
 
 
 def inner_loop(assembly):
@@ -61,7 +64,8 @@ _COUNTING = r"(?:addq|subq|incq|decq|leaq|cmpq|testq|movq|shlq|imulq|j[a-z]+)"
 
 
 def assert_clear_of_traps(ir, text):
-    # InstCombine of LLVM 22 moves a masked load below a store where a select with its mask uses it (llvm-project#215453).
+    # InstCombine of LLVM 22 moves a masked load below a store where a select with its mask uses it
+    # (llvm-project#215453).
     calls = [line for line in ir.splitlines() if "@llvm.masked.load" in line and " call " in line]
     masks = {re.search(r"<\d+ x i1> (%[\w.]+|<[^>]*>)", line)[1] for line in calls}
     conditions = {found[1] for found in re.finditer(r" select <\d+ x i1> (%[\w.]+|<[^>]*>),", ir)}

@@ -28,7 +28,11 @@ def options(text):
 def results(options, cases, command):
     """What came of the case that is named, or of all that there is time for. Failures are printed as they come."""
     deadline = time.monotonic() + options.seconds
-    lines = [options.case] if options.case else itertools.takewhile(lambda _: time.monotonic() < deadline, cases(options.seed))
+    lines = (
+        [options.case]
+        if options.case
+        else itertools.takewhile(lambda _: time.monotonic() < deadline, cases(options.seed))
+    )
     for outcome in outcomes(lines, options.jobs, command):
         if outcome.failure:
             print(f"{outcome.case}: {outcome.failure}", flush=True)

@@ -175,6 +175,7 @@ def made(rng, good):
         lambda: [good, good],
         lambda: [[1.0], [1.0, 2.0]],
     ]
-    with contextlib.suppress(IndexError, ValueError), np.errstate(all="ignore"):  # of kinds that take more axes than there are
+    # of kinds that take more axes than there are
+    with contextlib.suppress(IndexError, ValueError), np.errstate(all="ignore"):
         return values(rng) if rng.random() < 0.3 else kinds[rng.integers(len(kinds))]()
     return good[:0]

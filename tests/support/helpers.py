@@ -1,7 +1,7 @@
 """What the tests of the compiler share: problems, exact data, and running a problem in the interpreter or compiled.
 
-Data are small integers in float arrays: every product and every sum is exact, so results are compared bit by bit, whatever the
-order of the sum. Only what an activation rounds has a tolerance.
+Data are small integers in float arrays: every product and every sum is exact, so results are compared bit by bit,
+whatever the order of the sum. Only what an activation rounds has a tolerance.
 """
 
 import os
@@ -109,8 +109,12 @@ _EXACT = ("linear", "relu", "relu6", "leaky_relu", "hard_tanh", "threshold", "ha
 
 
 def options(target=None, algorithm="auto", plan=None):
-    """Options whose algorithms all keep the order of the formula's sum; `test_cook_toom.py` is about those that don't."""
-    return CompileOptions(target=target, algorithm=algorithm, plan=plan, accuracy="standard" if algorithm == "cook_toom" else "strict")
+    """Options whose algorithms all keep the order of the formula's sum; `test_cook_toom.py` is
+    about those that don't.
+    """
+    return CompileOptions(
+        target=target, algorithm=algorithm, plan=plan, accuracy="standard" if algorithm == "cook_toom" else "strict"
+    )
 
 
 def algorithms(problem):
@@ -170,7 +174,9 @@ def sizes_of(kernel, problem, batch, length):
     sizes = {"N": batch, "T": length}
     if any(name == "K" for name, _ in kernel.sizes):
         p = problem
-        sizes.update(U=max(0, p.output_length(length)), left=p.left_padding(length), K=p.kernel_size, S=p.stride, D=p.dilation)
+        sizes.update(
+            U=max(0, p.output_length(length)), left=p.left_padding(length), K=p.kernel_size, S=p.stride, D=p.dilation
+        )
         chunk = chunk_shape(p.kernel_size, p.group_channels)
         sizes.update(G=p.groups, C=p.group_channels, F=p.group_filters, J=chunk[0], M=chunk[1])
         assert list(sizes) == ["N", "T", *(name for name, _ in SIZES)]
@@ -182,13 +188,17 @@ def run_interpreted(kernel, problem, x, w, b):
     batch, length = x.shape[0], x.shape[2 if problem.channels_first else 1]
     y = empty_output(problem, batch, length)
     if batch:  # kernels are called for at least one sequence
-        interpret(kernel, {"x": x, "w": w, "y": y} | ({} if b is None else {"b": b}), sizes_of(kernel, problem, batch, length))
+        interpret(
+            kernel, {"x": x, "w": w, "y": y} | ({} if b is None else {"b": b}), sizes_of(kernel, problem, batch, length)
+        )
     return y
 
 
 def run_compiled(problem, x, w, b, target=None, algorithm="auto", plan=None, num_threads=1):
     """What machine code computes."""
-    kernel = compile_problem(problem, options(target, algorithm, plan), x.shape[2 if problem.channels_first else 1]).kernel
+    kernel = compile_problem(
+        problem, options(target, algorithm, plan), x.shape[2 if problem.channels_first else 1]
+    ).kernel
     y = empty_output(problem, x.shape[0], x.shape[2 if problem.channels_first else 1])
     kernel(x, kernel.pack(w, b), y, num_threads)
     return y
@@ -199,7 +209,9 @@ def compiled(problem, target=None, algorithm="auto", plan=None) -> Compilation:
 
 
 def assert_exact(problem, actual, wanted, note=""):
-    """The same numbers; within what an activation may round (4 ulp, or 4e-7 for gelu) where the problem has one that rounds."""
+    """The same numbers; within what an activation may round (4 ulp, or 4e-7 for gelu) where the problem has one that
+    rounds.
+    """
     message = f"{problem} {note}"
     if problem.activation.name in _EXACT:
         np.testing.assert_array_equal(actual, wanted, err_msg=message)
@@ -239,7 +251,9 @@ def fork(child, when=""):
 
 
 def python(code, *arguments, timeout=120, **environment):
-    """Run Python code in a child process that finds the package, these helpers and all tests; (return code, stdout, stderr)."""
+    """Run Python code in a child process that finds the package, these helpers and all tests; (return code, stdout,
+    stderr).
+    """
     tests = ROOT / "tests"
     path = os.pathsep.join(map(str, [ROOT, tests, *(folder for folder in tests.iterdir() if folder.is_dir())]))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CONV1D_CODEGEN_")}

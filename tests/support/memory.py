@@ -20,12 +20,25 @@ class Mallinfo2(ctypes.Structure):
 
     _fields_ = [
         (name, ctypes.c_size_t)
-        for name in ["arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"]
+        for name in [
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        ]
     ]
 
 
 def allocated():
-    """KiB that malloc has given out. What the process has is another matter: what malloc keeps for later comes and goes by 2 MiB."""
+    """KiB that malloc has given out. What the process has is another matter: what malloc keeps for later comes and goes
+    by 2 MiB.
+    """
     mallinfo2 = ctypes.CDLL(None).mallinfo2
     mallinfo2.restype = Mallinfo2
     gc.collect()

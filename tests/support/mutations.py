@@ -1,7 +1,7 @@
 """Kernels that are wrong in one thing, or just different: mutations of the loop IR, drawn at random.
 
-What a mutation changes is what a pass may get wrong: an index, a bound, a size, the order of statements, a statement that is missing.
-What comes out is a kernel that can be built; whether it makes sense is for the verifier to say.
+What a mutation changes is what a pass may get wrong: an index, a bound, a size, the order of statements, a statement
+that is missing. What comes out is a kernel that can be built; whether it makes sense is for the verifier to say.
 """
 
 from __future__ import annotations
@@ -9,7 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from conv1d_codegen.ir import Access, Accumulate, Alloc, Block, Buffer, For, If, Kernel, Let, Load, Prefetch, Statement, Store, Value
+from conv1d_codegen.ir import (
+    Access,
+    Accumulate,
+    Alloc,
+    Block,
+    Buffer,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Prefetch,
+    Statement,
+    Store,
+    Value,
+)
 from conv1d_codegen.ir.rewrite import loads_of, map_leaves, rewrite_values, walk
 from conv1d_codegen.symbolic.index import Index, index, var
 
@@ -62,7 +77,9 @@ def with_changed(kernel: Kernel, number: int, change: Change) -> Kernel:
 
 
 def mutate(kernel: Kernel, rng) -> tuple[Kernel, str]:
-    """A mutant, and what was done, in words. Raises ValueError where the drawn mutation is no kernel at all; then draw again."""
+    """A mutant, and what was done, in words. Raises ValueError where the drawn mutation is no kernel at all; then draw
+    again.
+    """
     places = spots(kernel)
     name = str(rng.choice(list(_MUTATIONS)))
     candidates = [spot for spot in places if _suits(name, spot.statement)]
@@ -195,12 +212,17 @@ def _unwrap(kernel: Kernel, spot: Spot, rng):
         return with_changed(kernel, spot.number, lambda statement: statement.body), "without its condition"
     if not isinstance(spot.statement, For):
         raise ValueError("not a loop")
-    return with_changed(kernel, spot.number, lambda loop: (Let(loop.var, loop.lo), *loop.body)), "its first iteration only"
+    return with_changed(
+        kernel, spot.number, lambda loop: (Let(loop.var, loop.lo), *loop.body)
+    ), "its first iteration only"
 
 
 def _swap(kernel: Kernel, spot: Spot, rng):
     """Two statements that stand side by side."""
-    holders = [None, *(s.number for s in spots(kernel) if isinstance(s.statement, For | If) and len(s.statement.body) > 1)]
+    holders = [
+        None,
+        *(s.number for s in spots(kernel) if isinstance(s.statement, For | If) and len(s.statement.body) > 1),
+    ]
     number = holders[rng.integers(len(holders))]
     body = kernel.body if number is None else spots(kernel)[number].statement.body
     if len(body) < 2:
@@ -209,7 +231,9 @@ def _swap(kernel: Kernel, spot: Spot, rng):
     swapped = (*body[:at], body[at + 1], body[at], *body[at + 2 :])
     if number is None:
         return kernel.with_body(swapped), f"{at} and {at + 1} of the kernel"
-    return with_changed(kernel, number, lambda loop: (replace(loop, body=swapped),)), f"{at} and {at + 1} of loop {number}"
+    return with_changed(
+        kernel, number, lambda loop: (replace(loop, body=swapped),)
+    ), f"{at} and {at + 1} of loop {number}"
 
 
 def _accumulate(kernel: Kernel, spot: Spot, rng):

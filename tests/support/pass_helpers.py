@@ -11,7 +11,8 @@ from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
-#: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the widest.
+#: Small, as the interpreter computes one number at a time; wider than the narrowest vectors and narrower than the
+#: widest.
 SMALL = (
     "c1_f1_k1_valid_linear_f32",
     "c2_f9_k3_same_relu_f32",
@@ -64,12 +65,16 @@ def lowered(text):
 
 def tile_of(kernel, rows):
     """The statements of the register tile of so many rows."""
-    return next(s.body for s in loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body))
+    return next(
+        s.body for s in loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body)
+    )
 
 
 def tile_in_registers(kernel, rows):
     """The statements of the block that has accumulators of so many rows."""
-    return next(s.body for s in loops(kernel) if any(isinstance(a, Alloc) and a.buffer.shape[0] == rows for a in s.body))
+    return next(
+        s.body for s in loops(kernel) if any(isinstance(a, Alloc) and a.buffer.shape[0] == rows for a in s.body)
+    )
 
 
 def loads_of_x(body):

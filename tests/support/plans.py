@@ -8,7 +8,9 @@ from conv1d_codegen.schedule.plan import AHEAD, check_fits
 
 def with_details(plan, problem, pick):
     """The plan with some details, each where it may have it. `pick` takes a list and gives one of its elements."""
-    edges = pick([("alone", 0), *(("shared", steps) for steps in (1, 3, 16, 64)), *(("tiles", rows) for rows in (1, 2, 3, 8))])
+    edges = pick(
+        [("alone", 0), *(("shared", steps) for steps in (1, 3, 16, 64)), *(("tiles", rows) for rows in (1, 2, 3, 8))]
+    )
     changes = [
         {"edges": edges[0], "edge_steps": edges[1]},
         {"borrow": pick([0, 1, 2, 5, 13])},

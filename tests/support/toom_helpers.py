@@ -1,7 +1,8 @@
-"""What the tests of Cook–Toom share: plans, which outputs lie in windows, and a machine that computes in rational numbers.
+"""What the tests of Cook–Toom share: plans, which outputs lie in windows, and a machine that computes in rational
+numbers.
 
-There nothing is rounded. So a kernel, after any pass and with any F(m, r), gives exactly the formula's numbers; what is not yet written is
-NaN, as in the interpreter.
+There nothing is rounded. So a kernel, after any pass and with any F(m, r), gives exactly the formula's numbers; what is
+not yet written is NaN, as in the interpreter.
 """
 
 from collections import Counter
@@ -45,14 +46,18 @@ class Windows(NamedTuple):
 
 
 def windows_of(problem, plan, length):
-    """They begin at the first output whose taps all fall on the input at every length, and follow each other as long as there is room."""
+    """They begin at the first output whose taps all fall on the input at every length, and follow each other as long as
+    there is room.
+    """
     split = Split.of(problem, plan.taps)
     (least, most), steps = problem.left_paddings(), max(0, problem.output_length(length))
     span = (split.all_taps - 1) * problem.dilation
     inside = [t for t in range(steps) if most <= t * problem.stride < length + least - span]
     between = split.sequences
     whole = len(inside) // (plan.outputs * between)
-    first = [inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)]
+    first = [
+        inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)
+    ]
     return Windows(first, plan.outputs, between)
 
 
@@ -102,14 +107,22 @@ def _packed(packing, array, sizes):
 
 
 def run_exactly(kernel, problem, plan, x, w, b):
-    """What a kernel computes in rational numbers, for arrays of integers; and how many numbers it read and wrote, by buffer."""
+    """What a kernel computes in rational numbers, for arrays of integers; and how many numbers it read and wrote, by
+    buffer.
+    """
     batch, length = x.shape[0], x.shape[2 if problem.channels_first else 1]
     sizes = sizes_of(kernel, problem, batch, length)
-    arrays = {name: array.astype(np.int64).astype(object) for name, array in (("x", x), ("w", w), ("b", b)) if array is not None}
+    arrays = {
+        name: array.astype(np.int64).astype(object)
+        for name, array in (("x", x), ("w", w), ("b", b))
+        if array is not None
+    }
     arrays["y"] = empty_output(problem, batch, length).astype(object)
     for packing in kernel.packings:
         source = arrays[packing.source]
-        arrays[packing.target] = mixed(packing, source, plan) if isinstance(packing, Mixing) else _packed(packing, source, sizes)
+        arrays[packing.target] = (
+            mixed(packing, source, plan) if isinstance(packing, Mixing) else _packed(packing, source, sizes)
+        )
     machine = _Rational(sizes)
     for buffer in kernel.buffers:
         machine.arrays[buffer.name] = arrays[buffer.name].reshape([size.evaluate(sizes) for size in buffer.shape])
@@ -124,7 +137,9 @@ def assert_rational(problem, plan, kernel, data, note=""):
     actual, _ = run_exactly(kernel, problem, plan, x, w, b)
     case = f"{problem}@{x.shape[0]}x{x.shape[2 if problem.channels_first else 1]} {note}, plan {plan}"
     wrong = np.argwhere(actual != wanted)
-    assert not len(wrong), f"{case}: {len(wrong)} numbers, at {wrong[0]} {actual[tuple(wrong[0])]} instead of {wanted[tuple(wrong[0])]}"
+    assert not len(wrong), (
+        f"{case}: {len(wrong)} numbers, at {wrong[0]} {actual[tuple(wrong[0])]} instead of {wanted[tuple(wrong[0])]}"
+    )
 
 
 def least_length(problem, plan):
@@ -169,7 +184,8 @@ def steps_first(problem, array, sequence=0):
 def share_of_bound(problem, y, x, w, b):
     """The error of each output as a share of the bound; steps before filters."""
     error = np.abs(y.astype(np.float64) - reference.conv1d(x, w, b, problem))
-    share = error / np.maximum(reference.error_bound(x, w, b, problem), np.finfo(np.float64).tiny)  # it is 0 beside the input
+    # it is 0 beside the input
+    share = error / np.maximum(reference.error_bound(x, w, b, problem), np.finfo(np.float64).tiny)
     return np.moveaxis(share, 2, 1) if problem.channels_first else share
 
 

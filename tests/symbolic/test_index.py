@@ -11,7 +11,8 @@ from conv1d_codegen.symbolic.index import Index, index, maximum, minimum, parts,
 NAMES = ("a", "b", "n")
 VALUES = st.fixed_dictionaries({name: st.integers(-20, 20) for name in NAMES})
 
-# A tree of operations, as nested tuples: what the expression means is defined here, by Python, apart from the code that is tested.
+# A tree of operations, as nested tuples: what the expression means is defined here, by Python, apart from the code that
+# is tested.
 TREES = st.recursive(
     st.integers(-9, 9) | st.sampled_from(NAMES),
     lambda below: (
@@ -187,5 +188,6 @@ def test_what_a_substitution_does_not_change_is_the_same_object():
 def test_atoms_that_stay_leave_the_same_object():
     expression = var("a") * var("b") // 3 + maximum(var("a"), 2) + 1
     assert expression.map_atoms(lambda atom: None) is expression
-    assert expression.map_atoms(lambda atom: 5 if atom == "a" else None) is expression  # which is no atom of its own there
+    # which is no atom of its own there
+    assert expression.map_atoms(lambda atom: 5 if atom == "a" else None) is expression
     assert (var("a") * 2).map_atoms(lambda atom: 5) == 10

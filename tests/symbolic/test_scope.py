@@ -93,7 +93,9 @@ IN_ORDER = SIZES.in_range("t", 0, T)
 VALID = SIZES.in_range("t", 0, (T - 3) // 2 + 1).in_range("j", 0, 3)
 GUARDED = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t, 2)), 3)
 INNER = SIZES.in_range("t", 4, T)
-BLOCKED = SIZES.in_range("block", 0, ceildiv(T, 96)).in_range("t", 96 * var("block"), minimum(96 * (var("block") + 1), T))
+BLOCKED = SIZES.in_range("block", 0, ceildiv(T, 96)).in_range(
+    "t", 96 * var("block"), minimum(96 * (var("block") + 1), T)
+)
 TILED = SIZES.where("count", T // 6).in_range("tile", 0, var("count")).in_range("i", 0, 6)
 RUN_TIME = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t * var("S"), var("D"))), var("K"))
 
@@ -225,7 +227,9 @@ def test_a_search_is_short(monkeypatch):
 
 
 def test_a_name_of_sizes_knows_the_numbers_that_it_lies_between():
-    """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is asked of it at once."""
+    """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is asked of it at
+    once.
+    """
     length = var("T")
     left = index(maximum(37 * ((length + 36) // 37) - length - 12, 0)) // 2
     scope = Scope.of_sizes([("T", 0)], [36, 37]).where("left", left)

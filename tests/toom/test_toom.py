@@ -1,4 +1,6 @@
-"""Cook–Toom: the algorithms are exact, the programs short and right, and the error model agrees with measured errors."""
+"""Cook–Toom: the algorithms are exact, the programs short and right, and the error model agrees
+with measured errors.
+"""
 
 import itertools
 from fractions import Fraction
@@ -19,7 +21,9 @@ every_shape = pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str
 
 @every_shape
 def test_exact(m, r):
-    """As y is linear in x and in w, the unit vectors say all: x[u] * w[i] belongs to y[a] where u = a + i, and nowhere else."""
+    """As y is linear in x and in w, the unit vectors say all: x[u] * w[i] belongs to y[a] where u = a + i, and nowhere
+    else.
+    """
     toom = algorithm(m, r)
     n = toom.multiplications
     for a, i, u in itertools.product(range(m), range(r), range(n)):
@@ -81,12 +85,19 @@ def test_the_inputs_depend_on_the_multiplications_alone():
 
 
 def test_few_values_are_alive_at_a_time():
-    """Sums and differences take the place of what they are made of: a program needs two registers more than it has inputs at most."""
+    """Sums and differences take the place of what they are made of: a program needs two registers more than it has
+    inputs at most.
+    """
     for m, r in SHAPES:
         for matrix in (algorithm(m, r).inputs, algorithm(m, r).results):
             made = program(matrix)
-            last = {operand: k for k, step in enumerate(made.steps) for operand in (step.a, step.b) if operand is not None}
-            alive = [sum(o < made.inputs + k and last.get(o, -1) >= k for o in range(made.inputs + k)) for k in range(len(made.steps))]
+            last = {
+                operand: k for k, step in enumerate(made.steps) for operand in (step.a, step.b) if operand is not None
+            }
+            alive = [
+                sum(o < made.inputs + k and last.get(o, -1) >= k for o in range(made.inputs + k))
+                for k in range(len(made.steps))
+            ]
             assert max(alive, default=0) <= made.inputs + 2, f"F({m},{r}): {alive}"
 
 
@@ -127,7 +138,8 @@ def test_text():
 def measured(toom, kernel_size, channels, terms, samples):
     """The standard deviation of each output's error in unit roundoffs of float32, by doing what the kernel does.
 
-    A fused multiply-add is computed in float64, where the product is exact, and rounded: twice, which changes next to nothing.
+    A fused multiply-add is computed in float64, where the product is exact, and rounded: twice, which changes next to
+    nothing.
     """
     rng = np.random.default_rng(5)
     n, m, r = toom.multiplications, toom.outputs, toom.taps
@@ -182,11 +194,17 @@ def test_error_model_agrees_with_measurement(m, r, kernel_size, channels, sample
 
 
 def test_predicted_error_grows_with_the_multiplications():
-    """And shrinks with more channels, as errors cancel, but not as slowly as the direct algorithm's bound allows for."""
+    """And shrinks with more channels, as errors cancel, but not as slowly as the direct algorithm's
+    bound allows for.
+    """
     shares = [predicted(algorithm(m, 3), 3, 64, 1) for m in range(1, 9)]
     assert shares == sorted(shares)
     assert shares[1] < 0.3 < shares[3] < 0.6 < 1 < shares[5]
-    assert predicted(algorithm(4, 3), 3, 8, 1) > predicted(algorithm(4, 3), 3, 64, 1) > predicted(algorithm(4, 3), 3, 1024, 1)
+    assert (
+        predicted(algorithm(4, 3), 3, 8, 1)
+        > predicted(algorithm(4, 3), 3, 64, 1)
+        > predicted(algorithm(4, 3), 3, 1024, 1)
+    )
 
 
 def test_the_points_amplify_less_than_the_usual_ones():

@@ -43,7 +43,12 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text, target):
         for other in found:
             assert other.algorithm == chosen.algorithm
             assert (other.unroll != chosen.unroll) == (aspect == "unroll")
-            tile = (other.lanes, other.width, other.vectors, other.rows) != (chosen.lanes, chosen.width, chosen.vectors, chosen.rows)
+            tile = (other.lanes, other.width, other.vectors, other.rows) != (
+                chosen.lanes,
+                chosen.width,
+                chosen.vectors,
+                chosen.rows,
+            )
             assert tile == (aspect == "tile") or (aspect == "tile" and other.block != chosen.block)
 
 
@@ -87,7 +92,7 @@ def test_every_candidate_computes_the_problem(text):
             assert bits(y) == bits(expected(problem, x, w, b)), f"{problem} {target} {other}"
 
 
-# --- the search ------------------------------------------------------------------------------------------------------------------
+# --- the search -------------------------------------------------------------------------------------------------------
 
 
 def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatch):
@@ -127,7 +132,9 @@ def test_the_search_ends_when_its_time_is_up():
 def test_a_plan_with_other_bits_is_a_fault(monkeypatch):
     chosen = choose(PROBLEM, host())
     monkeypatch.setattr(Trial, "output", lambda trial: b"these" if trial.plan == chosen else b"those")
-    with pytest.raises(CompileError, match=r"c4_f8_k3_same_relu_f32 has other bits with the plan `direct .*fault of the compiler"):
+    with pytest.raises(
+        CompileError, match=r"c4_f8_k3_same_relu_f32 has other bits with the plan `direct .*fault of the compiler"
+    ):
         search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=600)
 
 
@@ -144,7 +151,7 @@ def test_dtypes_and_missing_biases_are_tuned_too(text):
     assert isinstance(tune(Problem.parse(text), 1, 9, seconds=1e-9), Plan)
 
 
-# --- tune ------------------------------------------------------------------------------------------------------------------------
+# --- tune -------------------------------------------------------------------------------------------------------------
 
 
 def built(**arguments):
@@ -242,7 +249,7 @@ def test_another_machine_is_not_tuned_for():
         tune(built(options={"target": "neon" if host().name != "neon" else "sse2"}), 1, 9)
 
 
-# --- a plan's text, the command line ---------------------------------------------------------------------------------------------
+# --- a plan's text, the command line ----------------------------------------------------------------------------------
 
 
 def test_a_plan_is_read_as_it_is_printed():
@@ -255,7 +262,8 @@ def test_a_plan_is_read_as_it_is_printed():
 
 
 @pytest.mark.parametrize(
-    "change", [("direct", "fast"), ("35", "0"), ("35", "99999"), ("35", "123456"), ("5,1", "1,5"), (" unroll=2", ""), ("2", "२")]
+    "change",
+    [("direct", "fast"), ("35", "0"), ("35", "99999"), ("35", "123456"), ("5,1", "1,5"), (" unroll=2", ""), ("2", "२")],
 )
 def test_other_text_is_no_plan(change):
     with pytest.raises(CompileError):

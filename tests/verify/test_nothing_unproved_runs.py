@@ -53,7 +53,9 @@ def faulty_tiles(monkeypatch):
         kernel = run(kernel, context)
         return kernel.with_body(shifted(kernel.body)) if context.plan.rows[0] > 1 else kernel
 
-    monkeypatch.setattr("conv1d_codegen.passes.PIPELINE", (*conv1d_codegen.passes.PIPELINE[:-1], ("collapse_loops", pass_, "")))
+    monkeypatch.setattr(
+        "conv1d_codegen.passes.PIPELINE", (*conv1d_codegen.passes.PIPELINE[:-1], ("collapse_loops", pass_, ""))
+    )
 
 
 def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded, faulty_tiles):
@@ -96,7 +98,9 @@ def test_every_kernel_is_verified(loaded, monkeypatch):
     verified = []
     verify = compiler.verify
     monkeypatch.setattr(
-        compiler, "verify", lambda kernel, scheduled=False: verified.append((kernel.name, scheduled)) or verify(kernel, scheduled)
+        compiler,
+        "verify",
+        lambda kernel, scheduled=False: verified.append((kernel.name, scheduled)) or verify(kernel, scheduled),
     )
     for algorithm in ("direct", "generic", "cook_toom"):
         layer = Conv1D(8, 3, options={"algorithm": algorithm})
@@ -106,7 +110,9 @@ def test_every_kernel_is_verified(loaded, monkeypatch):
 
 
 def test_there_is_no_way_around_it():
-    """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the line before."""
+    """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the
+    line before.
+    """
     calls = {}
     for path in sorted(PACKAGE.rglob("*.py")):
         tree = ast.parse(path.read_text())
@@ -116,14 +122,23 @@ def test_there_is_no_way_around_it():
                 if any("jit.load(" in line or "library.link(" in line for line in text):
                     calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
     assert set(calls) == {"compiler.py:code", "machine/jit.py:_load"}
-    before, load = next((a, b) for a, b in zip(calls["compiler.py:code"], calls["compiler.py:code"][1:], strict=False) if "jit.load(" in b)
+    before, load = next(
+        (a, b)
+        for a, b in zip(calls["compiler.py:code"], calls["compiler.py:code"][1:], strict=False)
+        if "jit.load(" in b
+    )
     assert before == "verify(self.scheduled, scheduled=True)"
     assert load == "code = jit.load(self.llvm, self.scheduled.name, self.target)"
 
 
 def test_the_helper_shifts_one_store():
-    kernel = compile_problem(Problem.parse("c8_f16_k3_valid_linear_f32"), CompileOptions(target="avx2")).program.scheduled
-    stores = [[s for s in walk(body) if isinstance(s, Store) and not s.buffer.is_local] for body in (kernel.body, shifted(kernel.body))]
+    kernel = compile_problem(
+        Problem.parse("c8_f16_k3_valid_linear_f32"), CompileOptions(target="avx2")
+    ).program.scheduled
+    stores = [
+        [s for s in walk(body) if isinstance(s, Store) and not s.buffer.is_local]
+        for body in (kernel.body, shifted(kernel.body))
+    ]
     changed = [(a, b) for a, b in zip(*stores, strict=True) if a != b]
     assert len(changed) == 1
     assert changed[0][1].index[1] - changed[0][0].index[1] == index(1)

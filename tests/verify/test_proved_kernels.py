@@ -1,6 +1,8 @@
-"""Kernels that are hard to prove are proved: each of these was refused once, by the verifier as it is or by one before it.
+"""Kernels that are hard to prove are proved: each of these was refused once, by the verifier as it is or by one before
+it.
 
-A kernel that is not proved gives its place to a slower one. None of those in the bench does: `python -m bench compile --every` would warn.
+A kernel that is not proved gives its place to a slower one. None of those in the bench does: `python -m bench compile
+--every` would warn.
 """
 
 import pytest
@@ -86,7 +88,11 @@ def proved(problem, target, plan):
 def test_kernels_of_the_cost_model(text):
     name, target, algorithm = text.split()
     problem = Problem.parse(name)
-    proved(problem, TARGETS[target], choose(problem, TARGETS[target], algorithm, "fast" if algorithm == "cook_toom" else "strict"))
+    proved(
+        problem,
+        TARGETS[target],
+        choose(problem, TARGETS[target], algorithm, "fast" if algorithm == "cook_toom" else "strict"),
+    )
 
 
 @pytest.mark.parametrize("text", PLANS)

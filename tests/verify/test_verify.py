@@ -124,7 +124,12 @@ GOOD = {
         )
     ),
     "a sum in a register": kernel(
-        steps(Alloc(SUM), store(SUM, (), ONE), loop("j", 0, T, (store(SUM, (), load(SUM) + 1),)), store(Y, (n, t), load(SUM)))
+        steps(
+            Alloc(SUM),
+            store(SUM, (), ONE),
+            loop("j", 0, T, (store(SUM, (), load(SUM) + 1),)),
+            store(Y, (n, t), load(SUM)),
+        )
     ),
     "an output that is read by who writes it": kernel(steps(store(Y, (n, t), load(Y, n, t) + load(X, n, t, 0)))),
     "blocks of steps": kernel(
@@ -132,7 +137,15 @@ GOOD = {
             "n",
             0,
             N,
-            (loop("b", 0, (T + 7) // 8, (loop("t", 8 * B, minimum(8 * B + 8, T), (store(Y, (n, t), ONE),)),), "parallel"),),
+            (
+                loop(
+                    "b",
+                    0,
+                    (T + 7) // 8,
+                    (loop("t", 8 * B, minimum(8 * B + 8, T), (store(Y, (n, t), ONE),)),),
+                    "parallel",
+                ),
+            ),
             "parallel",
         )
     ),
@@ -145,7 +158,9 @@ GOOD = {
     "a line of the input that is fetched": kernel(steps(Prefetch(X, (n, t, index(0))))),
     "two parallel loops, one within the other": kernel(steps(store(Y, (n, t), ONE), kind="parallel")),
     "a line that is fetched": kernel(steps(Prefetch(Y, (n, t)))),
-    "weights that are fetched past the end of a row": kernel(steps(Prefetch(ROWS, (index(0), index(9)))), buffers=(X, ROWS, Y)),
+    "weights that are fetched past the end of a row": kernel(
+        steps(Prefetch(ROWS, (index(0), index(9)))), buffers=(X, ROWS, Y)
+    ),
     "an empty range": kernel(steps(store(Y, (n, t + 100), ONE), lo=T)),
 }
 
@@ -158,8 +173,14 @@ BAD = {
     "undefined size in a shape": (kernel(sizes=(("N", 1),)), "the shape of x.*`T` is not defined"),
     "a loop variable after its loop": (kernel(steps(ONE and Bind("s", ONE)), Let("a", t)), "`t` is not defined"),
     "undefined number": (kernel(steps(store(Y, (n, t), Ref("s")))), "`s` is not defined"),
-    "a number after its block": (kernel(steps(loop("i", 0, 2, (Bind("s", ONE),)), store(Y, (n, t), Ref("s")))), "`s` is not defined"),
-    "undefined number inside an expression": (kernel(steps(store(Y, (n, t), Fma(ONE, ONE + Ref("s"), ONE)))), "`s` is not defined"),
+    "a number after its block": (
+        kernel(steps(loop("i", 0, 2, (Bind("s", ONE),)), store(Y, (n, t), Ref("s")))),
+        "`s` is not defined",
+    ),
+    "undefined number inside an expression": (
+        kernel(steps(store(Y, (n, t), Fma(ONE, ONE + Ref("s"), ONE)))),
+        "`s` is not defined",
+    ),
     "undefined buffer": (kernel(steps(store(TMP, (0,), ONE))), "tmp.* is not defined"),
     "a buffer that isn't the one of that name": (
         kernel(steps(store(Y, (n, t), load(buffer("x", "f32", (N, T, 5), "input"), n, t, 0)))),
@@ -178,27 +199,42 @@ BAD = {
     # Accesses.
     "one past the end": (kernel(steps(store(Y, (n, t + 1), ONE))), r"index 1 of y.*may be T or more"),
     "one before the start": (kernel(steps(store(Y, (n, t - 1), ONE))), "index 1 of y.*may be negative"),
-    "one past the end of a constant axis": (kernel(steps(store(Y, (n, t), load(X, n, t, 4)))), "index 2 of x.*may be 4 or more"),
+    "one past the end of a constant axis": (
+        kernel(steps(store(Y, (n, t), load(X, n, t, 4)))),
+        "index 2 of x.*may be 4 or more",
+    ),
     "a range that is one too long": (kernel(steps(store(Y, (n, t), ONE), hi=T + 1)), "may be T or more"),
     "taps guarded one too late": (
         kernel(steps(loop("j", maximum(0, 1 - t), 3, (store(Y, (n, t), load(X, n, t + var("j") - 2, 0)),)))),
         "may be negative",
     ),
     "the first element of what may be empty": (kernel(store(Y, (0, 0), ONE)), "may be T or more"),
-    "a load inside an expression": (kernel(steps(store(Y, (n, t), ONE + Fma(ONE, load(X, n, t + 1, 0), ONE)))), "may be T or more"),
+    "a load inside an expression": (
+        kernel(steps(store(Y, (n, t), ONE + Fma(ONE, load(X, n, t + 1, 0), ONE)))),
+        "may be T or more",
+    ),
     "a load in a bind": (kernel(steps(Bind("s", load(X, n, t - 1, 0)))), "may be negative"),
-    "a prefetch of what is not there": (kernel(steps(Prefetch(Y, (n, t + 1)))), r"prefetch y\[n, t \+ 1\]: index 1.*may be T or more"),
+    "a prefetch of what is not there": (
+        kernel(steps(Prefetch(Y, (n, t + 1)))),
+        r"prefetch y\[n, t \+ 1\]: index 1.*may be T or more",
+    ),
     "a prefetch past all weights": (
         kernel(steps(Prefetch(ROWS, (index(1), index(8)))), buffers=(X, ROWS, Y)),
         r"its offset in wp: constant f32\[2, 8\], `16`, may be 16 or more",
     ),
-    "past the end of scratch": (kernel(steps(Alloc(TMP), loop("i", 0, 5, (store(TMP, (i,), ONE),)))), "may be 4 or more"),
+    "past the end of scratch": (
+        kernel(steps(Alloc(TMP), loop("i", 0, 5, (store(TMP, (i,), ONE),)))),
+        "may be 4 or more",
+    ),
     "past the end of packed weights": (kernel(steps(store(Y, (n, t), load(W, 8)))), "may be 8 or more"),
     # Lanes.
     "lanes past the width": (kernel(loop("l", 0, 9, (), "lanes", 8)), "may run past its width"),
     "lanes that may be past the width": (kernel(loop("l", 0, T, (), "lanes", 8)), "may run past its width"),
     "a loop within lanes": (kernel(loop("l", 0, 8, (loop("i", 0, 2, ()),), "lanes", 8)), "stands within a lanes loop"),
-    "lanes within lanes": (kernel(loop("l", 0, 8, (loop("m", 0, 8, (), "lanes", 8),), "lanes", 8)), "stands within a lanes loop"),
+    "lanes within lanes": (
+        kernel(loop("l", 0, 8, (loop("m", 0, 8, (), "lanes", 8),), "lanes", 8)),
+        "stands within a lanes loop",
+    ),
     "lanes that may be none": (kernel(steps(loop("l", 0, minimum(T - t, 8) - 1, (), "lanes", 8))), "may have no lane"),
     "two lanes that write one element": (
         kernel(steps(loop("l", 0, 8, (store(Y, (n, t), load(W, lane)),), "lanes", 8))),
@@ -209,10 +245,19 @@ BAD = {
         "two lanes may touch one element of tmp",
     ),
     # What is read before it is written.
-    "a register that nothing wrote": (kernel(steps(Alloc(ACC), store(Y, (n, t), load(ACC, 1, 3)))), r"acc\[1, 3\] may be read before"),
+    "a register that nothing wrote": (
+        kernel(steps(Alloc(ACC), store(Y, (n, t), load(ACC, 1, 3)))),
+        r"acc\[1, 3\] may be read before",
+    ),
     "a sum without a start": (kernel(steps(Alloc(SUM), store(SUM, (), load(SUM) + 1))), "sum.* may be read before"),
     "a row that nothing wrote": (
-        kernel(steps(Alloc(ACC), loop("l", 0, 8, (store(ACC, (0, lane), ONE),), "lanes", 8), store(Y, (n, t), load(ACC, 1, 3)))),
+        kernel(
+            steps(
+                Alloc(ACC),
+                loop("l", 0, 8, (store(ACC, (0, lane), ONE),), "lanes", 8),
+                store(Y, (n, t), load(ACC, 1, 3)),
+            )
+        ),
         "may be read before",
     ),
     "lanes that nothing wrote": (
@@ -249,7 +294,10 @@ BAD = {
         kernel(steps(Alloc(TMP), loop("k", 0, 4, (store(TMP, (var("k"),), load(TMP, 0)),)))),
         "may be read before",
     ),
-    "scratch of the last time": (kernel(steps(Alloc(TMP), loop("q", 0, 2, (store(Y, (n, t), load(TMP, 0)), FILL)))), "may be read before"),
+    "scratch of the last time": (
+        kernel(steps(Alloc(TMP), loop("q", 0, 2, (store(Y, (n, t), load(TMP, 0)), FILL)))),
+        "may be read before",
+    ),
     # Races.
     "one element for all sequences": (
         kernel(steps(store(Y, (0, t), ONE))),
@@ -260,12 +308,22 @@ BAD = {
         "two iterations of the parallel loop t",
     ),
     "steps that write what the next one does": (
-        kernel(loop("n", 0, N, (loop("t", 0, T - 1, (store(Y, (n, t), ONE), store(Y, (n, t + 1), ONE)), "parallel"),), "parallel")),
+        kernel(
+            loop(
+                "n",
+                0,
+                N,
+                (loop("t", 0, T - 1, (store(Y, (n, t), ONE), store(Y, (n, t + 1), ONE)), "parallel"),),
+                "parallel",
+            )
+        ),
         "two iterations of the parallel loop t",
     ),
     "blocks that overlap": (
         kernel(
-            loop("b", 0, (T + 7) // 8, (loop("t", 8 * B, minimum(8 * B + 9, T), (store(Y, (0, t), ONE),)),), "parallel"),
+            loop(
+                "b", 0, (T + 7) // 8, (loop("t", 8 * B, minimum(8 * B + 9, T), (store(Y, (0, t), ONE),)),), "parallel"
+            ),
         ),
         "two iterations of the parallel loop b",
     ),
@@ -293,19 +351,30 @@ BAD = {
     "a register that is not written in code that never runs": (
         kernel(
             steps(
-                loop("q", 0, minimum(T, 3) - T - 1, (Alloc(ACC), loop("i", 1, 2, (LANES,), "unrolled"), store(Y, (n, t), load(ACC, 1, 3)))),
+                loop(
+                    "q",
+                    0,
+                    minimum(T, 3) - T - 1,
+                    (Alloc(ACC), loop("i", 1, 2, (LANES,), "unrolled"), store(Y, (n, t), load(ACC, 1, 3))),
+                ),
             )
         ),
         "may be read before",
     ),
     "a divisor that may be zero": (kernel(Let("a", N // (T - 1))), "the divisor of .* may be less than 1"),
     "a divisor that is negative": (kernel(Let("a", var("N") // index(-3))), "the divisor of .* may be less than 1"),
-    "a divisor of an index that may be zero": (kernel(steps(store(Y, (n, t // T), ONE))), "the divisor of .* may be less than 1"),
+    "a divisor of an index that may be zero": (
+        kernel(steps(store(Y, (n, t // T), ONE))),
+        "the divisor of .* may be less than 1",
+    ),
     "lanes that do not lie evenly apart": (
         kernel(steps(loop("l", 0, 8, (store(Y, (n, t + lane), load(W, lane // 2)),), "lanes", 8), hi=T - 7)),
         "the lanes of wp.* do not lie evenly apart",
     ),
-    "scratch of a smaller type": (kernel(steps(Alloc(buffer("half", "f16", (4,), "scratch")))), "of the type that is computed in, f32"),
+    "scratch of a smaller type": (
+        kernel(steps(Alloc(buffer("half", "f16", (4,), "scratch")))),
+        "of the type that is computed in, f32",
+    ),
     # Parallel loops.
     "parallel loops that may both be negative": (
         kernel(loop("n", 0, T - 5, (loop("m", 0, T - 9, (), "parallel"),), "parallel"), sizes=(("N", 1), ("T", 0))),
@@ -320,7 +389,10 @@ BAD = {
         kernel(loop("n", 0, N, (Let("a", n + 1), loop("m", 0, T, (), "parallel")), "parallel")),
         "parallel loop m has statements beside it",
     ),
-    "parallel within serial": (kernel(loop("t", 0, T, (loop("n", 0, N, (), "parallel"),))), "stands within `for t in 0..T`"),
+    "parallel within serial": (
+        kernel(loop("t", 0, T, (loop("n", 0, N, (), "parallel"),))),
+        "stands within `for t in 0..T`",
+    ),
     "parallel deep within serial": (
         kernel(loop("t", 0, T, (loop("i", 0, 2, (loop("n", 0, N, (), "parallel"),)),))),
         "stands within `for t in 0..T`",
@@ -333,7 +405,10 @@ BAD = {
         kernel(loop("n", 0, N, (Alloc(buffer("kept", "f32", (N,), "shared")),), "parallel")),
         "kept: shared .* is allocated within a nest",
     ),
-    "scratch that nests share": (kernel(Alloc(buffer("kept", "f32", (4,), "scratch"))), "kept: scratch .* is allocated at the top"),
+    "scratch that nests share": (
+        kernel(Alloc(buffer("kept", "f32", (4,), "scratch"))),
+        "kept: scratch .* is allocated at the top",
+    ),
     "shared memory that no nest has written": (
         kernel(
             Alloc(KEPT),
@@ -355,7 +430,10 @@ BAD = {
         ),
         "two iterations of the parallel loop k may touch one element of kept",
     ),
-    "a statement beside a parallel loop": (kernel(loop("n", 0, N, (), "parallel"), Bind("s", ONE)), "has statements beside it"),
+    "a statement beside a parallel loop": (
+        kernel(loop("n", 0, N, (), "parallel"), Bind("s", ONE)),
+        "has statements beside it",
+    ),
 }
 
 BAD_AS_CODE = {
@@ -367,8 +445,14 @@ BAD_AS_CODE = {
         kernel(steps(loop("l", 0, 3, (store(Y, (n, t + lane), load(W, lane + 1)),), "lanes", 8), hi=T - 2)),
         "index 0 of wp: constant f32.8., `8`, may be 8 or more",
     ),
-    "an activation": (kernel(steps(store(Y, (n, t), Activate(Activation("relu"), ONE)))), "activation was not expanded"),
-    "an activation inside": (kernel(steps(store(Y, (n, t), ONE + Activate(Activation("relu"), ONE)))), "activation was not expanded"),
+    "an activation": (
+        kernel(steps(store(Y, (n, t), Activate(Activation("relu"), ONE)))),
+        "activation was not expanded",
+    ),
+    "an activation inside": (
+        kernel(steps(store(Y, (n, t), ONE + Activate(Activation("relu"), ONE)))),
+        "activation was not expanded",
+    ),
     "a register indexed by a loop": (
         kernel(steps(Alloc(ACC), loop("i", 0, 2, (store(ACC, (i, 0), ONE),)))),
         "register acc is indexed by `i`",
@@ -394,7 +478,9 @@ BAD_AS_CODE = {
         "a column of vectors of 8 in lanes of 16",
     ),
     "a column of as many rows as there are steps": (
-        kernel(steps(*written(loop("l", 0, minimum(T - t, 2), (store(Y, (n, t + lane), load(ACC, lane, 1)),), "lanes", 2)))),
+        kernel(
+            steps(*written(loop("l", 0, minimum(T - t, 2), (store(Y, (n, t + lane), load(ACC, lane, 1)),), "lanes", 2)))
+        ),
         "which is no constant",
     ),
     "vectors that are written as scalars": (
