@@ -34,7 +34,13 @@ def _in_child() -> None:
     COMPILING.release()
 
 
-os.register_at_fork(before=COMPILING.acquire, after_in_parent=COMPILING.release, after_in_child=_in_child)
+def at_fork(**hooks: Callable[[], object]) -> None:
+    """Have functions called around each fork, by the names that `os.register_at_fork` has for them, where processes fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(**hooks)
+
+
+at_fork(before=COMPILING.acquire, after_in_parent=COMPILING.release, after_in_child=_in_child)
 
 
 class ProcessLock:

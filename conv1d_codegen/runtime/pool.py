@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from ..locks import at_fork
+
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
@@ -73,4 +75,4 @@ def _forget_pool() -> None:
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_forget_pool)
+at_fork(after_in_child=_forget_pool)

@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from .. import knobs
+from ..locks import at_fork
 from . import openmp, pool
 from .work import Work
 
@@ -105,4 +106,4 @@ def _in_child() -> None:
     processors.cache_clear()
 
 
-os.register_at_fork(after_in_child=_in_child)
+at_fork(after_in_child=_in_child)

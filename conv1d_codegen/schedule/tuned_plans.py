@@ -33,7 +33,9 @@ from .plan import Plan, check_fits
 
 _FORMAT = 2  # of the files
 _LARGEST_FILE = 1 << 14  # bytes
-_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
+#: Whether files can be opened within a directory that is open, which keeps others from exchanging it meanwhile.
+_SAFE = os.open in os.supports_dir_fd and hasattr(os, "geteuid")
+_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC if _SAFE else 0
 
 _found: dict[tuple[Problem, Target], Plan] = {}
 
@@ -140,6 +142,8 @@ def _private(directory: Path) -> Iterator[int]:
     """The directory, opened, so that it is the one that was checked in which files are opened. Raises OSError where it
     isn't private.
     """
+    if not _SAFE:
+        raise OSError(f"{directory} is not used: this system can't open files within a directory that is open")
     folder = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | _FLAGS)
     try:
         _check_private(os.fstat(folder), directory)
