@@ -43,7 +43,7 @@ EDGES = ("alone", "shared", "tiles")
 #: What is asked for before it is needed.
 AHEAD = ("weights", "input", "output", "rows", "block")
 _LARGEST = 1 << 16
-_EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4"
+_EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 ahead=output"
 _TEXT = re.compile(
     r"(?P<algorithm>[a-z_]+)(?: F\((?P<outputs>\d{1,2}),(?P<taps>\d{1,2})\))?"
     r" lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
@@ -237,7 +237,7 @@ class Plan:
         name = self.algorithm + (f" F({self.outputs},{self.taps})" if self.outputs else "")
         text = f"{name} lanes={self.lanes} {self.width}x{self.vectors} rows={several(self.rows)} block={self.block} unroll={self.unroll}"
         details = (
-            (self.edge_steps, f"edges={self.edges}:{self.edge_steps}"),
+            (self.edges != "alone" or self.edge_steps, f"edges={self.edges}:{self.edge_steps}"),
             (self.borrow, f"borrow={self.borrow}"),
             (self.stream, f"stream={self.stream}"),
             (self.sequences > 1, f"sequences={self.sequences}"),

@@ -1,0 +1,122 @@
+"""Plans: one line of text and back, what is no plan, and the details that follow from tiles."""
+
+import pytest
+from support.helpers import PROBLEMS, algorithms
+from support.plans import with_details
+from support.toom_helpers import toom_plan
+
+from conv1d_codegen.errors import CompileError
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.details import detailed
+from conv1d_codegen.schedule.plan import Plan, check_fits
+
+DIRECT = "direct lanes=filters 8x2 rows=6,5,4,1 block=102 unroll=4"
+DEPTHWISE = "depthwise lanes=channels 8x1 rows=8,4,1 block=256 unroll=3"
+WINDOWS = "cook_toom F(4,3) lanes=filters 8x2 rows=6,3,1 block=96 unroll=4"
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_a_chosen_plan_prints_and_parses(target):
+    for text in PROBLEMS:
+        problem = Problem.parse(text)
+        if problem.dtype == "f16" and not target.half:
+            continue
+        for algorithm in ("auto", *algorithms(problem), "generic"):
+            plan = choose(problem, target, algorithm)
+            check_fits(problem, plan)
+            assert Plan.parse(str(plan)) == plan
+            assert detailed(problem, target, plan.with_tiles()) == plan
+
+
+def test_any_plan_prints_and_parses():
+    """With details picked by a counter, so that each comes with many others."""
+    for text, plan in (("c4_f8_k3_same_relu_f32_first", DIRECT), ("c8_f8_k11_g8_same_relu_f32", DEPTHWISE)):
+        for step in range(1, 60):
+            numbers = iter(range(step, 10**6, step))
+
+            def pick(choices, numbers=numbers):
+                return choices[next(numbers) % len(choices)]
+
+            found = with_details(Plan.parse(plan), Problem.parse(text), pick)
+            assert Plan.parse(str(found)) == found
+    windows = toom_plan(4, 3, edges="shared", edge_steps=3, rest=5, parts=2, turned=True, ahead=("weights", "block"))
+    assert Plan.parse(str(windows)) == windows
+    assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 turned ahead=weights,block")
+
+
+def test_what_is_as_usual_is_left_out():
+    assert str(Plan.parse(DIRECT)) == DIRECT
+    assert Plan.parse(f"{DIRECT} epilogue=100") == Plan.parse(DIRECT)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"{DIRECT} edges=open:4", "The edges of a plan are alone, shared, tiles"),
+        (f"{DIRECT} edges=shared:0", "Edges of a plan have edge_steps"),
+        (f"{DIRECT} edges=alone:4", "Edges of a plan have edge_steps"),
+        (f"{DIRECT} edges=tiles:4", "Edges of a depthwise plan"),
+        (f"{DEPTHWISE} edges=shared:4", "Edges of a direct or cook_toom plan"),
+        (f"{DEPTHWISE} borrow=4", "can borrow"),
+        (f"{DIRECT} stream=4", "can stream"),
+        (f"{WINDOWS} sequences=4", "can have several sequences"),
+        (f"{DIRECT} abreast=1,1,1,1", "can have vectors abreast"),
+        (f"{DEPTHWISE} abreast=1,2", "a number of vectors abreast for each of its rows"),
+        (f"{DIRECT} rest=4", "can have a rest or parts, or be looped"),
+        (f"{DIRECT} looped", "can have a rest or parts, or be looped"),
+        (f"{DEPTHWISE} turned", "can be turned"),
+        (f"{DIRECT} ahead=everything", "is among weights, input, output, rows, block"),
+        (f"{DIRECT} ahead=output,output", "is named once"),
+        (f"{DEPTHWISE} ahead=weights", "can ask for weights ahead"),
+        (f"{WINDOWS} ahead=input", "can ask for input ahead"),
+        (f"{DEPTHWISE} ahead=output,rows", 'at once, or in "rows"'),
+        (f"{WINDOWS} ahead=output", "can ask for output ahead"),
+        (f"{DIRECT} ahead=rows", 'can ask for output ahead in "rows"'),
+        (f"{WINDOWS} looped ahead=block", "that is not looped can ask for the next block ahead"),
+        (f"{DIRECT} edges=shared", "Not a plan's text form"),
+        (f"{DIRECT} turned edges=shared:4", "Not a plan's text form"),
+        (f"{DIRECT} epilogue=-1", "Not a plan's text form"),
+        (f"{DIRECT} epilogue=99999", r"Plan\.epilogue is an int from 0 to 65536"),
+    ],
+)
+def test_details_that_make_no_sense(text, message):
+    with pytest.raises(CompileError, match=f"{message}.*(Received: |Expected something like )"):
+        Plan.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("problem", "text", "message"),
+    [
+        ("c8_f8_k300_g8_same_relu_f32", f"{DEPTHWISE} edges=tiles:4", 'Edges are "tiles" with up to 256 taps'),
+        ("c8_f8_k3_same_relu_f32", f"{DIRECT} turned", "in channels-first problems"),
+        ("c8_f8_k3_same_relu_f32", f"{DIRECT} ahead=input", "in channels-first problems"),
+        ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} ahead=block", "in channels-last problems"),
+        ("c8_f48_k3_same_relu_f32", f"{WINDOWS} parts=2", "as many whole panels of 16 filters each. Received: 2 parts"),
+    ],
+)
+def test_details_that_do_not_fit_the_problem(problem, text, message):
+    with pytest.raises(CompileError, match=message):
+        check_fits(Problem.parse(problem), Plan.parse(text))
+
+
+def test_details_follow_from_the_problem():
+    def plan(text, algorithm="direct", target="avx512"):
+        return choose(Problem.parse(text), TARGETS[target], algorithm, "strict")
+
+    few, many = plan("c16_f32_k3_same_relu_f32"), plan("c512_f512_k16_same_relu_f32")
+    assert (few.sequences, few.stream, few.borrow) == (1, 0, few.rows[0])
+    assert (many.sequences, many.stream > 0, many.borrow) == (4, True, 0)
+    assert "weights" in many.ahead
+    assert "weights" not in few.ahead
+    assert plan("c64_f64_k3_same_relu_f32_first").turned
+    assert not plan("c64_f64_k3_same_relu_f32").turned
+    assert plan("c64_f64_k9_g64_same_relu_f32", "depthwise").edges == "tiles"
+    assert plan("c64_f64_k3_g64_same_relu_f32", "depthwise").edges == "alone"
+    assert plan("c64_f3_k3_same_relu_f32").edges == "alone"  # channels in the lanes
+    assert few.edges == "shared"
+    windows = plan("c64_f64_k256_same_relu_f32", "cook_toom")
+    assert windows.looped
+    assert "block" not in windows.ahead
+    assert plan("c64_f64_k3_same_relu_f32", "cook_toom").ahead == ("block",)
