@@ -17,7 +17,7 @@ and with them (avx512):
 
 needs   transforms written out before the products of a block, and results after
 leaves  requests in the loop over points
-obeys   `ahead`
+obeys   `prefetch`
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if "block" not in context.plan.ahead:
+    if "block" not in context.plan.prefetch:
         return kernel
     return kernel.with_body(tuple(_block(kernel.body, context, None)))
 
@@ -63,7 +63,7 @@ def _ahead(products: For, transforms: For, results: For, context: Context) -> Fo
     plan, split, n = context.plan, Split.of(context.problem, context.plan.taps), products.hi.constant or 1
     part = -(-plan.block // plan.outputs // n)
     before = var(products.var) * part
-    window = before + var("ahead")
+    window = before + var("prefetch")
     numbers = LINE // TYPES[context.problem.compute].bytes
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
     (channels,) = transforms.body
@@ -76,7 +76,7 @@ def _ahead(products: For, transforms: For, results: For, context: Context) -> Fo
     lines = loop("line", 0, -(-context.problem.group_channels // numbers), inputs, axis=Axis.CHANNEL, level=Level.BLOCK)
     outputs = _outputs(results.body, {results.var: window})
     return loop(
-        "ahead",
+        "prefetch",
         0,
         minimum(results.hi - before, part),
         (following, lines, *outputs),

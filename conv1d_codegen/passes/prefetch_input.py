@@ -11,7 +11,7 @@ c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
 
 needs   a number of the input bound to a name in each row
 leaves  a request before the rows
-obeys   `ahead`
+obeys   `prefetch`
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ..ir.rewrite import map_statements
 from ..symbolic.index import index, maximum, minimum
 from .context import Context
 
-_TILES_AHEAD = 2
+_TILES_PREFETCHES = 2
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(map_statements(kernel.body, _with_request)) if "input" in context.plan.ahead else kernel
+    return kernel.with_body(map_statements(kernel.body, _with_request)) if "input" in context.plan.prefetch else kernel
 
 
 def _with_request(s: Statement) -> Block | None:
     match s:
         case For(kind="unrolled", body=(Bind(value=Load() as read), *_)):
-            ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_AHEAD) - 1})
+            ahead = read.index[-1].substitute({s.var: (s.hi.constant or 0) * (1 + _TILES_PREFETCHES) - 1})
             first = read.index[-1].substitute({s.var: 0})
             # Not before what is loaded here: that there is a last step to be fetched is proved of it already.
             step = index(maximum(minimum(ahead, read.buffer.shape[-1] - 1), first))

@@ -12,13 +12,13 @@ one: all at once, the requests take the places that the loads of the input wait 
 us so where it is aligned, and 261 one by one. With few taps it asks at its start, as memory is what takes time:
 c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
 
-A tile that is turned (`transpose_output`) stores a few steps to the row of each filter, each time to another line:
+A tile that is transposed (`transpose_output`) stores a few steps to the row of each filter, each time to another line:
 c32_f32_k2@1x84350 in channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the
 first may lie where the tile before stored.
 
 needs   tiles that are stored after their sums
 leaves  requests at the tile's start, or from row to row
-obeys   `ahead`
+obeys   `prefetch`
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .transpose_output import is_turned
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    ahead = context.plan.ahead
+    ahead = context.plan.prefetch
     return (
         kernel.with_body(_block(kernel.body, one_by_one="rows" in ahead)) if {"output", "rows"} & set(ahead) else kernel
     )
@@ -74,7 +74,7 @@ def _reads_a_step(s: Statement) -> bool:
 
 
 def _requests(body: Block) -> Block:
-    """A nest of stores as one of prefetches, of the first lane of each vector; of a tile that is turned, the last."""
+    """A nest of stores as one of prefetches, of the first lane of each vector; of a tile that is transposed, the last."""
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.kind == "lanes":

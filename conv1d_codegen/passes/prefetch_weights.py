@@ -25,7 +25,7 @@ steps are, takes 1.70 ms instead of 2.36.
 
 needs   tiles inside loops over chunks or taps, with channels unrolled
 leaves  requests in those loops
-obeys   `ahead`, `rows`
+obeys   `prefetch`, `rows`
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from .context import Context
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
-    if "weights" in plan.ahead:
+    if "weights" in plan.prefetch:
         return kernel.with_body(_block(kernel.body, plan.rows[0], LINE // TYPES[kernel.compute].bytes))
     return kernel
 

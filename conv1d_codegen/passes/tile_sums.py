@@ -8,7 +8,7 @@ are added last.
                                                      for v, lanes l: y[t + l, v] := act(Σ_q part[l, v, q] + b)
 
 With filters in the lanes, a layer of one filter would leave all lanes but one empty. To add the lanes of a tile up, its
-rows are turned (`emit/transposition.py`): 4 shuffles and an addition for each output (avx512).
+rows are transposed (`emit/transposition.py`): 4 shuffles and an addition for each output (avx512).
 
 An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the
 lanes in pairs. The order is the same for all tiles and at the edges, so that an output does not depend on where it

@@ -1,4 +1,4 @@
-"""transpose_output: where filters are in the lanes but steps lie side by side in memory, a tile is turned before it is
+"""transpose_output: where filters are in the lanes but steps lie side by side in memory, a tile is transposed before it is
 stored.
 
     for i, v, lanes l of 16: y[f + v*16 + l, t + i] := act(acc[i, v, l] + b[v, l])      16 stores that lie apart, for each vector
@@ -14,7 +14,7 @@ before.
 
 needs   rows of a tile that are stored to where steps lie side by side
 leaves  stores along steps
-obeys   `turned`
+obeys   `transposed`
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.turned:
+    if context.plan.transposed:
         return kernel.with_body(map_statements(kernel.body, _turned_tile))
     return kernel
 
@@ -73,7 +73,7 @@ def _leaf(s: Statement) -> Statement:
 
 
 def _tile(rows: For, leaf: Store) -> Iterator[Statement]:
-    """The nest that stores a tile, turned."""
+    """The nest that stores a tile, transposed."""
     count = rows.hi.constant or 0
     totals = next((read.buffer for read in loads(leaf.value) if read.buffer.storage is Storage.PRIVATE), None)
     here = None
@@ -85,7 +85,7 @@ def _tile(rows: For, leaf: Store) -> Iterator[Statement]:
 
 
 def _turned(part: Statement, rows: For, totals: Buffer | None) -> Block:
-    """The rows of a vector, or of several, turned; or as they were, where the number of lanes is known only at run
+    """The rows of a vector, or of several, transposed; or as they were, where the number of lanes is known only at run
     time.
     """
     assert isinstance(part, For)
@@ -102,8 +102,8 @@ def _turned(part: Statement, rows: For, totals: Buffer | None) -> Block:
     count = rows.hi.constant or 0
     for first in range(0, count, part.width):
         some = min(count - first, part.width)
-        turned = substitute((leaf,), {rows.var: var("l") + first, part.var: var("i")})
-        in_lanes = lanes(rows.axis, some, turned, 1 << (some - 1).bit_length())
+        transposed = substitute((leaf,), {rows.var: var("l") + first, part.var: var("i")})
+        in_lanes = lanes(rows.axis, some, transposed, 1 << (some - 1).bit_length())
         result = (*result, written_out(part.axis, Level.ROW, filters, (in_lanes,)))
     return result
 

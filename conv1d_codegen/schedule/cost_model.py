@@ -1,7 +1,7 @@
 """The cost model: which plan suits a problem on a machine, without measuring.
 
     channels lie side by side     filters in the lanes (`_direct_filters`); with very few of them channels (`_direct_channels`)
-    steps lie side by side        filters, in tiles that are turned, or steps (`_direct_time`)
+    steps lie side by side        filters, in tiles that are transposed, or steps (`_direct_time`)
     a group for each channel      channels (`_depthwise`)
 
 Where windows of several outputs from fewer products pay, they come first: see `cook_toom_model.py`.
@@ -148,18 +148,18 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     on those of four vectors and more with steps left over, and changes the others by 3 % at most; 9x3 gains 22 % where
     there are three; 7x2 gains 5 to 34 % with up to 128 products, and loses up to 9 % with more.
 
-    A tile that is turned before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4
+    A tile that is transposed before it is stored should fill the lanes of steps: 13x2 takes 0.85 to 0.99 of the time of 6x4
     and of smaller ones in channels_first, with few products too.
     """
     compute = problem.compute
     width = fitting_width(problem.group_filters, target.lanes(compute))
-    turned = problem.channels_first
+    transposed = problem.channels_first
     thirds = -(-problem.group_filters // width) % 3 == 0
-    most = 2 if target.registers <= 16 else 4 if not turned else 3 if thirds else 2
+    most = 2 if target.registers <= 16 else 4 if not transposed else 3 if thirds else 2
     vectors = panel_vectors(problem.group_filters, width, most)
     rows = min(most_rows(target, vectors), 13)
     products = problem.kernel_size * problem.group_channels
-    if products <= _FEW_PRODUCTS and not turned:
+    if products <= _FEW_PRODUCTS and not transposed:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
     if products <= _HARDLY_ANY_PRODUCTS:
         block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)

@@ -54,11 +54,11 @@ def detailed(problem: Problem, target: Target, plan: Plan) -> Plan:
     """The plan with its details."""
     by_algorithm = {"direct": _direct, "depthwise": _depthwise, "cook_toom": _cook_toom, "generic": _generic}
     plan = replace(plan, **by_algorithm[plan.algorithm](problem, target, plan))
-    return replace(plan, ahead=tuple(_ahead(problem, target, plan)))
+    return replace(plan, prefetch=tuple(_prefetches(problem, target, plan)))
 
 
 def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
-    return {"turned": problem.channels_first}
+    return {"transposed": problem.channels_first}
 
 
 def _direct(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _direct(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "edge_steps": edges[1],
         # Most of an edge's taps then have enough steps to keep the pipes busy.
         "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
-        "turned": filters and problem.channels_first,
+        "transposed": filters and problem.channels_first,
     }
 
 
@@ -124,7 +124,7 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "rest": plan.rows[0],
         "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
         "looped": split.transforms(plan.outputs) > _MOST_UNROLLED,
-        "turned": problem.channels_first,
+        "transposed": problem.channels_first,
     }
 
 
@@ -136,7 +136,7 @@ def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
     return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
 
 
-def _ahead(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
+def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     products, filters = problem.kernel_size * problem.group_channels, plan.lanes == "filters"
     direct = plan.algorithm == "direct" and filters
     if plan.computes_steps and filters and weights_are_large(problem, target):

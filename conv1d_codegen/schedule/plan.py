@@ -2,7 +2,7 @@
 
 A plan says which algorithm computes the problem and how its loops are cut. It prints in one line:
 
-    direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 borrow=13 ahead=output
+    direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 borrow=13 prefetch=output
 
 panels of 2 vectors of 16 filters; register tiles of 13 and 12 output steps by one panel, of 4 for what they leave over,
 and single steps where there are no 4; blocks of 104 output steps; the channel loop unrolled by 4; the rest as in
@@ -41,9 +41,9 @@ ALGORITHMS = tuple(LANES)
 #: How steps that lack taps are computed.
 EDGES = ("alone", "shared", "tiles")
 #: What is asked for before it is needed.
-AHEAD = ("weights", "input", "output", "rows", "block")
+PREFETCHES = ("weights", "input", "output", "rows", "block")
 _LARGEST = 1 << 16
-_EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 ahead=output"
+_EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 prefetch=output"
 _TEXT = re.compile(
     r"(?P<algorithm>[a-z_]+)(?: F\((?P<outputs>\d{1,2}),(?P<taps>\d{1,2})\))?"
     r" lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
@@ -51,7 +51,7 @@ _TEXT = re.compile(
     r"(?: edges=(?P<edges>[a-z]+):(?P<edge_steps>\d{1,5}))?(?: borrow=(?P<borrow>\d{1,5}))?"
     r"(?: stream=(?P<stream>\d{1,5}))?(?: sequences=(?P<sequences>\d{1,5}))?"
     r"(?: abreast=(?P<abreast>\d{1,5}(?:,\d{1,5})*))?(?: rest=(?P<rest>\d{1,5}))?(?: parts=(?P<parts>\d{1,5}))?"
-    r"(?P<looped> looped)?(?P<turned> turned)?(?: ahead=(?P<ahead>[a-z]+(?:,[a-z]+)*))?(?: epilogue=(?P<epilogue>\d{1,5}))?",
+    r"(?P<looped> looped)?(?P<transposed> transposed)?(?: prefetch=(?P<prefetch>[a-z]+(?:,[a-z]+)*))?(?: epilogue=(?P<epilogue>\d{1,5}))?",
     re.ASCII,
 )
 
@@ -70,21 +70,22 @@ def _falls_to_one(heights: tuple[int, ...]) -> bool:
 class Plan:
     """How one problem is computed. Raises CompileError for what is no plan.
 
-    `rows`       heights of the register tiles, from tall to a single row (one height with lanes=time)
-    `edges`      how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that share the weights of
-                 each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for what lies beside the
-                 input
-    `borrow`     steps that each edge has at least, taken from those that have all taps
-    `stream`     steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all of them
-    `sequences`  of the batch, that share one reading of a panel of weights
-    `abreast`    of a depthwise kernel, the vectors of a tile of each of the `rows`; none: one each
-    `rest`       of a Cook–Toom kernel, rows of the tiles of steps without a window, which are few; then single steps
-    `parts`      ... in which the filters are computed, each with inputs transformed anew
-    `looped`     ... whether the transforms of one window are loops, and not written out beside each other
-    `turned`     whether rows and lanes of a tile change places before it is stored
-    `ahead`      what is prefetched: "weights" of the next chunk; "input" of later tiles; "output" of this tile at its start or, with
-                 "rows", row by row; with "block", for Cook–Toom, the next block's input and this block's output
-    `epilogue`   operations of an activation that are written out for all vectors of a tile; if there are more, its rows are in a loop
+    `rows`        heights of the register tiles, from tall to a single row (one height with lanes=time)
+    `edges`       how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
+                  share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
+                  what lies beside the input
+    `borrow`      steps that each edge has at least, taken from those that have all taps
+    `stream`      steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all
+    `sequences`   of the batch, that share one reading of a panel of weights
+    `abreast`     of a depthwise kernel, the vectors of a tile of each of the `rows`; none: one each
+    `rest`        of a Cook–Toom kernel, rows of the tiles of steps without a window, which are few; then single steps
+    `parts`       ... in which the filters are computed, each with inputs transformed anew
+    `looped`      ... whether the transforms of one window are loops, and not written out beside each other
+    `transposed`  whether rows and lanes of a tile change places before it is stored
+    `prefetch`    of what: "weights" of the next chunk; "input" of later tiles; "output" of this tile at its start or,
+                  with "rows", row by row; with "block", for Cook–Toom, the next block's input and this block's output
+    `epilogue`    operations of an activation that are written out for all vectors of a tile; if there are more, its
+                  rows are in a loop
     """
 
     algorithm: str
@@ -105,15 +106,15 @@ class Plan:
     rest: int = 1
     parts: int = 1
     looped: bool = False
-    turned: bool = False
-    ahead: tuple[str, ...] = ()
+    transposed: bool = False
+    prefetch: tuple[str, ...] = ()
     epilogue: int = 100
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
-        for name in ("rows", "abreast", "ahead"):
+        for name in ("rows", "abreast", "prefetch"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
@@ -162,7 +163,7 @@ class Plan:
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
         of_windows = (self.rest, self.parts, self.looped) != (1, 1, False)
-        ahead = set(self.ahead)
+        prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
             (self.edges == "alone") != (self.edge_steps == 0),
@@ -183,21 +184,21 @@ class Plan:
             "A plan has a number of vectors abreast for each of its rows.",
         )
         yield of_windows and not windows, "A cook_toom plan can have a rest or parts, or be looped."
-        yield self.turned and not filters, "A plan with lanes=filters can be turned."
-        yield not ahead <= set(AHEAD), f"What a plan asks for ahead is among {', '.join(AHEAD)}."
-        yield len(ahead) < len(self.ahead), "What a plan asks for ahead is named once."
+        yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
+        yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
+        yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
         can = sums_steps and filters
-        yield "weights" in ahead and not can, "A direct or cook_toom plan with lanes=filters can ask for weights ahead."
-        yield "input" in ahead and not direct_filters, "A direct plan with lanes=filters can ask for input ahead."
-        yield {"output", "rows"} <= ahead, 'A plan asks for output ahead at once, or in "rows".'
+        yield "weights" in prefetches and not can, "A direct or cook_toom plan with lanes=filters can prefetch weights."
+        yield "input" in prefetches and not direct_filters, "A direct plan with lanes=filters can prefetch input."
+        yield {"output", "rows"} <= prefetches, 'A plan prefetches output at once, or in "rows".'
         can = depthwise or direct_filters
         yield (
-            "output" in ahead and not can,
-            "A depthwise plan can ask for output ahead, or a direct one with lanes=filters.",
+            "output" in prefetches and not can,
+            "A depthwise plan can prefetch output, or a direct one with lanes=filters.",
         )
-        yield "rows" in ahead and not depthwise, 'A depthwise plan can ask for output ahead in "rows".'
+        yield "rows" in prefetches and not depthwise, 'A depthwise plan can prefetch output in "rows".'
         can = windows and not self.looped
-        yield "block" in ahead and not can, "A cook_toom plan that is not looped can ask for the next block ahead."
+        yield "block" in prefetches and not can, "A cook_toom plan that is not looped can prefetch the next block."
 
     def with_tiles(self, **changes: Any) -> Plan:
         """A plan of the same algorithm and tiles but for `changes`, without details, which were
@@ -245,8 +246,8 @@ class Plan:
             (self.rest > 1, f"rest={self.rest}"),
             (self.parts > 1, f"parts={self.parts}"),
             (self.looped, "looped"),
-            (self.turned, "turned"),
-            (self.ahead, f"ahead={several(self.ahead)}"),
+            (self.transposed, "transposed"),
+            (self.prefetch, f"prefetch={several(self.prefetch)}"),
             (self.epilogue != 100, f"epilogue={self.epilogue}"),
         )
         return " ".join([text, *(detail for shown, detail in details if shown)])
@@ -262,9 +263,9 @@ class Plan:
         for field, part in given.items():
             if field in ("rows", "abreast"):
                 fields[field] = tuple(map(int, part.split(",")))
-            elif field in ("looped", "turned"):
+            elif field in ("looped", "transposed"):
                 fields[field] = True
-            elif field == "ahead":
+            elif field == "prefetch":
                 fields[field] = tuple(part.split(","))
             else:
                 fields[field] = part if field in ("algorithm", "lanes", "edges") else int(part)
@@ -294,14 +295,12 @@ def check_fits(problem: Problem, plan: Plan) -> None:
         raise CompileError(
             f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.'
         )
-    if (plan.turned or "input" in plan.ahead) and not problem.channels_first:
+    if (plan.transposed or "input" in plan.prefetch) and not problem.channels_first:
         raise CompileError(
-            f"Tiles are turned, and input is asked for ahead, in channels-first problems. Received: {problem} and `{plan}`."
+            f"Tiles are transposed, and input is prefetched, in channels-first problems. Received: {problem} and `{plan}`."
         )
-    if "block" in plan.ahead and problem.channels_first:
-        raise CompileError(
-            f"The next block is asked for ahead in channels-last problems. Received: {problem} and `{plan}`."
-        )
+    if "block" in plan.prefetch and problem.channels_first:
+        raise CompileError(f"The next block is prefetched in channels-last problems. Received: {problem} and `{plan}`.")
     if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
         raise CompileError(
             f"The parts of a plan are as many whole panels of {plan.panel} filters each. Received: {plan.parts} parts of the "

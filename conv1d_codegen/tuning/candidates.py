@@ -5,8 +5,8 @@ would be too many.)
     block     a sixteenth of the block to sixteen times the block
     unroll    not at all to sixteen times
     edges     how steps that lack taps are computed, and how many there are at least
-    ahead     with one more kind of prefetch, or one less
-    order     whether tiles are turned before they are stored, weights stream, or parts of the filters are computed one after another
+    prefetch  with one more kind of prefetch, or one less
+    order     whether tiles are transposed before they are stored, weights stream, or parts of the filters are computed one after another
 
 The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is
 made here; which of them is fast is for `tuning` to measure.
@@ -22,10 +22,10 @@ from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Problem
 from ..schedule.details import detailed
-from ..schedule.plan import AHEAD, Plan, check_fits
+from ..schedule.plan import PREFETCHES, Plan, check_fits
 from ..schedule.registers import fitting_width, heights
 
-ASPECTS = ("tile", "block", "unroll", "edges", "ahead", "order")
+ASPECTS = ("tile", "block", "unroll", "edges", "prefetch", "order")
 _MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in
 _VECTORS_OF_STEPS = (1, 2, 3, 4, 8)  # many where there are few filters
 _SHARES = (1.0, 0.95, 0.75, 0.5, 0.33)  # of the rows that the registers have room for
@@ -36,9 +36,14 @@ def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> lis
     """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones
     first.
     """
-    found = {"tile": _tiles, "block": _blocks, "unroll": _unrolls, "edges": _edges, "ahead": _ahead, "order": _order}[
-        aspect
-    ]
+    found = {
+        "tile": _tiles,
+        "block": _blocks,
+        "unroll": _unrolls,
+        "edges": _edges,
+        "prefetch": _prefetches,
+        "order": _order,
+    }[aspect]
     return sorted((other for other in dict.fromkeys(found(plan, problem, target)) if other != plan), key=_loads)
 
 
@@ -62,14 +67,14 @@ def _edges(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         yield from _changed(plan, problem, borrow=borrow)
 
 
-def _ahead(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
-    for kind in AHEAD:
-        others = tuple(other for other in plan.ahead if other != kind)
-        yield from _changed(plan, problem, ahead=others if kind in plan.ahead else (*others, kind))
+def _prefetches(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    for kind in PREFETCHES:
+        others = tuple(other for other in plan.prefetch if other != kind)
+        yield from _changed(plan, problem, prefetch=others if kind in plan.prefetch else (*others, kind))
 
 
 def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
-    yield from _changed(plan, problem, turned=not plan.turned)
+    yield from _changed(plan, problem, transposed=not plan.transposed)
     for sequences, stream in ((1, 0), (4, 0), (4, plan.block)):
         yield from _changed(plan, problem, sequences=sequences, stream=stream)
     for parts in (1, 2, 4):

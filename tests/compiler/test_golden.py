@@ -17,7 +17,7 @@ LOOPS = (
     "c8_f8_k3_g8_same_linear_f32",  # depthwise
     "c8_f16_k3_g2_causal_relu_f32",  # groups
     "c16_f8_k3_same_linear_f32_first",  # steps in the lanes
-    "c64_f16_k1_valid_relu_f32_first",  # filters in the lanes of tiles that are turned
+    "c64_f16_k1_valid_relu_f32_first",  # filters in the lanes of tiles that are transposed
     "c4_f8_k5_s3_d2_pad4x2_linear_f64_nobias",  # everything at once
 )
 WINDOWS = "c2_f8_k3_same_relu_f32", "cook_toom F(2,3) lanes=filters 8x1 rows=3,1 block=12 unroll=2"

@@ -360,7 +360,7 @@ def test_what_is_tried_in_the_place_of_a_plan(target):
         plan = choose(problem, target, "cook_toom")
         for aspect in ASPECTS:
             found = candidates(aspect, plan, problem, target)
-            assert found or aspect in ("ahead", "order")
+            assert found or aspect in ("prefetch", "order")
             assert plan not in found
             for other in found:
                 assert (other.algorithm, other.outputs, other.taps) == ("cook_toom", plan.outputs, plan.taps)

@@ -41,9 +41,11 @@ def test_any_plan_prints_and_parses():
 
             found = with_details(Plan.parse(plan), Problem.parse(text), pick)
             assert Plan.parse(str(found)) == found
-    windows = toom_plan(4, 3, edges="shared", edge_steps=3, rest=5, parts=2, turned=True, ahead=("weights", "block"))
+    windows = toom_plan(
+        4, 3, edges="shared", edge_steps=3, rest=5, parts=2, transposed=True, prefetch=("weights", "block")
+    )
     assert Plan.parse(str(windows)) == windows
-    assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 turned ahead=weights,block")
+    assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 transposed prefetch=weights,block")
 
 
 def test_what_is_as_usual_is_left_out():
@@ -66,17 +68,17 @@ def test_what_is_as_usual_is_left_out():
         (f"{DEPTHWISE} abreast=1,2", "a number of vectors abreast for each of its rows"),
         (f"{DIRECT} rest=4", "can have a rest or parts, or be looped"),
         (f"{DIRECT} looped", "can have a rest or parts, or be looped"),
-        (f"{DEPTHWISE} turned", "can be turned"),
-        (f"{DIRECT} ahead=everything", "is among weights, input, output, rows, block"),
-        (f"{DIRECT} ahead=output,output", "is named once"),
-        (f"{DEPTHWISE} ahead=weights", "can ask for weights ahead"),
-        (f"{WINDOWS} ahead=input", "can ask for input ahead"),
-        (f"{DEPTHWISE} ahead=output,rows", 'at once, or in "rows"'),
-        (f"{WINDOWS} ahead=output", "can ask for output ahead"),
-        (f"{DIRECT} ahead=rows", 'can ask for output ahead in "rows"'),
-        (f"{WINDOWS} looped ahead=block", "that is not looped can ask for the next block ahead"),
+        (f"{DEPTHWISE} transposed", "can be transposed"),
+        (f"{DIRECT} prefetch=everything", "is among weights, input, output, rows, block"),
+        (f"{DIRECT} prefetch=output,output", "is named once"),
+        (f"{DEPTHWISE} prefetch=weights", "can prefetch weights"),
+        (f"{WINDOWS} prefetch=input", "can prefetch input"),
+        (f"{DEPTHWISE} prefetch=output,rows", 'at once, or in "rows"'),
+        (f"{WINDOWS} prefetch=output", "can prefetch output"),
+        (f"{DIRECT} prefetch=rows", 'can prefetch output in "rows"'),
+        (f"{WINDOWS} looped prefetch=block", "that is not looped can prefetch the next block"),
         (f"{DIRECT} edges=shared", "Not a plan's text form"),
-        (f"{DIRECT} turned edges=shared:4", "Not a plan's text form"),
+        (f"{DIRECT} transposed edges=shared:4", "Not a plan's text form"),
         (f"{DIRECT} epilogue=-1", "Not a plan's text form"),
         (f"{DIRECT} epilogue=99999", r"Plan\.epilogue is an int from 0 to 65536"),
     ],
@@ -90,9 +92,9 @@ def test_details_that_make_no_sense(text, message):
     ("problem", "text", "message"),
     [
         ("c8_f8_k300_g8_same_relu_f32", f"{DEPTHWISE} edges=tiles:4", 'Edges are "tiles" with up to 256 taps'),
-        ("c8_f8_k3_same_relu_f32", f"{DIRECT} turned", "in channels-first problems"),
-        ("c8_f8_k3_same_relu_f32", f"{DIRECT} ahead=input", "in channels-first problems"),
-        ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} ahead=block", "in channels-last problems"),
+        ("c8_f8_k3_same_relu_f32", f"{DIRECT} transposed", "in channels-first problems"),
+        ("c8_f8_k3_same_relu_f32", f"{DIRECT} prefetch=input", "in channels-first problems"),
+        ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} prefetch=block", "in channels-last problems"),
         ("c8_f48_k3_same_relu_f32", f"{WINDOWS} parts=2", "as many whole panels of 16 filters each. Received: 2 parts"),
     ],
 )
@@ -108,15 +110,15 @@ def test_details_follow_from_the_problem():
     few, many = plan("c16_f32_k3_same_relu_f32"), plan("c512_f512_k16_same_relu_f32")
     assert (few.sequences, few.stream, few.borrow) == (1, 0, few.rows[0])
     assert (many.sequences, many.stream > 0, many.borrow) == (4, True, 0)
-    assert "weights" in many.ahead
-    assert "weights" not in few.ahead
-    assert plan("c64_f64_k3_same_relu_f32_first").turned
-    assert not plan("c64_f64_k3_same_relu_f32").turned
+    assert "weights" in many.prefetch
+    assert "weights" not in few.prefetch
+    assert plan("c64_f64_k3_same_relu_f32_first").transposed
+    assert not plan("c64_f64_k3_same_relu_f32").transposed
     assert plan("c64_f64_k9_g64_same_relu_f32", "depthwise").edges == "tiles"
     assert plan("c64_f64_k3_g64_same_relu_f32", "depthwise").edges == "alone"
     assert plan("c64_f3_k3_same_relu_f32").edges == "alone"  # channels in the lanes
     assert few.edges == "shared"
     windows = plan("c64_f64_k256_same_relu_f32", "cook_toom")
     assert windows.looped
-    assert "block" not in windows.ahead
-    assert plan("c64_f64_k3_same_relu_f32", "cook_toom").ahead == ("block",)
+    assert "block" not in windows.prefetch
+    assert plan("c64_f64_k3_same_relu_f32", "cook_toom").prefetch == ("block",)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.schedule.plan import AHEAD, check_fits
+from conv1d_codegen.schedule.plan import PREFETCHES, check_fits
 
 
 def with_details(plan, problem, pick):
@@ -20,14 +20,14 @@ def with_details(plan, problem, pick):
         {"rest": pick([1, 2, 5])},
         {"parts": pick([1, 2, 3, 4])},
         {"looped": pick([False, True])},
-        {"turned": pick([False, True])},
+        {"transposed": pick([False, True])},
         {"epilogue": pick([0, 20, 100, 1000])},
     ]
     for change in changes:
         plan = _if_legal(plan, problem, change)
-    for kind in AHEAD:
+    for kind in PREFETCHES:
         if pick([False, True]):
-            plan = _if_legal(plan, problem, {"ahead": (*plan.ahead, kind)})
+            plan = _if_legal(plan, problem, {"prefetch": (*plan.prefetch, kind)})
     return plan
 
 
