@@ -1,5 +1,5 @@
-"""What a call costs beside its arithmetic: tiny layers, the parts of a call, and a fork and join of each thread
-runtime.
+"""What a call costs beside its arithmetic: tiny layers, the parts of a call, and a fork and join of
+each thread runtime.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The limits of one core, measured beside the kernels: fused multiply-adds a second, and bytes that a copy moves a
-second.
+"""The limits of one core, measured beside the kernels: fused multiply-adds a second, and bytes that
+a copy moves a second.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ def placed(shape: tuple[int, ...], dtype: str) -> Array:
 
 
 def load(channels_first: bool = False, dtype: str = "f32", text: str = "") -> list[Case]:
-    """The cases whose name, class or problem contains a text, in the file's order, in float32 ("f32") or float64
-    ("f64").
+    """The cases whose name, class or problem contains a text, in the file's order, in float32
+    ("f32") or float64 ("f64").
     """
     cases = []
     for shape in json.loads(_FILE.read_text(encoding="utf-8")):

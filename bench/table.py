@@ -33,8 +33,8 @@ def header(threads: int) -> str:
 
 
 def row(result: Result, peers: list[str], transforms: bool = True) -> str:
-    """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing else stands in the
-    row.
+    """One case, and below it who gave a wrong output. Where that was the compiled layer, nothing
+    else stands in the row.
     """
     wrong = [f"{name}: {fault}" for name, fault in result.faults.items()]
     if "compiled" not in result.timings:

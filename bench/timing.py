@@ -50,8 +50,8 @@ def cores() -> list[int]:
 
 
 def pin(count: int = 1) -> list[int]:
-    """Keep this process on `count` cores, the last it may use, where the system can do that. Gives their numbers, or
-    none.
+    """Keep this process on `count` cores, the last it may use, where the system can do that. Gives
+    their numbers, or none.
     """
     if not hasattr(os, "sched_setaffinity"):
         return []

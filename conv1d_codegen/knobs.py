@@ -72,8 +72,8 @@ def cache_directory() -> Path | None:
 
 
 def threads() -> int | None:
-    """The number of threads to use, or None if the switch is not set. Raises ValueError for what is not a positive
-    number.
+    """The number of threads to use, or None if the switch is not set. Raises ValueError for what is
+    not a positive number.
     """
     text = os.environ.get(_PREFIX + "THREADS")
     if not text:

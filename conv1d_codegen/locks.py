@@ -4,13 +4,12 @@ held stays locked.
 There are two kinds, and every lock of the package is of one of them, or is replaced in the child (`runtime/pool.py`):
 
 - `COMPILING` is the one around compiling, LLVM and the imports that they need. A fork waits for it, so a child never
-  gets a compilation
-  that another thread has left half done. There is one for all of it, and not one for each module: with several, a fork
-  and a compilation could each hold one and wait for the other. Compilations would not run side by side anyway, as
-  llvmlite has a lock of its own. No code of a user's runs under it.
+  gets a compilation that another thread has left half done. There is one for all of it, and not one for each module:
+  with several, a fork and a compilation could each hold one and wait for the other. Compilations would not run side by
+  side anyway, as llvmlite has a lock of its own. No code of a user's runs under it.
 - A `ProcessLock` may be held while a user's code runs, for any time; a fork does not wait for it, and a child begins
-  with a fresh one. What
-  it protects must therefore change by one assignment, so that a child sees all of a change or none.
+  with a fresh one. What it protects must therefore change by one assignment, so that a child sees all of a change or
+  none.
 
 Who holds a ProcessLock may take COMPILING, never the other way round.
 """

@@ -1,5 +1,5 @@
-"""The number types: what each is called, how wide it is, and which type its sums are computed in. The one table of
-them.
+"""The number types: what each is called, how wide it is, and which type its sums are computed in.
+The one table of them.
 """
 
 from __future__ import annotations

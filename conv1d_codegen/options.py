@@ -19,8 +19,8 @@ class CompileOptions:
 
     algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only), "cook_toom" or "generic"
     accuracy          of "auto" and "cook_toom": "strict" never picks Cook–Toom; "standard" does where its error stays inside the bound that
-                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it,
-                      "strict", or "standard" where Cook–Toom is asked for by algorithm or plan
+                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it, "strict", or
+                      "standard" where Cook–Toom is asked for by algorithm or plan
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand
     plan              the schedule, a `Plan`; None takes the one that `tune` found, or else lets the cost model choose

@@ -140,8 +140,8 @@ def _seconds() -> float:
 
 
 def chosen(only: list[str], sample: int | None, seed: int) -> list[tuple[str, Place]]:
-    """Places of mutants: those of files whose names begin with one of `only`, or of all that have tests; a sample, or
-    all.
+    """Places of mutants: those of files whose names begin with one of `only`, or of all that have
+    tests; a sample, or all.
     """
     names = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
     wanted = [name for name in names if any(name.startswith(prefix) for prefix in (only or TESTS))]

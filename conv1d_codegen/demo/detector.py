@@ -96,8 +96,8 @@ def detector() -> tuple[Filter, ...]:
 
 
 def load_ecg() -> Array:
-    """The recording, in its own units, its median at zero. Raises ImportError, with what to install, without
-    PyWavelets.
+    """The recording, in its own units, its median at zero. Raises ImportError, with what to
+    install, without PyWavelets.
     """
     require("pywt", "PyWavelets")
     import pywt.data

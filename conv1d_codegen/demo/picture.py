@@ -21,8 +21,8 @@ _SIGNAL, _BEAT, _FAINT = "#1f4e79", "#c0392b", "#8a96a3"
 def draw(
     picture: Path, ecg: Array, signals: list[Array], beats: Array, pulse: float, taps: Array, timings: list[Timing]
 ) -> None:
-    """Draws `ecg`, what the three layers made of it, and the rest, and saves it; the file's ending says in which
-    format.
+    """Draws `ecg`, what the three layers made of it, and the rest, and saves it; the file's ending
+    says in which format.
     """
     figure = Figure(figsize=(13, 8), dpi=120, layout="constrained")
     grid = figure.add_gridspec(3, 2, width_ratios=(2.6, 1))

@@ -44,8 +44,8 @@ from .red_zones import RedZones
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
-    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making; `red_zones`: see
-    `red_zones.py`.
+    """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making;
+    `red_zones`: see `red_zones.py`.
     """
     called = entry(kernel, red_zones)
     writers = []

@@ -1,5 +1,5 @@
-"""Walking and rewriting the loop IR. Every rewrite gives a new tree; what it does not change is shared with the old
-one.
+"""Walking and rewriting the loop IR. Every rewrite gives a new tree; what it does not change is
+shared with the old one.
 """
 
 from __future__ import annotations

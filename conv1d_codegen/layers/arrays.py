@@ -3,13 +3,11 @@
 Nothing that numbers mean may be lost on the way:
 
 - Of a subclass of `ndarray` NumPy takes the memory without asking it. One that redefines arithmetic (ufuncs, functions
-  or `+`), as masked
-  arrays and those with units do, means something else than that memory, and is refused. Others, such as `np.memmap`,
-  are plain numbers.
+  or `+`), as masked arrays and those with units do, means something else than that memory, and is refused. Others, such
+  as `np.memmap`, are plain numbers.
 - An object of another type is asked (`__array__`), and what it gives, or its refusal, is its own answer.
 - The words of a number are not the number: 16-bit integers may be those of float16 or bfloat16, so they are refused as
-  weights; HDF5 and
-  `.keras` files hold bfloat16 as `V2`, which is bfloat16 where the layer is, and refused elsewhere.
+  weights; HDF5 and `.keras` files hold bfloat16 as `V2`, which is bfloat16 where the layer is, and refused elsewhere.
 """
 
 from __future__ import annotations

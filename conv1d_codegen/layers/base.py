@@ -142,8 +142,8 @@ class Layer:
         return values[name]
 
     def _assign(self, values: Mapping[str, ArrayLike]) -> None:
-        """Copies new values in, all or none. Raises ValueError for another shape, TypeError for what isn't real
-        numbers.
+        """Copies new values in, all or none. Raises ValueError for another shape, TypeError for
+        what isn't real numbers.
         """
         copies = {name: self._replacement(name, value, self._weight(name)) for name, value in values.items()}
         with self._lock.here:

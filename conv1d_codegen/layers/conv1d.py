@@ -1,5 +1,5 @@
-"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated for exactly this
-layer.
+"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated
+for exactly this layer.
 """
 
 from __future__ import annotations
@@ -42,23 +42,24 @@ class Conv1D(Layer):
         y = layer(x)                       # (4, 100, 16) → (4, 100, 32); builds, compiles, runs
 
     Args:
-        filters: output channels. kernel_size, strides, dilation_rate: an integer, or a tuple or list of one. A stride
-        and a dilation above 1 exclude each other,
-            as in Keras, unless `options` allows both.
+        filters: output channels.
+        kernel_size, strides, dilation_rate: an integer, or a tuple or list of one. A stride and a dilation above 1
+            exclude each other, as in Keras, unless `options` allows both.
         padding: "valid" (none), "same" (as long as the input, divided by the stride; the odd zero on the right) or
-        "causal" (output t
-            sees no input after t); case-insensitive.
+            "causal" (output t sees no input after t); case-insensitive.
         data_format: "channels_last", `batch_shape + (steps, channels)`, or "channels_first", `batch_shape + (channels,
-        steps)`. groups: divides channels and filters; each group of filters sees its own group of channels. activation:
-        a name, a dict, a callable or None. The element-wise ones of Keras are computed in the kernel, others after it.
-        use_bias: whether a bias is added. kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-        activity_regularizer, kernel_constraint,
-            bias_constraint: names, dicts, instances, classes or callables, as in Keras. Constraints are kept, not
-            applied.
+            steps)`.
+        groups: divides channels and filters; each group of filters sees its own group of channels.
+        activation: a name, a dict, a callable or None. The element-wise ones of Keras are computed in the kernel,
+            others after it.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint: names, dicts, instances, classes or callables, as in Keras.
+            Constraints are kept, not applied.
         options: a CompileOptions, or a dict of its fields: algorithm, threads, target, plan, explicit padding.
         **kwargs: name, dtype ("float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"),
-        trainable, autocast,
-            weights (initial values), and Keras 2's input_shape, batch_input_shape, batch_size, input_dim and dynamic.
+            trainable, autocast, weights (initial values), and Keras 2's input_shape, batch_input_shape, batch_size,
+            input_dim and dynamic.
 
     Raises ValueError for arguments that make no convolution, with Keras 3's texts.
 
@@ -227,8 +228,7 @@ class Conv1D(Layer):
 
         Args:
             inputs: real floating-point numbers of rank 3 or more, an array or what NumPy makes one of, cast to
-            `compute_dtype`. Types that
-                mean more than their numbers, such as masked arrays, are refused.
+                `compute_dtype`. Types that mean more than their numbers, such as masked arrays, are refused.
             out: an array to write the result into: of its shape and dtype, C-contiguous, and apart from the inputs.
             training: taken and ignored, as a convolution is the same in training.
 

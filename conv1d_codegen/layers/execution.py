@@ -127,8 +127,8 @@ def output_shape(problem: Problem, shape: Sequence[int | None], activation: Call
 
 
 def activated(values: Array, activation: Callable[..., Any], layer: str) -> Array:
-    """What an activation that runs after the kernel makes of its output. Raises ValueError where a layer can't give
-    that.
+    """What an activation that runs after the kernel makes of its output. Raises ValueError where a
+    layer can't give that.
     """
     shape = activated_shape(values.shape, activation)
     rule = (

@@ -342,8 +342,8 @@ class STFT(Initializer):
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def __call__(self, shape: Shape, dtype: DTypeLike | None = None) -> Array:
-        """As all initializers. Raises ValueError for a shape that isn't `(T, 1, F/2 + 1)` or a window that isn't T
-        long.
+        """As all initializers. Raises ValueError for a shape that isn't `(T, 1, F/2 + 1)` or a
+        window that isn't T long.
         """
         if len(shape) != 3 or shape[1] != 1:
             raise ValueError(

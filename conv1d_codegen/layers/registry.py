@@ -47,8 +47,8 @@ class Registry:
 
     @classmethod
     def of(cls, kind: str, classes: Iterable[type], aliases: Mapping[str, Callable[..., Any]]) -> Registry:
-        """A registry that knows each class by its own name and in snake case (`HeNormal`, `he_normal`), and the
-        aliases.
+        """A registry that knows each class by its own name and in snake case (`HeNormal`,
+        `he_normal`), and the aliases.
         """
         named = {name: item for item in classes for name in (item.__name__, snake_case(item.__name__))}
         return cls(kind, {**named, **aliases})
@@ -96,8 +96,8 @@ class Registry:
 def locate(
     config: Config, known: Mapping[str, Any], custom_objects: Mapping[str, Any] | None, kind: str
 ) -> tuple[Any, dict[str, Any] | None]:
-    """The class or function that a dict names, and the arguments in it (None where it names a function and nothing
-    more).
+    """The class or function that a dict names, and the arguments in it (None where it names a
+    function and nothing more).
     """
     name, arguments = config.get("class_name"), config.get("config")
     is_function = name == "function" and isinstance(arguments, str)

@@ -83,8 +83,8 @@ class Program:
         return Fma(s, near, s - 1 if scale == 1 else Fma(s, Const(1 / scale), Const(-1 / scale)))
 
     def log1p_exp(self, x: Ref) -> Value:
-        """`log(1 + exp(-|x|))`, through the exact product with 2**(n + shift), so that subnormal results are rounded
-        once.
+        """`log(1 + exp(-|x|))`, through the exact product with 2**(n + shift), so that subnormal
+        results are rounded once.
         """
         shift = self.format.shift
         _, r, power = self.reduce(self.bind("exp_x", low_of(-self.format.exp[0], Unary("abs", x))), -1)

@@ -1,8 +1,10 @@
 """One convolution as a part of a kernel: some of its output steps, from a view of its input to a view of its output.
 
-nest name
-  for g, for f, for t of the steps: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g,
-  f])
+    nest name
+      for g, for f, for t of the steps:
+        y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t*s + j*d - left, g, c] * w[j, c, g, f])
+
+`x` and `y` are views: of the caller's arrays, or of a block in scratch memory.
 """
 
 from __future__ import annotations

@@ -9,11 +9,9 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
   does: each links 32;
 - `LLJIT.lookup` unmaps what it found when its result is collected: addresses are taken from `link`;
 - a fork while another thread is inside LLVM would deadlock the child: it is all done under the lock that forks respect,
-  and code that the
-  garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
+  and code that the garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
 - an exception from outside, as of Ctrl-C, leaves llvmlite's own lock locked, or a module alive that its context has
-  freed: it is all
-  done where no handler of a signal runs (`shelter.py`);
+  freed: it is all done where no handler of a signal runs (`shelter.py`);
 - reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """

@@ -80,8 +80,8 @@ def _is_window(finish: Store, context: Context) -> bool:
 
 
 def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store, context: Context) -> Block:
-    """The sum over the terms of a window: the first chunk goes to where the sum is wanted, and the others are added
-    there.
+    """The sum over the terms of a window: the first chunk goes to where the sum is wanted, and the
+    others are added there.
     """
     (channels,) = terms.body
     assert isinstance(channels, For)

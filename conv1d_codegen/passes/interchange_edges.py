@@ -77,8 +77,8 @@ def _block(body: Block, size: int, sizes: Sizes) -> Block:
 
 
 def _alike(edge: Block, inner: Block) -> bool:
-    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has no weights to
-    share.
+    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has
+    no weights to share.
     """
     return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
 

@@ -36,8 +36,8 @@ def extent(kernel_size: Any, dilation: Any) -> Any:
 
 
 def output_length(length: Any, kernel_size: Any, stride: Any, dilation: Any, padding: Padding) -> Any:
-    """Steps of output for `length` steps of input. For "valid" and explicit pairs it can be zero or negative: no
-    output.
+    """Steps of output for `length` steps of input. For "valid" and explicit pairs it can be zero or
+    negative: no output.
     """
     if padding in ("same", "causal"):
         return ceildiv(length, stride)

@@ -54,8 +54,8 @@ def linear(x: Array) -> Array:
 
 @_numeric
 def relu(x: Array, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
-    """`max(x, 0)`; in general `x` above the threshold, at most `max_value`, and `negative_slope·(x - threshold)` below
-    it.
+    """`max(x, 0)`; in general `x` above the threshold, at most `max_value`, and `negative_slope·(x
+    - threshold)` below it.
     """
     kept = np.where(x <= threshold, 0.0, x)
     if max_value is not None:
@@ -219,8 +219,8 @@ def sparse_sigmoid(x: Array) -> Array:
 
 @_numeric
 def threshold(x: Array, threshold: float, default_value: float) -> Array:
-    """`x` above the threshold, else `default_value`. Without defaults, so of use as a `functools.partial` and not by
-    name.
+    """`x` above the threshold, else `default_value`. Without defaults, so of use as a
+    `functools.partial` and not by name.
     """
     return np.where(x > threshold, x, default_value)
 
@@ -269,8 +269,8 @@ def sparsemax(x: Array, axis: int = -1) -> Array:
 
 @_numeric
 def glu(x: Array, axis: int = -1) -> Array:
-    """`a·sigmoid(b)` for the halves `a`, `b` of an axis, which comes out half as long. Raises ValueError where it is
-    odd.
+    """`a·sigmoid(b)` for the halves `a`, `b` of an axis, which comes out half as long. Raises
+    ValueError where it is odd.
     """
     if x.shape[axis] % 2:
         raise ValueError(f"axis size must be divisible by 2. Received: x.shape={x.shape} with axis={axis}")

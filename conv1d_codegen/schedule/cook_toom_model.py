@@ -71,8 +71,8 @@ _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
 @lru_cache(1024)
 def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | None:
-    """The plan that `auto` takes for long inputs, or None where another algorithm is better, or more exact than asked
-    for.
+    """The plan that `auto` takes for long inputs, or None where another algorithm is better, or
+    more exact than asked for.
     """
     other = problem.group_channels == 1 or channels_in_lanes(problem, target)
     if accuracy == "strict" or other or problem.kernel_size == 1:

@@ -17,8 +17,8 @@ from .case import Case
 
 
 def answer(line: str, run: Callable[[str], int]) -> str:
-    """What came of one case, as JSON: the number of outputs that `run` compared, the seconds, and what failed, or
-    nothing.
+    """What came of one case, as JSON: the number of outputs that `run` compared, the seconds, and
+    what failed, or nothing.
     """
     started = time.perf_counter()
     try:

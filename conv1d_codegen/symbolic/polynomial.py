@@ -69,8 +69,8 @@ def last_of(poly: Poly) -> int:
 
 
 def split(poly: Poly, last: int) -> tuple[Poly, Poly] | None:
-    """`A` and `B` where `poly` is `A*last + B`; None where there is a square. `last` is the integer that was defined
-    last.
+    """`A` and `B` where `poly` is `A*last + B`; None where there is a square. `last` is the integer
+    that was defined last.
     """
     times: Poly = {}
     rest: Poly = {}
@@ -152,8 +152,8 @@ class Integers:
         return plus(whole, {(self._of("div", rest, d),): 1})
 
     def _of(self, kind: str, a: Poly, b: Poly) -> int:
-        """The integer for an expression: numbered after the last variable in it, and after what was made over that
-        before.
+        """The integer for an expression: numbered after the last variable in it, and after what was
+        made over that before.
         """
         key = (kind, frozenset(a.items()), frozenset(b.items()))
         new = self._compound.get(key)

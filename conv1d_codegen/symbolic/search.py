@@ -153,8 +153,8 @@ class Search:
         return found or self._by_bounds(self._extra.bounds.get(last, ()), times, rest, sign)
 
     def _by_sides_of_another(self, poly: Poly, last: int) -> bool:
-        """Where both sides of an earlier maximum or minimum must hold, which side of the last one does may depend on
-        them.
+        """Where both sides of an earlier maximum or minimum must hold, which side of the last one
+        does may depend on them.
         """
         for m, factor in poly.items():
             if len(m) != 1 or m[0] == last or sum(m[0] in other for other in poly) > 1:

@@ -33,8 +33,8 @@ _LARGEST_BLOCK = 1 << 14
 
 
 def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> list[Plan]:
-    """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself, the likely ones
-    first.
+    """The plans for `problem` that differ from `plan` in one of `ASPECTS`, without `plan` itself,
+    the likely ones first.
     """
     found = {
         "tile": _tiles,

@@ -50,8 +50,8 @@ _GAIN = 1.02
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a search found: the plan of the cost model, the best one (the same, where none is faster) and how they
-    compare.
+    """What a search found: the plan of the cost model, the best one (the same, where none is
+    faster) and how they compare.
     """
 
     chosen: Plan
@@ -225,12 +225,14 @@ def tune(
         tune(layer, batch=8, length=16_000)
 
     Args:
-        what: a built layer (which takes the plan at its next call), or a Problem. batch, length: the size of the inputs
-        to measure with. One plan serves all sizes; that found last counts. seconds: about how long to search. There are
-        some 25 plans, and each takes 0.1 to 0.4 s to compile (`python -m bench compile`). num_threads: threads of a
-        call; None takes the layer's, or the package's `get_num_threads()`. directory: where to keep the plan for other
-        processes too, in a file; None takes that of CONV1D_CODEGEN_CACHE_DIR, and without
-            that no file is written. Files are read from the directory of CONV1D_CODEGEN_CACHE_DIR only.
+        what: a built layer (which takes the plan at its next call), or a Problem.
+        batch, length: the size of the inputs to measure with. One plan serves all sizes; that found last counts.
+        seconds: about how long to search. There are some 25 plans, and each takes 0.1 to 0.4 s to compile (`python -m
+            bench compile`).
+        num_threads: threads of a call; None takes the layer's, or the package's `get_num_threads()`.
+        directory: where to keep the plan for other processes too, in a file; None takes that of
+            CONV1D_CODEGEN_CACHE_DIR, and without that no file is written. Files are read from the directory of
+            CONV1D_CODEGEN_CACHE_DIR only.
 
     The inputs and weights that it measures with are random numbers; nothing of the layer's weights is used or kept. A
     directory that does not exist is made, private to the user; one that others can write is not used. `tuned_plans.py`
@@ -265,8 +267,8 @@ def keep(bench: Workbench, result: Result, directory: str | os.PathLike[str] | N
 
 
 def _subject(what: Conv1D | Problem) -> tuple[Problem, Target, int]:
-    """The problem, the machine and the number of threads. Raises TypeError or ValueError for what has no plan to
-    search.
+    """The problem, the machine and the number of threads. Raises TypeError or ValueError for what
+    has no plan to search.
     """
     if isinstance(what, Problem):
         return what, resolve(knobs.target(TARGETS)), get_num_threads()

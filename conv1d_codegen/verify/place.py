@@ -12,8 +12,8 @@ from ..symbolic.scope import Scope
 
 
 class InvalidKernel(CompileError):
-    """A kernel that the grammar allows and that makes no sense, or of which something that must hold could not be
-    proved.
+    """A kernel that the grammar allows and that makes no sense, or of which something that must
+    hold could not be proved.
     """
 
 

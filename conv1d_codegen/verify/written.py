@@ -196,8 +196,8 @@ def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Inde
 
 
 def step_of(expression: Index, name: str) -> int | None:
-    """By how much an expression changes from one value of a variable to the next; None where that is not always the
-    same.
+    """By how much an expression changes from one value of a variable to the next; None where that
+    is not always the same.
     """
     step = 0
     for monomial, coefficient in expression.terms:

@@ -97,8 +97,8 @@ def test_the_check_catches_a_wrong_kernel(name: str, channels_first: bool) -> No
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run measures here, where tests can put things in the place of others, and does not measure the copy's
-    bandwidth.
+    """The run measures here, where tests can put things in the place of others, and does not
+    measure the copy's bandwidth.
     """
     monkeypatch.setattr(measure, "copy_bandwidth", lambda: 1e9)
     monkeypatch.setattr(process, "events", lambda settings: measure.events(settings, []))

@@ -52,8 +52,8 @@ def test_stages_do_not_depend_on_what_was_asked_before():
 
 
 def test_every_pass_can_be_seen():
-    """Each by its name, with the reason for its place and what it made of the loops, or among those that changed
-    nothing.
+    """Each by its name, with the reason for its place and what it made of the loops, or among those
+    that changed nothing.
     """
     for text in (str(PROBLEM), "c4_f8_k3_valid_linear_f32"):
         compilation = compiled(Problem.parse(text), "avx2")

@@ -115,8 +115,8 @@ def test_each_pass_keeps_the_result(text, toom, rest, target):
 
 @pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str(number))
 def test_every_algorithm_as_lowered(m, r):
-    """With as many taps as it has, with one more (of which most of a term is lacking), and with a stride and a
-    dilation.
+    """With as many taps as it has, with one more (of which most of a term is lacking), and with a
+    stride and a dilation.
     """
     for text in (
         f"c1_f2_k{r}_valid_linear_f32",

@@ -1,5 +1,5 @@
-"""The printed LLVM IR: small, as that is what compiling takes its time for, and with everything where it runs least
-often.
+"""The printed LLVM IR: small, as that is what compiling takes its time for, and with everything
+where it runs least often.
 """
 
 import re

@@ -1,5 +1,5 @@
-"""Garbage for arguments, some hundreds of cases that are always the same: `garbage_fuzzer.py` says more, and runs
-longer.
+"""Garbage for arguments, some hundreds of cases that are always the same: `garbage_fuzzer.py` says
+more, and runs longer.
 """
 
 import contextlib

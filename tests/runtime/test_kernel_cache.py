@@ -1,5 +1,5 @@
-"""Which compilations are remembered: those that somebody holds, and of the others the last ones, up to a number of
-bytes.
+"""Which compilations are remembered: those that somebody holds, and of the others the last ones, up
+to a number of bytes.
 """
 
 import gc

@@ -275,8 +275,8 @@ def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch):
 
 @pytest.mark.parametrize("where", ["wait", "submit"])
 def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
-    """They write to arrays that the caller may use again: also if the signal comes while they are started or waited
-    for.
+    """They write to arrays that the caller may use again: also if the signal comes while they are
+    started or waited for.
     """
     executor = ThreadPoolExecutor(3)
     monkeypatch.setattr(pool, "_pool", executor)

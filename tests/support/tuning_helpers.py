@@ -1,5 +1,5 @@
-"""What the tests of tuning and of the files of tuned plans share: a problem, a plan for it, and what other processes
-find.
+"""What the tests of tuning and of the files of tuned plans share: a problem, a plan for it, and
+what other processes find.
 """
 
 from conv1d_codegen import Plan, Problem

@@ -227,8 +227,8 @@ def test_a_search_is_short(monkeypatch):
 
 
 def test_a_name_of_sizes_knows_the_numbers_that_it_lies_between():
-    """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is asked of it at
-    once.
+    """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is
+    asked of it at once.
     """
     length = var("T")
     left = index(maximum(37 * ((length + 36) // 37) - length - 12, 0)) // 2
