@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from support.helpers import RUNNABLE, expected, real_data
 
-from conv1d_codegen import Conv1D
+from conv1d_codegen import Activation, Conv1D
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.selftest import checks, oracle, run
+from conv1d_codegen.reference.activations import ELEMENTWISE, evaluate
+from conv1d_codegen.selftest import checks, formulas, oracle, run
 from conv1d_codegen.selftest.case import Case
 from conv1d_codegen.selftest.covering import Coverage
 from conv1d_codegen.selftest.driver import Worker, outcomes
-from conv1d_codegen.selftest.parameters import CONSTRAINED, allowed, parameters, runnable
+from conv1d_codegen.selftest.parameters import CONSTRAINED, FUSED, allowed, parameters, runnable
 from conv1d_codegen.selftest.sampler import sample
 from conv1d_codegen.selftest.shrink import shrink
 
@@ -122,6 +123,17 @@ def test_the_oracle_and_the_reference_agree(text):
 
 def test_a_layer_that_is_right_passes():
     assert checks.run(Case.parse(GOOD)) == 2 * (2 * 7 * 18 + 2 * 7 * 9)
+
+
+@pytest.mark.parametrize("text", FUSED)
+def test_the_self_test_writes_an_activation_as_the_reference_does(text):
+    x = np.linspace(-8.0, 8.0, 257)
+    wanted = evaluate(Activation.parse(text), x)
+    np.testing.assert_allclose(formulas.activation(text)(x), wanted, rtol=1e-12, atol=1e-15, err_msg=text)
+
+
+def test_the_self_test_draws_every_activation():
+    assert {Activation.parse(text).name for text in FUSED} == set(ELEMENTWISE)
 
 
 # What is wrong
