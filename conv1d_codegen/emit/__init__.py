@@ -34,7 +34,7 @@ from ..ir import (
     Store,
 )
 from ..machine.target import Target
-from ..symbolic.index import Index, var
+from ..symbolic.index import var
 from .abi import CALL, entry, nests, parallel_loops
 from .builder import Builder, Instruction
 from .integers import Integers
@@ -168,7 +168,7 @@ class _Writer:
     def _call(self, statement: Call) -> None:
         """An instruction on whole vectors; the one that it changes is a register."""
         instruction = statement.instruction
-        if f"+{instruction.feature}" not in self._target.features.split(","):
+        if instruction.feature not in self._target.required:
             raise CompileError(
                 f"{self._target} has no {instruction.name}: it needs a processor with {instruction.feature}."
             )
@@ -210,9 +210,3 @@ class _Writer:
                 self._integers.variable(loop.var, within, self.builder.depth)
             self._integers.variable(outermost.var, rest, self.builder.depth)
             self.write(body)
-
-
-def iterations(kernel: Kernel) -> Index:
-    """How many parallel iterations a kernel of one nest has, in its run-time sizes."""
-    (count,) = entry(kernel).iterations
-    return count

@@ -43,9 +43,8 @@ def resolve(target: Target | str | None) -> Target:
 def runs_here(target: Target) -> bool:
     """Whether code for `target` can run on this machine."""
     machine = _machine()
-    wanted = [feature[1:] for feature in target.features.split(",") if feature.startswith("+")]
     return target.triple.split("-")[0] == machine.architecture and all(
-        machine.features.get(feature, False) for feature in wanted
+        machine.features.get(feature, False) for feature in target.required
     )
 
 

@@ -34,6 +34,11 @@ class Target:
     l1_bytes: int
     l2_bytes: int
 
+    @property
+    def required(self) -> frozenset[str]:
+        """The processor's features that code for this target needs, by LLVM's names."""
+        return frozenset(feature[1:] for feature in self.features.split(",") if feature.startswith("+"))
+
     def lanes(self, compute: str) -> int:
         """Numbers of the compute type in one vector."""
         return self.vector_bytes // TYPES[compute].bytes

@@ -42,6 +42,8 @@ ALGORITHMS = tuple(LANES)
 EDGES = ("alone", "shared", "tiles")
 #: What is asked for before it is needed.
 PREFETCHES = ("weights", "input", "output", "rows", "block")
+#: Operations times vectors of a tile that are written out as a rule. relu on 28 vectors is; tanh on 12 is not.
+_MOST_WRITTEN_OUT = 100
 _LARGEST = 1 << 16
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 prefetch=output"
 _TEXT = re.compile(
@@ -108,7 +110,7 @@ class Plan:
     looped: bool = False
     transposed: bool = False
     prefetch: tuple[str, ...] = ()
-    epilogue: int = 100
+    epilogue: int = _MOST_WRITTEN_OUT
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -248,7 +250,7 @@ class Plan:
             (self.looped, "looped"),
             (self.transposed, "transposed"),
             (self.prefetch, f"prefetch={several(self.prefetch)}"),
-            (self.epilogue != 100, f"epilogue={self.epilogue}"),
+            (self.epilogue != _MOST_WRITTEN_OUT, f"epilogue={self.epilogue}"),
         )
         return " ".join([text, *(detail for shown, detail in details if shown)])
 
@@ -259,17 +261,17 @@ class Plan:
         if match is None:
             raise CompileError(f"Not a plan's text form: {text!r}. Expected something like `{_EXAMPLE}`.")
         given = {name: part for name, part in match.groupdict().items() if part is not None}
-        fields: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for field, part in given.items():
             if field in ("rows", "abreast"):
-                fields[field] = tuple(map(int, part.split(",")))
+                values[field] = tuple(map(int, part.split(",")))
             elif field in ("looped", "transposed"):
-                fields[field] = True
+                values[field] = True
             elif field == "prefetch":
-                fields[field] = tuple(part.split(","))
+                values[field] = tuple(part.split(","))
             else:
-                fields[field] = part if field in ("algorithm", "lanes", "edges") else int(part)
-        return cls(**fields)
+                values[field] = part if field in ("algorithm", "lanes", "edges") else int(part)
+        return cls(**values)
 
 
 def check_fits(problem: Problem, plan: Plan) -> None:

@@ -20,8 +20,7 @@ def run(*arguments):
 def slower(tmp_path):
     """A checkout whose layers spend a hundredth of a second before each call."""
     for room in ("conv1d_codegen", "templates", "bench"):
-        if (TOP / room).is_dir():
-            shutil.copytree(TOP / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(TOP / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
     layer = tmp_path / "conv1d_codegen" / "layers" / "conv1d.py"
     with layer.open("a", encoding="utf-8") as file:
         file.write(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from support.helpers import RUNNABLE
 
-from conv1d_codegen.emit import emit, iterations
+from conv1d_codegen.emit import emit
+from conv1d_codegen.emit.abi import entry
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.ir import Alloc, Bind, Call, Const, If, Kernel, Let, Ref, accumulate, buffer, load, loop, store
 from conv1d_codegen.ir.rewrite import substitute
@@ -166,7 +167,7 @@ def test_the_same_as_interpreted(name, target):
         found, wanted = np.full_like(x, 5), np.full_like(x, 5)
         interpret(kernel, {"x": x, "y": wanted}, {"N": 2, "T": length})
         # Arrays, sizes, parallel iterations, no scratch memory, and no team.
-        sizes = (2, length, iterations(kernel).evaluate({"N": 2, "T": length}))
+        sizes = (2, length, entry(kernel).iterations[0].evaluate({"N": 2, "T": length}))
         block = struct.pack("2P3qPqP", x.ctypes.data, found.ctypes.data, *sizes, 0, 1, 0)
         ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
         np.testing.assert_array_equal(found, wanted, err_msg=f"{name}, {length} steps, {target}")
@@ -226,7 +227,7 @@ def test_an_instruction_is_what_its_program_says():
     assert "vdpbf16ps" in jit.assembly(text, host())
     code = jit.load(text, kernel.name, host())
     found = np.full((2, 3, 16), 5, np.float32)
-    sizes = (2, length, iterations(kernel).evaluate({"N": 2, "T": length}))
+    sizes = (2, length, entry(kernel).iterations[0].evaluate({"N": 2, "T": length}))
     block = struct.pack("3P3qPqP", *(a.ctypes.data for a in (x, w, found)), *sizes, 0, 1, 0)
     ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
     np.testing.assert_array_equal(found, wanted)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.helpers import RUNNABLE, expected
 
-from conv1d_codegen.emit import emit, iterations
+from conv1d_codegen.emit import emit
 from conv1d_codegen.emit.abi import entry
 from conv1d_codegen.emit.scratch import scratch_bytes
 from conv1d_codegen.ir import Alloc, Axis, Const, Kernel, Let, Level, View, accumulate, buffer, load, loop, store
@@ -128,7 +128,7 @@ def test_as_code(text, target):
         packed = laid_out(scheduled.packings, arrays, np.dtype(np.float32), {"N": 2, "T": length})
         room = aligned_zeros((max(1, scratch_bytes(scheduled)),), np.dtype(np.uint8))
         ordered = [y if b.name == "y" else packed[b.name] for b in scheduled.buffers]
-        sizes = (2, length, iterations(scheduled).evaluate({"N": 2, "T": length}))
+        sizes = (2, length, entry(scheduled).iterations[0].evaluate({"N": 2, "T": length}))
         block = struct.pack(f"{len(ordered)}P3qPqP", *(a.ctypes.data for a in ordered), *sizes, room.ctypes.data, 1, 0)
         ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)(block)
         np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-5, err_msg=f"{text} @2x{length}")
