@@ -37,15 +37,12 @@ COMMAND = (__file__, "--worker")
 #: Passes that only make a kernel faster: without one of them it must still be right, as far as what is left fits
 #: together.
 OPTIONAL = (
-    "interchange_edges",
-    "prefetch_block",
+    "interchange",
     "stage_operands",
     "unroll_reduction",
     "share_windows",
-    "prefetch_weights",
-    "prefetch_input",
     "transpose_output",
-    "prefetch_output",
+    "prefetch",
     "collapse_loops",
 )
 # of the plans: Cook–Toom's kernels are long

@@ -2,7 +2,7 @@
 
     python tools/mutate.py --sample 480 --seed 0                     of all that `TESTS` lists: about 40 minutes on one core
     python tools/mutate.py --only problem/ --only lower/             all mutants of some files
-    python tools/mutate.py --only passes/tile.py --list              what they are
+    python tools/mutate.py --only passes/tile/ --list              what they are
 
 Each mutant is tried in a process of its own, forked from one that has imported what is slow to import and nothing of
 the package; an import hook gives it the mutated module, so no file is ever changed. It runs the tests that `TESTS`

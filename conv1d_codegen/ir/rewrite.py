@@ -169,3 +169,8 @@ def loads_of(statement: Statement) -> Iterator[Load]:
     """Every load in the values that a statement computes itself."""
     for value in values_of(statement):
         yield from loads(value)
+
+
+def is_guarded(steps: For) -> bool:
+    """Whether each step has a range of taps of its own."""
+    return any(isinstance(s, For) and steps.var in {*s.lo.variables(), *s.hi.variables()} for s in walk(steps.body))

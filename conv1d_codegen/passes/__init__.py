@@ -1,7 +1,7 @@
-"""The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel in a file of its own; each leaves the
-result the same.
+"""The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel, in a file or, where it has several
+forms, a folder of its own; each leaves the result the same.
 
-On top of each file stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis,
+On top of each stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis,
 level and part of a loop, at storage, access and axes of an array, at the plan and the problem, and at no name
 (`tests/passes/test_no_names.py`).
 """
@@ -20,21 +20,14 @@ from . import (
     chunk_reduction,
     collapse_loops,
     expand_epilogue,
-    interchange_edges,
+    interchange,
     pack_weights,
     peel_edges,
-    prefetch_block,
-    prefetch_input,
-    prefetch_output,
-    prefetch_weights,
+    prefetch,
     share_windows,
     simplify,
     stage_operands,
-    stream_weights,
     tile,
-    tile_channels,
-    tile_sums,
-    tile_transform,
     transpose_output,
     unroll_reduction,
 )
@@ -66,29 +59,17 @@ PIPELINE: tuple[Pass, ...] = (
         "before tiling, as the sums of the chunks are tiled like the accumulators",
     ),
     Pass(
-        "stream_weights",
-        stream_weights.run,
-        "after chunks, which all steps go over by turns; in place of peeling and interchanging edges",
-    ),
-    Pass(
         "simplify",
         simplify.run,
         "now that every loop's range is known: drops the tap guards that can be proved, and the edges that can't exist",
     ),
     Pass(
-        "interchange_edges",
-        interchange_edges.run,
-        "once the edges that exist are known; before tiling, as it makes loops over steps",
+        "interchange",
+        interchange.run,
+        "once the edges that exist are known, and after chunks, over which steps go by turns; before tiling, as it makes "
+        "loops over steps",
     ),
     Pass("tile", tile.run, "cuts output steps and filters into register tiles, and puts the lanes in place"),
-    Pass("tile_channels", tile_channels.run, "the same for depthwise kernels, whose loops are the other way round"),
-    Pass("tile_sums", tile_sums.run, "the same where filters are few, and the lanes hold channels"),
-    Pass(
-        "prefetch_block",
-        prefetch_block.run,
-        "while both transforms of Cook–Toom still say which steps they read and write",
-    ),
-    Pass("tile_transform", tile_transform.run, "the same as `tile` for the transforms of inputs"),
     Pass("pack_weights", pack_weights.run, "after tiling, as the panels are those that the tiles read"),
     Pass(
         "stage_operands",
@@ -100,24 +81,14 @@ PIPELINE: tuple[Pass, ...] = (
     ),
     Pass("share_windows", share_windows.run, "after unrolling, as it is the unrolled taps that read the same input"),
     Pass(
-        "prefetch_weights",
-        prefetch_weights.run,
-        "after unrolling too, as each round of the unrolled loop asks for some lines",
-    ),
-    Pass(
-        "prefetch_input",
-        prefetch_input.run,
-        "after staging: the one load of a row's number is where its successors are asked for",
-    ),
-    Pass(
         "transpose_output",
         transpose_output.run,
         "before the activation is written out, as it is then in the lanes of steps",
     ),
     Pass(
-        "prefetch_output",
-        prefetch_output.run,
-        "after that and sharing, as a tile asks for its output while it goes through the input",
+        "prefetch",
+        prefetch.run,
+        "once tiles load and store as they will: requests stand beside the loads, rows and stores that they are for",
     ),
     Pass(
         "expand_epilogue",

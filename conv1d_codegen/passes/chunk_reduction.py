@@ -9,11 +9,11 @@
 
 The sums of Cook–Toom's windows are cut too, into shorter chunks. What a chunk is, and why, says `problem/summation.py`.
 Totals wait in scratch memory, which stays in L1. Where the lanes of a vector add up products of their own
-(`tile_sums.py`), each has a chain that is short enough.
+(`tile/sums.py`), each has a chain that is short enough.
 
 needs   sums of one output, as the lowering writes them
 leaves  no chain of more products than `problem/summation.py` allows
-obeys   the problem: chunks decide bits, and are no part of a schedule
+obeys   the problem, as chunks decide bits and are no part of a schedule; `outputs`, `taps`, `unroll`
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Transformed weights `wt[p, j, c, g, f]` are laid out like weights.
 
 needs   constants with axes, and panels in the loops
 leaves  constants in panels, and how they come about
-obeys   `panel`, `lanes`
+obeys   `panel`, `lanes`, `width`
 """
 
 from __future__ import annotations

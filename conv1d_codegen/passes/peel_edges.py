@@ -6,7 +6,7 @@ that and drops the guard. Where the kernel is wider than the input, the middle i
 A side that has steps at all gets at least as many as the plan's `borrow`, taken from the middle: most of its taps then
 have enough steps to keep the pipes busy.
 
-Where all steps of a block share the weights of each tap anyway (`stream_weights`), there is nothing to peel.
+Where all steps of a block share the weights of each tap anyway (`interchange/stream.py`), there is nothing to peel.
 
 needs   loops over steps whose taps have bounds that depend on the step
 leaves  loops over the parts before, interior and after

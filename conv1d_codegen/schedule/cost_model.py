@@ -186,7 +186,7 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
 
 
 def _depthwise(problem: Problem, target: Target) -> Plan:
-    """Tiles of steps by one vector; where few steps are left over, `tile_channels` takes more vectors.
+    """Tiles of steps by one vector; where few steps are left over, `tile/channels.py` takes more vectors.
 
     With few taps memory is what takes time, and each row of a tile is a stream of its own.
     c512_f512_k3_d16_g512@1x3199, whose rows read nothing in common: 600 us with 4 rows, 610 to 800 with 8, as arrays

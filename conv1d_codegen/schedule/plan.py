@@ -218,7 +218,7 @@ class Plan:
 
     @property
     def sums_in_lanes(self) -> bool:
-        """Whether each lane adds up products of its own, of the same output (`passes/tile_sums.py`)."""
+        """Whether each lane adds up products of its own, of the same output (`passes/tile/sums.py`)."""
         return self.algorithm == "direct" and self.lanes == "channels"
 
     @property

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conv1d_codegen.ir import Axis, loop
-from conv1d_codegen.passes import cut
+from conv1d_codegen.passes.tile import cut
 from conv1d_codegen.symbolic.index import index, var
 
 HEIGHTS = [

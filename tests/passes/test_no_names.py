@@ -9,7 +9,8 @@ import pytest
 
 import conv1d_codegen.passes
 
-FILES = sorted(Path(conv1d_codegen.passes.__file__).parent.glob("*.py"))
+ROOM = Path(conv1d_codegen.passes.__file__).parent
+FILES = sorted(ROOM.rglob("*.py"))
 #: Attributes that hold a name, and `PIPELINE` aside nothing that a decision can depend on.
 NAMES = ("var", "name", "algorithm", "note")
 
@@ -42,7 +43,7 @@ def decisions(tree):
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOM)) for path in FILES])
 def test_no_name_decides(path):
     assert not list(decisions(ast.parse(path.read_text(encoding="utf-8")))), path
 

@@ -12,7 +12,7 @@ from conv1d_codegen.ir import Activate, Alloc, For, If, Let, Prefetch, Storage
 from conv1d_codegen.ir.rewrite import loads, map_statements, operands, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
-from conv1d_codegen.passes import Context, interchange_edges, stages
+from conv1d_codegen.passes import Context, interchange, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
@@ -47,7 +47,7 @@ def test_tile_uses_the_plans_tiles():
 
 
 def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
-    kernel = passes_of("c20_f20_k3_g20_same_linear_f32", "depthwise")["tile_channels"]
+    kernel = passes_of("c20_f20_k3_g20_same_linear_f32", "depthwise")["tile"]
     order = [(outer.var, inner.var) for outer in loops(kernel) for inner in outer.body if isinstance(inner, For)]
     assert {pair for pair in order if "panel" in pair and "i" not in pair} == {
         ("tile", "panel"),
@@ -62,7 +62,7 @@ def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
 
 
 def test_what_is_less_than_a_vector_is_cut():
-    kernel = passes_of("c5_f5_k3_g5_same_relu_f32", "depthwise")["tile_channels"]
+    kernel = passes_of("c5_f5_k3_g5_same_relu_f32", "depthwise")["tile"]
     assert {(s.hi.constant, s.width) for s in loops(kernel) if s.kind == "lanes"} == {(5, 8)}
 
 
@@ -98,7 +98,7 @@ def test_an_edge_that_has_lost_a_loop_shares_no_weights():
         return None
 
     for given, edges in ((kernel, 2), (kernel.with_body(map_statements(kernel.body, without_channels)), 1)):
-        shared = interchange_edges.run(given, context)
+        shared = interchange.run(given, context)
         assert sum(s.var == "edge" for s in loops(shared)) == edges
         kept = [
             s
@@ -118,7 +118,7 @@ def test_edges_of_many_taps_are_tiles_with_guards():
     def on_input(kernel):
         return [s for s in walk(kernel.body) if isinstance(s, If) and len(s.conditions) == 2]
 
-    assert all(loads_of_x(s.body) == 1 for s in on_input(by_pass["tile_channels"]))
+    assert all(loads_of_x(s.body) == 1 for s in on_input(by_pass["tile"]))
     guards = on_input(by_pass["share_windows"])
     whole, rest = 8 + 4 - 1, 8 + 3 - 1  # steps that eight rows read for four taps, and for the last three
     assert len(guards) == 2 * (whole + rest)
@@ -136,7 +136,7 @@ def test_edges_of_many_taps_are_tiles_with_guards():
 def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     """At its start where taps are few; else from step to step of its window."""
     problem, context = planned(text, "avx2", "depthwise")
-    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_output"]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
     asked = []
     for steps in (s for s in loops(kernel) if s.var == "tile"):
         requests = 0
@@ -160,7 +160,7 @@ def test_few_filters_put_channels_into_the_lanes():
     problem, context = planned("c32_f3_k3_valid_linear_f32", "avx512", "direct")
     assert context.plan.sums_in_lanes
     by_pass = dict(stages(lower(problem, context.plan), context))
-    tile = tile_in_registers(by_pass["tile_sums"], 12)
+    tile = tile_in_registers(by_pass["tile"], 12)
     assert tile[0].buffer.shape == (12, 2, 16)
     (turned,) = tile[-1].body
     assert (tile[-1].var, turned.kind, turned.hi, turned.width) == ("v", "lanes", 12, 16)
@@ -180,7 +180,7 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
     problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "direct")
     by_pass = dict(stages(lower(problem, context.plan), context))
     rows = context.plan.rows[0]
-    before, after = (tile_in_registers(by_pass[name], rows) for name in ("prefetch_input", "transpose_output"))
+    before, after = (tile_in_registers(by_pass[name], rows) for name in ("share_windows", "transpose_output"))
     assert [str(s) for s in before[:-1]] == [str(s) for s in after[: len(before) - 1]]
     (vectors,) = after[len(before) - 1 :]
     (filters,) = vectors.body
@@ -196,8 +196,8 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
 )
 def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, asks):
     problem, context = planned(text, "avx2", "direct")
-    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_input"]
-    places = [s.index for s in walk(kernel.body) if isinstance(s, Prefetch)]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
+    places = [s.index for s in walk(kernel.body) if isinstance(s, Prefetch) and s.buffer.name == "x"]
     assert bool(places) == asks
     assert all(re.fullmatch(r"max\(min\(.*, T - 1\), .*\)", str(place[-1])) for place in places)
 
@@ -253,7 +253,7 @@ def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name():
 def test_edges_share_the_weights_of_a_tap():
     """No loop over taps depends on a step any more: it stands outside, and the steps that have the tap inside."""
     for text in ("c2_f9_k3_same_relu_f32", "c300_f4_k3_same_linear_f32", "c16_f8_k40_same_linear_f32"):
-        before, after = (passes_of(text, "direct")[name] for name in ("simplify", "interchange_edges"))
+        before, after = (passes_of(text, "direct")[name] for name in ("simplify", "interchange"))
         guards = [
             [s for s in loops(k) if s.var == "j" and {"t_left", "t_right"} & {*s.lo.variables(), *s.hi.variables()}]
             for k in (before, after)

@@ -41,7 +41,7 @@ def test_streamed_weights_keep_the_result(text):
     kernels = dict(stages(lower(problem, context.plan), context))
     for batch, length in ((5, 3), (1, 14)):
         x, w, b = exact_data(problem, batch, length)
-        for name in ("stream_weights", PIPELINE[-1][0]):
+        for name in ("interchange", PIPELINE[-1][0]):
             y = run_interpreted(kernels[name], problem, x, w, b)
             assert_exact(problem, y, expected(problem, x, w, b), f"@{batch}x{length} after {name}")
 
@@ -85,7 +85,7 @@ def test_weights_are_streamed_where_that_pays():
         ("c64_f16_k6_same_linear_f32", 1 << 10, False),
     ):
         problem, context = streaming(text, l2_bytes)
-        kernel = dict(stages(lower(problem, context.plan), context))["stream_weights"]
+        kernel = dict(stages(lower(problem, context.plan), context))["interchange"]
         assert ("part" in {s.var for s in loops(kernel)}) == streams, text
 
 
@@ -126,7 +126,7 @@ def _requests(body, names):
 @pytest.mark.parametrize(("batch", "length"), [(1, 6), (1, 40), (3, 13), (5, 20)])
 def test_the_tiles_of_a_chunk_ask_for_every_line_of_the_next_once(batch, length):
     problem, context = streaming("c300_f16_k2_valid_linear_f32")
-    kernel = dict(stages(lower(problem, context.plan), context))["prefetch_weights"]
+    kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
     panel, chunk = context.plan.panel, 150 * context.plan.panel
     asked = {}
     for first, lines in _requests(kernel.body, {"N": batch, "T": length + 1}):

@@ -1,4 +1,4 @@
-"""prefetch_input: in channels_first, a tile asks for the steps that a later one will read.
+"""In channels_first, a tile asks for the steps that a later one will read.
 
     unrolled i: xv := x[c, t + i] ...        →        prefetch x[c, t + 2 tiles]
                                                       unrolled i: xv := x[c, t + i] ...
@@ -8,24 +8,19 @@ the processor sees no stream in that. Where little is computed with what is read
 c32_f32_k2@256x329 is 1.36 times as fast as with steps in the lanes, and without requests 0.85 times;
 c128_f128_k1@64x512 1.20 and 0.97. With many products or filters all is in the caches, and a request is one more load:
 c64_f64_k11_d5@1x11008 loses 4 % by it, c512_f512_k3_s2@1x3199 15.
-
-needs   a number of the input bound to a name in each row
-leaves  a request before the rows
-obeys   `prefetch`
 """
 
 from __future__ import annotations
 
-from ..ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
-from ..ir.rewrite import map_statements
-from ..symbolic.index import index, maximum, minimum
-from .context import Context
+from ...ir import Bind, Block, For, Kernel, Load, Prefetch, Statement
+from ...ir.rewrite import map_statements
+from ...symbolic.index import index, maximum, minimum
 
 _TILES_PREFETCHES = 2
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(map_statements(kernel.body, _with_request)) if "input" in context.plan.prefetch else kernel
+def run(kernel: Kernel) -> Kernel:
+    return kernel.with_body(map_statements(kernel.body, _with_request))
 
 
 def _with_request(s: Statement) -> Block | None:

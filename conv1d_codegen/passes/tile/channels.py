@@ -1,4 +1,4 @@
-"""tile_channels: the register tiles of depthwise kernels, step after step over all channels.
+"""The register tiles of depthwise kernels, step after step over all channels.
 
     for t, for g:                               for tile of steps, for panel of channels:
       acc := 0                                    for i, p, lanes l: acc[i, p, l] := 0
@@ -6,16 +6,12 @@
       y[t, g] := act(acc + b)                     for i, p, lanes l: y[...] := act(acc[i, p, l] + b[...])
 
 What a tile reads is read again only by the steps that follow. So the channels run inside the steps, other than in
-`tile`: input and output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199,
+`steps_and_filters.py`: input and output are gone through once, in the order of memory, as a copy does it (c512_f512_k3_d16_g512@1x3199,
 avx512, with the output asked for ahead in both: 0.57 ms, and 1.78 ms with the steps inside; a copy 0.48). The last
 panel is moved inward until it is whole: a channel that two panels hold is computed twice, with the same bits.
 
 Where a step lacks taps its neighbours lack others, and still most of what they read is the same (`share_windows.py`).
 So with many taps there are tiles at the edges too, where what lies beside the input is left out by conditions.
-
-needs   loops over channels that are groups inside loops over steps
-leaves  register tiles: rows, vectors and lanes
-obeys   `lanes`, `width`, `rows`, `abreast`, `edges`, `edge_steps`
 """
 
 from __future__ import annotations
@@ -23,21 +19,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..ir import Accumulate, Axis, Block, For, If, Kernel, Let, Level, Load, Statement, loop
-from ..ir.rewrite import map_statements, walk
-from ..schedule.plan import Plan
-from ..symbolic.index import index, minimum, var
+from ...ir import Accumulate, Axis, Block, For, If, Kernel, Let, Level, Load, Statement, loop
+from ...ir.rewrite import is_guarded, map_statements, walk
+from ...schedule.plan import Plan
+from ...symbolic.index import index, minimum, var
 from . import cut
-from .context import Context
 from .cut import Piece
-from .tile import RegisterTile, Side, is_guarded
+from .register_tile import RegisterTile, Side
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    plan = context.plan
-    if plan.lanes != "channels" or plan.sums_in_lanes:
-        return kernel
-
+def run(kernel: Kernel, plan: Plan) -> Kernel:
     def tiled(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.STEP, level=Level.ELEMENT):

@@ -1,22 +1,9 @@
-"""interchange_edges: steps that lack taps share the weights of each tap, instead of reading all weights once for every
-step.
-
-    for t                                             for edge: up to `edge_steps` steps
-      acc := 0                                          sum[edge_steps] := 0
-      for j in the taps of t: for c: acc += x * w  →    for j, for t in the steps of j: for c: sum[t] += x * w
-      y[t] := act(acc + b)                              for t: y[t] := act(sum[t] + b)
+"""Blocks of steps whose loops are inside the loop over taps.
 
 A number that was one step's becomes an array over the steps of the block, a loop over steps goes around each statement,
 and where the taps depend on the step, the two loops change places (Wolfe, High Performance Compilers for Parallel
 Computing, 1996: scalar expansion, loop distribution and interchange). Every sum takes its terms in the same order as
 before.
-
-Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their
-arrays, and a depthwise kernel, or one with a few filters only (`tile_sums.py`), has few weights to share.
-
-needs   edges that have the same loops as the interior
-leaves  blocks of steps inside the loop over taps
-obeys   `edges`, `edge_steps`
 """
 
 from __future__ import annotations
@@ -24,19 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from ..ir import (
+from ...ir import (
     Accumulate,
     Alloc,
     Axis,
     Block,
     Buffer,
-    Compound,
     For,
-    Kernel,
     Let,
     Level,
     Load,
-    Part,
     Statement,
     Store,
     Value,
@@ -45,42 +29,10 @@ from ..ir import (
     loop,
     store,
 )
-from ..ir.rewrite import map_leaves, map_statements, rewrite_values, walk
-from ..lower import Sizes
-from ..problem import padding as pad
-from ..symbolic.index import Index, index, maximum, minimum, var
-from .context import Context
-from .tile import is_guarded
-
-
-def run(kernel: Kernel, context: Context) -> Kernel:
-    plan = context.plan
-    if plan.edges != "shared":
-        return kernel
-    return kernel.with_body(_block(kernel.body, plan.edge_steps, context.sizes))
-
-
-def _block(body: Block, size: int, sizes: Sizes) -> Block:
-    inner = next((s for s in body if isinstance(s, For) and s.part is Part.INTERIOR and not is_guarded(s)), None)
-
-    def shared(s: Statement) -> Block | None:
-        if (
-            isinstance(s, For)
-            and s.part in (Part.BEFORE, Part.AFTER)
-            and inner is not None
-            and _alike(s.body, inner.body)
-        ):
-            return (in_blocks("edge", size, s, inner, sizes),)
-        return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, Compound) else None
-
-    return map_statements(body, shared)
-
-
-def _alike(edge: Block, inner: Block) -> bool:
-    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has
-    no weights to share.
-    """
-    return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
+from ...ir.rewrite import map_leaves, rewrite_values, walk
+from ...lower import Sizes
+from ...problem import padding as pad
+from ...symbolic.index import Index, index, maximum, minimum, var
 
 
 def in_blocks(

@@ -1,4 +1,4 @@
-"""prefetch_output: a tile asks for the lines that it is going to store to while it forms its sums.
+"""A tile asks for the lines that it is going to store to while it forms its sums.
 
     prefetch y[t + i, first]                    one for each vector of the tile
     acc := 0 ... y[t + i, first + l] := ...
@@ -15,27 +15,19 @@ c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
 A tile that is transposed (`transpose_output`) stores a few steps to the row of each filter, each time to another line:
 c32_f32_k2@1x84350 in channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the
 first may lie where the tile before stored.
-
-needs   tiles that are stored after their sums
-leaves  requests at the tile's start, or from row to row
-obeys   `prefetch`
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Alloc, Block, Compound, For, Kernel, Let, Load, Prefetch, Statement, Storage, Store
-from ..ir.rewrite import map_statements, substitute, walk
-from .context import Context
-from .transpose_output import is_turned
+from ...ir import Alloc, Block, Compound, For, Kernel, Let, Load, Prefetch, Statement, Storage, Store
+from ...ir.rewrite import map_statements, substitute, walk
+from ..transpose_output import is_turned
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    ahead = context.plan.prefetch
-    return (
-        kernel.with_body(_block(kernel.body, one_by_one="rows" in ahead)) if {"output", "rows"} & set(ahead) else kernel
-    )
+def run(kernel: Kernel, one_by_one: bool) -> Kernel:
+    return kernel.with_body(_block(kernel.body, one_by_one))
 
 
 def _block(body: Block, one_by_one: bool) -> Block:

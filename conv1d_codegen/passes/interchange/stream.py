@@ -1,4 +1,4 @@
-"""stream_weights: all steps of a block, of several sequences, go over one chunk of large weights before the next chunk
+"""All steps of a block, of several sequences, go over one chunk of large weights before the next chunk
 is read.
 
     for n, for t                                      for part of the steps
@@ -10,34 +10,25 @@ is read.
       y[t] := act(total + b)                            for n, for t: y[t] := act(total[n, t] + b)
 
 A panel of weights that is read anew for each tile has to stay in L2 meanwhile, beside the input and the next panel,
-which is asked for ahead; a chunk of it takes 64 KiB. Alone this order changes little; it is what `prefetch_weights`
+which is asked for ahead; a chunk of it takes 64 KiB. Alone this order changes little; it is what `prefetch/weights.py`
 needs. Steps that lack taps need no loops of their own, so there is one loop nest instead of three. Every sum takes its
-terms in the same order as before: see `interchange_edges`, which does the same to the edges of other kernels, and whose
-means these are.
-
-needs   several sequences inside the parallel loops, and chunks
-leaves  loops over chunks outside those over sequences and steps
-obeys   `stream`, `sequences`
+terms in the same order as before: see `blocks.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Axis, Block, For, Kernel, Statement
-from ..ir.rewrite import map_statements
-from ..lower import Sizes
-from ..schedule.plan import Plan
-from ..symbolic.index import Atom, Extreme, Index, parts, rebuild
-from .context import Context
-from .interchange_edges import in_blocks
+from ...ir import Axis, Block, For, Kernel, Statement
+from ...ir.rewrite import map_statements
+from ...lower import Sizes
+from ...schedule.plan import Plan
+from ...symbolic.index import Atom, Extreme, Index, parts, rebuild
+from .blocks import in_blocks
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    plan = context.plan
-    if not plan.stream:
-        return kernel
-    return kernel.with_body(_block(kernel.body, plan, context.sizes))
+def run(kernel: Kernel, plan: Plan, sizes: Sizes) -> Kernel:
+    return kernel.with_body(_block(kernel.body, plan, sizes))
 
 
 def _block(body: Block, plan: Plan, sizes: Sizes) -> Block:

@@ -1,25 +1,21 @@
-"""tile_transform: the transforms of Cook–Toom's inputs, for as many channels at once as a vector has lanes.
+"""The transforms of Cook–Toom's inputs, for as many channels at once as a vector has lanes.
 
     for window, for c: xt[p, window, c] := Σ_u B[p, u] * x[t + u, c]
                              →        for window, for panel, lanes l: xt[p, window, 16*panel + l] := Σ_u B[p, u] * x[t + u, 16*panel + l]
 
-Those of the sums are for windows and filters, as the products are: `tile` does them.
-
-needs   loops over channels inside loops over windows
-leaves  vectors of channels
-obeys   the machine's vectors
+Those of the sums are for windows and filters, as the products are (`steps_and_filters.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Axis, Block, For, Kernel, Statement, lanes
-from ..ir.rewrite import map_statements, substitute
-from ..schedule.registers import fitting_width
-from ..symbolic.index import var
+from ...ir import Axis, Block, For, Kernel, Statement, lanes
+from ...ir.rewrite import map_statements, substitute
+from ...schedule.registers import fitting_width
+from ...symbolic.index import var
+from ..context import Context
 from . import cut
-from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:

@@ -1,4 +1,4 @@
-"""prefetch_block: while a block of Cook–Toom forms its products, it asks for the next block's input, and for where its
+"""While a block of Cook–Toom forms its products, it asks for the next block's input, and for where its
 own output goes.
 
     for p                                   for p
@@ -14,10 +14,6 @@ and with them (avx512):
 
     c32_f32_k3@1x84350   96  150        c64_f64_k3@1x80000   117  154        c128_f128_k3@1x40000   158  164
     c32_f32_k3@1x22016  157  165        c64_f64_k3@1x10000   170  169        c128_f128_k3@1x4000    181  177
-
-needs   transforms written out before the products of a block, and results after
-leaves  requests in the loop over points
-obeys   `prefetch`
 """
 
 from __future__ import annotations
@@ -25,18 +21,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Axis, Bind, Block, For, Kernel, Let, Level, Load, Prefetch, Statement, Store, loop
-from ..lower.cook_toom import FIRST_WINDOW, ROOM, SHARE
-from ..machine.target import LINE
-from ..number_types import TYPES
-from ..symbolic.index import Index, index, minimum, var
-from ..toom.split import Split
-from .context import Context
+from ...ir import Axis, Bind, Block, For, Kernel, Let, Level, Load, Prefetch, Statement, Store, loop
+from ...ir.rewrite import walk
+from ...lower.cook_toom import FIRST_WINDOW, ROOM, SHARE
+from ...machine.target import LINE
+from ...number_types import TYPES
+from ...symbolic.index import Index, index, minimum, var
+from ...toom.split import Split
+from ..context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if "block" not in context.plan.prefetch:
-        return kernel
     return kernel.with_body(tuple(_block(kernel.body, context, None)))
 
 
@@ -66,12 +61,12 @@ def _ahead(products: For, transforms: For, results: For, context: Context) -> Fo
     window = before + var("prefetch")
     numbers = LINE // TYPES[context.problem.compute].bytes
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
-    (channels,) = transforms.body
-    assert isinstance(channels, For)
-    reads = [b.value for b in channels.body if isinstance(b, Bind) and isinstance(b.value, Load)]
+    panels = next(s for s in walk(transforms.body) if isinstance(s, For))
+    vector = next(s for s in walk(transforms.body) if isinstance(s, For) and s.kind == "lanes")
+    reads = [b.value for b in vector.body if isinstance(b, Bind) and isinstance(b.value, Load)]
     rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
     following = Let("following", index(minimum(SHARE + window, ROOM - FIRST_WINDOW - 1)))
-    at = {transforms.var: var("following"), channels.var: var("line") * numbers}
+    at = {transforms.var: var("following"), panels.var: index(0), vector.var: var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
     lines = loop("line", 0, -(-context.problem.group_channels // numbers), inputs, axis=Axis.CHANNEL, level=Level.BLOCK)
     outputs = _outputs(results.body, {results.var: window})

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..ir import Axis, Block, For, If, Let, Level, Part, loop
-from ..symbolic.index import Index, Indexable, index, minimum, var
+from ...ir import Axis, Block, For, If, Let, Level, Part, loop
+from ...symbolic.index import Index, Indexable, index, minimum, var
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""tile_sums: register tiles for few filters. The lanes are input channels: each adds up its own products, and the lanes
+"""Register tiles for few filters. The lanes are input channels: each adds up its own products, and the lanes
 are added last.
 
     for f, for t:                                  for panel of filters, for tile of steps:
@@ -13,17 +13,13 @@ rows are transposed (`emit/transposition.py`): 4 shuffles and an addition for ea
 An output's terms are taken in another order than the formula's: channel by channel in each lane, then the sums of the
 lanes in pairs. The order is the same for all tiles and at the edges, so that an output does not depend on where it
 lies; but other plans give other bits.
-
-needs   loops over steps inside loops over filters
-leaves  register tiles, of which each lane holds a sum of its own
-obeys   `lanes`, `width`, `vectors`, `rows`
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import (
+from ...ir import (
     Accumulate,
     Alloc,
     Axis,
@@ -44,20 +40,15 @@ from ..ir import (
     loop,
     written_out,
 )
-from ..ir.rewrite import map_statements, rewrite_value, substitute
-from ..schedule.plan import Plan
-from ..symbolic.index import var
+from ...ir.rewrite import is_guarded, map_statements, rewrite_value, substitute
+from ...schedule.plan import Plan
+from ...symbolic.index import var
 from . import cut
-from .context import Context
 from .cut import Piece
-from .tile import is_guarded
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    plan = context.plan
-    if plan.sums_in_lanes:
-        return kernel.with_body(_filters(kernel.body, plan, kernel.compute))
-    return kernel
+def run(kernel: Kernel, plan: Plan) -> Kernel:
+    return kernel.with_body(_filters(kernel.body, plan, kernel.compute))
 
 
 def _filters(body: Block, plan: Plan, compute: str) -> Block:

@@ -1,4 +1,4 @@
-"""prefetch_weights: while the tiles of a block go over one chunk of large weights, each asks for an equal share of the
+"""While the tiles of a block go over one chunk of large weights, each asks for an equal share of the
 next chunk.
 
     for j, for chunk, for n, for tile                 for j, for chunk, for n, for tile
@@ -20,12 +20,8 @@ Where other large layers have just been through the caches, so that weights come
     encodec/down256_k16s8          2.58             2.12            2.20          2.12            2.12
     onednn/1d/conv1d:21            2.66             2.35            2.42          2.36            2.34
 
-The same goes for edges that share the weights of a tap (`interchange_edges`): wav2vec2/1s_pos_conv, where nearly all
+The same goes for edges that share the weights of a tap (`interchange/edges.py`): wav2vec2/1s_pos_conv, where nearly all
 steps are, takes 1.70 ms instead of 2.36.
-
-needs   tiles inside loops over chunks or taps, with channels unrolled
-leaves  requests in those loops
-obeys   `prefetch`, `rows`
 """
 
 from __future__ import annotations
@@ -33,19 +29,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Alloc, Axis, Block, For, Kernel, Level, Load, Prefetch, Statement, Storage, loop
-from ..ir.rewrite import loads_of, map_statements, walk
-from ..machine.target import LINE
-from ..number_types import TYPES
-from ..symbolic.index import Index, index, maximum, minimum, var
-from .context import Context
+from ...ir import Alloc, Axis, Block, For, Kernel, Level, Load, Prefetch, Statement, Storage, loop
+from ...ir.rewrite import loads_of, map_statements, walk
+from ...machine.target import LINE
+from ...number_types import TYPES
+from ...symbolic.index import Index, index, maximum, minimum, var
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    plan = context.plan
-    if "weights" in plan.prefetch:
-        return kernel.with_body(_block(kernel.body, plan.rows[0], LINE // TYPES[kernel.compute].bytes))
-    return kernel
+def run(kernel: Kernel, tall: int) -> Kernel:
+    return kernel.with_body(_block(kernel.body, tall, LINE // TYPES[kernel.compute].bytes))
 
 
 def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequences: For | None = None) -> Block:

@@ -1,0 +1,49 @@
+"""Steps that lack taps share the weights of each tap: in blocks, each side of the interior for itself.
+
+Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their
+arrays, and a depthwise kernel, or one with a few filters only (`tile/sums.py`), has few weights to share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...ir import (
+    Block,
+    Compound,
+    For,
+    Kernel,
+    Part,
+    Statement,
+)
+from ...ir.rewrite import is_guarded, map_statements, walk
+from ...lower import Sizes
+from ...schedule.plan import Plan
+from .blocks import in_blocks
+
+
+def run(kernel: Kernel, plan: Plan, sizes: Sizes) -> Kernel:
+    return kernel.with_body(_block(kernel.body, plan.edge_steps, sizes))
+
+
+def _block(body: Block, size: int, sizes: Sizes) -> Block:
+    inner = next((s for s in body if isinstance(s, For) and s.part is Part.INTERIOR and not is_guarded(s)), None)
+
+    def shared(s: Statement) -> Block | None:
+        if (
+            isinstance(s, For)
+            and s.part in (Part.BEFORE, Part.AFTER)
+            and inner is not None
+            and _alike(s.body, inner.body)
+        ):
+            return (in_blocks("edge", size, s, inner, sizes),)
+        return (replace(s, body=_block(s.body, size, sizes)),) if isinstance(s, Compound) else None
+
+    return map_statements(body, shared)
+
+
+def _alike(edge: Block, inner: Block) -> bool:
+    """Whether both are the same loops; an edge that is known to have no taps has lost some, and has
+    no weights to share.
+    """
+    return [type(s) for s in walk(edge)] == [type(s) for s in walk(inner)]
