@@ -21,9 +21,10 @@ is 12 steps by 2 filters, each with a vector of 16 sums.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields
+from string import Formatter
+from typing import Any, NamedTuple
 
 from ..errors import CompileError
 from ..problem import Problem
@@ -46,16 +47,43 @@ PREFETCHES = ("weights", "input", "output", "rows", "block")
 _MOST_WRITTEN_OUT = 100
 _LARGEST = 1 << 16
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 prefetch=output"
-_TEXT = re.compile(
-    r"(?P<algorithm>[a-z_]+)(?: F\((?P<outputs>\d{1,2}),(?P<taps>\d{1,2})\))?"
-    r" lanes=(?P<lanes>[a-z]+) (?P<width>\d{1,5})x(?P<vectors>\d{1,5})"
-    r" rows=(?P<rows>\d{1,5}(?:,\d{1,5})*) block=(?P<block>\d{1,5}) unroll=(?P<unroll>\d{1,5})"
-    r"(?: edges=(?P<edges>[a-z]+):(?P<edge_steps>\d{1,5}))?(?: borrow=(?P<borrow>\d{1,5}))?"
-    r"(?: stream=(?P<stream>\d{1,5}))?(?: sequences=(?P<sequences>\d{1,5}))?"
-    r"(?: abreast=(?P<abreast>\d{1,5}(?:,\d{1,5})*))?(?: rest=(?P<rest>\d{1,5}))?(?: parts=(?P<parts>\d{1,5}))?"
-    r"(?P<looped> looped)?(?P<transposed> transposed)?(?: prefetch=(?P<prefetch>[a-z]+(?:,[a-z]+)*))?(?: epilogue=(?P<epilogue>\d{1,5}))?",
-    re.ASCII,
+#: The words of the text form. One whose fields all are as usual is left out.
+_WORDS = (
+    "{algorithm}",
+    "F({outputs},{taps})",
+    "lanes={lanes}",
+    "{width}x{vectors}",
+    "rows={rows}",
+    "block={block}",
+    "unroll={unroll}",
+    "edges={edges}:{edge_steps}",
+    "borrow={borrow}",
+    "stream={stream}",
+    "sequences={sequences}",
+    "abreast={abreast}",
+    "rest={rest}",
+    "parts={parts}",
+    "{looped}",
+    "{transposed}",
+    "prefetch={prefetch}",
+    "epilogue={epilogue}",
 )
+
+
+class _Form(NamedTuple):
+    """How a field of one type is written, and what it is read with."""
+
+    pattern: str
+    read: Callable[[str], Any]
+
+
+_FORMS = {
+    "str": _Form("[a-z_]+", str),
+    "int": _Form(r"\d{1,5}", int),
+    "bool": _Form("{name}", bool),
+    "tuple[int, ...]": _Form(r"\d{1,5}(?:,\d{1,5})*", lambda text: tuple(map(int, text.split(",")))),
+    "tuple[str, ...]": _Form("[a-z]+(?:,[a-z]+)*", lambda text: tuple(text.split(","))),
+}
 
 
 def _check_numbers(owner: str, least: int, **numbers: object) -> None:
@@ -234,44 +262,46 @@ class Plan:
         return self.width if self.algorithm == "generic" else self.width * self.vectors
 
     def __str__(self) -> str:
-        def several(numbers: Iterable[object]) -> str:
-            return ",".join(map(str, numbers))
+        def written(name: str) -> str:
+            value = getattr(self, name)
+            if isinstance(value, bool):
+                return name
+            return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
-        name = self.algorithm + (f" F({self.outputs},{self.taps})" if self.outputs else "")
-        text = f"{name} lanes={self.lanes} {self.width}x{self.vectors} rows={several(self.rows)} block={self.block} unroll={self.unroll}"
-        details = (
-            (self.edges != "alone" or self.edge_steps, f"edges={self.edges}:{self.edge_steps}"),
-            (self.borrow, f"borrow={self.borrow}"),
-            (self.stream, f"stream={self.stream}"),
-            (self.sequences > 1, f"sequences={self.sequences}"),
-            (self.abreast, f"abreast={several(self.abreast)}"),
-            (self.rest > 1, f"rest={self.rest}"),
-            (self.parts > 1, f"parts={self.parts}"),
-            (self.looped, "looped"),
-            (self.transposed, "transposed"),
-            (self.prefetch, f"prefetch={several(self.prefetch)}"),
-            (self.epilogue != _MOST_WRITTEN_OUT, f"epilogue={self.epilogue}"),
+        usual = {field.name for field in fields(self) if getattr(self, field.name) == field.default}
+        words = ((word, _names(word)) for word in _WORDS)
+        return " ".join(
+            word.format(**{n: written(n) for n in names}) for word, names in words if not usual.issuperset(names)
         )
-        return " ".join([text, *(detail for shown, detail in details if shown)])
 
     @classmethod
     def parse(cls, text: str) -> Plan:
         """The inverse of `str`. Raises CompileError for text of another form."""
+        forms = {field.name: _FORMS[str(field.type)] for field in fields(cls)}
         match = _TEXT.fullmatch(text)
         if match is None:
             raise CompileError(f"Not a plan's text form: {text!r}. Expected something like `{_EXAMPLE}`.")
-        given = {name: part for name, part in match.groupdict().items() if part is not None}
-        values: dict[str, Any] = {}
-        for field, part in given.items():
-            if field in ("rows", "abreast"):
-                values[field] = tuple(map(int, part.split(",")))
-            elif field in ("looped", "transposed"):
-                values[field] = True
-            elif field == "prefetch":
-                values[field] = tuple(part.split(","))
-            else:
-                values[field] = part if field in ("algorithm", "lanes", "edges") else int(part)
-        return cls(**values)
+        return cls(**{name: forms[name].read(part) for name, part in match.groupdict().items() if part is not None})
+
+
+def _names(word: str) -> tuple[str, ...]:
+    """The fields in a word of the text form."""
+    return tuple(name for _, name, _, _ in Formatter().parse(word) if name)
+
+
+def _pattern() -> str:
+    """What matches the text form; words can be left out whose fields have a usual value."""
+    by_name = {field.name: field for field in fields(Plan)}
+    pattern = ""
+    for word in _WORDS:
+        names = _names(word)
+        groups = {n: f"(?P<{n}>{_FORMS[str(by_name[n].type)].pattern.replace('{name}', n)})" for n in names}
+        whole = (" " if pattern else "") + re.sub(r"([()])", r"\\\1", word).format(**groups)
+        pattern += whole if any(by_name[n].default is MISSING for n in names) else f"(?:{whole})?"
+    return pattern
+
+
+_TEXT = re.compile(_pattern(), re.ASCII)
 
 
 def check_fits(problem: Problem, plan: Plan) -> None:
