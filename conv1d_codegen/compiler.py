@@ -1,4 +1,4 @@
-"""The compiler, on one screen: a problem → a plan → loops → better loops → LLVM IR → machine code.
+"""The compiler: a problem → a plan → loops → better loops → LLVM IR → machine code.
 
 compile_problem(problem, options) → Compilation      each of its stages can be shown; its kernel can be called
 """
@@ -85,7 +85,7 @@ class Program:
             )
         logged = knobs.log_stages()
         verify(self.scheduled, scheduled=True)  # nothing unproved runs
-        code = jit.load(self.llvm, self.scheduled.name, self.target)
+        code = jit.load(self.llvm, self.scheduled.name, self.target, self.plan.algorithm != "generic")
         for stage in logged:
             print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
         return code
@@ -113,7 +113,7 @@ class Program:
                 return self.llvm
             case "optimized":
                 return jit.optimised(self.llvm, self.target)
-        return jit.assembly(self.llvm, self.target)
+        return jit.assembly(self.llvm, self.target, self.plan.algorithm != "generic")
 
     def memory(self) -> int:
         """About how many bytes this takes: its machine code, and its stages, whose objects take several times the

@@ -15,11 +15,11 @@ from .schedule.plan import ALGORITHMS, Plan
 
 @dataclass(frozen=True, slots=True)
 class CompileOptions:
-    """How to compile one layer. Frozen and hashable, so that compiled kernels are cached by it.
+    """How to compile one layer. Frozen and hashable.
 
     algorithm         "auto" (a cost model chooses), "direct", "depthwise" (groups equal to channels only), "cook_toom" or "generic"
     accuracy          of "auto" and "cook_toom": "strict" never picks Cook–Toom; "standard" does where its error stays inside the bound that
-                      direct promises, on data of one loudness, and "fast" where it is up to 8 times that. Without it, "strict", or
+                      direct promises, on data of one size, and "fast" where it is up to 8 times that. Without it, "strict", or
                       "standard" where Cook–Toom is asked for by algorithm or plan
     num_threads       threads of one call; None takes the package's `get_num_threads()` at each call
     target            the machine, a `Target` or the name of one; None is the machine at hand

@@ -125,9 +125,10 @@ def test_the_readme_has_two_lines_to_set_up_with():
 def test_the_readme_shows_what_the_commands_print():
     text = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^conv1d-codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
-    blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    for stage in ("loop", "scheduled"):
+    blocks = [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if not kind]
+    assert len(blocks) == 2
+    for stage, block in zip(("loop", "scheduled"), blocks, strict=True):
         printed = run(
             sys.executable, "-m", "conv1d_codegen", *command.split(), "--stage", stage, "--target", "avx2", cwd=ROOT
         )
-        assert any(block in printed for block in blocks), f"no block of README.md is part of the stage {stage}"
+        assert block in printed, f"what README.md shows of the stage {stage} is no part of it"

@@ -1,6 +1,7 @@
 """The rooms of the package: each knows those on lower floors only, and no modules import each other in a circle."""
 
 import ast
+import re
 from pathlib import Path
 
 import conv1d_codegen
@@ -76,3 +77,15 @@ def test_no_modules_import_each_other_in_a_circle():
     for name in MODULES:
         visit(name, ())
     assert not circles
+
+
+def test_a_list_of_files_has_them_all():
+    """Where the text on top of a package lists its files, none is missing."""
+    listed = 0
+    for init in PACKAGE.rglob("__init__.py"):
+        text = ast.get_docstring(ast.parse(init.read_text())) or ""
+        if re.search(r"^ *\w+\.py {2,}\S", text, re.MULTILINE):
+            listed += 1
+            there = {path.name for path in init.parent.glob("*.py")} - {"__init__.py"}
+            assert there <= set(re.findall(r"\w+\.py", text)), init
+    assert listed > 5

@@ -1,4 +1,4 @@
-"""Fits the polynomials of `conv1d_codegen/polynomials.py` and prints that file's tables: `python
+"""Fits the polynomials of `conv1d_codegen/lower/polynomials.py` and prints that file's tables: `python
 tools/fit_polynomials.py [NAME...]`.
 
 Remez's exchange, in mpmath: the best polynomial is the one whose weighted error has its largest magnitude, with

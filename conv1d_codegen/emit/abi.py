@@ -1,5 +1,4 @@
-"""How machine code is called: the one place that says it. The template prints it, the runtime packs it, and who exports
-code declares it.
+"""How machine code is called: the slots of a call, which `kernel.ll.j2` prints and `runtime/kernel.py` packs.
 
 A kernel is one function of one argument, a pointer to a block of 8-byte slots: the arrays, the memory that nests share,
 the run-time sizes, the number of the nest where there are several, and then what every call has (`CALL`). It runs one
@@ -35,7 +34,6 @@ _CODES = {"ptr": "P", "i64": "q"}  # of Python's struct
 class Entry:
     """A kernel's function."""
 
-    symbol: str
     slots: tuple[Slot, ...]  # its own, before those of the call
     scratch_bytes: int  # of each thread
     shared: tuple[Buffer, ...]  # memory that the caller provides for a whole call: its slots follow those of the arrays
@@ -54,7 +52,6 @@ def entry(kernel: Kernel, red_zones: bool = False) -> Entry:
     slots += [Slot(name, "i64") for name, _ in kernel.sizes]
     slots += [Slot("nest", "i64")] if len(nests(kernel)) > 1 else []
     return Entry(
-        kernel.name,
         tuple(slots),
         scratch_bytes(kernel, red_zones),
         shared,

@@ -101,7 +101,7 @@ class Memory:
         if buffer.storage is Storage.REGISTER:
             if lanes is not None and len(place) > 1 and lanes.variable in place[0].variables():
                 return self._column(buffer, place, lanes), lanes.width
-            key, width = self._register(buffer, place, lanes)
+            key, width = self._register(place, lanes)
             return self._registers[buffer.name][key].value, width
         first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
         stride = self._integers.resolve(apart)
@@ -121,7 +121,7 @@ class Memory:
         """Store a scalar, or inside a lanes loop a vector."""
         scalar = TYPES[buffer.dtype].llvm
         if buffer.storage is Storage.REGISTER:
-            key, width = self._register(buffer, place, lanes)
+            key, width = self._register(place, lanes)
             self._set(buffer.name, key, vector(scalar, width), value)
             return
         first, apart = self._offset(buffer, place, lanes.variable if lanes else None)
@@ -154,8 +154,8 @@ class Memory:
         else:
             registers[key] = Register("_".join([name, *map(str, key)]), type_, value)
 
-    def _register(self, buffer: Buffer, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[tuple[int, ...], int]:
-        """Which register of a buffer, and its width."""
+    def _register(self, place: tuple[Index, ...], lanes: Lanes | None) -> tuple[tuple[int, ...], int]:
+        """Which register of its buffer, and its width."""
         is_vector = lanes is not None and bool(place) and place[-1].single_atom == lanes.variable
         width = lanes.width if lanes is not None and is_vector else 0
         return self._integers.numbers(place[:-1] if is_vector else place), width

@@ -1,4 +1,4 @@
-"""What a loop runs over, and in pieces of what size: what passes look at. Names of loops are for readers only."""
+"""What a loop runs over, and in pieces of what size: what passes look at."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ class Axis(Enum):
     """What a loop, or a dimension of an array, runs over; with its letter in formulas."""
 
     SEQUENCE = "n"  # of the batch
-    STEP = "t"  # of the output; in an input, of that
+    STEP = "t"  # of the output; as the axis of an input, of the input
     GROUP = "g"
     FILTER = "f"  # of a group
     TAP = "j"
     CHANNEL = "c"  # of a group
-    POINT = "p"  # of a Cook–Toom algorithm: one of its multiplications
-    WINDOW = "w"  # of several outputs that share those
+    POINT = "p"  # one of the multiplications of a Cook–Toom algorithm
+    WINDOW = "w"  # a Cook–Toom window: outputs that are computed from the same products
 
 
 class Level(Enum):
@@ -25,10 +25,10 @@ class Level(Enum):
     BLOCK = "block"  # elements whose data stay in a cache
     CHUNK = "chunk"  # terms that are summed in one chain
     PANEL = "panel"  # filters or channels whose weights lie together
-    TILE = "tile"  # elements whose sums are in registers together,
-    ROW = "i"  # one row of these,
-    VECTOR = "v"  # one vector of a row,
-    LANE = "l"  # and one lane of that
+    TILE = "tile"  # elements whose sums are in registers together: a register tile
+    ROW = "i"  # one row of a register tile
+    VECTOR = "v"  # one vector of a row
+    LANE = "l"  # one lane of a vector
     UNROLLED = "unrolled"  # elements that are written out, one after another
 
 

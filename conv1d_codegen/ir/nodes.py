@@ -1,11 +1,12 @@
-"""The loop IR: a grammar of a dozen frozen nodes. A node that makes no sense can't be built.
+"""The loop IR: a grammar of some twenty frozen nodes. One that is malformed by itself can't be built; what needs its
+surroundings, the verifier checks.
 
     kernel    := Kernel(name, compute, sizes, buffers, body, packings)   sizes: run-time integers; buffers: what the caller passes
-    buffer    := Buffer(name, dtype, shape, storage, access, axes)  row-major; storage: argument | constant | shared | private | register
-    statement := For(var, lo, hi, kind, body, width, note, axis, level, part)     kind: serial | parallel | unrolled | lanes
+    buffer    := Buffer(name, dtype, shape, storage, access, axes)  row-major; storage: argument | constant | shared | scratch | register
+    statement := For(var, lo, hi, body, kind, width, note, axis, level, part)     kind: serial | parallel | unrolled | lanes
                | If(conditions, body)                               runs the body where every condition is 0 or more
                | Nest(name, body)                                   a part that computes one formula, by a plan of its own
-               | Let(name, index)                                   a named integer
+               | Let(name, value)                                   a named integer
                | Bind(name, value)                                  a named number (one for each lane inside a lanes loop)
                | Alloc(buffer)                                      a register tile or scratch, alive until the end of the block
                | Store(buffer, index..., value)
@@ -24,8 +25,8 @@ Registers are vectors if their last dimension is indexed by the lane, and all th
 unrolled loops are written out. Where vectors lie in rows, a column of them can be read, with the lane in the first
 dimension.
 
-What a loop runs over, and in what pieces, its axis, level and part say (`axes.py`), for the passes; a loop's name is
-for its readers.
+What a loop runs over, and in what pieces, its axis, level and part say (`axes.py`), for the passes. Names tie uses to
+what they mean, and decide nothing.
 
 Constants are weights, laid out by `packing.py` and padded with zeros. Numbers are computed in the kernel's `compute`
 type; a load from and a store to a buffer of a smaller type convert. `str(kernel)` is the stable text form that golden
@@ -51,11 +52,17 @@ class Let:
     name: str
     value: Index
 
+    def __post_init__(self) -> None:
+        require(is_name(self.name), f"not a name: {self.name!r}")
+
 
 @dataclass(frozen=True, slots=True)
 class Bind:
     name: str
     value: Value
+
+    def __post_init__(self) -> None:
+        require(is_name(self.name), f"not a name: {self.name!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +264,6 @@ class Kernel:
     def __post_init__(self) -> None:
         require(is_name(self.name), f"not a kernel name: {self.name!r}")
         require(self.compute in COMPUTE_TYPES, f"kernels compute in f32 or f64, not {self.compute!r}")
-
-    def buffer(self, name: str) -> Buffer:
-        """The parameter of that name; KeyError if there is none."""
-        for buffer in self.buffers:
-            if buffer.name == name:
-                return buffer
-        raise KeyError(name)
 
     def with_body(self, body: Block) -> Kernel:
         return replace(self, body=body)

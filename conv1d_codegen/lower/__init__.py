@@ -1,4 +1,8 @@
-"""One algorithm a file: each writes a problem's formula as loops, readable, slow and right. The passes make it fast."""
+"""One algorithm a file: each writes a problem's formula as loops, readable, slow and right. The passes make it fast.
+
+Cook–Toom's loops come in blocks already, as what a block keeps in scratch memory is part of the algorithm.
+`nest.py` and `instructions.py` are for kernels of several formulas, and for machine instructions that no layer needs yet.
+"""
 
 from __future__ import annotations
 

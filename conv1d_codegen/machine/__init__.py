@@ -1,6 +1,7 @@
 """The machine that code is made for, and LLVM, which makes it.
 
 target.py              the table of targets: registers, vectors, caches
+host.py                the machine at hand
 jit.py                 LLVM IR → optimised IR → assembly or machine code in memory
 shelter.py             work that no signal's handler may interrupt
 executable_memory.py   what to say where a system forbids it

@@ -12,7 +12,8 @@ What is done here because of how llvmlite 0.50 and LLVM 22 behave, and can be dr
   and code that the garbage collector finds, which must not wait for a lock, is unloaded by whoever has that lock next;
 - an exception from outside, as of Ctrl-C, leaves llvmlite's own lock locked, or a module alive that its context has
   freed: it is all done where no handler of a signal runs (`shelter.py`);
-- reducing induction variables takes longer than all else in long kernels, for nothing: it is left out there;
+- reducing induction variables takes longer than all else in long kernels, for nothing where strides are constants: it is
+  left out there;
 - generated code must not call anything: an object that wants a symbol from outside is refused.
 """
 
@@ -141,19 +142,19 @@ def _optimise(module: Any, machine: Any) -> None:
 
 
 @contextmanager
-def _strength_reduction(ir: str) -> Iterator[None]:
+def _strength_reduction(ir: str, known_strides: bool) -> Iterator[None]:
     """Leaves LLVM's reduction of induction variables out while machine code is made of IR that is long.
 
     It takes half of the time of what takes longest: c600_f600_k3_d4_pad8x0_tanh_first, of 8400 lines, 440 ms with it
     and 180 without; c42_f357_k385_g21_same_f16, of 5900, 450 and 120. Addresses are emitted as what loops do not change
     and constants anyway. Of 118 kernels of the bench, in both layouts, 14 are long, and take 0.92 to 1.02 of the time
-    without it; but c32_f32_k3_pad1x1_first, of 5761 lines, takes 1.03, and generic kernels, whose strides are known at
-    run time only, up to twice as long (avx512).
+    without it; but c32_f32_k3_pad1x1_first, of 5761 lines, takes 1.03, and generic kernels, without `known_strides`, up
+    to twice as long (avx512).
 
     It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile
     is as right.
     """
-    long = ir.count("\n") > _LONG and "@generic_" not in ir
+    long = known_strides and ir.count("\n") > _LONG
     if long:
         llvm.set_option("conv1d_codegen", "-disable-lsr=true")
     try:
@@ -175,16 +176,16 @@ def _optimised(ir: str, target: Target) -> str:
         return str(module)
 
 
-def assembly(ir: str, target: Target) -> str:
-    """The assembly of optimised code. Cross targets too."""
-    return _in_llvm(lambda: _assembly(ir, target))
+def assembly(ir: str, target: Target, known_strides: bool = True) -> str:
+    """The assembly of optimised code, as `load` makes it. Cross targets too."""
+    return _in_llvm(lambda: _assembly(ir, target, known_strides))
 
 
-def _assembly(ir: str, target: Target) -> str:
+def _assembly(ir: str, target: Target, known_strides: bool) -> str:
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
-        with _strength_reduction(ir):
+        with _strength_reduction(ir, known_strides):
             return str(machine.emit_assembly(module))
 
 
@@ -208,17 +209,20 @@ class Code:
             lock.release()
 
 
-def load(ir: str, symbol: str, target: Target) -> Code:
-    """Compile for this machine and load. Raises CompileError where that can't be."""
-    return _in_llvm(lambda: _load(ir, symbol, target))
+def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Code:
+    """Compile for this machine and load. Raises CompileError where that can't be.
+
+    `known_strides`: whether the strides of the arrays are constants in the code.
+    """
+    return _in_llvm(lambda: _load(ir, symbol, target, known_strides))
 
 
-def _load(ir: str, symbol: str, target: Target) -> Code:
+def _load(ir: str, symbol: str, target: Target, known_strides: bool) -> Code:
     _require_executable_memory()
     machine = _target_machine(target)
     with _parsed(ir, machine) as module:
         _optimise(module, machine)
-        with _strength_reduction(ir):
+        with _strength_reduction(ir, known_strides):
             image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)
     _unloading.clear()

@@ -1,5 +1,6 @@
 """The passes, in order: `PIPELINE`. Each is a function from a kernel to a kernel, in a file or, where it has several
-forms, a folder of its own; each leaves the result the same.
+forms, a folder of its own; each leaves the result the same, but for rounding where `chunk_reduction` and `tile/sums.py`
+fix the order of summation.
 
 On top of each stands what the pass does, to which loops, and what in the plan it obeys. A pass looks at the axis,
 level and part of a loop, at storage, access and axes of an array, at the plan and the problem, and at no name
@@ -69,7 +70,11 @@ PIPELINE: tuple[Pass, ...] = (
         "once the edges that exist are known, and after chunks, over which steps go by turns; before tiling, as it makes "
         "loops over steps",
     ),
-    Pass("tile", tile.run, "cuts output steps and filters into register tiles, and puts the lanes in place"),
+    Pass(
+        "tile",
+        tile.run,
+        "after interchange, whose loops over steps it cuts too; before packing, which needs the panels",
+    ),
     Pass("pack_weights", pack_weights.run, "after tiling, as the panels are those that the tiles read"),
     Pass(
         "stage_operands",

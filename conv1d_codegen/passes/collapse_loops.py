@@ -1,8 +1,8 @@
 """collapse_loops: a loop that runs exactly once, as its bounds say, becomes its body; unless that has an array of a
-neighbour's name.
+neighbour's name, which would become one of two of that name in a block.
 
 needs   any kernel
-leaves  no loop that is known to run once
+leaves  no serial or unrolled loop that is known to run once, but for those
 obeys   nothing
 """
 

@@ -6,8 +6,8 @@ becomes, as the weights do not depend on the row `i`, nor the input on the vecto
 
     unrolled v, lanes l: wv[v, l] := wp[c, v, l]
     unrolled i
-      xi := x[t + i, c]
-      unrolled v, lanes l: acc[i, v, l] += xi * wv[v, l]
+      xv := x[t + i, c]
+      unrolled v, lanes l: acc[i, v, l] += xv * wv[v, l]
 
 needs   rows of a tile that do nothing but add products
 leaves  what rows or vectors share in a register or a name

@@ -73,7 +73,7 @@ def error_bound(x: ArrayLike, kernel: ArrayLike, bias: ArrayLike | None, problem
     output's shape.
 
     `8·u·(Σ|x||w| + |b|)`, u = 2^-24 (2^-53 for "f64"). Random data of both signs stays within it, for any number of
-    products, as the kernels sum them in chunks (`passes/chunk_reduction.py` has the measurements); products that are
+    products, as the kernels sum them in chunks (`problem/summation.py` has the measurements); products that are
     all of one sign may go 2.5 times as far. For "f16" and "bf16", which accumulate in float32, half an ulp of the
     result in that dtype comes on top.
     """

@@ -1,7 +1,8 @@
 """The cost model: which plan suits a problem on a machine, without measuring.
 
-    channels lie side by side     filters in the lanes (`_direct_filters`); with very few of them channels (`_direct_channels`)
-    steps lie side by side        filters, in tiles that are transposed, or steps (`_direct_time`)
+    layout                        in the lanes of vectors
+    channels_last                 filters (`_direct_filters`); with very few of them channels (`_direct_channels`)
+    channels_first                filters, in tiles that are transposed, or steps (`_direct_time`)
     a group for each channel      channels (`_depthwise`)
 
 Where windows of several outputs from fewer products pay, they come first: see `cook_toom_model.py`.

@@ -15,7 +15,7 @@ from ..problem import Problem
 from ..problem.summation import LONGEST_CHAIN
 from ..toom.split import Split
 from .plan import Plan
-from .registers import CHAINS, weight_bytes, weights_are_large
+from .registers import CHAINS, fitting_width, weight_bytes, weights_are_large
 
 #: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps
 #: and 6.3 MB of weights, takes 765 us so, and 934 where each sequence fetches them (avx512).
@@ -117,12 +117,14 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
     multiplications = plan.outputs + plan.taps - 1
+    inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
     bytes_a_filter = multiplications * split.terms * problem.group_channels * TYPES[problem.compute].bytes
     return {
         "edges": "alone" if alone else "shared",
         "edge_steps": 0 if alone else _EDGE,
         "rest": plan.rows[0],
         "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
+        "input_width": 0 if inputs == plan.width else inputs,
         "looped": split.transforms(plan.outputs) > _MOST_UNROLLED,
         "transposed": problem.channels_first,
     }
@@ -145,8 +147,8 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     if direct and problem.channels_first and few:
         yield "input"
     if plan.algorithm == "depthwise":
-        yield "rows" if problem.kernel_size > plan.unroll else "output"
+        yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
     elif direct and (products <= _FEW_PRODUCTS_OF_OUTPUT or problem.channels_first):
         yield "output"
     if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped:
-        yield "block"
+        yield "next_block"

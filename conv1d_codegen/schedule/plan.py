@@ -42,7 +42,7 @@ ALGORITHMS = tuple(LANES)
 #: How steps that lack taps are computed.
 EDGES = ("alone", "shared", "tiles")
 #: What is asked for before it is needed.
-PREFETCHES = ("weights", "input", "output", "rows", "block")
+PREFETCHES = ("weights", "input", "output", "output_by_row", "next_block")
 #: Operations times vectors of a tile that are written out as a rule. relu on 28 vectors is; tanh on 12 is not.
 _MOST_WRITTEN_OUT = 100
 _LARGEST = 1 << 16
@@ -63,6 +63,7 @@ _WORDS = (
     "abreast={abreast}",
     "rest={rest}",
     "parts={parts}",
+    "inputs={input_width}",
     "{looped}",
     "{transposed}",
     "prefetch={prefetch}",
@@ -82,7 +83,7 @@ _FORMS = {
     "int": _Form(r"\d{1,5}", int),
     "bool": _Form("{name}", bool),
     "tuple[int, ...]": _Form(r"\d{1,5}(?:,\d{1,5})*", lambda text: tuple(map(int, text.split(",")))),
-    "tuple[str, ...]": _Form("[a-z]+(?:,[a-z]+)*", lambda text: tuple(text.split(","))),
+    "tuple[str, ...]": _Form("[a-z_]+(?:,[a-z_]+)*", lambda text: tuple(text.split(","))),
 }
 
 
@@ -100,22 +101,32 @@ def _falls_to_one(heights: tuple[int, ...]) -> bool:
 class Plan:
     """How one problem is computed. Raises CompileError for what is no plan.
 
-    `rows`        heights of the register tiles, from tall to a single row (one height with lanes=time)
-    `edges`       how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
-                  share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
-                  what lies beside the input
-    `borrow`      steps that each edge has at least, taken from those that have all taps
-    `stream`      steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all
-    `sequences`   of the batch, that share one reading of a panel of weights
-    `abreast`     of a depthwise kernel, the vectors of a tile of each of the `rows`; none: one each
-    `rest`        of a Cook–Toom kernel, rows of the tiles of steps without a window, which are few; then single steps
-    `parts`       ... in which the filters are computed, each with inputs transformed anew
-    `looped`      ... whether the transforms of one window are loops, and not written out beside each other
-    `transposed`  whether rows and lanes of a tile change places before it is stored
-    `prefetch`    of what: "weights" of the next chunk; "input" of later tiles; "output" of this tile at its start or,
-                  with "rows", row by row; with "block", for Cook–Toom, the next block's input and this block's output
-    `epilogue`    operations of an activation that are written out for all vectors of a tile; if there are more, its
-                  rows are in a loop
+    `algorithm`    one of `ALGORITHMS`
+    `lanes`        what lies in the lanes of vectors: "filters", "time" or "channels"
+    `width`        lanes of a vector
+    `vectors`      vectors of a register tile
+    `rows`         heights of the register tiles, from tall to a single row (one height with lanes=time)
+    `block`        output steps whose input stays in the caches while all filters go over it
+    `unroll`       channels, or taps of a depthwise kernel, that are written out one after another
+    `outputs`      Cook–Toom only: outputs of a window, the m of F(m, r)
+    `taps`         Cook–Toom only: taps of a term, the r of F(m, r)
+    `edges`        how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
+                   share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
+                   what lies beside the input
+    `borrow`       steps that each edge has at least, taken from those that have all taps
+    `stream`       steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all
+    `sequences`    sequences of the batch that share one reading of a panel of weights
+    `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
+    `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
+    `parts`        Cook–Toom only: parts in which the filters are computed, each with inputs transformed anew
+    `input_width`  Cook–Toom only: lanes of the vectors of channels in which inputs are transformed; 0: as `width`
+    `looped`       Cook–Toom only: whether the transforms of one window are in loops, instead of written out
+    `transposed`   whether rows and lanes of a tile change places before it is stored
+    `prefetch`     what is asked for ahead: "weights", of the next chunk; "input", of later tiles; "output", where this
+                   tile goes, at its start; "output_by_row", the same, row by row; "next_block", for Cook–Toom the next
+                   block's input and where this one's output goes
+    `epilogue`     operations of an activation that are written out for all vectors of a tile; if there are more, its
+                   rows are in a loop
     """
 
     algorithm: str
@@ -139,6 +150,7 @@ class Plan:
     transposed: bool = False
     prefetch: tuple[str, ...] = ()
     epilogue: int = _MOST_WRITTEN_OUT
+    input_width: int = 0
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -149,7 +161,13 @@ class Plan:
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
         _check_numbers(
-            "Plan", 0, edge_steps=self.edge_steps, borrow=self.borrow, stream=self.stream, epilogue=self.epilogue
+            "Plan",
+            0,
+            edge_steps=self.edge_steps,
+            borrow=self.borrow,
+            stream=self.stream,
+            input_width=self.input_width,
+            epilogue=self.epilogue,
         )
         for name in ("rows", "abreast"):
             for number in getattr(self, name):
@@ -192,13 +210,15 @@ class Plan:
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
-        of_windows = (self.rest, self.parts, self.looped) != (1, 1, False)
+        of_windows = (self.rest, self.parts, self.input_width, self.looped) != (1, 1, 0, False)
         prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
             (self.edges == "alone") != (self.edge_steps == 0),
             'Edges of a plan have edge_steps, unless they are "alone".',
         )
+        # Of a generic kernel's edges it would take minutes to prove that they stay within their arrays; a depthwise kernel,
+        # or one with a few filters only, has few weights to share.
         yield (
             self.edges == "shared" and not sums_steps,
             'Edges of a direct or cook_toom plan can be "shared", but not with lanes=channels.',
@@ -213,22 +233,22 @@ class Plan:
             len(self.abreast) not in (0, len(self.rows)),
             "A plan has a number of vectors abreast for each of its rows.",
         )
-        yield of_windows and not windows, "A cook_toom plan can have a rest or parts, or be looped."
+        yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped."
         yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
         yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
         can = sums_steps and filters
         yield "weights" in prefetches and not can, "A direct or cook_toom plan with lanes=filters can prefetch weights."
         yield "input" in prefetches and not direct_filters, "A direct plan with lanes=filters can prefetch input."
-        yield {"output", "rows"} <= prefetches, 'A plan prefetches output at once, or in "rows".'
+        yield {"output", "output_by_row"} <= prefetches, "A plan prefetches output at once, or row by row."
         can = depthwise or direct_filters
         yield (
             "output" in prefetches and not can,
             "A depthwise plan can prefetch output, or a direct one with lanes=filters.",
         )
-        yield "rows" in prefetches and not depthwise, 'A depthwise plan can prefetch output in "rows".'
+        yield "output_by_row" in prefetches and not depthwise, "A depthwise plan can prefetch output row by row."
         can = windows and not self.looped
-        yield "block" in prefetches and not can, "A cook_toom plan that is not looped can prefetch the next block."
+        yield "next_block" in prefetches and not can, "A cook_toom plan that is not looped can prefetch the next block."
 
     def with_tiles(self, **changes: Any) -> Plan:
         """A plan of the same algorithm and tiles but for `changes`, without details, which were
@@ -251,9 +271,9 @@ class Plan:
 
     @property
     def panel(self) -> int:
-        """Filters (or channels) whose weights lie together.
+        """Filters whose weights lie together; of a depthwise kernel, where all channels do, those of one vector.
 
-        In a generic kernel that is one vector: wherever what is left over starts, it starts a panel.
+        In a generic kernel it is one vector: wherever what is left over starts, it starts a panel.
         """
         if self.lanes == "time":
             return self.rows[0]
@@ -331,7 +351,7 @@ def check_fits(problem: Problem, plan: Plan) -> None:
         raise CompileError(
             f"Tiles are transposed, and input is prefetched, in channels-first problems. Received: {problem} and `{plan}`."
         )
-    if "block" in plan.prefetch and problem.channels_first:
+    if "next_block" in plan.prefetch and problem.channels_first:
         raise CompileError(f"The next block is prefetched in channels-last problems. Received: {problem} and `{plan}`.")
     if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
         raise CompileError(

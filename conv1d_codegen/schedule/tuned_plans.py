@@ -19,7 +19,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _sealed(text: bytes) -> bytes:
     return sha256(text).hexdigest().encode() + b"\n" + text
 
 
-@lru_cache(256)  # as many as kernels are kept
+@cache
 def _read(directory: Path, problem: Problem, target: Target) -> Plan | None:
     try:
         with _private(directory) as folder:

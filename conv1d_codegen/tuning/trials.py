@@ -5,7 +5,7 @@ as that helps and there is time. Plans that differ in one aspect are timed by tu
 dropped, until one is left. In the end it is measured against the plan of the cost model once more, and has to be faster
 by more than measuring is off.
 
-Every plan of a problem gives the same bits, which is checked of each before it is timed.
+All candidates give the same bits, which is checked of each before it is timed.
 """
 
 from __future__ import annotations
@@ -238,8 +238,8 @@ def tune(
     directory that does not exist is made, private to the user; one that others can write is not used. `tuned_plans.py`
     says what a file holds, and when it is believed.
 
-    Gives the plan: that of the cost model, where none is faster by 2 % and more. Results have the same bits with every
-    plan. Warns (RuntimeWarning) where the plan could not be written to the directory. Raises TypeError or ValueError
+    Gives the plan: that of the cost model, where none is faster by 2 % and more. Results have the same bits with each
+    that is tried. Warns (RuntimeWarning) where the plan could not be written to the directory. Raises TypeError or ValueError
     for arguments that can't be tuned, CompileError for a machine that is not this one.
     """
     problem, target, threads = _subject(what)

@@ -1,13 +1,13 @@
 """The verifier: what must hold of a kernel so that it can run, proved for all run-time sizes.
 
     __init__.py   names are defined before they are used; loops are of the form that code is printed for
+    place.py      what is known at a statement: names, ranges, buffers
     access.py     every access lies within its buffer, as wide as the printed code makes it
     written.py    no register or scratch element is read before it is written
     races.py      no two parallel iterations, and no two lanes, touch an element that one of them writes
 
 `verify(kernel)` raises `InvalidKernel`, with the statement and what was not proved. Every kernel is verified before it
-runs. What is accepted never reads or writes outside an array, whatever the batch and the length, and its code computes
-what the interpreter does.
+runs. What is accepted never reads or writes outside an array, whatever the batch and the length.
 """
 
 from __future__ import annotations

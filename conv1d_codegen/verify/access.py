@@ -54,7 +54,7 @@ def element(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
 
 
 def prefetch(statement: Prefetch, place: Place) -> None:
-    """Check what is fetched: of packed weights, in the order of memory, past the ends of rows."""
+    """Check what is prefetched. Of packed weights it may run past the end of a row: only its flat offset must lie inside."""
     buffer, at = statement.buffer, statement.index
     _is_known(buffer, at, place, statement)
     if buffer.storage is Storage.CONSTANT:

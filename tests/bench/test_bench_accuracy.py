@@ -68,7 +68,7 @@ def test_the_table_has_the_model_beside_what_was_found(capsys: pytest.CaptureFix
 
 
 def test_windows_keep_the_bound_on_a_recording_and_not_beside_clicks(capsys: pytest.CaptureFixture[str]) -> None:
-    """The finding for which they are used only where they are asked for (bench/README.md): if this
+    """The finding for which they are used only where they are asked for (bench/pages/results.md): if this
     fails, think again.
     """
     pytest.importorskip("pywt")

@@ -58,6 +58,8 @@ ACC = buffer("acc", "f32", (2, 8), "register")
         (lambda: accumulate(Y, (0, 0), Const(1.0), Const(1.0)), "y: the kernel only writes it"),
         (lambda: buffer("x", "f32", (N, T), "input", (Axis.SEQUENCE,)), "1 axes for 2 dimensions"),
         (lambda: If((), ()), "an If has a condition"),
+        (lambda: Let("a b", index(1)), "not a name"),
+        (lambda: Bind("1x", Const(1.0)), "not a name"),
         (lambda: Unary("tanh", Const(1.0)), "no such operation"),
         (lambda: Binary("+", Const(1.0), Const(1.0)), "no such operation"),
         (lambda: Select("<", *[Const(1.0)] * 4), "no such comparison"),
@@ -194,13 +196,6 @@ def test_loops_that_run_nothing():
     assert loop("t", T, T - 1, ()).runs_nothing
     assert not loop("t", 0, T, ()).runs_nothing
     assert not loop("t", 0, 1, ()).runs_nothing
-
-
-def test_finding_a_parameter():
-    kernel = Kernel("k", "f32", (), (X, Y), ())
-    assert kernel.buffer("y") is Y
-    with pytest.raises(KeyError):
-        kernel.buffer("z")
 
 
 def test_plain_integers_become_indices():

@@ -1,7 +1,7 @@
 """What LLVM and llvmlite get wrong, as far as this compiler keeps clear of it: that it does, and that they still do.
 
 Each is reproduced, so that a version in which it is mended, or gets wrong what is relied on, is noticed: `KNOWN` says
-what was seen with which LLVM. Where a test of this file fails after an update, look at what `conv1d_codegen/jit.py` and
+what was seen with which LLVM. Where a test of this file fails after an update, look at what `conv1d_codegen/machine/jit.py` and
 `emit/` do because of it.
 """
 

@@ -42,10 +42,10 @@ def test_any_plan_prints_and_parses():
             found = with_details(Plan.parse(plan), Problem.parse(text), pick)
             assert Plan.parse(str(found)) == found
     windows = toom_plan(
-        4, 3, edges="shared", edge_steps=3, rest=5, parts=2, transposed=True, prefetch=("weights", "block")
+        4, 3, edges="shared", edge_steps=3, rest=5, parts=2, transposed=True, prefetch=("weights", "next_block")
     )
     assert Plan.parse(str(windows)) == windows
-    assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 transposed prefetch=weights,block")
+    assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 transposed prefetch=weights,next_block")
 
 
 def test_what_is_as_usual_is_left_out():
@@ -66,17 +66,17 @@ def test_what_is_as_usual_is_left_out():
         (f"{WINDOWS} sequences=4", "can have several sequences"),
         (f"{DIRECT} abreast=1,1,1,1", "can have vectors abreast"),
         (f"{DEPTHWISE} abreast=1,2", "a number of vectors abreast for each of its rows"),
-        (f"{DIRECT} rest=4", "can have a rest or parts, or be looped"),
-        (f"{DIRECT} looped", "can have a rest or parts, or be looped"),
+        (f"{DIRECT} rest=4", "can have a rest, parts or inputs, or be looped"),
+        (f"{DIRECT} looped", "can have a rest, parts or inputs, or be looped"),
         (f"{DEPTHWISE} transposed", "can be transposed"),
-        (f"{DIRECT} prefetch=everything", "is among weights, input, output, rows, block"),
+        (f"{DIRECT} prefetch=everything", "is among weights, input, output, output_by_row, next_block"),
         (f"{DIRECT} prefetch=output,output", "is named once"),
         (f"{DEPTHWISE} prefetch=weights", "can prefetch weights"),
         (f"{WINDOWS} prefetch=input", "can prefetch input"),
-        (f"{DEPTHWISE} prefetch=output,rows", 'at once, or in "rows"'),
+        (f"{DEPTHWISE} prefetch=output,output_by_row", "at once, or row by row"),
         (f"{WINDOWS} prefetch=output", "can prefetch output"),
-        (f"{DIRECT} prefetch=rows", 'can prefetch output in "rows"'),
-        (f"{WINDOWS} looped prefetch=block", "that is not looped can prefetch the next block"),
+        (f"{DIRECT} prefetch=output_by_row", "can prefetch output row by row"),
+        (f"{WINDOWS} looped prefetch=next_block", "that is not looped can prefetch the next block"),
         (f"{DIRECT} edges=shared", "Not a plan's text form"),
         (f"{DIRECT} transposed edges=shared:4", "Not a plan's text form"),
         (f"{DIRECT} epilogue=-1", "Not a plan's text form"),
@@ -94,7 +94,7 @@ def test_details_that_make_no_sense(text, message):
         ("c8_f8_k300_g8_same_relu_f32", f"{DEPTHWISE} edges=tiles:4", 'Edges are "tiles" with up to 256 taps'),
         ("c8_f8_k3_same_relu_f32", f"{DIRECT} transposed", "in channels-first problems"),
         ("c8_f8_k3_same_relu_f32", f"{DIRECT} prefetch=input", "in channels-first problems"),
-        ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} prefetch=block", "in channels-last problems"),
+        ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} prefetch=next_block", "in channels-last problems"),
         ("c8_f48_k3_same_relu_f32", f"{WINDOWS} parts=2", "as many whole panels of 16 filters each. Received: 2 parts"),
     ],
 )
@@ -120,5 +120,5 @@ def test_details_follow_from_the_problem():
     assert few.edges == "shared"
     windows = plan("c64_f64_k256_same_relu_f32", "cook_toom")
     assert windows.looped
-    assert "block" not in windows.prefetch
-    assert plan("c64_f64_k3_same_relu_f32", "cook_toom").prefetch == ("block",)
+    assert "next_block" not in windows.prefetch
+    assert plan("c64_f64_k3_same_relu_f32", "cook_toom").prefetch == ("next_block",)

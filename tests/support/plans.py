@@ -19,6 +19,7 @@ def with_details(plan, problem, pick):
         {"abreast": pick([(), tuple(pick([1, 2, 3, 8]) for _ in plan.rows)])},
         {"rest": pick([1, 2, 5])},
         {"parts": pick([1, 2, 3, 4])},
+        {"input_width": pick([0, 1, 4, 16])},
         {"looped": pick([False, True])},
         {"transposed": pick([False, True])},
         {"epilogue": pick([0, 20, 100, 1000])},

@@ -128,7 +128,7 @@ def test_there_is_no_way_around_it():
         if "jit.load(" in b
     )
     assert before == "verify(self.scheduled, scheduled=True)"
-    assert load == "code = jit.load(self.llvm, self.scheduled.name, self.target)"
+    assert load.startswith("code = jit.load(self.llvm, self.scheduled.name, self.target")
 
 
 def test_the_helper_shifts_one_store():

@@ -44,7 +44,7 @@ def test_a_compiled_kernel_that_is_moved_by_one_is_refused():
     scheduled = compiled(Problem.parse("c8_f16_k3_valid_linear_f32"), "avx2").program.scheduled
     verify(scheduled, scheduled=True)
     text = str(scheduled)
-    short = scheduled.buffer("x")
+    short = next(buffer for buffer in scheduled.buffers if buffer.name == "x")
     wrong = Kernel(
         scheduled.name,
         scheduled.compute,

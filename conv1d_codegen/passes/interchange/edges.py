@@ -1,8 +1,4 @@
-"""Steps that lack taps share the weights of each tap: in blocks, each side of the interior for itself.
-
-Only where sizes are constants: of the generic kernel's edges it would take minutes to prove that they stay within their
-arrays, and a depthwise kernel, or one with a few filters only (`tile/sums.py`), has few weights to share.
-"""
+"""Steps that lack taps share the weights of each tap: in blocks, each side of the interior for itself."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from . import block, inputs, outputs, weights
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     wanted = context.plan.prefetch
-    if "block" in wanted:
+    if "next_block" in wanted:
         kernel = block.run(kernel, context)
     if "weights" in wanted:
         kernel = weights.run(kernel, context.plan.rows[0])
     if "input" in wanted:
         kernel = inputs.run(kernel)
-    if "output" in wanted or "rows" in wanted:
-        kernel = outputs.run(kernel, one_by_one="rows" in wanted)
+    if "output" in wanted or "output_by_row" in wanted:
+        kernel = outputs.run(kernel, one_by_one="output_by_row" in wanted)
     return kernel

@@ -7,10 +7,10 @@ A store that misses the cache holds up the stores after it, most of all where ve
 most arrays: NumPy aligns to 16 bytes. Depthwise kernels store as much as they read: c1536_f1536_k4_g1536@1x2048,
 avx512, takes 1.02 ms instead of 1.90 (a copy takes 0.94), and where all is aligned to lines 1.00 instead of 1.10.
 
-With many taps, a tile asks for one row at each step of its last window (`share_windows`), if the loop over taps leaves
-one: all at once, the requests take the places that the loads of the input wait for. c512_f512_k31_g512@1x1024 takes 312
-us so where it is aligned, and 261 one by one. With few taps it asks at its start, as memory is what takes time:
-c512_f512_k7_g512@1x2000 takes 359 to 373 us so, and 371 to 421 one by one.
+With many taps, one request stands before each load of the input that the taps after the loop share (`share_windows`):
+all at once, the requests take the places that those loads wait for. c512_f512_k31_g512@1x1024, aligned, takes 312 us
+with all requests at once, and 261 with one after another. With few taps a tile asks at its start, as memory is what
+takes time: c512_f512_k7_g512@1x2000 takes 359 to 373 us with all at once, and 371 to 421 with one after another.
 
 A tile that is transposed (`transpose_output`) stores a few steps to the row of each filter, each time to another line:
 c32_f32_k2@1x84350 in channels_first reaches 85 % of the peak so, and 79 without. It asks for the last of them, as the

@@ -7,7 +7,8 @@ products each lane sums up by itself (`sums.py`); and the channels of Cook–Too
 
 needs   the loops of the formula, element by element, edges apart from what lies between
 leaves  register tiles: rows, vectors and lanes
-obeys   `lanes`, `width`, `vectors`, `panel`, `rows`, `outputs`, `rest`, `abreast`, `edges`, `edge_steps`
+obeys   `lanes`, `width`, `vectors`, `panel`, `rows`, `outputs`, `rest`, `input_width`, `abreast`, `edges`,
+        `edge_steps`
 """
 
 from __future__ import annotations
@@ -23,4 +24,4 @@ def run(kernel: Kernel, context: Context) -> Kernel:
         return sums.run(kernel, plan)
     if plan.lanes == "channels":
         return channels.run(kernel, plan)
-    return transforms.run(steps_and_filters.run(kernel, plan), context)
+    return transforms.run(steps_and_filters.run(kernel, plan), plan)

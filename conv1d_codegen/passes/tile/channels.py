@@ -32,13 +32,13 @@ def run(kernel: Kernel, plan: Plan) -> Kernel:
     def tiled(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.STEP, level=Level.ELEMENT):
-                return _nest(s, plan, kernel.compute)
+                return _nest(s, plan)
         return None
 
     return kernel.with_body(map_statements(kernel.body, tiled))
 
 
-def _nest(steps: For, plan: Plan, compute: str) -> Block:
+def _nest(steps: For, plan: Plan) -> Block:
     width = plan.width
     (channels,) = steps.body
     assert isinstance(channels, For)
@@ -47,7 +47,7 @@ def _nest(steps: For, plan: Plan, compute: str) -> Block:
 
     def tile(row: Piece, panel: Piece) -> Block:
         rows, lanes = Side(steps.var, row, False, 0), Side(channels.var, panel, True, width)
-        return RegisterTile(rows, lanes, False, compute, {}).statements(channels.body)
+        return RegisterTile(rows, lanes, False, {}).statements(channels.body)
 
     def with_conditions(row: Piece, panel: Piece) -> Block:
         return tile(row, panel) if row.size == 1 else _on_conditions(tile(row, panel))

@@ -1,6 +1,4 @@
-"""A register tile: a piece of the axis in its rows by a piece of the one in its lanes, and what becomes of the statements
-of one output when they are done for all of the tile.
-"""
+"""Widens the statements that compute one output so that they compute a register tile: rows × vectors × lanes."""
 
 from __future__ import annotations
 
@@ -44,9 +42,8 @@ class RegisterTile:
 
     rows: Side
     lanes: Side
-    lanes_outside: bool
-    compute: str
-    arrays: Mapping[Buffer, Buffer]
+    lanes_outside: bool  # whether the loop over the axis in the lanes stood outside the one over the rows
+    arrays: Mapping[Buffer, Buffer]  # of what the outer loop kept for one element: the array for all of a piece
 
     def statements(self, nest: Block) -> Block:
         """The statements of one output, for all of the tile: what it allocates becomes a tile, each store a nest over

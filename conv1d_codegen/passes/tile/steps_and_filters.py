@@ -38,15 +38,14 @@ from .register_tile import RegisterTile, Side
 
 
 def run(kernel: Kernel, plan: Plan) -> Kernel:
-    return kernel.with_body(_Tiling(plan, kernel.compute).block(kernel.body))
+    return kernel.with_body(_Tiling(plan).block(kernel.body))
 
 
 class _Tiling:
     """The pass over one kernel."""
 
-    def __init__(self, plan: Plan, compute: str) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._compute = compute
         self._arrays: dict[Buffer, Buffer] = {}  # of what is kept for one filter: the array for all filters of a piece
         self._count = 0
 
@@ -78,7 +77,7 @@ class _Tiling:
         for piece in pieces:
             inner = Side(s.var, piece, not outer.in_lanes, width)
             rows, lanes = (inner, outer) if outer.in_lanes else (outer, inner)
-            tile = RegisterTile(rows, lanes, outer.in_lanes, self._compute, self._arrays)
+            tile = RegisterTile(rows, lanes, outer.in_lanes, self._arrays)
             straight = any(isinstance(statement, Bind) for statement in s.body)
             result += piece.around(tile.vector_by_vector(s.body) if straight else tile.statements(s.body))
         return tuple(result)

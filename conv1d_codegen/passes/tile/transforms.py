@@ -12,15 +12,13 @@ from dataclasses import replace
 
 from ...ir import Axis, Block, For, Kernel, Statement, lanes
 from ...ir.rewrite import map_statements, substitute
-from ...schedule.registers import fitting_width
+from ...schedule.plan import Plan
 from ...symbolic.index import var
-from ..context import Context
 from . import cut
 
 
-def run(kernel: Kernel, context: Context) -> Kernel:
-    width = fitting_width(context.problem.group_channels, context.target.lanes(kernel.compute))
-    return kernel.with_body(_block(kernel.body, width))
+def run(kernel: Kernel, plan: Plan) -> Kernel:
+    return kernel.with_body(_block(kernel.body, plan.input_width or plan.width))
 
 
 def _block(body: Block, width: int) -> Block:
