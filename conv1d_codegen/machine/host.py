@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @cache
 def host() -> Target:
-    """The row of the table that fits this machine, of those the one with the longest vectors, with its own triple, CPU
-    and features.
+    """The row of the table that fits this machine, of those the one with the longest vectors, then the one that asks for
+    most, with the machine's own triple, CPU and features.
     """
     machine = _machine()
-    for row in sorted(TARGETS.values(), key=lambda row: row.vector_bytes, reverse=True):
+    for row in sorted(TARGETS.values(), key=lambda row: (row.vector_bytes, row.fma, len(row.required)), reverse=True):
         if runs_here(row):
             return replace(row, triple=machine.triple, cpu=machine.cpu, features=machine.flat_features)
     raise CompileError(

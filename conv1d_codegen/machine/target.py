@@ -19,7 +19,10 @@ PAGE = 4096  # bytes of a page, and of one way of most L1 caches
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One machine: LLVM's names for it, and the facts that the plan and the emitter need."""
+    """One machine: LLVM's names for it, and the facts that the plan and the emitter need.
+
+    `features` names all that `cpu` has beyond the baseline of its architecture, each with a `+`, as LLVM may use them.
+    """
 
     name: str
     triple: str
@@ -27,10 +30,8 @@ class Target:
     features: str
     vector_bytes: int
     registers: int
-    fma: bool
     masked: bool  # has masked loads and stores of vectors
     masked_stores: bool  # ... that are as fast as plain ones
-    half: bool  # converts float16 in hardware
     l1_bytes: int
     l2_bytes: int
 
@@ -38,6 +39,16 @@ class Target:
     def required(self) -> frozenset[str]:
         """The processor's features that code for this target needs, by LLVM's names."""
         return frozenset(feature[1:] for feature in self.features.split(",") if feature.startswith("+"))
+
+    @property
+    def fma(self) -> bool:
+        """Whether an instruction multiplies and adds, with one rounding."""
+        return not self.required.isdisjoint(("fma", "neon"))
+
+    @property
+    def half(self) -> bool:
+        """Whether an instruction converts float16."""
+        return not self.required.isdisjoint(("f16c", "neon"))
 
     def lanes(self, compute: str) -> int:
         """Numbers of the compute type in one vector."""
@@ -48,14 +59,59 @@ class Target:
 
 
 _X86, _ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
-_AVX512 = "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx2,+fma,+f16c"
+_V3 = "+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+popcnt,+sse4.2"  # x86-64-v3 of the psABI
+_V4 = f"{_V3},+avx512bw,+avx512cd,+avx512dq,+avx512f,+avx512vl"  # x86-64-v4
 
 TARGETS = {
     target.name: target
     for target in (
-        Target("sse2", _X86, "x86-64", "+sse2", 16, 16, False, False, False, False, 32 << 10, 256 << 10),
-        Target("avx2", _X86, "x86-64-v3", "+avx2,+fma,+f16c", 32, 16, True, True, False, True, 32 << 10, 512 << 10),
-        Target("avx512", _X86, "x86-64-v4", _AVX512, 64, 32, True, True, True, True, 48 << 10, 1 << 20),
-        Target("neon", _ARM, "generic", "+neon", 16, 32, True, False, False, True, 64 << 10, 512 << 10),
+        Target(
+            name="sse2",
+            triple=_X86,
+            cpu="x86-64",
+            features="+sse2",
+            vector_bytes=16,
+            registers=16,
+            masked=False,
+            masked_stores=False,
+            l1_bytes=32 << 10,
+            l2_bytes=256 << 10,
+        ),
+        Target(
+            name="avx2",
+            triple=_X86,
+            cpu="x86-64-v3",
+            features=_V3,
+            vector_bytes=32,
+            registers=16,
+            masked=True,
+            masked_stores=False,
+            l1_bytes=32 << 10,
+            l2_bytes=512 << 10,
+        ),
+        Target(
+            name="avx512",
+            triple=_X86,
+            cpu="x86-64-v4",
+            features=_V4,
+            vector_bytes=64,
+            registers=32,
+            masked=True,
+            masked_stores=True,
+            l1_bytes=48 << 10,
+            l2_bytes=1 << 20,
+        ),
+        Target(
+            name="neon",
+            triple=_ARM,
+            cpu="generic",
+            features="+neon",
+            vector_bytes=16,
+            registers=32,
+            masked=False,
+            masked_stores=False,
+            l1_bytes=64 << 10,
+            l2_bytes=512 << 10,
+        ),
     )
 }

@@ -79,7 +79,7 @@ class _Form(NamedTuple):
 
 
 _FORMS = {
-    "str": _Form("[a-z_]+", str),
+    "str": _Form("[a-z][a-z0-9_]*", str),
     "int": _Form(r"\d{1,5}", int),
     "bool": _Form("{name}", bool),
     "tuple[int, ...]": _Form(r"\d{1,5}(?:,\d{1,5})*", lambda text: tuple(map(int, text.split(",")))),

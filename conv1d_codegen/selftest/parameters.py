@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..machine.host import resolve, runs_here
 from ..machine.target import TARGETS
+from ..schedule.plan import ALGORITHMS
 from .case import AFTERWARDS, INPUTS
 
 #: Element-wise activations, each with its defaults, and some with parameters: those that are exact in binary.
@@ -74,7 +75,7 @@ def parameters(targets: Sequence[str]) -> dict[str, tuple[str, ...]]:
         "padding": ("valid", "same", "causal", "explicit", "one side", "wider than the kernel"),
         "dtype": tuple(dtype for dtype in _DTYPES if has_bfloat16 or "bf" not in dtype),
         "target": tuple(targets),
-        "algorithm": ("auto", "direct", "depthwise", "cook_toom", "generic"),
+        "algorithm": ("auto", *ALGORITHMS),
         "accuracy": ("standard", "strict", "fast"),
         "threads": ("1", "2", "3"),
         "taps": ("1", "2", "3", "few", "many", "a chunk", "long"),
