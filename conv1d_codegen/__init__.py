@@ -9,6 +9,7 @@ from .errors import CompileError, UnprovedWarning
 from .layers import activations, constraints, initializers, regularizers
 from .layers.conv1d import Conv1D, Convolution1D
 from .moved import find_moved_modules
+from .network import Input, Network, Sequential
 from .options import CompileOptions
 from .problem import Activation, Problem
 from .runtime.threads import get_num_threads, set_num_threads
@@ -24,8 +25,11 @@ __all__ = [
     "CompileOptions",
     "Conv1D",
     "Convolution1D",
+    "Input",
+    "Network",
     "Plan",
     "Problem",
+    "Sequential",
     "UnprovedWarning",
     "__version__",
     "activations",

@@ -24,7 +24,7 @@ FLOORS = (
         "emit",
         "runtime",
     ),
-    *("options", "compiler", "layers", "tuning", "selftest", "demo", "moved", "__init__", "__main__"),
+    *("options", "compiler", "layers", "tuning", "network", "selftest", "demo", "moved", "__init__", "__main__"),
 )
 
 

@@ -5,6 +5,7 @@ base.py               what it shares with Keras's `Layer`
 arguments.py          what its arguments may be
 execution.py          one call, from the input to the output
 arrays.py             what counts as an array
+symbolic.py           what stands for an array while a network is built
 weights.py            one set of weights, and the kernels that hold it
 dtype_policy.py       dtypes of weights, inputs and outputs
 activations.py, activation_layers.py, initializers.py, regularizers.py, constraints.py   Keras's objects by name

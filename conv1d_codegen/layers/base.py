@@ -28,7 +28,7 @@ Array = NDArray[Any]
 _counters: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
 
-def _automatic_name(class_name: str) -> str:
+def automatic_name(class_name: str) -> str:
     """conv1d, conv1d_1, conv1d_2, …: counted by class, for the life of the process."""
     stem = snake_case(class_name)
     number = next(_counters[stem])
@@ -66,7 +66,7 @@ class Layer:
         self._variable_dtype = numpy_dtype(self._policy.variable_dtype)
         self._compute_dtype = numpy_dtype(self._policy.compute_dtype)
         self.trainable = trainable
-        self._name: str = _automatic_name(type(self).__name__) if name is None else name
+        self._name: str = automatic_name(type(self).__name__) if name is None else name
         self._weights: Weights | None = None  # exchanged whole; None before the layer is built
         self._losses: list[Any] = []
         self._lock = ProcessLock()
@@ -130,13 +130,13 @@ class Layer:
 
     # Weights
 
-    def _values(self) -> Mapping[str, Array]:
+    def weight_values(self) -> Mapping[str, Array]:
         """The weights by name, all of one moment. Empty before the layer is built."""
         weights = self._weights
         return {} if weights is None else weights.values
 
     def _weight(self, name: str) -> Array:
-        values = self._values()
+        values = self.weight_values()
         if name not in values:
             raise AttributeError(f"You must build the layer before accessing `{name}`.")
         return values[name]
@@ -147,7 +147,7 @@ class Layer:
         """
         copies = {name: self._replacement(name, value, self._weight(name)) for name, value in values.items()}
         with self._lock.here:
-            self._weights = Weights({**self._values(), **copies})
+            self._weights = Weights({**self.weight_values(), **copies})
 
     def _replacement(self, name: str, value: ArrayLike, current: Array) -> Array:
         """A frozen copy of new values for a weight. Raises as `_assign` does."""
@@ -185,7 +185,7 @@ class Layer:
     @property
     def weights(self) -> list[Array]:
         """The weights, kernel first: read-only arrays. Empty before the layer is built."""
-        return list(self._values().values())
+        return list(self.weight_values().values())
 
     @property
     def trainable_weights(self) -> list[Array]:
@@ -201,13 +201,13 @@ class Layer:
 
     def get_weights(self) -> list[Array]:
         """Copies of the weights, the caller's own."""
-        return [weight.copy() for weight in self._values().values()]
+        return [weight.copy() for weight in self.weight_values().values()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Copies new values into the weights. Raises ValueError for another number of arrays, or other shapes; then
         none changes.
         """
-        copies = self._replacements(weights, self._values())
+        copies = self._replacements(weights, self.weight_values())
         if copies:
             with self._lock.here:
                 self._weights = Weights(copies)
@@ -232,7 +232,7 @@ class Layer:
         """What `add_loss` was given in the last call, then the activity loss of that call, then the weights'
         regularization losses.
         """
-        values = self._values() if self._trainable else {}
+        values = self.weight_values() if self._trainable else {}
         wanted = self._weight_regularizers() if values else {}
         return [
             *self._losses,

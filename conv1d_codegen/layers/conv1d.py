@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from .arrays import as_array, as_weights
 from .base import Layer
 from .dtype_policy import PROBLEM_DTYPES
 from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape, padded
+from .symbolic import Symbolic
 from .weights import Prepared, Weights
 
 if TYPE_CHECKING:
@@ -222,7 +223,13 @@ class Conv1D(Layer):
 
     # Calling
 
-    def __call__(self, inputs: Any, out: Array | None = None, *, training: bool | None = None) -> Array:
+    @overload
+    def __call__(self, inputs: Symbolic) -> Any: ...
+
+    @overload
+    def __call__(self, inputs: Any, out: Array | None = None, *, training: bool | None = None) -> Array: ...
+
+    def __call__(self, inputs: Any, out: Array | None = None, *, training: bool | None = None) -> Any:
         """The layer's output: `batch_shape + (T', filters)`, or `+ (filters, T')` in channels_first, of dtype
         `compute_dtype`.
 
@@ -232,10 +239,12 @@ class Conv1D(Layer):
             out: an array to write the result into: of its shape and dtype, C-contiguous, and apart from the inputs.
             training: taken and ignored, as a convolution is the same in training.
 
-        Builds the layer at the first call. Raises TypeError for inputs that aren't floats, ValueError for shapes that
-        don't fit.
+        Builds the layer at the first call. Called on a symbol (`network/symbols.py`), it gives one. Raises TypeError for
+        inputs that aren't floats, ValueError for shapes that don't fit.
         """
         if self._weights is None:
+            if isinstance(inputs, Symbolic):
+                return inputs.through(self)
             inputs = as_input(inputs, self._compute_dtype, self._autocast)
             with self._lock.here:
                 if not self.built:
@@ -256,6 +265,8 @@ class Conv1D(Layer):
         if problem is None or weights is None:
             raise self._unbuilt()
         if not is_ready(x, self._compute_dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
+            if isinstance(x, Symbolic):
+                return x.through(self)  # type: ignore[no-any-return]
             x = self._accepted(x)
         length = x.shape[-3 - self._channel_axis]
         kernel, packed, after, _ = weights.of_length.get(length) or self._prepare(weights, length)

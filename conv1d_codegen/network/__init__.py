@@ -1,0 +1,17 @@
+"""Whole networks: graphs of layers, built by hand or read from files.
+
+ops.py         what a node computes: shapes and weights
+reach.py       which steps of its input an output step reads
+graph.py       nodes, inputs and outputs, frozen
+reference.py   what each operation means, in NumPy
+symbols.py     building a graph by calling layers
+layers.py      Keras's layers beside Conv1D
+simplify.py    passes over graphs
+program.py     a graph, ready to run
+network.py     what a user holds
+"""
+
+from .network import Network, Sequential
+from .symbols import Input
+
+__all__ = ["Input", "Network", "Sequential"]

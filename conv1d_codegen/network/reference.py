@@ -1,0 +1,174 @@
+"""What each operation of a network means, in NumPy: plain, slow, and in whatever dtype the arrays have.
+
+It shares no code with the passes over graphs nor with the compiler, but for the functions of activations.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..problem import padding as pad
+from ..reference import activations
+from ..reference.convolution import conv1d
+from . import ops
+from .graph import Graph, Weights
+
+Array = NDArray[Any]
+
+
+def run(graph: Graph, weights: Weights, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Every tensor of a network by name, for inputs `(batch, steps, channels)` by name, all of one dtype. Raises
+    ValueError where lengths do not fit each other, or where an operation has no output.
+    """
+    tensors = dict(inputs)
+    for node in graph.nodes:
+        read = [tensors[name] for name in node.inputs]
+        shapes = [graph.shapes[name] for name in node.inputs]
+        own = {name: weights[given] for name, given in zip(node.op.weights(*shapes), node.weights, strict=True)}
+        tensors[node.name] = compute(node.op, read, own)
+    return tensors
+
+
+def compute(op: ops.Op, inputs: list[Array], weights: Mapping[str, Array]) -> Array:
+    """The output of one operation."""
+    return _MEANING[type(op)](op, *inputs, **weights)
+
+
+def _conv(op: ops.Conv, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    if x.ndim == 2:
+        return _conv(op, x[:, None], kernel, bias)[:, 0]
+    _check_steps(op, x, op.problem.output_length(x.shape[1]))
+    return conv1d(x, kernel, bias, op.problem, float64=x.dtype == np.float64)
+
+
+def _check_steps(op: ops.Op, x: Array, steps: int) -> None:
+    if steps < 0 or (steps == 0 and x.shape[1] != 0):
+        raise ValueError(f"{op} makes no output of {x.shape[1]} steps.")
+
+
+def _activated(activation: Any, x: Array) -> Array:
+    function = activations.NAMES[activation.name]
+    result: Array = functools.partial(function, **dict(activation.parameters))(x)
+    return result
+
+
+def _scaled(x: Array, gamma: Array | None, beta: Array | None) -> Array:
+    x = x if gamma is None else x * gamma
+    return x if beta is None else x + beta
+
+
+def _batch_norm(
+    op: ops.BatchNorm, x: Array, mean: Array, variance: Array, gamma: Array | None = None, beta: Array | None = None
+) -> Array:
+    return _scaled((x - mean) / np.sqrt(variance + np.asarray(op.epsilon, x.dtype)), gamma, beta)
+
+
+def _layer_norm(op: ops.LayerNorm, x: Array, gamma: Array | None = None, beta: Array | None = None) -> Array:
+    return _scaled(_normal(x, -1, op.epsilon), gamma, beta)
+
+
+def _group_norm(op: ops.GroupNorm, x: Array, gamma: Array | None = None, beta: Array | None = None) -> Array:
+    grouped = x.reshape(len(x), -1, op.groups, x.shape[-1] // op.groups)
+    return _scaled(_normal(grouped, (1, 3), op.epsilon).reshape(x.shape), gamma, beta)
+
+
+def _normal(x: Array, axes: int | tuple[int, ...], epsilon: float) -> Array:
+    centred = x - x.mean(axes, keepdims=True)
+    result: Array = centred / np.sqrt((centred * centred).mean(axes, keepdims=True) + np.asarray(epsilon, x.dtype))
+    return result
+
+
+def _rms_norm(op: ops.RmsNorm, x: Array, gamma: Array) -> Array:
+    result: Array = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.asarray(op.epsilon, x.dtype)) * gamma
+    return result
+
+
+def _softmax(op: ops.Softmax, x: Array) -> Array:
+    moved = x - x.max(-1, keepdims=True)
+    total = np.exp(moved).sum(-1, keepdims=True)
+    result: Array = moved - np.log(total) if op.log else np.exp(moved) / total
+    return result
+
+
+def _glu(op: ops.Glu, x: Array) -> Array:
+    half = x.shape[-1] // 2
+    result: Array = x[..., :half] * activations.sigmoid(x[..., half:])
+    return result
+
+
+_COMBINED: dict[str, Callable[[Array, Array], Array]] = {
+    "add": np.add,
+    "average": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+}
+
+
+def _combine(op: ops.Combine, *inputs: Array) -> Array:
+    rank = max(x.ndim for x in inputs)
+    made = functools.reduce(_COMBINED[op.kind], (x[:, None] if x.ndim < rank else x for x in inputs))
+    return made / np.asarray(len(inputs), made.dtype) if op.kind == "average" else made
+
+
+def _pad(op: ops.Pad, x: Array) -> Array:
+    mode: Any = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[op.mode]
+    if op.mode in ("reflect", "circular"):
+        most = x.shape[1] - (op.mode == "reflect")
+        if max(op.left, op.right) > most:
+            raise ValueError(f"{op} takes {max(op.left, op.right)} steps from an input that has {most} for it.")
+    return np.pad(x, ((0, 0), (op.left, op.right), (0, 0)), mode)
+
+
+def _crop(op: ops.Crop, x: Array) -> Array:
+    if op.left + op.right > x.shape[1]:
+        raise ValueError(f"{op} takes {op.left + op.right} steps from an input of {x.shape[1]}.")
+    return x[:, op.left : x.shape[1] - op.right]
+
+
+def _pool(op: ops.Pool, x: Array) -> Array:
+    problem_steps = pad.output_length(x.shape[1], op.size, op.stride, 1, op.padding)
+    _check_steps(op, x, problem_steps)
+    left = pad.left_padding(x.shape[1], op.size, op.stride, 1, op.padding)
+    right = op.padding[1] if isinstance(op.padding, tuple) else 0
+    made = np.empty((len(x), problem_steps, x.shape[2]), x.dtype)
+    for t in range(problem_steps):
+        first = t * op.stride - left
+        taken = x[:, max(first, 0) : first + op.size]
+        counted = min(first + op.size, x.shape[1] + right) - first if op.count_padding else taken.shape[1]
+        made[:, t] = taken.max(1) if op.kind == "max" else taken.sum(1) / np.asarray(counted, x.dtype)
+    return made
+
+
+def _global_pool(op: ops.GlobalPool, x: Array) -> Array:
+    if x.shape[1] == 0:
+        raise ValueError(f"{op} makes no output of 0 steps.")
+    made: Array = x.max(1, keepdims=op.keep) if op.kind == "max" else x.mean(1, keepdims=op.keep)
+    return made
+
+
+_MEANING: dict[type, Callable[..., Array]] = {
+    ops.Conv: _conv,
+    ops.Activate: lambda op, x: _activated(op.activation, x),
+    ops.PRelu: lambda op, x, alpha: np.where(x > 0, x, alpha * x),
+    ops.Softmax: _softmax,
+    ops.Glu: _glu,
+    ops.BatchNorm: _batch_norm,
+    ops.LayerNorm: _layer_norm,
+    ops.GroupNorm: _group_norm,
+    ops.RmsNorm: _rms_norm,
+    ops.Combine: _combine,
+    ops.Concat: lambda op, *inputs: np.concatenate(inputs, -1),
+    ops.Pad: _pad,
+    ops.Crop: _crop,
+    ops.Pool: _pool,
+    ops.GlobalPool: _global_pool,
+    ops.Repeat: lambda op, x: np.repeat(x, op.times, 1),
+    ops.Reshape: lambda op, x: x.reshape(len(x), *(() if op.steps is None else (op.steps,)), op.channels),
+}

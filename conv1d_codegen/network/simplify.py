@@ -1,0 +1,136 @@
+"""Passes over graphs: each makes a network into one that computes the same with less.
+
+    drop_unused        nodes that no output needs
+    fold_norms         a batch norm after a convolution goes into its weights
+    fuse_activations   an activation after a convolution becomes part of it
+    fuse_paddings      zeros around the input of a convolution become its padding
+
+Each looks at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
+a norm stands between a convolution and its activation.
+
+A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..number_types import TYPES
+from ..problem import Activation
+from .graph import Graph, Node, Weights
+from .ops import Activate, BatchNorm, Conv, Pad
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two nodes, of which the second reads what the first makes, and nothing else does."""
+
+    first: Node
+    second: Node
+
+
+#: What a pair becomes: one node, named as the second, and the weights that it adds; None where it stays.
+Merge = Callable[[Pair, Graph, Weights], "tuple[Node, Weights] | None"]
+
+
+def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """The network without nodes that no output needs."""
+    needed = set(graph.outputs)
+    kept = []
+    for node in reversed(graph.nodes):
+        if node.name in needed:
+            kept.append(node)
+            needed.update(node.inputs)
+    return _with_nodes(graph, weights, kept[::-1])
+
+
+def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """y = (w·x + b − mean)·s + beta, with s = gamma ÷ √(variance + epsilon), is (w·s)·x + (b − mean)·s + beta."""
+
+    def folded(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
+        conv, norm = pair.first.op, pair.second.op
+        if not isinstance(conv, Conv) or not isinstance(norm, BatchNorm) or conv.problem.activation != Activation():
+            return None
+        if graph.dtype != TYPES[graph.dtype].compute:
+            return None  # the product would be rounded to float16 or bfloat16 once more
+        shape = graph.shapes[pair.first.name]
+        own = {
+            name: weights[w].astype(np.float64)
+            for name, w in zip(norm.weights(shape), pair.second.weights, strict=True)
+        }
+        kernel, *bias = (weights[w].astype(np.float64) for w in pair.first.weights)
+        scale = own.get("gamma", np.ones(shape.channels)) / np.sqrt(own["variance"] + norm.epsilon)
+        offset = ((bias[0] if bias else 0.0) - own["mean"]) * scale + own.get("beta", 0.0)
+        names = (f"{pair.second.name}/folded_kernel", f"{pair.second.name}/folded_bias")
+        node = Node(pair.second.name, Conv(conv.problem.with_(use_bias=True)), pair.first.inputs, names)
+        return node, dict(zip(names, (kernel * scale, offset), strict=True))
+
+    return _merged(graph, weights, folded)
+
+
+def fuse_activations(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """act(conv(x)) is one kernel."""
+
+    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
+        conv, then = pair.first.op, pair.second.op
+        if not isinstance(conv, Conv) or not isinstance(then, Activate) or conv.problem.activation != Activation():
+            return None
+        op = Conv(conv.problem.with_(activation=then.activation))
+        return replace(pair.first, name=pair.second.name, op=op), {}
+
+    return _merged(graph, weights, fused)
+
+
+def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """conv(zeros, x, zeros), with no padding or explicit padding of its own, has that padding too."""
+
+    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
+        around, conv = pair.first.op, pair.second.op
+        if not isinstance(around, Pad) or around.mode != "zeros" or not isinstance(conv, Conv):
+            return None
+        own = conv.problem.padding
+        if own == "valid":
+            own = (0, 0)
+        elif own == "causal":
+            own = (conv.problem.left_padding(0), 0)
+        if isinstance(own, str) or (conv.problem.padding == "causal" and conv.problem.stride > 1):
+            return None  # `same` depends on the length that it sees, and strided `causal` rounds it up
+        padding = (around.left + own[0], around.right + own[1])
+        return replace(pair.second, op=Conv(conv.problem.with_(padding=padding)), inputs=pair.first.inputs), {}
+
+    return _merged(graph, weights, fused)
+
+
+PASSES = (drop_unused, fold_norms, fuse_activations, fuse_paddings)
+
+
+def simplified(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """The network after all passes."""
+    for run in PASSES:
+        graph, weights = run(graph, weights)
+    return graph, weights
+
+
+def _merged(graph: Graph, weights: Weights, merge: Merge) -> tuple[Graph, Weights]:
+    """The network with each pair that `merge` takes as one node."""
+    made: dict[str, Node] = {}
+    added = dict(weights)
+    for node in graph.nodes:
+        first = made.get(node.inputs[0]) if len(node.inputs) == 1 else None
+        alone = first is not None and len(graph.readers(node.inputs[0])) == 1 and first.name not in graph.outputs
+        result = merge(Pair(first, node), graph, added) if first is not None and alone else None
+        if first is not None and result is not None:
+            del made[first.name]
+            node, new = result
+            added.update(new)
+        made[node.name] = node
+    return _with_nodes(graph, added, list(made.values()))
+
+
+def _with_nodes(graph: Graph, weights: Weights, nodes: list[Node]) -> tuple[Graph, Weights]:
+    graph = replace(graph, nodes=tuple(nodes))
+    return graph, {name: weights[name] for name in graph.weight_shapes()}
