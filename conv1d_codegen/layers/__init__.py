@@ -8,7 +8,8 @@ arrays.py             what counts as an array
 symbolic.py           what stands for an array while a network is built
 weights.py            one set of weights, and the kernels that hold it
 dtype_policy.py       dtypes of weights, inputs and outputs
-activations.py, activation_layers.py, initializers.py, regularizers.py, constraints.py   Keras's objects by name
+activations.py, activation_layers.py, initializers.py, initializer.py, random_initializers.py, regularizers.py,
+                      constraints.py   Keras's objects by name
 registry.py           names and configs of all of them
 legacy_config.py      configs that earlier versions of Keras wrote
 stft_windows.py       window functions of an initializer
