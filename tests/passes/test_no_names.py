@@ -3,6 +3,7 @@ algorithm is compared.
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ FILES = sorted(Path(conv1d_codegen.passes.__file__).parent.glob("*.py"))
 NAMES = ("var", "name", "algorithm", "note")
 
 
-def named(node):
+def named(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in NAMES
 
 
-def decisions(tree):
+def decisions(tree: ast.AST) -> Iterator[int]:
     """Where the code compares a name, matches one, or asks how one begins or ends."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
@@ -43,11 +44,11 @@ def decisions(tree):
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-def test_no_name_decides(path):
+def test_no_name_decides(path: Path) -> None:
     assert not list(decisions(ast.parse(path.read_text(encoding="utf-8")))), path
 
 
-def test_it_would_be_noticed():
+def test_it_would_be_noticed() -> None:
     wrong = (
         's.var == "t"',
         's.var in ("t", "f")',
