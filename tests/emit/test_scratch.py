@@ -7,7 +7,9 @@ import os
 import re
 import struct
 import threading
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,28 +31,36 @@ from support.helpers import (
 from support.kernel_helpers import call
 from support.teams import RUNTIMES, run_of, use
 from support.toom_helpers import toom_plan
+from support.type_helpers import Array, the
 
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit import scratch as layout
 from conv1d_codegen.emit.scratch import scratch_bytes
-from conv1d_codegen.ir import Alloc, Kernel, buffer, load, loop, store
+from conv1d_codegen.ir import Alloc, For, Kernel, Statement, buffer, load, loop, store
 from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.jit import Code
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import workspace as scratch
+from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
+from conv1d_codegen.runtime.work import Work
 from conv1d_codegen.selftest.guards import guarded
 from conv1d_codegen.symbolic.index import var
 from conv1d_codegen.verify import verify
 
 LARGE = "c512_f512_k2_s2_valid_linear_f32"  # streamed weights: 126 KiB of totals
 SMALL = "c8_f8_k3_same_linear_f32"
+#: A hand-written kernel as a function, and the code that it is of.
+MachineCode = tuple[Callable[[bytes], None], Code]
+#: A kernel with large scratch, its packed weights, inputs and the right output.
+Large = tuple[CompiledKernel, PackedWeights, Array, Array]
 ROW = 5001  # numbers of a hand-written kernel's arrays: not whole cache lines
 
 
-def hand_written(name="rows"):
+def hand_written(name: str = "rows") -> Kernel:
     """y[n] is x[n] backwards, plus 1000 n, plus x[n]: through two large arrays at a time, one small one, and one in an
     inner block.
     """
@@ -59,7 +69,7 @@ def hand_written(name="rows"):
     few = buffer("few", "f32", (4,), "scratch")
     n, i = var("n"), var("i")
 
-    def every(*body):
+    def every(*body: Statement) -> For:
         return loop("i", 0, ROW, body)
 
     through = loop(
@@ -94,19 +104,26 @@ def hand_written(name="rows"):
     return kernel
 
 
-def rows(count):
+def rows(count: int) -> tuple[Array, Array]:
     x = np.random.default_rng(0).integers(-50, 50, (count, ROW)).astype(np.float32)
     return x, x[:, ::-1] + x[:, :1] + x
 
 
 @pytest.fixture(scope="module")
-def machine_code():
+def machine_code() -> MachineCode:
     kernel, target = hand_written(), resolve(None)
     code = jit.load(emit(kernel, target, "title", "plan"), kernel.name, target)
     return ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address), code
 
 
-def run_rows(machine_code, x, y, address, shares=1, counter=None):
+def run_rows(
+    machine_code: MachineCode,
+    x: Array,
+    y: Array,
+    address: int,
+    shares: int = 1,
+    counter: ctypes.Array[ctypes.c_int64] | None = None,
+) -> None:
     function, _ = machine_code
     at = 0 if counter is None else ctypes.addressof(counter)
     function(struct.pack("PPqqPqP", x.ctypes.data, y.ctypes.data, len(x), len(x), address, shares, at))
@@ -115,7 +132,7 @@ def run_rows(machine_code, x, y, address, shares=1, counter=None):
 # --- where arrays lie -------------------------------------------------------------------------------------------------
 
 
-def test_arrays_follow_each_other_and_what_ends_makes_room():
+def test_arrays_follow_each_other_and_what_ends_makes_room() -> None:
     line = -(-ROW * 4 // 64) * 64
     kernel = hand_written()
     assert scratch_bytes(kernel) == 3 * line
@@ -127,7 +144,7 @@ def test_arrays_follow_each_other_and_what_ends_makes_room():
 
 
 @pytest.mark.parametrize("text", [LARGE, "c300_f8_k3_same_relu_f32", "c256_f256_k3_same_linear_f32", SMALL])
-def test_no_large_array_is_on_the_stack(text):
+def test_no_large_array_is_on_the_stack(text: str) -> None:
     compilation = compiled(Problem.parse(text), "avx2")
     sizes = [
         int(n) * (8 if t == "double" else 4)
@@ -140,7 +157,7 @@ def test_no_large_array_is_on_the_stack(text):
 # --- what machine code does with it -----------------------------------------------------------------------------------
 
 
-def test_the_hand_written_kernel(machine_code):
+def test_the_hand_written_kernel(machine_code: MachineCode) -> None:
     x, wanted = rows(3)
     y = np.full_like(x, np.nan)
     interpret(hand_written(), {"x": x, "y": y}, {"N": 3})
@@ -151,7 +168,7 @@ def test_the_hand_written_kernel(machine_code):
     np.testing.assert_array_equal(y, wanted)
 
 
-def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code):
+def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code: MachineCode) -> None:
     x, wanted = rows(3)
     size = scratch_bytes(hand_written())
     room = aligned_zeros((4 * size,), np.dtype(np.uint8))
@@ -166,7 +183,7 @@ def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code):
         assert [bool((part != 0xA5).any()) for part in slices] == [number == place for number in range(4)]
 
 
-def test_a_team_at_work_at_the_same_time(machine_code):
+def test_a_team_at_work_at_the_same_time(machine_code: MachineCode) -> None:
     x, wanted = rows(64)
     room = aligned_zeros((4 * scratch_bytes(hand_written()),), np.dtype(np.uint8))
     for _ in range(10):
@@ -186,7 +203,7 @@ def test_a_team_at_work_at_the_same_time(machine_code):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def all_provided(monkeypatch, problem, target):
+def all_provided(monkeypatch: pytest.MonkeyPatch, problem: Problem, target: str) -> CompiledKernel:
     """A compilation, kept nowhere, for which every scratch array counts as large."""
     found = compiled(problem, target)
     own = Compilation(problem, Program(problem, found.plan, found.target))
@@ -198,7 +215,7 @@ def all_provided(monkeypatch, problem, target):
 
 
 @pytest.mark.parametrize("text", PROBLEMS[2::5])
-def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch, text):
+def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     problem = Problem.parse(text)
     use(monkeypatch, run_of("pool"))
     for target in (target for target in RUNNABLE if supports(target, problem)):
@@ -213,7 +230,7 @@ def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch, text):
 
 
 @pytest.fixture(scope="module")
-def large():
+def large() -> Large:
     """A kernel with large scratch, its packed weights, inputs and the right output."""
     problem = Problem.parse(LARGE)
     kernel = compiled(problem).kernel
@@ -223,7 +240,7 @@ def large():
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_team(monkeypatch, large, runtime):
+def test_a_team(monkeypatch: pytest.MonkeyPatch, large: Large, runtime: str) -> None:
     kernel, packed, x, right = large
     use(monkeypatch, run_of(runtime))
     for threads in (1, 2, 3, 2):
@@ -232,12 +249,12 @@ def test_a_team(monkeypatch, large, runtime):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_python_threads(monkeypatch, large, runtime):
+def test_many_python_threads(monkeypatch: pytest.MonkeyPatch, large: Large, runtime: str) -> None:
     kernel, packed, x, right = large
     use(monkeypatch, run_of(runtime))
     wrong, everyone = [], threading.Barrier(4)
 
-    def work(seed):
+    def work(seed: int) -> None:
         everyone.wait()
         for number in range(8):
             if not np.array_equal(call(kernel, packed, x, 1 + (number + seed) % 2), right):
@@ -247,16 +264,18 @@ def test_many_python_threads(monkeypatch, large, runtime):
     assert not wrong
 
 
-def slots_of(monkeypatch, kernel, *arguments):
+def slots_of(monkeypatch: pytest.MonkeyPatch, kernel: CompiledKernel, *arguments: Any) -> tuple[int, ...]:
     """The block of a call that does nothing."""
-    blocks = []
+    blocks: list[bytes] = []
     with monkeypatch.context() as patch:
         patch.setattr(kernel, "_function", blocks.append)
         call(kernel, *arguments)
     return struct.unpack(f"{len(blocks[0]) // 8}q", blocks[0])
 
 
-def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wanted(monkeypatch, large):
+def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wanted(
+    monkeypatch: pytest.MonkeyPatch, large: Large
+) -> None:
     kernel, packed, x, _ = large
     scratch.give_back(scratch.take(3 * kernel._scratch_bytes))
     addresses = [slots_of(monkeypatch, kernel, packed, x[:batch])[-3] for batch in (4, 1, 4)]
@@ -269,23 +288,32 @@ def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wan
     assert slots_of(monkeypatch, small, small.pack(w, b), x)[-3:] == (0, 1, 0)
 
 
-def test_a_team_has_a_slice_for_each(monkeypatch, large):
+def test_a_team_has_a_slice_for_each(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
     kernel, packed, x, _ = large
-    asked = []
-    take = scratch.take
-    monkeypatch.setattr(scratch, "take", lambda size: asked.append(size) or take(size))
+    asked, take = [], scratch.take
+
+    def noted(size: int) -> scratch.Room:
+        asked.append(size)
+        return take(size)
+
+    monkeypatch.setattr(scratch, "take", noted)
     use(monkeypatch, lambda work, count: work())
     for threads in (1, 2, 3):
         call(kernel, packed, x, threads)
     assert asked == [kernel._scratch_bytes * threads for threads in (1, 2, 3)]
 
 
-def test_a_call_within_a_call_has_a_buffer_of_its_own(monkeypatch, large):
+def room_of(work: Work) -> scratch.Room:
+    """The buffer that a team's work keeps."""
+    return the(scratch.Room, work.keep[-1])
+
+
+def test_a_call_within_a_call_has_a_buffer_of_its_own(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
     """As from a signal handler, while this thread waits for others that are at work."""
     kernel, packed, x, right = large
-    inner = []
+    inner: list[Work] = []
 
-    def run(work, count):
+    def run(work: Work, count: int) -> None:
         if not inner:
             inner.append(work)
             np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
@@ -295,15 +323,15 @@ def test_a_call_within_a_call_has_a_buffer_of_its_own(monkeypatch, large):
     use(monkeypatch, run)
     np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
     outer, within, _ = inner
-    assert outer.keep[-1].address != within.keep[-1].address
+    assert room_of(outer).address != room_of(within).address
 
 
-def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch, large):
+def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
     """Other threads may still be at work in it. They keep it alive."""
     kernel, packed, x, _ = large
     works = []
 
-    def run(work, count):
+    def run(work: Work, count: int) -> None:
         works.append(work)
         raise KeyboardInterrupt
 
@@ -311,19 +339,19 @@ def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch, lar
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             call(kernel, packed, x, 2)
-    assert len({work.keep[-1].address for work in works}) == 3
+    assert len({room_of(work).address for work in works}) == 3
 
 
 # --- the buffer -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def fresh(monkeypatch):
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scratch, "_own", scratch._Own())
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_buffer_grows_and_is_kept():
+def test_a_buffer_grows_and_is_kept() -> None:
     sizes = (64, 1 << 10, 64, 1 << 22, 1 << 12)
     found = []
     for size in sizes:
@@ -338,7 +366,7 @@ def test_a_buffer_grows_and_is_kept():
 
 
 @pytest.mark.usefixtures("fresh")
-def test_of_two_buffers_the_larger_one_is_kept():
+def test_of_two_buffers_the_larger_one_is_kept() -> None:
     for order in (1, -1):
         pair = [scratch.take(64), scratch.take(1 << 12)]
         assert pair[0].address != pair[1].address
@@ -348,7 +376,7 @@ def test_of_two_buffers_the_larger_one_is_kept():
 
 
 @pytest.mark.usefixtures("fresh")
-def test_each_thread_has_its_own():
+def test_each_thread_has_its_own() -> None:
     mine, others = scratch.take(64), []
     scratch.give_back(mine)
     other = threading.Thread(target=lambda: others.append(scratch.take(64)))
@@ -358,7 +386,7 @@ def test_each_thread_has_its_own():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_forked_child():
+def test_a_forked_child() -> None:
     code = f"""
 import os
 from support.helpers import *
@@ -390,12 +418,12 @@ GUARDED = (
 )
 
 
-def main(target):
+def main(target: str) -> None:
     """In the child: memory of exactly the size that is asked for lies against a page that nothing may touch."""
     layout._SMALL = 0
     side = "end"
 
-    def take(size):
+    def take(size: int) -> scratch.Room:
         array = guarded(np.full(size, 0xFF, np.uint8), side, 64)
         return scratch.Room(array, array.ctypes.data, size)
 
@@ -415,6 +443,6 @@ def main(target):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_kernels_stay_inside_their_scratch(target):
+def test_kernels_stay_inside_their_scratch(target: str) -> None:
     code, out, err = python("import test_scratch as t, sys; t.main(sys.argv[1])", target, timeout=300)
     assert (code, last_line(out)) == (0, "done"), f"exit {code} at {last_line(out)}\n{err[-2000:]}"

@@ -10,11 +10,14 @@ import ctypes
 import gc
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import compiled, exact_data, expected, python
 from support.memory import executable, taken
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.compiler import Compilation, Program
@@ -25,13 +28,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 PROBLEM = Problem.parse("c1_f2_k2_valid_linear_f32")
 
 
-def own():
+def own() -> Compilation:
     """A compilation that no cache holds."""
     found = compiled(PROBLEM)
     return Compilation(PROBLEM, Program(PROBLEM, found.plan, found.target))
 
 
-def test_code_lives_as_long_as_any_owner():
+def test_code_lives_as_long_as_any_owner() -> None:
     compilation = own()
     kernel = compilation.kernel
     address = kernel._code.address
@@ -49,19 +52,19 @@ def test_code_lives_as_long_as_any_owner():
     assert not executable(address)
 
 
-def test_code_lives_while_another_thread_runs_it():
+def test_code_lives_while_another_thread_runs_it() -> None:
     kernel = own().kernel
     address = kernel._code.address
     x, w, b = exact_data(PROBLEM, 1, 9)
     y, packed = np.empty((1, 8, 2), np.float32), kernel.pack(w, b)
     inside, leave = threading.Event(), threading.Event()
 
-    def slow(block, function=kernel._function):
+    def slow(block: bytes, function: Callable[[bytes], None] = kernel._function) -> None:
         inside.set()
         leave.wait()
         function(block)
 
-    kernel._function = slow
+    kernel._function = slow  # type: ignore[assignment]
     thread = threading.Thread(target=kernel, args=(x, packed, y))
     thread.start()
     inside.wait()
@@ -97,7 +100,7 @@ print(round(after[0] - memory), after[1] - maps)
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33")
-def test_kernels_that_are_freed_leave_nothing_behind():
+def test_kernels_that_are_freed_leave_nothing_behind() -> None:
     """As many as four LLJITs link: with one for all of them, 1220 KiB stayed; 200 do now, which LLVM's passes leave."""
     code, out, err = python(LOAD, 128, timeout=200)
     assert code == 0, err
@@ -106,7 +109,7 @@ def test_kernels_that_are_freed_leave_nothing_behind():
     assert maps < 8, f"{maps} mappings more after 128 kernels"
 
 
-def configurations():
+def configurations() -> Iterator[tuple[dict[str, Any], Array]]:
     """Arguments of ever other layers, small ones, and inputs for them."""
     number = 0
     while True:
@@ -116,7 +119,7 @@ def configurations():
         number += 1
 
 
-def main(count):
+def main(count: int) -> None:
     """Each layer is called once and deleted. The caches may fill during the first half."""
     made = configurations()
     before = half = 0
