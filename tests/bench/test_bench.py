@@ -398,7 +398,7 @@ def test_a_peer_computes_what_we_do(name: str) -> None:
 
 
 def test_a_process_that_dies_is_reported_with_the_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(process.ProcessFailed, match="ended with code 1 at the start"):
         list(process.events(measure.Settings()))
 
