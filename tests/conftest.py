@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.tuning_helpers import forget
+from support.tuning_helpers import forget, forget_files
 from support.type_helpers import Golden
-
-from conv1d_codegen.schedule import tuned_plans
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -63,4 +61,4 @@ def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("CONV1D_CODEGEN_CACHE_DIR", raising=False)
     forget(monkeypatch)
     yield
-    tuned_plans._read.cache_clear()
+    forget_files()

@@ -23,6 +23,7 @@ from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, Plan, Problem, activations, constraints, initializers, regularizers
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.layers.activations import fusable
 from conv1d_codegen.problem import Activation, parse_case
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
@@ -122,7 +123,7 @@ def call(layer: Conv1D, rng: np.random.Generator) -> None:
     p = layer.problem
     kernel, *bias = layer.get_weights()
     x, kernel, *bias = (np.asarray(a, y.dtype).astype(np.float64) for a in (x, kernel, *bias))
-    if layer._fused is not None and np.isfinite(kernel).all():
+    if fusable(layer.activation) is not None and np.isfinite(kernel).all():
         right = expected(p, x, kernel, bias[0] if bias else None).astype(np.float64)
         scale = 1 + np.abs(right[np.isfinite(right)]).max(initial=0)
         if not np.allclose(y.astype(np.float64), right, rtol=0.02, atol=0.02 * scale, equal_nan=True):

@@ -163,7 +163,7 @@ def test_a_sequence_moved_by_whole_windows(text: str, toom: tuple[int, int]) -> 
 def several(text: str = "c64_f64_k3_same_linear_f32", batch: int = 3, length: int = 700) -> Callable[[int], bytes]:
     """A kernel with large scratch, and a function that calls it with a number of threads."""
     problem, _, kernel = prepared(text, (4, 3), width=16, rows=(6, 5, 1), windows=24)
-    assert kernel._scratch_bytes > layout._SMALL
+    assert kernel.scratch_bytes > layout._SMALL
     x, w, b = real_data(problem, batch, length)
     packed = kernel.pack(w, b)
     return lambda threads: bits(call(kernel, packed, x, threads))

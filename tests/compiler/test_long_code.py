@@ -39,7 +39,7 @@ def switched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_long_code_is_made_without_strength_reduction(switched: list[str]) -> None:
     made = program(LONG)
-    assert made.llvm.count("\n") > jit._LONG
+    assert made.llvm.count("\n") > jit.LONG
     made.dump("asm")
     assert switched == ["-disable-lsr=true", "-disable-lsr=false"]
 
@@ -50,12 +50,18 @@ def test_other_code_is_made_with_it(switched: list[str], text: str, algorithm: s
     assert switched == []
 
 
-def test_the_switch_is_put_back(switched: list[str]) -> None:
+def test_the_switch_is_put_back(switched: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     before = program(SHORT).dump("asm")
     program(LONG).dump("asm")
     assert program(SHORT).dump("asm") == before
-    with pytest.raises(ZeroDivisionError), jit._strength_reduction("\n" * (jit._LONG + 1)):
+
+    def fail(*_: object) -> None:
+        assert switched[-1] == "-disable-lsr=true"
         raise ZeroDivisionError
+
+    monkeypatch.setattr(llvm.TargetMachine, "emit_assembly", fail)
+    with pytest.raises(ZeroDivisionError):
+        program(LONG).dump("asm")
     assert switched[-1] == "-disable-lsr=false"
 
 

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from support.assembly import (
-    _COUNTING,
-    _WORK,
+    COUNTING,
     FMA,
+    WORK,
     accumulators,
     assert_clear_of_traps,
     blocks,
@@ -35,10 +35,10 @@ def test_the_inner_loop_is_nothing_but_the_work(text: str, target: str) -> None:
     assembly = compiled(Problem.parse(text), target).dump("asm")
     loop = inner_loop(assembly)
     listing = f"{text} {target}:\n" + "\n".join(loop)
-    extra = [line for line in loop if not re.fullmatch(f"{_WORK}|{_COUNTING}", line.split()[0])]
+    extra = [line for line in loop if not re.fullmatch(f"{WORK}|{COUNTING}", line.split()[0])]
     assert not extra, f"{extra} in {listing}"
     assert len(accumulators(loop)) >= 12, listing
-    counting = [line for line in loop if re.fullmatch(_COUNTING, line.split()[0])]
+    counting = [line for line in loop if re.fullmatch(COUNTING, line.split()[0])]
     work = [line for line in loop if FMA.search(f" {line} ")]
     assert len(counting) <= len(work) / 5, f"{len(counting)} instructions count for {len(work)} that work: {listing}"
 

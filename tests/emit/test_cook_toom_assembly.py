@@ -5,7 +5,7 @@ registers.
 import re
 
 import pytest
-from support.assembly import _COUNTING, _WORK, FMA, accumulators, assert_clear_of_traps, blocks, is_loop, on_stack
+from support.assembly import COUNTING, FMA, WORK, accumulators, assert_clear_of_traps, blocks, is_loop, on_stack
 from support.helpers import compiled, supports
 
 from conv1d_codegen.emit import scratch as layout
@@ -32,7 +32,7 @@ def test_products_of_windows_are_nothing_but_the_work(target: str) -> None:
     assert len(products) >= 2
     for block in products:
         assert len(accumulators(block)) == tile
-        extra = [line for line in block if not re.fullmatch(f"{_WORK}|{_COUNTING}", line.split()[0])]
+        extra = [line for line in block if not re.fullmatch(f"{WORK}|{COUNTING}", line.split()[0])]
         assert not extra + on_stack(assembly, block), "\n".join(block)
     body = (
         compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), target, "cook_toom", plan).program.scheduled.name
@@ -61,9 +61,7 @@ def test_transforms_are_one_instruction_a_step(text: str, target: str) -> None:
         listing = "\n".join(block)
         assert len(steps) == made + biases, listing
         extra = [
-            line
-            for line in block
-            if line not in steps and not re.fullmatch(rf"vmov[au]ps|{_COUNTING}", line.split()[0])
+            line for line in block if line not in steps and not re.fullmatch(rf"vmov[au]ps|{COUNTING}", line.split()[0])
         ]
         assert not extra + on_stack(assembly, block), listing
         found[results] += 1

@@ -210,7 +210,7 @@ def all_provided(monkeypatch: pytest.MonkeyPatch, problem: Problem, target: str)
     with monkeypatch.context() as patch:
         patch.setattr(layout, "_SMALL", 0)
         assert "alloca" not in own.dump("llvm")
-        assert own.kernel._scratch_bytes == scratch_bytes(own.program.scheduled)
+        assert own.kernel.scratch_bytes == scratch_bytes(own.program.scheduled)
     return own.kernel
 
 
@@ -234,7 +234,7 @@ def large() -> Large:
     """A kernel with large scratch, its packed weights, inputs and the right output."""
     problem = Problem.parse(LARGE)
     kernel = compiled(problem).kernel
-    assert kernel._scratch_bytes > layout._SMALL
+    assert kernel.scratch_bytes > layout._SMALL
     x, w, b = exact_data(problem, 4, 130)
     return kernel, kernel.pack(w, b), x, expected(problem, x, w, b)
 
@@ -277,7 +277,7 @@ def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wan
     monkeypatch: pytest.MonkeyPatch, large: Large
 ) -> None:
     kernel, packed, x, _ = large
-    scratch.give_back(scratch.take(3 * kernel._scratch_bytes))
+    scratch.give_back(scratch.take(3 * kernel.scratch_bytes))
     addresses = [slots_of(monkeypatch, kernel, packed, x[:batch])[-3] for batch in (4, 1, 4)]
     assert len(set(addresses)) == 1
     assert addresses[0] % 64 == 0
@@ -300,7 +300,7 @@ def test_a_team_has_a_slice_for_each(monkeypatch: pytest.MonkeyPatch, large: Lar
     use(monkeypatch, lambda work, count: work())
     for threads in (1, 2, 3):
         call(kernel, packed, x, threads)
-    assert asked == [kernel._scratch_bytes * threads for threads in (1, 2, 3)]
+    assert asked == [kernel.scratch_bytes * threads for threads in (1, 2, 3)]
 
 
 def room_of(work: Work) -> scratch.Room:
@@ -431,7 +431,7 @@ def main(target: str) -> None:
     for text, algorithm, plan in GUARDED:
         problem = Problem.parse(text)
         kernel = compiled(problem, target, algorithm, plan).kernel
-        assert kernel._scratch_bytes
+        assert kernel.scratch_bytes
         for side in ("end", "start"):
             for length in (3, 70, 301):
                 print(f"{problem}@2x{length} {target} {algorithm}, guarded at the {side}", flush=True)

@@ -10,6 +10,7 @@ import platform
 import struct
 import sys
 from itertools import count
+from pathlib import Path
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -18,7 +19,6 @@ from support.helpers import python
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.machine import executable_memory
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's ways to forbid it")
 _PROT_WRITE, _PROT_EXEC = 2, 4
@@ -121,15 +121,23 @@ def refused(monkeypatch: pytest.MonkeyPatch, number: int) -> str:
         ("Name:\tpython\nSeccomp:\t0\n", "1", "so no kernel can run: SELinux is enforcing: allow `execmem`"),
         ("Seccomp:\t0\n", "0\n", "so no kernel can run: what forbids it is not known: most often SELinux, systemd"),
         ("", "", "so no kernel can run: what forbids it is not known"),
+        (None, None, "so no kernel can run: what forbids it is not known"),
     ],
 )
-def test_what_forbids_it_is_named(monkeypatch: pytest.MonkeyPatch, status: str, enforce: str, text: str) -> None:
-    monkeypatch.setattr(
-        executable_memory, "_text", {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}.__getitem__
-    )
+def test_what_forbids_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, status: str | None, enforce: str | None, text: str
+) -> None:
+    files = {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}
+
+    def read_text(path: Path, **_: str) -> str:
+        content = files[str(path)]
+        if content is None:
+            raise FileNotFoundError(path)
+        return content
+
+    monkeypatch.setattr(Path, "read_text", read_text)
     assert text in refused(monkeypatch, errno.EACCES)
 
 
 def test_memory_that_is_short_is_not_called_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cannot allocate memory. Free memory, drop layers" in refused(monkeypatch, errno.ENOMEM)
-    assert executable_memory._text("/nowhere") == ""

@@ -54,19 +54,19 @@ def known(fault: str) -> bool:
 
 def run(ir: str, target: str, level: int | str, *arrays: Array) -> None:
     """Call `f` of an IR: after the one pass that kernels go through, or LLVM's own of a level."""
-    machine = jit._target_machine(resolve(target))
+    machine = jit.target_machine(resolve(target))
     with llvm.create_context() as context:
         module = llvm.parse_assembly(ir, context=context)
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
         module.verify()
         if level == "ours":
-            jit._optimise(module, machine)
+            jit.optimise(module, machine)
         elif level:
             builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
             builder.getModulePassManager().run(module, builder)
         image = machine.emit_object(module)
         module.close()
-    linker = llvm.create_lljit_compiler(jit._target_machine(resolve(target)), use_jit_link=True, suppress_errors=True)
+    linker = llvm.create_lljit_compiler(jit.target_machine(resolve(target)), use_jit_link=True, suppress_errors=True)
     tracker = llvm.JITLibraryBuilder().add_object_img(image).export_symbol("f").link(linker, "canary")
     ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(tracker["f"])(*[array.ctypes.data for array in arrays])
 
@@ -262,7 +262,7 @@ import ctypes
 import llvmlite.binding as llvm
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.host import resolve
-machine = jit._target_machine(resolve(None))
+machine = jit.target_machine(resolve(None))
 module = llvm.parse_assembly("define void @f() {\\n  ret void\\n}")
 module.triple = machine.triple
 print("begun", flush=True)

@@ -10,18 +10,20 @@ import ctypes
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import compiled, exact_data, expected, python
 from support.memory import executable, taken
+from support.teams import use
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.work import Work
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -36,8 +38,7 @@ def own() -> Compilation:
 
 def test_code_lives_as_long_as_any_owner() -> None:
     compilation = own()
-    kernel = compilation.kernel
-    address = kernel._code.address
+    kernel, address = compilation.kernel, compilation.program.code.address
     assert executable(address)
     x, w, b = exact_data(PROBLEM, 1, 9)
     packed = kernel.pack(w, b)
@@ -52,29 +53,29 @@ def test_code_lives_as_long_as_any_owner() -> None:
     assert not executable(address)
 
 
-def test_code_lives_while_another_thread_runs_it() -> None:
-    kernel = own().kernel
-    address = kernel._code.address
-    x, w, b = exact_data(PROBLEM, 1, 9)
-    y, packed = np.empty((1, 8, 2), np.float32), kernel.pack(w, b)
+def test_code_lives_while_another_thread_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilation = own()
+    kernel, address = compilation.kernel, compilation.program.code.address
+    x, w, b = exact_data(PROBLEM, 2, 9)
+    y, packed = np.empty((2, 8, 2), np.float32), kernel.pack(w, b)
     inside, leave = threading.Event(), threading.Event()
 
-    def slow(block: bytes, function: Callable[[bytes], None] = kernel._function) -> None:
+    def run_late(work: Work, count: int) -> None:
         inside.set()
         leave.wait()
-        function(block)
+        work()
 
-    kernel._function = slow  # type: ignore[assignment]
-    thread = threading.Thread(target=kernel, args=(x, packed, y))
+    use(monkeypatch, run_late)
+    thread = threading.Thread(target=kernel, args=(x, packed, y, 2))
     thread.start()
     inside.wait()
-    del kernel
+    del compilation, kernel
     gc.collect()
     assert executable(address)
     leave.set()
     thread.join()
     np.testing.assert_array_equal(y, expected(PROBLEM, x, w, b))
-    del thread, slow
+    del thread
     gc.collect()
     assert not executable(address)
 

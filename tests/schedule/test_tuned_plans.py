@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,17 @@ def _rewrite(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
     return defect
 
 
+def sealed(text: bytes) -> bytes:
+    """What a file holds: a digest, and the text."""
+    return sha256(text).hexdigest().encode() + b"\n" + text
+
+
 def _forged(**changes: Any) -> Callable[[Path], None]:
     """A file with a right digest and wrong content."""
 
     def change(content: bytes) -> bytes:
         record = json.loads(content.partition(b"\n")[2])
-        return tuned_plans._sealed(json.dumps({**record, **changes}).encode())
+        return sealed(json.dumps({**record, **changes}).encode())
 
     return _rewrite(change)
 
@@ -79,9 +85,9 @@ DEFECTS = {
     "one other digit": _rewrite(lambda content: content.replace(b"rows=5", b"rows=6")),
     "not text": _rewrite(lambda content: bytes(range(256))),
     "too large": _rewrite(lambda content: content + b" " * (1 << 20)),
-    "no record": _rewrite(lambda content: tuned_plans._sealed(b"[]")),
-    "nested": _rewrite(lambda content: tuned_plans._sealed(b"[" * 8000 + b"]" * 8000)),
-    "no JSON": _rewrite(lambda content: tuned_plans._sealed(b"{")),
+    "no record": _rewrite(lambda content: sealed(b"[]")),
+    "nested": _rewrite(lambda content: sealed(b"[" * 8000 + b"]" * 8000)),
+    "no JSON": _rewrite(lambda content: sealed(b"{")),
     "another problem": _forged(problem="c4_f8_k3_valid_relu_f32"),
     "another format": _forged(format=0),
     "no plan": _forged(plan=None),

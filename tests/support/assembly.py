@@ -60,10 +60,10 @@ def on_stack(assembly: str, block: list[str]) -> list[str]:
 
 
 #: Loads, broadcasts, fused multiply-adds; and what counts and moves on.
-_WORK = r"v(?:movups|movupd|movaps|movapd|broadcasts[sd]|fmadd\d+p[sd])"
+WORK = r"v(?:movups|movupd|movaps|movapd|broadcasts[sd]|fmadd\d+p[sd])"
 
 
-_COUNTING = r"(?:addq|subq|incq|decq|leaq|cmpq|testq|movq|shlq|imulq|j[a-z]+)"
+COUNTING = r"(?:addq|subq|incq|decq|leaq|cmpq|testq|movq|shlq|imulq|j[a-z]+)"
 
 
 def assert_clear_of_traps(ir: str, text: str) -> None:

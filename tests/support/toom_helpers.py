@@ -20,7 +20,7 @@ from conv1d_codegen.ir import Accumulate, Activate, Block, Const, Fma, Kernel, L
 from conv1d_codegen.ir.packing import Mixing, Packing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.reference.interpreter import _Machine
+from conv1d_codegen.reference.interpreter import Machine
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.algorithm import algorithm
@@ -71,7 +71,7 @@ def windows_of(problem: Problem, plan: Plan, length: int) -> Windows:
     return Windows(first, plan.outputs, between)
 
 
-class _Rational(_Machine):
+class _Rational(Machine):
     """The interpreter's machine, with Python's integers and fractions as numbers."""
 
     def __init__(self, sizes: dict[str, int]) -> None:

@@ -17,10 +17,15 @@ PROBLEM = Problem.parse("c4_f8_k3_same_relu_f32")
 WINNER = Plan("direct", "filters", 4, 2, (5, 1), 35, 2)
 
 
+def forget_files() -> None:
+    """Files of plans are read again."""
+    tuned_plans._read.cache_clear()
+
+
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """As in a new process."""
     monkeypatch.setattr(tuned_plans, "_found", {})
-    tuned_plans._read.cache_clear()
+    forget_files()
 
 
 def recall(
