@@ -121,9 +121,7 @@ def test_options_that_do_not_fit(problem: Problem, options: dict[str, Any], mess
         ("direct", "filters", 8, 1, (1,), 1, -1),
     ],
 )
-def test_plans_that_make_no_sense(
-    fields: tuple[Any, ...],
-) -> None:
+def test_plans_that_make_no_sense(fields: tuple[Any, ...]) -> None:
     with pytest.raises(CompileError, match=r"(?i)plan.*Received"):
         Plan(*fields)
 

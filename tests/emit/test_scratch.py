@@ -1,15 +1,10 @@
-"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, all of it within, one buffer for
-each Python thread.
-"""
+"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, and all of it within."""
 
 import ctypes
-import os
 import re
 import struct
 import threading
 from collections.abc import Callable
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,16 +17,15 @@ from support.helpers import (
     empty_output,
     exact_data,
     expected,
-    in_threads,
     last_line,
     python,
     run_compiled,
     supports,
 )
 from support.kernel_helpers import call
-from support.teams import RUNTIMES, run_of, use
+from support.teams import run_of, use
 from support.toom_helpers import toom_plan
-from support.type_helpers import Array, the
+from support.type_helpers import Array
 
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.emit import emit
@@ -45,8 +39,7 @@ from conv1d_codegen.machine.jit import Code
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import workspace as scratch
-from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
-from conv1d_codegen.runtime.work import Work
+from conv1d_codegen.runtime.kernel import CompiledKernel
 from conv1d_codegen.selftest.guards import guarded
 from conv1d_codegen.symbolic.index import var
 from conv1d_codegen.verify import verify
@@ -55,8 +48,6 @@ LARGE = "c512_f512_k2_s2_valid_linear_f32"  # streamed weights: 126 KiB of total
 SMALL = "c8_f8_k3_same_linear_f32"
 #: A hand-written kernel as a function, and the code that it is of.
 MachineCode = tuple[Callable[[bytes], None], Code]
-#: A kernel with large scratch, its packed weights, inputs and the right output.
-Large = tuple[CompiledKernel, PackedWeights, Array, Array]
 ROW = 5001  # numbers of a hand-written kernel's arrays: not whole cache lines
 
 
@@ -229,182 +220,8 @@ def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch: pytest.Mon
                 assert bits(y) == bits(run_compiled(problem, x, w, b, target))
 
 
-@pytest.fixture(scope="module")
-def large() -> Large:
-    """A kernel with large scratch, its packed weights, inputs and the right output."""
-    problem = Problem.parse(LARGE)
-    kernel = compiled(problem).kernel
-    assert kernel.scratch_bytes > layout._SMALL
-    x, w, b = exact_data(problem, 4, 130)
-    return kernel, kernel.pack(w, b), x, expected(problem, x, w, b)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_team(monkeypatch: pytest.MonkeyPatch, large: Large, runtime: str) -> None:
-    kernel, packed, x, right = large
-    use(monkeypatch, run_of(runtime))
-    for threads in (1, 2, 3, 2):
-        for _ in range(3):
-            np.testing.assert_array_equal(call(kernel, packed, x, threads), right)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_python_threads(monkeypatch: pytest.MonkeyPatch, large: Large, runtime: str) -> None:
-    kernel, packed, x, right = large
-    use(monkeypatch, run_of(runtime))
-    wrong, everyone = [], threading.Barrier(4)
-
-    def work(seed: int) -> None:
-        everyone.wait()
-        for number in range(8):
-            if not np.array_equal(call(kernel, packed, x, 1 + (number + seed) % 2), right):
-                wrong.append((seed, number))
-
-    in_threads(4, work)
-    assert not wrong
-
-
-def slots_of(monkeypatch: pytest.MonkeyPatch, kernel: CompiledKernel, *arguments: Any) -> tuple[int, ...]:
-    """The block of a call that does nothing."""
-    blocks: list[bytes] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(kernel, "_function", blocks.append)
-        call(kernel, *arguments)
-    return struct.unpack(f"{len(blocks[0]) // 8}q", blocks[0])
-
-
-def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wanted(
-    monkeypatch: pytest.MonkeyPatch, large: Large
-) -> None:
-    kernel, packed, x, _ = large
-    scratch.give_back(scratch.take(3 * kernel.scratch_bytes))
-    addresses = [slots_of(monkeypatch, kernel, packed, x[:batch])[-3] for batch in (4, 1, 4)]
-    assert len(set(addresses)) == 1
-    assert addresses[0] % 64 == 0
-    assert addresses[0] != 0
-    monkeypatch.setattr(scratch, "take", None)  # not even called
-    small = compiled(Problem.parse(SMALL)).kernel
-    x, w, b = exact_data(small.problem, 2, 9)
-    assert slots_of(monkeypatch, small, small.pack(w, b), x)[-3:] == (0, 1, 0)
-
-
-def test_a_team_has_a_slice_for_each(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
-    kernel, packed, x, _ = large
-    asked, take = [], scratch.take
-
-    def noted(size: int) -> scratch.Room:
-        asked.append(size)
-        return take(size)
-
-    monkeypatch.setattr(scratch, "take", noted)
-    use(monkeypatch, lambda work, count: work())
-    for threads in (1, 2, 3):
-        call(kernel, packed, x, threads)
-    assert asked == [kernel.scratch_bytes * threads for threads in (1, 2, 3)]
-
-
-def room_of(work: Work) -> scratch.Room:
-    """The buffer that a team's work keeps."""
-    return the(scratch.Room, work.keep[-1])
-
-
-def test_a_call_within_a_call_has_a_buffer_of_its_own(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
-    """As from a signal handler, while this thread waits for others that are at work."""
-    kernel, packed, x, right = large
-    inner: list[Work] = []
-
-    def run(work: Work, count: int) -> None:
-        if not inner:
-            inner.append(work)
-            np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
-        inner.append(work)
-        work()
-
-    use(monkeypatch, run)
-    np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
-    outer, within, _ = inner
-    assert room_of(outer).address != room_of(within).address
-
-
-def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch: pytest.MonkeyPatch, large: Large) -> None:
-    """Other threads may still be at work in it. They keep it alive."""
-    kernel, packed, x, _ = large
-    works = []
-
-    def run(work: Work, count: int) -> None:
-        works.append(work)
-        raise KeyboardInterrupt
-
-    use(monkeypatch, run)
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            call(kernel, packed, x, 2)
-    assert len({room_of(work).address for work in works}) == 3
-
-
-# --- the buffer -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "_own", scratch._Own())
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_buffer_grows_and_is_kept() -> None:
-    sizes = (64, 1 << 10, 64, 1 << 22, 1 << 12)
-    found = []
-    for size in sizes:
-        room = scratch.take(size)
-        assert room.size >= size
-        assert room.size == room.array.nbytes
-        assert room.address == room.array.ctypes.data
-        assert room.address % 64 == 0
-        scratch.give_back(room)
-        found.append(room)
-    assert [a is b for a, b in pairwise(found)] == [False, True, False, True]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_of_two_buffers_the_larger_one_is_kept() -> None:
-    for order in (1, -1):
-        pair = [scratch.take(64), scratch.take(1 << 12)]
-        assert pair[0].address != pair[1].address
-        for room in pair[::order]:
-            scratch.give_back(room)
-        assert scratch.take(64) is pair[1]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_each_thread_has_its_own() -> None:
-    mine, others = scratch.take(64), []
-    scratch.give_back(mine)
-    other = threading.Thread(target=lambda: others.append(scratch.take(64)))
-    other.start()
-    other.join()
-    assert others[0].address != mine.address
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_forked_child() -> None:
-    code = f"""
-import os
-from support.helpers import *
-problem = Problem.parse("{LARGE}")
-x, w, b = exact_data(problem, 1, 130)
-right = expected(problem, x, w, b)
-assert (run_compiled(problem, x, w, b) == right).all()
-pid = os.fork()
-ok = (run_compiled(problem, x, w, b) == right).all()
-if pid == 0:
-    os._exit(0 if ok else 1)
-assert ok and os.waitpid(pid, 0)[1] == 0
-"""
-    returned, _, err = python(code, PYTHONWARNINGS="ignore")
-    assert returned == 0, err
-
-
 # --- nothing beside it is touched -------------------------------------------------------------------------------------
+
 
 GUARDED = (
     ("c16_f65_k3_causal_relu_f32", "auto", None),

@@ -22,6 +22,11 @@ def built(shape: tuple[int | None, ...], *args: Any, **arguments: Any) -> Conv1D
     return layer
 
 
+def made(filters: Any = 4, kernel_size: Any = 3, **arguments: Any) -> Conv1D:
+    """A layer of which only some arguments matter."""
+    return Conv1D(filters, kernel_size, **arguments)
+
+
 def held(layer: Conv1D) -> list[CompiledKernel]:
     """The kernels that a layer holds, one for each plan that served its inputs."""
     return [prepared.kernel for prepared in known(layer._weights).of_plan.values()]
