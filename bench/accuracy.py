@@ -37,7 +37,7 @@ from conv1d_codegen.toom.error import amplification, predicted
 Array = np.ndarray[Any, Any]
 CHANNELS = (32, 64, 128, 256, 512)
 _FILTERS = 64
-_STEPS = {"f32": 16384, "f64": 512}  # of output; NumPy has no fast matrix product of longdouble
+STEPS = {"f32": 16384, "f64": 512}  # of output; NumPy has no fast matrix product of longdouble
 _FEW = 8  # multiplications, with 2 to 5 taps: what is looked at by default
 
 
@@ -86,12 +86,12 @@ def _share(problem: Problem, plan: Plan, target: Target) -> float:
 def _data(problem: Problem) -> tuple[Array, Array, Array, Array]:
     """Inputs and weights, the exact outputs, and the bound of each."""
     rng, dtype = np.random.default_rng(problem.channels), TYPES[problem.dtype].numpy
-    x = rng.standard_normal((1, _STEPS[problem.dtype] + problem.kernel_size - 1, problem.channels)).astype(dtype)
+    x = rng.standard_normal((1, STEPS[problem.dtype] + problem.kernel_size - 1, problem.channels)).astype(dtype)
     weights = rng.standard_normal(problem.kernel_shape).astype(dtype)
-    return x, weights, _exact(x, weights), reference.error_bound(x, weights, None, problem)
+    return x, weights, exact_sums(x, weights), reference.error_bound(x, weights, None, problem)
 
 
-def _exact(x: Array, weights: Array) -> Array:
+def exact_sums(x: Array, weights: Array) -> Array:
     """The sums in the next wider type."""
     wider = np.longdouble if x.dtype == np.float64 else np.float64
     steps, wide = x.shape[1] - len(weights) + 1, x.astype(wider)
@@ -132,7 +132,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--all", action="store_true", help=f"all of them, not only those of {_FEW} multiplications and 5 taps at most"
     )
-    parser.add_argument("--dtype", choices=tuple(_STEPS), default="f32", help="default: %(default)s")
+    parser.add_argument("--dtype", choices=tuple(STEPS), default="f32", help="default: %(default)s")
     parser.add_argument(
         "--recordings", action="store_true", help="errors on recorded signals with clicks instead (bench/recordings.py)"
     )

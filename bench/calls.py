@@ -67,7 +67,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
     compiled = compile_problem(layer.problem, layer.options, case.length).kernel
     packed = compiled.pack(layer.kernel, layer.bias)
     launch = compiled.launch(x.shape)
-    room = scratch.take(compiled._scratch_bytes)
+    room = scratch.take(compiled.scratch_bytes)
     slots = (kernel._address(x), *packed.addresses, kernel._address(y), *launch.sizes, room.address)
     block, nothing = compiled._block(*slots, 1, 0), _no_work(compiled, slots)
     return timing.interleaved(

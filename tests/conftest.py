@@ -1,11 +1,11 @@
 """Options, the fixture that compares with golden files, and that of a process that has not tuned anything."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.tuning_helpers import forget
-
-from conv1d_codegen.schedule import tuned_plans
+from support.tuning_helpers import forget, forget_files
+from support.type_helpers import Golden
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -26,23 +26,23 @@ QUICK = {
 }
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if QUICK & {item.path.name, item.path.parent.name} and not item.get_closest_marker("slow"):
             item.add_marker("quick")
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files of tests/golden anew instead of comparing"
     )
 
 
 @pytest.fixture
-def golden(request):
+def golden(request: pytest.FixtureRequest) -> Golden:
     """`golden(name, text)`: `text` is what tests/golden/name holds."""
 
-    def check(name, text):
+    def check(name: str, text: str) -> None:
         path = GOLDEN / name
         if request.config.getoption("--update-golden"):
             path.write_text(text)
@@ -56,9 +56,9 @@ def golden(request):
 
 
 @pytest.fixture
-def nothing_is_remembered(monkeypatch):
+def nothing_is_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test starts like a new process without a directory, and leaves nothing behind."""
     monkeypatch.delenv("CONV1D_CODEGEN_CACHE_DIR", raising=False)
     forget(monkeypatch)
     yield
-    tuned_plans._read.cache_clear()
+    forget_files()

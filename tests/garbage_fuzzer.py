@@ -12,14 +12,18 @@ warnings are failures, as are exceptions that only a fault raises (KeyError, Ind
 import contextlib
 import resource
 import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from support import fuzzing
 from support.garbage import made, values
 from support.helpers import expected
+from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, Plan, Problem, activations, constraints, initializers, regularizers
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.layers.activations import fusable
 from conv1d_codegen.problem import Activation, parse_case
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
@@ -31,7 +35,7 @@ _MEMORY = 6 << 30  # bytes of address space, so that large sizes are refused, an
 _SHORTEST = 8  # characters of a message that says something
 
 
-def arguments(rng, base, least=1, most=3):
+def arguments(rng: np.random.Generator, base: Mapping[str, Any], least: int = 1, most: int = 3) -> dict[str, Any]:
     """Good arguments, of which one to three are replaced by something."""
     given = dict(base)
     for name in rng.choice(list(base), size=int(rng.integers(least, most + 1)), replace=False):
@@ -110,32 +114,32 @@ TEXTS = (
 )
 
 
-def call(layer, rng):
+def call(layer: Conv1D, rng: np.random.Generator) -> None:
     """Call a layer that was made of whatever arguments, and hold what it gives against the reference."""
-    x = np.asarray(rng.integers(-3, 4, (2, 9, 3)), np.float32)
+    x: Array = np.asarray(rng.integers(-3, 4, (2, 9, 3)), np.float32)
     if layer.data_format == "channels_first":
         x = np.ascontiguousarray(x.transpose(0, 2, 1))
     y = layer(x)
     p = layer.problem
     kernel, *bias = layer.get_weights()
     x, kernel, *bias = (np.asarray(a, y.dtype).astype(np.float64) for a in (x, kernel, *bias))
-    if layer._fused is not None and np.isfinite(kernel).all():
+    if fusable(layer.activation) is not None and np.isfinite(kernel).all():
         right = expected(p, x, kernel, bias[0] if bias else None).astype(np.float64)
         scale = 1 + np.abs(right[np.isfinite(right)]).max(initial=0)
         if not np.allclose(y.astype(np.float64), right, rtol=0.02, atol=0.02 * scale, equal_nan=True):
             raise Failed(f"a wrong answer: {np.abs(y.astype(np.float64) - right).max()} off")
 
 
-def a_layer(rng):
+def a_layer(rng: np.random.Generator) -> None:
     call(Conv1D(**arguments(rng, LAYER)), rng)
 
 
-def a_config(rng):
+def a_config(rng: np.random.Generator) -> None:
     config = Conv1D(4, 3).get_config()
     call(Conv1D.from_config(arguments(rng, config)), rng)
 
 
-def an_input(rng):
+def an_input(rng: np.random.Generator) -> None:
     """Inputs of any make, and `out`."""
     layer = Conv1D(
         4, 3, padding=str(rng.choice(["valid", "same"])), dtype=str(rng.choice(["float32", "float64", "float16"]))
@@ -152,7 +156,7 @@ def an_input(rng):
     layer(x) if out is None else layer(x, out=out)
 
 
-def a_shape(rng):
+def a_shape(rng: np.random.Generator) -> None:
     layer = Conv1D(4, 3)
     shape = (
         values(rng)
@@ -163,7 +167,7 @@ def a_shape(rng):
     ask(shape)
 
 
-def some_weights(rng):
+def some_weights(rng: np.random.Generator) -> None:
     layer = Conv1D(4, 3)
     x = np.ones((1, 9, 3), np.float32)
     before = layer(x)
@@ -188,22 +192,22 @@ def some_weights(rng):
     call(layer, rng)
 
 
-def some_options(rng):
+def some_options(rng: np.random.Generator) -> None:
     layer = Conv1D(4, 3, options=CompileOptions(**arguments(rng, OPTIONS)))
     call(layer, rng)
 
 
-def a_problem(rng):
+def a_problem(rng: np.random.Generator) -> None:
     str(Problem(**arguments(rng, PROBLEM)))
 
 
-def a_plan(rng):
+def a_plan(rng: np.random.Generator) -> None:
     plan = Plan(**arguments(rng, PLAN))
     if Plan.parse(str(plan)) != plan:
         raise Failed(f"its text form is of another plan: {plan}")
 
 
-def a_text(rng):
+def a_text(rng: np.random.Generator) -> None:
     """A text form with some characters changed, read by whoever reads such texts."""
     text = list(TEXTS[rng.integers(len(TEXTS))])
     for _ in range(rng.integers(0, 4)):
@@ -215,7 +219,7 @@ def a_text(rng):
     ((Problem.parse, parse_case, Plan.parse, Activation.parse)[rng.integers(4)])("".join(text))
 
 
-def a_name(rng):
+def a_name(rng: np.random.Generator) -> None:
     module = (activations, initializers, regularizers, constraints)[rng.integers(4)]
     found = module.get(values(rng))
     if found is not None and module is not activations:
@@ -236,7 +240,7 @@ DOORS = {
 }
 
 
-def run(line):
+def run(line: str) -> int:
     """One case: 1 where it was taken, 0 where it was refused as it should be."""
     door, seed = line.split()
     rng = np.random.default_rng((list(DOORS).index(door), int(seed)))
@@ -253,12 +257,12 @@ def run(line):
     return 1
 
 
-def cases(seed, count=None):
+def cases(seed: int, count: int | None = None) -> Iterator[str]:
     """All doors by turns."""
     return fuzzing.by_turns(list(DOORS), seed, count)
 
 
-def main():
+def main() -> int:
     options = fuzzing.options(__doc__)
     if options.worker:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

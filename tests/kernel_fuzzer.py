@@ -11,18 +11,21 @@ child process with red zones and between guard pages. The short run is `test_ker
 """
 
 import sys
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from support import fuzzing
 from support.helpers import RUNNABLE, empty_output, exact_data, expected, run_interpreted, supports
 from support.mutations import mutate
 from support.plans import with_details
+from support.type_helpers import Array
 
 from conv1d_codegen.emit import emit
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.ir import Kernel
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine import jit
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.passes import PIPELINE, Context
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel
@@ -50,7 +53,7 @@ _SHARES = {"direct": 0.5, "depthwise": 0.2, "generic": 0.2, "cook_toom": 0.1}
 _MOST_PRODUCTS = 6000  # which the interpreter takes some 50 ms for
 
 
-def draw_problem(rng):
+def draw_problem(rng: np.random.Generator) -> Problem:
     """A small one."""
     while True:
         groups = int(rng.choice([1, 1, 1, 2, 3, 8]))
@@ -76,7 +79,7 @@ def draw_problem(rng):
             return problem
 
 
-def draw_plan(rng, problem):
+def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
     """Any that fits, however slow."""
     while True:
         algorithm = str(rng.choice(list(_SHARES), p=list(_SHARES.values())))
@@ -104,7 +107,7 @@ def draw_plan(rng, problem):
         return with_details(plan, problem, lambda choices: choices[int(rng.integers(len(choices)))])
 
 
-def passes_of(rng, kind):
+def passes_of(rng: np.random.Generator, kind: str) -> list[tuple[str, Callable[[Kernel, Context], Kernel]]]:
     """The pipeline; or without some passes, and with two neighbours the other way round."""
     passes = [(name, run) for name, run, _ in PIPELINE]
     if kind == "order":
@@ -115,7 +118,7 @@ def passes_of(rng, kind):
     return passes
 
 
-def scheduled(rng, kind, problem, plan, target):
+def scheduled(rng: np.random.Generator, kind: str, problem: Problem, plan: Plan, target: Target) -> Kernel | None:
     """The loops to be run; None where passes in this order do not fit together, which they say by any exception."""
     kernel, context = lower(problem, plan), Context(problem, plan, target)
     passes = passes_of(rng, kind)
@@ -129,7 +132,7 @@ def scheduled(rng, kind, problem, plan, target):
     return kernel
 
 
-def run(line):
+def run(line: str) -> int:
     """One case; the number of outputs that were compared, none where the kernel was refused."""
     kind, seed = line.split()
     rng = np.random.default_rng((KINDS.index(kind), int(seed)))
@@ -145,7 +148,7 @@ def run(line):
         raise Failed(f"{what}: {type(error).__name__}: {error}") from error
 
 
-def run_kernel(rng, kind, problem, plan, target):
+def run_kernel(rng: np.random.Generator, kind: str, problem: Problem, plan: Plan, target: Target) -> int:
     """A kernel of this kind, verified, interpreted and run."""
     kernel = scheduled(rng, kind, problem, plan, target)
     if kernel is None:
@@ -165,7 +168,7 @@ def run_kernel(rng, kind, problem, plan, target):
         raise Failed(f"{note}: {type(error).__name__}: {error}") from error
 
 
-def mutants(kernel, rng):
+def mutants(kernel: Kernel, rng: np.random.Generator) -> Iterator[tuple[Kernel, str]]:
     """Mutants without end; what is no kernel at all is drawn again."""
     while True:
         try:
@@ -174,7 +177,9 @@ def mutants(kernel, rng):
             continue
 
 
-def agree(rng, kernel, problem, target, plan, original):
+def agree(
+    rng: np.random.Generator, kernel: Kernel, problem: Problem, target: Target, plan: Plan, original: bool
+) -> int:
     """Interpreter and machine code, alone and in a team of three, and the formula where passes made the kernel."""
     code = jit.load(emit(kernel, target, kernel.name, str(plan), red_zones=True), kernel.name, target)
     compiled = CompiledKernel(problem, kernel, code, red_zones=True)
@@ -198,7 +203,7 @@ def agree(rng, kernel, problem, target, plan, original):
     return compared
 
 
-def same(a, b, close, what):
+def same(a: Array, b: Array, close: float, what: str) -> None:
     """The same numbers, or as close as Cook–Toom's are; NaN only in both."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     scale = np.abs(b[np.isfinite(b)]).max(initial=1.0)
@@ -208,12 +213,12 @@ def same(a, b, close, what):
         raise Failed(f"{what}: {int((~equal).sum())} of {a.size} differ; {list(at)} is {a[at]!r} and {b[at]!r}")
 
 
-def cases(seed, count=None):
+def cases(seed: int, count: int | None = None) -> Iterator[str]:
     """All kinds by turns, mutants twice as often."""
     return fuzzing.by_turns((*KINDS, "mutant"), seed, count)
 
 
-def main():
+def main() -> int:
     options = fuzzing.options(__doc__)
     if options.worker:
         worker.serve(run)

@@ -20,7 +20,7 @@ PROBLEM = "c4_f4_k3_valid_relu_f32"
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The line that a command with wrong arguments ends with."""
     try:
-        code = main(arguments)
+        code: object = main(arguments)
     except SystemExit as stop:
         code = stop.code
     out, err = capsys.readouterr()

@@ -13,7 +13,7 @@ from conv1d_codegen.moved import MOVED
 PICKLE = Path(__file__).parent / "data" / "layer_0_1.pickle"
 
 
-def test_a_pickle_of_version_0_1_loads():
+def test_a_pickle_of_version_0_1_loads() -> None:
     """A layer with a plan, a float16 policy, a bound activation, a regularizer and a constraint; and what it computed
     then.
     """
@@ -27,11 +27,11 @@ def test_a_pickle_of_version_0_1_loads():
 
 
 @pytest.mark.parametrize("name", MOVED)
-def test_an_earlier_name_finds_the_module_of_today(name):
+def test_an_earlier_name_finds_the_module_of_today(name: str) -> None:
     code = f"import conv1d_codegen.{name} as old, importlib; print(old is importlib.import_module('conv1d_codegen.{MOVED[name]}'))"
     assert python(code)[:2] == (0, "True\n")
 
 
-def test_other_names_find_nothing():
+def test_other_names_find_nothing() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"conv1d_codegen\.nothing"):
         __import__("conv1d_codegen.nothing")

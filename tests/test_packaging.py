@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from support.type_helpers import known
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = sorted(path.name for path in (ROOT / "templates").iterdir())
@@ -39,7 +40,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_the_sdist_has_what_a_checkout_has(dist: Path):
+def test_the_sdist_has_what_a_checkout_has(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
@@ -48,7 +49,7 @@ def test_the_sdist_has_what_a_checkout_has(dist: Path):
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path):
+def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         assert {f"conv1d_codegen/templates/{name}" for name in TEMPLATES} <= set(archive.namelist())
@@ -88,22 +89,22 @@ def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path)
     assert "0 failures" in tested
 
 
-def test_importing_the_package_is_light():
+def test_importing_the_package_is_light() -> None:
     """The compiler and LLVM are loaded with the first kernel."""
     code = "import sys, conv1d_codegen; print([m for m in ('llvmlite', 'jinja2', 'keras', 'torch', 'ml_dtypes') if m in sys.modules])"
     assert run(sys.executable, "-c", code, cwd=ROOT).strip() == "[]"
 
 
-def test_the_package_does_not_import_its_self_test():
+def test_the_package_does_not_import_its_self_test() -> None:
     """Nor does anything that a layer does."""
     code = USE + "import sys; print([m for m in sys.modules if 'selftest' in m])"
     assert run(sys.executable, "-c", code, cwd=ROOT).splitlines()[-1] == "[]"
 
 
-def test_the_bench_extra_has_all_that_the_peers_need():
+def test_the_bench_extra_has_all_that_the_peers_need() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     (extra,) = re.findall(r"^bench = \[(.*?)^\]$", text, re.DOTALL | re.MULTILINE)
-    listed = {re.match(r"[a-z]+", entry)[0] for entry in re.findall(r'"(.*?)"', extra)}
+    listed = {known(re.match(r"[a-z]+", entry))[0] for entry in re.findall(r'"(.*?)"', extra)}
     peers = re.findall(
         r"^(?:import|from) (\w+)",
         "\n".join(path.read_text() for path in (ROOT / "bench" / "peers").glob("*.py")),
@@ -115,14 +116,14 @@ def test_the_bench_extra_has_all_that_the_peers_need():
     assert '"torch==' in extra
 
 
-def test_the_readme_has_two_lines_to_set_up_with():
+def test_the_readme_has_two_lines_to_set_up_with() -> None:
     lines = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(lines) == 2
     assert lines[0].endswith("-m conv1d_codegen demo")
     assert lines[1].endswith("-m pytest -n auto")
 
 
-def test_the_readme_shows_what_the_commands_print():
+def test_the_readme_shows_what_the_commands_print() -> None:
     text = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^conv1d-codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
     blocks = [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if not kind]

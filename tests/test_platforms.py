@@ -1,5 +1,7 @@
 """What Linux alone has is asked for and done without. Other systems have not been tried: here their functions are taken away."""
 
+from pathlib import Path
+
 from support.helpers import python
 
 WITHOUT = """
@@ -36,12 +38,12 @@ WINDOWS = (
 )
 
 
-def test_without_what_macos_lacks(tmp_path):
+def test_without_what_macos_lacks(tmp_path: Path) -> None:
     code, out, err = python(f"import os; os.chdir({str(tmp_path)!r})" + WITHOUT.format(names=MACOS, modules=()))
     assert (code, out.split()[-1]) == (0, "works"), err
 
 
-def test_without_what_windows_lacks():
+def test_without_what_windows_lacks() -> None:
     code, out, err = python(WITHOUT.format(names=WINDOWS, modules=("fcntl", "resource", "pwd", "grp", "termios")))
     assert (code, out.split()[-1]) == (0, "works"), err
     assert "is not used: this system can't open files within a directory that is open" in out

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import conv1d_codegen
@@ -28,7 +29,7 @@ FLOORS = (
 )
 
 
-def modules():
+def modules() -> dict[tuple[str, ...], Path]:
     """Every module's name within the package, as a tuple, and its file."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
@@ -40,7 +41,7 @@ def modules():
 MODULES = modules()
 
 
-def imports(name):
+def imports(name: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """The modules that one imports anywhere in it, for types too; of a package, its `__init__`."""
     path = MODULES[name]
     package = name if path.name == "__init__.py" and len(path.relative_to(PACKAGE).parts) > 1 else name[:-1]
@@ -52,7 +53,7 @@ def imports(name):
                 yield found if found in MODULES else base or ("__init__",)
 
 
-def test_no_room_knows_one_above_it():
+def test_no_room_knows_one_above_it() -> None:
     assert {name[0] for name in MODULES} == set(FLOORS)
     upwards = [
         f"{'.'.join(name)} imports {'.'.join(other)}"
@@ -63,14 +64,15 @@ def test_no_room_knows_one_above_it():
     assert not upwards
 
 
-def test_no_modules_import_each_other_in_a_circle():
-    seen, circles = {}, []
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    seen: set[tuple[str, ...]] = set()
+    circles = []
 
-    def visit(name, path):
+    def visit(name: tuple[str, ...], path: tuple[tuple[str, ...], ...]) -> None:
         if name in path:
             circles.append(" → ".join(".".join(part) for part in (*path[path.index(name) :], name)))
         elif name not in seen:
-            seen[name] = True
+            seen.add(name)
             for other in sorted(set(imports(name)) - {name}):
                 visit(other, (*path, name))
 
@@ -79,7 +81,7 @@ def test_no_modules_import_each_other_in_a_circle():
     assert not circles
 
 
-def test_a_list_of_files_has_them_all():
+def test_a_list_of_files_has_them_all() -> None:
     """Where the text on top of a package lists its files, none is missing."""
     listed = 0
     for init in PACKAGE.rglob("__init__.py"):

@@ -65,6 +65,7 @@ TESTS: dict[str, tuple[str, ...]] = {
         "tests/emit/test_red_zones.py",
         _GOLDEN,
         "tests/emit/test_scratch.py",
+        "tests/runtime/test_workspace.py",
         "tests/runtime/test_kernel.py",
         *_PART,
     ),

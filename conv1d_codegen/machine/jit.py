@@ -37,7 +37,7 @@ from .shelter import sheltered
 from .target import Target
 
 _SERIAL = count()
-_LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
+LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
 _LINKED = 32  # libraries of one LLJIT, which takes 0.5 ms and 120 KiB, and goes with the last of them
 _unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until somebody has the lock and clears it
 
@@ -91,7 +91,8 @@ def _initialise(all_targets: bool) -> None:
 
 
 @cache
-def _target_machine(target: Target) -> Any:
+def target_machine(target: Target) -> Any:
+    """LLVM's machine that makes code for a target."""
     native = target.triple.split("-")[0] == _host().architecture
     _initialise(all_targets=not native)
     # The host's own triple (its operating system, its object format) where the code is to run here.
@@ -123,7 +124,7 @@ def _parsed(ir: str, machine: Any) -> Iterator[Any]:
             module.close()
 
 
-def _optimise(module: Any, machine: Any) -> None:
+def optimise(module: Any, machine: Any) -> None:
     """The one pass that the emitted code gains from: scratch whose places are all constants becomes registers.
 
     What a loop does not change is computed before it already, and nothing twice; addressing modes and induction
@@ -154,7 +155,7 @@ def _strength_reduction(ir: str, known_strides: bool) -> Iterator[None]:
     It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile
     is as right.
     """
-    long = known_strides and ir.count("\n") > _LONG
+    long = known_strides and ir.count("\n") > LONG
     if long:
         llvm.set_option("conv1d_codegen", "-disable-lsr=true")
     try:
@@ -170,9 +171,9 @@ def optimised(ir: str, target: Target) -> str:
 
 
 def _optimised(ir: str, target: Target) -> str:
-    machine = _target_machine(target)
+    machine = target_machine(target)
     with _parsed(ir, machine) as module:
-        _optimise(module, machine)
+        optimise(module, machine)
         return str(module)
 
 
@@ -182,9 +183,9 @@ def assembly(ir: str, target: Target, known_strides: bool = True) -> str:
 
 
 def _assembly(ir: str, target: Target, known_strides: bool) -> str:
-    machine = _target_machine(target)
+    machine = target_machine(target)
     with _parsed(ir, machine) as module:
-        _optimise(module, machine)
+        optimise(module, machine)
         with _strength_reduction(ir, known_strides):
             return str(machine.emit_assembly(module))
 
@@ -219,9 +220,9 @@ def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Co
 
 def _load(ir: str, symbol: str, target: Target, known_strides: bool) -> Code:
     _require_executable_memory()
-    machine = _target_machine(target)
+    machine = target_machine(target)
     with _parsed(ir, machine) as module:
-        _optimise(module, machine)
+        optimise(module, machine)
         with _strength_reduction(ir, known_strides):
             image = machine.emit_object(module)
     _refuse_undefined_symbols(image, symbol)

@@ -52,7 +52,7 @@ def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, i
     Packed buffers are laid out from their sources, which are among `arrays`. Raises IndexError on an access outside a
     buffer.
     """
-    machine = _Machine(TYPES[kernel.compute].numpy, dict(sizes))
+    machine = Machine(TYPES[kernel.compute].numpy, dict(sizes))
     sources = laid_out(kernel.packings, arrays, machine.dtype, sizes)
     for buffer in kernel.buffers:
         shape = tuple(size.evaluate(sizes) for size in buffer.shape)
@@ -61,7 +61,9 @@ def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, i
         machine.run(kernel.body)
 
 
-class _Machine:
+class Machine:
+    """What a kernel computes with: its integers, arrays and numbers by name. A subclass may take other numbers."""
+
     def __init__(self, dtype: np.dtype[Any], integers: dict[str, int]) -> None:
         self.dtype = dtype
         self.integers = integers
@@ -103,7 +105,7 @@ class _Machine:
 
     def call(self, statement: Call) -> None:
         """Run an instruction's program on the elements that its arguments name."""
-        inner = _Machine(self.dtype, {})
+        inner = Machine(self.dtype, {})
         for parameter, (buffer, place) in zip(statement.instruction.parameters, statement.arguments, strict=True):
             count = parameter.shape[0].constant or 0
             *row, first = self.place(buffer, place)

@@ -84,7 +84,7 @@ class CompiledKernel:
         self._red_zones = red_zones
         called = entry(kernel, red_zones)
         (iterations,) = called.iterations  # a convolution is one nest
-        self._scratch_bytes = called.scratch_bytes  # of each thread
+        self.scratch_bytes = called.scratch_bytes  # of each thread
         self._block = struct.Struct(called.format).pack
         self.launch = lru_cache(64)(
             _Launches(problem, self._kernel, iterations)
@@ -154,7 +154,7 @@ class CompiledKernel:
         batch.
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
-        room = workspace.take(count * self._scratch_bytes) if self._scratch_bytes else None
+        room = workspace.take(count * self.scratch_bytes) if self.scratch_bytes else None
         flags = self._flags(room, count) if self._red_zones and room is not None else None
         counter = None if count == 1 else _Counter()
         team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
@@ -177,7 +177,7 @@ class CompiledKernel:
         """The words, one for each thread, that the kernel sets where a margin of its scratch arrays is damaged: zeros,
         at first.
         """
-        words = room.array[: count * self._scratch_bytes].view(np.int64).reshape(count, -1)[:, 0]
+        words = room.array[: count * self.scratch_bytes].view(np.int64).reshape(count, -1)[:, 0]
         words[:] = 0
         return words
 

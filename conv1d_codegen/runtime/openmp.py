@@ -28,7 +28,7 @@ def fork_join() -> Callable[[Work, int], None] | None:
     """What runs work on a number of threads, the caller's among them, and returns when it is done; None where there is
     no runtime.
     """
-    for library in _libraries():
+    for library in libraries():
         entry = getattr(library, "GOMP_parallel", None)
         if entry is not None:
             # The function of a thread, its data, the number of threads, flags.
@@ -41,15 +41,16 @@ def fork_join() -> Callable[[Work, int], None] | None:
     return None
 
 
-def _libraries() -> Iterator[ctypes.CDLL]:
-    for name, mode in [*((path, getattr(os, "RTLD_NOLOAD", 0)) for path in _loaded()), ("libgomp.so.1", 0)]:
+def libraries() -> Iterator[ctypes.CDLL]:
+    """The runtimes that can be had, those that are loaded first."""
+    for name, mode in [*((path, getattr(os, "RTLD_NOLOAD", 0)) for path in loaded()), ("libgomp.so.1", 0)]:
         try:
             yield ctypes.CDLL(name, mode | ctypes.DEFAULT_MODE)
         except OSError:
             continue
 
 
-def _loaded() -> list[str]:
+def loaded() -> list[str]:
     """The files of the OpenMP runtimes in this process, where the system tells (Linux)."""
     try:
         maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")

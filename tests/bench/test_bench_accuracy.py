@@ -17,7 +17,7 @@ from conv1d_codegen.toom.error import amplification
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few outputs, and one number of channels."""
-    monkeypatch.setattr(accuracy, "_STEPS", {"f32": 512, "f64": 64})
+    monkeypatch.setattr(accuracy, "STEPS", {"f32": 512, "f64": 64})
     monkeypatch.setattr(accuracy, "CHANNELS", (64,))
     accuracy._share.cache_clear()
     accuracy._data.cache_clear()
@@ -48,7 +48,7 @@ def test_exact_sums_are_wider_than_what_they_are_held_against() -> None:
     x, weights = np.ones((1, 4, 1)), np.full((2, 1, 1), 1 + 2.0**-52)
     x[0, 1:] = 2.0**-8
     for dtype, wider in ((np.float32, np.float64), (np.float64, np.longdouble)):
-        exact = accuracy._exact(x.astype(dtype), weights.astype(dtype))
+        exact = accuracy.exact_sums(x.astype(dtype), weights.astype(dtype))
         assert (exact.dtype, exact.shape) == (wider, (1, 3, 1))
     if np.finfo(np.longdouble).nmant > 52:
         assert exact[0, 0, 0] != np.float64(exact[0, 0, 0])

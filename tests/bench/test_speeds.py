@@ -11,13 +11,13 @@ TOP = Path(__file__).resolve().parents[2]
 CASE = "c128_f32_k3_valid_relu_f32@4x10"
 
 
-def run(*arguments):
-    command = [sys.executable, TOP / "tools" / "speeds.py", *map(str, arguments)]
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOP / "tools" / "speeds.py"), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.fixture
-def slower(tmp_path):
+def slower(tmp_path: Path) -> Path:
     """A checkout whose layers spend a hundredth of a second before each call."""
     for room in ("conv1d_codegen", "templates", "bench"):
         shutil.copytree(TOP / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
@@ -34,7 +34,7 @@ def slower(tmp_path):
     return tmp_path
 
 
-def test_a_slower_checkout_is_slower(slower):
+def test_a_slower_checkout_is_slower(slower: Path) -> None:
     result = run(TOP, slower, "--filter", CASE, "--rounds", 3)
     assert result.returncode == 0, result.stderr
     line, mean = result.stdout.splitlines()
@@ -51,7 +51,7 @@ def test_a_slower_checkout_is_slower(slower):
         ((TOP, TOP, "--filter", "nosuch"), "No case of both checkouts holds 'nosuch' in its text."),
     ],
 )
-def test_wrong_arguments(arguments, message):
+def test_wrong_arguments(arguments: tuple[Path | str, ...], message: str) -> None:
     result = run(*arguments)
     assert result.returncode == 2
     assert message in result.stderr

@@ -1,5 +1,7 @@
 """The same bits, whatever computes them: sums are taken in one order."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from support.helpers import (
@@ -19,7 +21,7 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.plan import Plan
 
 
-def plans(problem, target_lanes):
+def plans(problem: Problem, target_lanes: int) -> Iterator[Plan]:
     """Schedules that differ in everything."""
     if problem.groups == problem.channels > 1 and not problem.channels_first:
         yield Plan("depthwise", "channels", 8, 1, (5, 1), 7, 3)
@@ -34,7 +36,7 @@ def plans(problem, target_lanes):
 
 
 @pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_for_every_algorithm_and_plan(text):
+def test_the_same_bits_for_every_algorithm_and_plan(text: str) -> None:
     """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other
     bits.
 
@@ -51,15 +53,15 @@ def test_the_same_bits_for_every_algorithm_and_plan(text):
         if results:
             for plan in plans(problem, 8):
                 results[target, str(plan)] = bits(run_compiled(problem, x, w, b, target, plan=plan))
-        first = next(iter(results), None)
         for key, result in results.items():
+            first = next(iter(results))
             assert result == results[first], f"{problem}: {key} and {first} differ"
 
 
 @pytest.mark.parametrize(
     "text", ["c32_f1_k9_same_linear_f32", "c64_f3_k3_s2_causal_linear_f32", "c16_f5_k4_d3_pad3x7_linear_f64"]
 )
-def test_the_same_bits_for_every_plan_that_adds_up_lanes(text):
+def test_the_same_bits_for_every_plan_that_adds_up_lanes(text: str) -> None:
     problem = Problem.parse(text)
     x, w, b = real_data(problem, 2, 45)
     for width in (2, 4, 8):
@@ -71,7 +73,7 @@ def test_the_same_bits_for_every_plan_that_adds_up_lanes(text):
 
 
 @pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_for_every_batch_and_thread_count(text):
+def test_the_same_bits_for_every_batch_and_thread_count(text: str) -> None:
     problem = Problem.parse(text)
     kernel = compiled(problem).kernel
     x, w, b = real_data(problem, 5, 61)
@@ -84,7 +86,7 @@ def test_the_same_bits_for_every_batch_and_thread_count(text):
 
 
 @pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_at_every_position(text):
+def test_the_same_bits_at_every_position(text: str) -> None:
     """A sequence moved by whole strides gives the output moved, wherever the tiles, the blocks and
     the remainders fall.
     """
@@ -103,7 +105,7 @@ def test_the_same_bits_at_every_position(text):
 
 
 @pytest.mark.parametrize("text", [text for text in REAL if "causal" in text] + ["c5_f7_k4_d3_causal_linear_f32_first"])
-def test_causal_results_do_not_depend_on_the_future(text):
+def test_causal_results_do_not_depend_on_the_future(text: str) -> None:
     problem = Problem.parse(text)
     kernel = compiled(problem).kernel
     x, w, b = real_data(problem, 1, 50)
@@ -116,7 +118,7 @@ def test_causal_results_do_not_depend_on_the_future(text):
 
 
 @pytest.mark.parametrize("text", REAL)
-def test_the_same_bits_again_and_at_every_alignment(text):
+def test_the_same_bits_again_and_at_every_alignment(text: str) -> None:
     problem = Problem.parse(text)
     kernel = compiled(problem).kernel
     x, w, b = real_data(problem, 1, 40)

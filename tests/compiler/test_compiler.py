@@ -4,6 +4,7 @@ survived.
 
 import re
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ DEPTHWISE = Problem.parse("c4_f4_k3_g4_same_relu_f32")
 # --- stages -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_stage_can_be_seen():
+def test_every_stage_can_be_seen() -> None:
     compilation = compiled(PROBLEM, "avx2")
     text = {stage: compilation.dump(stage) for stage in STAGES}
     assert text["problem"] == "c4_f8_k3_same_relu_f32\n"
@@ -45,13 +46,13 @@ def test_every_stage_can_be_seen():
     assert text == {stage: compilation.dump(stage) for stage in STAGES}
 
 
-def test_stages_do_not_depend_on_what_was_asked_before():
+def test_stages_do_not_depend_on_what_was_asked_before() -> None:
     for stage in STAGES:
         fresh = compiler.Program(PROBLEM, compiled(PROBLEM, "avx2").plan, TARGETS["avx2"])
         assert fresh.dump(stage) == compiled(PROBLEM, "avx2").dump(stage)
 
 
-def test_every_pass_can_be_seen():
+def test_every_pass_can_be_seen() -> None:
     """Each by its name, with the reason for its place and what it made of the loops, or among those
     that changed nothing.
     """
@@ -68,12 +69,12 @@ def test_every_pass_can_be_seen():
         assert log.count("\nkernel ") == sum(bool(name) for _, name in headings) < len(PIPELINE)
 
 
-def test_a_stage_that_does_not_exist():
+def test_a_stage_that_does_not_exist() -> None:
     with pytest.raises(ValueError, match=r"no stage 'machine'.*problem, plan, loop, scheduled, llvm, optimized, asm"):
         compiled(PROBLEM).dump("machine")
 
 
-def test_a_name_never_reaches_the_code():
+def test_a_name_never_reaches_the_code() -> None:
     """What is printed into LLVM IR is the problem, in letters, digits and underscores."""
     problem = Problem.parse("c4_f8_k3_pad1x2_leaky_relu(negative_slope=0.1)_f32_first_nobias")
     assert re.fullmatch(r"[a-z][A-Za-z0-9_]*", compiled(problem).program.scheduled.name)
@@ -91,7 +92,7 @@ def test_a_name_never_reaches_the_code():
         (PROBLEM.with_(dtype="f16"), {"target": "sse2"}, "float16"),
     ],
 )
-def test_options_that_do_not_fit(problem, options, message):
+def test_options_that_do_not_fit(problem: Problem, options: dict[str, Any], message: str) -> None:
     with pytest.raises(CompileError, match=message):
         compile_problem(problem, CompileOptions(**options))
 
@@ -120,12 +121,12 @@ def test_options_that_do_not_fit(problem, options, message):
         ("direct", "filters", 8, 1, (1,), 1, -1),
     ],
 )
-def test_plans_that_make_no_sense(fields):
+def test_plans_that_make_no_sense(fields: tuple[Any, ...]) -> None:
     with pytest.raises(CompileError, match=r"(?i)plan.*Received"):
         Plan(*fields)
 
 
-def test_a_plan_that_does_not_fit_the_problem():
+def test_a_plan_that_does_not_fit_the_problem() -> None:
     depthwise = Plan("depthwise", "channels", 8, 1, (1,), 64, 4)
     with pytest.raises(CompileError, match="as many groups as channels"):
         compile_problem(PROBLEM, CompileOptions(plan=depthwise))
@@ -144,7 +145,7 @@ def test_a_plan_that_does_not_fit_the_problem():
         CompileOptions(plan=depthwise, algorithm="generic")
 
 
-def test_a_target_that_is_not_here_can_be_looked_at():
+def test_a_target_that_is_not_here_can_be_looked_at() -> None:
     for name, target in TARGETS.items():
         compilation = compiled(PROBLEM, name)
         assert compilation.dump("asm")
@@ -156,7 +157,7 @@ def test_a_target_that_is_not_here_can_be_looked_at():
     assert not all(runs_here(target) for target in TARGETS.values())
 
 
-def test_the_host_is_a_row_of_the_table():
+def test_the_host_is_a_row_of_the_table() -> None:
     assert resolve(None) is resolve("host") is host()
     assert runs_here(host())
     assert host().name in TARGETS
@@ -166,7 +167,7 @@ def test_the_host_is_a_row_of_the_table():
 # --- the cache --------------------------------------------------------------------------------------------------------
 
 
-def test_the_same_problem_is_compiled_once():
+def test_the_same_problem_is_compiled_once() -> None:
     first = compile_problem(PROBLEM)
     again = compile_problem(Problem.parse(str(PROBLEM)), CompileOptions(num_threads=2))
     assert again is first
@@ -180,7 +181,7 @@ def test_the_same_problem_is_compiled_once():
     assert len({id(c.program) for c in [first, *others]}) == 5
 
 
-def test_generic_problems_share_their_code():
+def test_generic_problems_share_their_code() -> None:
     one = compile_problem(PROBLEM, CompileOptions(algorithm="generic"))
     other = compile_problem(
         PROBLEM.with_(kernel_size=9, channels=6, padding="causal"), CompileOptions(algorithm="generic")
@@ -206,7 +207,7 @@ print(compilation.program.target.name)
 """
 
 
-def test_switch_target():
+def test_switch_target() -> None:
     for name in RUNNABLE:
         assert python(COMPILE, CONV1D_CODEGEN_TARGET=name)[:2] == (0, f"{name}\n")
     code, _, err = python(COMPILE, CONV1D_CODEGEN_TARGET="z80")
@@ -218,7 +219,7 @@ def test_switch_target():
     assert (code, out) == (0, "avx2\nsse2\n") or "avx2" not in RUNNABLE  # what the caller names comes first
 
 
-def test_switch_log():
+def test_switch_log() -> None:
     code, _, err = python(COMPILE, CONV1D_CODEGEN_LOG="plan,loop")
     assert code == 0
     assert re.findall(r"^--- (.*)$", err, re.MULTILINE) == [f"{PROBLEM}: plan", f"{PROBLEM}: loop"]
@@ -229,7 +230,7 @@ def test_switch_log():
     assert "---" not in out
 
 
-def test_switch_verify():
+def test_switch_verify() -> None:
     """With the switch, a pass that goes wrong is found where it happens."""
     broken = """
 from conv1d_codegen import passes
@@ -253,7 +254,7 @@ print("scheduled")
     assert python(COMPILE, CONV1D_CODEGEN_VERIFY="1")[0] == 0
 
 
-def test_switch_threads():
+def test_switch_threads() -> None:
     show = "from conv1d_codegen.runtime import threads as t; print(t.get_num_threads()); t.set_num_threads(2); print(t.get_num_threads())"
     assert python(show)[1] == "1\n2\n"
     assert python(show, CONV1D_CODEGEN_THREADS="5")[1] == "5\n2\n"
@@ -266,12 +267,12 @@ def test_switch_threads():
 # --- threads, forks, endings ------------------------------------------------------------------------------------------
 
 
-def test_many_threads_compile_and_call():
+def test_many_threads_compile_and_call() -> None:
     problems = [PROBLEM.with_(kernel_size=k, channels=c) for k in (1, 2, 5) for c in (2, 3)]
     errors = []
     start = threading.Barrier(6)
 
-    def work(seed):
+    def work(seed: int) -> None:
         try:
             start.wait()
             for problem in np.random.default_rng(seed).permutation(np.array(problems, object)):
@@ -329,12 +330,12 @@ print("done")
 )
 
 
-def test_forks():
+def test_forks() -> None:
     code, out, err = python(FORK, 12, timeout=240, PYTHONWARNINGS="ignore")
     assert (code, out) == (0, "done\n"), err[-3000:]
 
 
-def test_the_interpreter_ends_with_live_kernels():
+def test_the_interpreter_ends_with_live_kernels() -> None:
     ending = (
         COMPILE
         + """
@@ -354,7 +355,7 @@ run_compiled(problem, x, w, b, num_threads=2)
 
 
 @pytest.mark.slow
-def test_memory_stays_bounded_over_many_compilations():
+def test_memory_stays_bounded_over_many_compilations() -> None:
     grow = """
 import sys
 from support.helpers import *
@@ -379,7 +380,7 @@ print(resident() - before)
     assert int(out) < 48, f"{out.strip()} MiB more after 100 compilations"
 
 
-def test_importing_the_package_does_not_load_llvm():
+def test_importing_the_package_does_not_load_llvm() -> None:
     code, out, _ = python("import sys, conv1d_codegen; print('llvmlite' in sys.modules, 'jinja2' in sys.modules)")
     assert (code, out) == (0, "False False\n")
 
@@ -388,10 +389,11 @@ def test_importing_the_package_does_not_load_llvm():
     ("switch", "value"),
     [("TARGET", "foo"), ("VERIFY", "no"), ("LOG", "nonsense"), ("THREADS", "abc"), ("RUNTIME", "gpu")],
 )
-def test_a_switch_that_makes_no_sense_is_named(switch, value):
+def test_a_switch_that_makes_no_sense_is_named(switch: str, value: str) -> None:
     call = "Conv1D(2, 2, options={'num_threads': 2})" if switch == "RUNTIME" else "Conv1D(2, 2)"
     code = f"import numpy as np\nfrom conv1d_codegen import Conv1D\n{call}(np.ones((1, 4, 1), 'float32'))"
-    status, _, err = python(code, **{f"CONV1D_CODEGEN_{switch}": value})
+    environment: dict[str, Any] = {f"CONV1D_CODEGEN_{switch}": value}
+    status, _, err = python(code, **environment)
     assert status == 1
     assert f"ValueError: CONV1D_CODEGEN_{switch}" in err
     assert repr(value) in err

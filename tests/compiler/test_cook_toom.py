@@ -6,6 +6,7 @@ What rounding does to it, and what machine code does, is in `test_cook_toom_kern
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,13 +16,14 @@ from support.helpers import assert_exact, exact_data, expected, real_data, run_i
 from support.toom_helpers import any_case, assert_rational, least_length, run_exactly, toom_plan, windows_of
 
 from conv1d_codegen import reference
-from conv1d_codegen.ir import For
+from conv1d_codegen.ir import Block, For, Statement
 from conv1d_codegen.ir.rewrite import map_statements
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, collapse_loops, simplify, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.details import detailed
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom import LARGEST
 from conv1d_codegen.toom.split import Split
 from conv1d_codegen.verify import verify
@@ -29,7 +31,8 @@ from conv1d_codegen.verify import verify
 SHAPES = [(m, n + 1 - m) for n in range(2, LARGEST + 1) for m in range(2, n + 1)]
 
 #: A problem, F(m, r), what else the plan has, and a machine.
-CASES = [
+ToomCase = tuple[str, tuple[int, int], dict[str, Any], str]
+CASES: list[ToomCase] = [
     ("c2_f9_k3_same_relu_f32", (2, 3), {"rows": (3, 2, 1)}, "avx2"),
     ("c1_f17_k3_valid_linear_f32", (4, 3), {"width": 16, "windows": 4}, "avx512"),
     ("c3_f5_k2_causal_linear_f32_nobias", (2, 2), {"rows": (1,), "windows": 1}, "sse2"),
@@ -77,17 +80,17 @@ CASES = [
 ]  # fmt: skip
 
 
-def parametrized(cases):
+def parametrized(cases: list[ToomCase]) -> pytest.MarkDecorator:
     names = [f"{text} F({toom[0]},{toom[1]}) {target}" for text, toom, _, target in cases]
     return pytest.mark.parametrize(("text", "toom", "rest", "target"), cases, ids=names)
 
 
-def prepared(text, toom, rest, target):
+def prepared(text: str, toom: tuple[int, int], rest: dict[str, Any], target: str) -> tuple[Problem, Plan, Context]:
     problem, plan = Problem.parse(text), toom_plan(*toom, **rest)
     return problem, plan, Context(problem, plan, TARGETS[target])
 
 
-def lengths_of(problem, plan):
+def lengths_of(problem: Problem, plan: Plan) -> list[int]:
     """None, one, one too few for windows, just enough for them, and some blocks with something left over."""
     least = least_length(problem, plan)
     more = (plan.block + 2 * plan.outputs + 1) * problem.stride * Split.of(problem, plan.taps).sequences
@@ -95,7 +98,7 @@ def lengths_of(problem, plan):
 
 
 @parametrized(CASES)
-def test_each_pass_keeps_the_result(text, toom, rest, target):
+def test_each_pass_keeps_the_result(text: str, toom: tuple[int, int], rest: dict[str, Any], target: str) -> None:
     problem, plan, context = prepared(text, toom, rest, target)
     kernel = lower(problem, plan)
     lengths = lengths_of(problem, plan)
@@ -114,7 +117,7 @@ def test_each_pass_keeps_the_result(text, toom, rest, target):
 
 
 @pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str(number))
-def test_every_algorithm_as_lowered(m, r):
+def test_every_algorithm_as_lowered(m: int, r: int) -> None:
     """With as many taps as it has, with one more (of which most of a term is lacking), and with a
     stride and a dilation.
     """
@@ -130,14 +133,14 @@ def test_every_algorithm_as_lowered(m, r):
 
 @settings(max_examples=30, deadline=None)
 @given(any_case(), st.sampled_from(sorted(TARGETS)))
-def test_any_problem_and_plan(case, target):
+def test_any_problem_and_plan(case: tuple[Problem, Plan, int, int], target: str) -> None:
     problem, plan, batch, length = case
     kernel = dict(stages(lower(problem, plan), Context(problem, plan, TARGETS[target])))[PIPELINE[-1][0]]
     assert_rational(problem, plan, kernel, exact_data(problem, batch, length), f"on {target}")
 
 
 @pytest.mark.parametrize("text", ["c2_f16_k3_same_relu_f32", "c4_f16_k5_d2_g2_causal_linear_f32_first"])
-def test_parts_of_many_filters(text):
+def test_parts_of_many_filters(text: str) -> None:
     """Each part transforms the input anew, and computes its own filters of the steps without a window."""
     problem = Problem.parse(text)
     plan = toom_plan(2, 3, width=2, vectors=1, parts=problem.group_filters // 4)
@@ -165,7 +168,7 @@ def test_parts_of_many_filters(text):
         ("c2_f2_k4_g2_same_linear_f32", (2, 2), 6, 3),
     ],
 )
-def test_as_many_products_as_are_promised(text, toom, products, transforms):
+def test_as_many_products_as_are_promised(text: str, toom: tuple[int, int], products: int, transforms: int) -> None:
     """Of a window, a channel and a filter, counted as they are computed; and no output is computed twice."""
     problem, plan = Problem.parse(text), toom_plan(*toom, windows=1 << 8)
     length = 8 * plan.outputs * problem.dilation * problem.stride + problem.extent
@@ -193,7 +196,7 @@ def test_as_many_products_as_are_promised(text, toom, products, transforms):
 
 
 @parametrized(CASES[::4])
-def test_in_float64(text, toom, rest, target):
+def test_in_float64(text: str, toom: tuple[int, int], rest: dict[str, Any], target: str) -> None:
     """As far off as numbers of 53 bits are: what the fractions of the transformed weights are
     rounded to is right too.
     """
@@ -210,7 +213,7 @@ def test_in_float64(text, toom, rest, target):
 @pytest.mark.parametrize(
     "text", ["c17_f5_k3_same_relu_f32", "c3_f5_k7_d2_causal_linear_f32", "c4_f6_k4_s2_g2_valid_linear_f32_first"]
 )
-def test_exact_in_floats(text):
+def test_exact_in_floats(text: str) -> None:
     """Of small integers, F(2,2), F(2,3) and F(3,2) make others, or halves."""
     problem = Problem.parse(text)
     for toom in ((2, 2), (2, 3), (3, 2)):
@@ -226,7 +229,9 @@ def test_exact_in_floats(text):
 
 
 @parametrized(CASES[1::6])
-def test_passes_are_deterministic_and_clean_up_is_done_once(text, toom, rest, target):
+def test_passes_are_deterministic_and_clean_up_is_done_once(
+    text: str, toom: tuple[int, int], rest: dict[str, Any], target: str
+) -> None:
     problem, plan, context = prepared(text, toom, rest, target)
     kernel = lower(problem, plan)
     assert kernel == lower(problem, plan)
@@ -239,11 +244,11 @@ def test_passes_are_deterministic_and_clean_up_is_done_once(text, toom, rest, ta
 
 
 @parametrized(CASES[::5])
-def test_what_is_lowered_is_verified(text, toom, rest, target):
+def test_what_is_lowered_is_verified(text: str, toom: tuple[int, int], rest: dict[str, Any], target: str) -> None:
     verify(lower(*prepared(text, toom, rest, target)[:2]))
 
 
-VERIFIED = [
+VERIFIED: list[ToomCase] = [
     ("c2_f9_k3_same_relu_f32", (2, 3), {"rows": (3, 2, 1)}, "avx2"),
     ("c5_f3_k5_s2_same_linear_f32", (2, 2), {}, "avx512"),
     ("c2_f3_k4_s3_d2_same_linear_f32", (2, 2), {}, "sse2"),
@@ -256,19 +261,21 @@ VERIFIED = [
 
 @pytest.mark.slow
 @parametrized(VERIFIED)
-def test_each_pass_leaves_a_kernel_that_is_verified(text, toom, rest, target):
+def test_each_pass_leaves_a_kernel_that_is_verified(
+    text: str, toom: tuple[int, int], rest: dict[str, Any], target: str
+) -> None:
     problem, plan, context = prepared(text, toom, rest, target)
     for _ in stages(lower(problem, plan), context, check=True):
         pass
 
 
 @pytest.mark.parametrize("wrong", ["a product less", "a window later"])
-def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
+def test_a_kernel_that_is_wrong_would_be_noticed(wrong: str) -> None:
     """The comparison itself, for a loop over terms that is one short, and one over windows that begins one late."""
     problem, plan, _ = prepared("c2_f3_k5_same_linear_f32", (2, 2), {}, "avx2")
     kernel = lower(problem, plan)
 
-    def changed(s):
+    def changed(s: Statement) -> Block | None:
         if isinstance(s, For) and wrong == "a product less" and s.note == "terms":
             return (replace(s, hi=s.hi - 1),)
         if isinstance(s, For) and wrong == "a window later" and s.note.endswith(": outputs"):
@@ -292,7 +299,7 @@ def test_a_kernel_that_is_wrong_would_be_noticed(wrong):
         ("c256_f1024_k3_valid_linear_f32", 4),
     ],
 )
-def test_into_how_many_parts_the_filters_are_cut(text, parts):
+def test_into_how_many_parts_the_filters_are_cut(text: str, parts: int) -> None:
     """Those whose weights fill much of L2; where there are several, blocks need not be an even number to keep two
     threads at work.
     """

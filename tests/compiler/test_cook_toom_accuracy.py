@@ -19,9 +19,10 @@ import pytest
 from support.helpers import RUNNABLE, bits, empty_output, real_data
 from support.kernel_helpers import call
 from support.toom_helpers import share_of_bound, windows_of
+from support.type_helpers import Array, Data
 
 from conv1d_codegen import reference
-from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.compiler import Compilation, compile_problem
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
 
@@ -41,32 +42,32 @@ AUTO = (
 )
 
 
-def compiled_auto(text, accuracy="standard", target=RUNNABLE[-1]):
+def compiled_auto(text: str, accuracy: str = "standard", target: str = RUNNABLE[-1]) -> Compilation:
     compilation = compile_problem(Problem.parse(text), CompileOptions(accuracy=accuracy, target=target))
     assert compilation.plan.algorithm == "cook_toom", f"{text} {accuracy} {target}: {compilation.plan}"
     return compilation
 
 
-def largest(compilation, x, w, b):
+def largest(compilation: Compilation, x: Array, w: Array, b: Array | None) -> float:
     """The largest error, as a share of the bound."""
     kernel = compilation.kernel
-    return share_of_bound(compilation.problem, call(kernel, kernel.pack(w, b), x), x, w, b).max()
+    return float(share_of_bound(compilation.problem, call(kernel, kernel.pack(w, b), x), x, w, b).max())
 
 
-def one_signed(kind, x, w, b):
+def one_signed(kind: str, x: Array, w: Array, b: Array | None) -> Data:
     """Inputs, and weights, of another distribution."""
     random = np.random.default_rng(1)
-    unit = random.random(x.shape).astype(x.dtype)
+    unit = np.asarray(random.random(x.shape), x.dtype)
     match kind:
         case "relu":
             return np.maximum(x, 0), w, b
         case "inputs":
             return unit, w, b
-    return unit, random.random(w.shape).astype(w.dtype), b
+    return unit, np.asarray(random.random(w.shape), w.dtype), b
 
 
 @pytest.mark.parametrize("text", AUTO)
-def test_normal_data_keep_the_bound(text):
+def test_normal_data_keep_the_bound(text: str) -> None:
     for target in RUNNABLE if text == AUTO[0] else RUNNABLE[-1:]:
         compilation = compiled_auto(text, target=target)
         x, w, b = real_data(compilation.problem, 1, LENGTH)
@@ -76,7 +77,7 @@ def test_normal_data_keep_the_bound(text):
 
 @pytest.mark.parametrize("text", AUTO[::2])
 @pytest.mark.parametrize(("kind", "most"), [("relu", 1.5), ("inputs", 1), ("inputs and weights", 2.5)])
-def test_one_signed_data(text, kind, most):
+def test_one_signed_data(text: str, kind: str, most: float) -> None:
     """Half of the inputs being zero costs a factor of up to sqrt(2); where all products have one sign, it is direct's
     own 2.5.
     """
@@ -86,7 +87,7 @@ def test_one_signed_data(text, kind, most):
 
 
 @pytest.mark.parametrize("text", AUTO[:4])
-def test_fast_is_within_eight_times_the_bound(text):
+def test_fast_is_within_eight_times_the_bound(text: str) -> None:
     compilation = compiled_auto(text, "fast")
     x, w, b = real_data(compilation.problem, 1, LENGTH)
     share = largest(compilation, x, w, b)
@@ -96,7 +97,7 @@ def test_fast_is_within_eight_times_the_bound(text):
 @pytest.mark.parametrize(
     "text", ["c64_f64_k3_same_linear_f32", "c64_f40_k9_same_linear_f64", "c64_f64_k3_same_linear_bf16"]
 )
-def test_errors_do_not_depend_on_the_scale(text):
+def test_errors_do_not_depend_on_the_scale(text: str) -> None:
     """Of inputs of 1e-20 and 1e20: the bits of the scaled numbers are the scaled numbers' bits."""
     compilation = compiled_auto(text)
     x, w, b = real_data(compilation.problem, 1, 300)
@@ -110,7 +111,7 @@ def test_errors_do_not_depend_on_the_scale(text):
 
 
 @pytest.mark.parametrize("text", [*AUTO[:7], "c256_f64_k3_same_linear_f32"])
-def test_where_windows_overflow(text):
+def test_where_windows_overflow(text: str) -> None:
     """Not up to 1e37, and with the largest floats they do, though the outputs have room."""
     compilation = compiled_auto(text)
     problem, kernel = compilation.problem, compilation.kernel
@@ -125,7 +126,7 @@ def test_where_windows_overflow(text):
 
 
 @pytest.mark.parametrize("text", AUTO[:7])
-def test_a_loud_step_is_heard_in_its_windows(text):
+def test_a_loud_step_is_heard_in_its_windows(text: str) -> None:
     """One step in ten is a thousand times as loud as the others."""
     compilation = compiled_auto(text)
     problem, kernel = compilation.problem, compilation.kernel

@@ -10,6 +10,8 @@ if whole windows are missing.
 """
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,11 +19,14 @@ from support.helpers import RUNNABLE, bits, compiled, empty_output, in_threads, 
 from support.kernel_helpers import call
 from support.teams import RUNTIMES, run_of, use
 from support.toom_helpers import least_length, steps_first, toom_plan, windows_of
+from support.type_helpers import Array
 
 from conv1d_codegen.emit import scratch as layout
 from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.split import Split
 
 CASES = [
@@ -37,7 +42,9 @@ CASES = [
 cases = pytest.mark.parametrize(("text", "toom"), CASES, ids=[f"{text} F({m},{r})" for text, (m, r) in CASES])
 
 
-def prepared(text, toom, target=RUNNABLE[-1], **rest):
+def prepared(
+    text: str, toom: tuple[int, int], target: str = RUNNABLE[-1], **rest: Any
+) -> tuple[Problem, Plan, CompiledKernel]:
     problem, plan = Problem.parse(text), toom_plan(*toom, **rest)
     return problem, plan, compiled(problem, target, "cook_toom", plan).kernel
 
@@ -50,7 +57,7 @@ SCHEDULES = (
 
 
 @pytest.mark.parametrize(("text", "toom"), CASES[::2])
-def test_for_every_schedule_and_machine(text, toom):
+def test_for_every_schedule_and_machine(text: str, toom: tuple[int, int]) -> None:
     """Of machines with fused multiply-adds; those without have bits of their own."""
     x, w, b = real_data(Problem.parse(text), 2, 131)
     for fused in (True, False):
@@ -67,7 +74,7 @@ def test_for_every_schedule_and_machine(text, toom):
 
 
 @cases
-def test_for_every_batch_place_alignment_and_call(text, toom):
+def test_for_every_batch_place_alignment_and_call(text: str, toom: tuple[int, int]) -> None:
     problem, plan, kernel = prepared(text, toom)
     x, w, b = real_data(problem, 5, 61)
     packed = kernel.pack(w, b)
@@ -92,17 +99,17 @@ def test_for_every_batch_place_alignment_and_call(text, toom):
         assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
 
 
-def outputs_of(problem, kernel, packed, x):
+def outputs_of(problem: Problem, kernel: CompiledKernel, packed: PackedWeights, x: Array) -> Array:
     return steps_first(problem, call(kernel, packed, np.ascontiguousarray(x)))
 
 
-def cut(problem, x, first, last):
+def cut(problem: Problem, x: Array, first: int, last: int) -> Array:
     """The steps from `first` on, before `last`."""
     return x[:, :, first:last] if problem.channels_first else x[:, first:last]
 
 
 @cases
-def test_for_every_length_in_windows_of_both(text, toom):
+def test_for_every_length_in_windows_of_both(text: str, toom: tuple[int, int]) -> None:
     problem, plan, kernel = prepared(text, toom)
     least = least_length(problem, plan)
     longest = least + 40
@@ -129,7 +136,7 @@ def test_for_every_length_in_windows_of_both(text, toom):
 
 
 @cases
-def test_a_sequence_moved_by_whole_windows(text, toom):
+def test_a_sequence_moved_by_whole_windows(text: str, toom: tuple[int, int]) -> None:
     problem, plan, _ = prepared(text, toom)
     problem = problem.with_(padding="valid")
     kernel = compiled(problem, RUNNABLE[-1], "cook_toom", plan).kernel
@@ -153,10 +160,10 @@ def test_a_sequence_moved_by_whole_windows(text, toom):
 # --- threads ----------------------------------------------------------------------------------------------------------
 
 
-def several(text="c64_f64_k3_same_linear_f32", batch=3, length=700):
+def several(text: str = "c64_f64_k3_same_linear_f32", batch: int = 3, length: int = 700) -> Callable[[int], bytes]:
     """A kernel with large scratch, and a function that calls it with a number of threads."""
     problem, _, kernel = prepared(text, (4, 3), width=16, rows=(6, 5, 1), windows=24)
-    assert kernel._scratch_bytes > layout._SMALL
+    assert kernel.scratch_bytes > layout._SMALL
     x, w, b = real_data(problem, batch, length)
     packed = kernel.pack(w, b)
     return lambda threads: bits(call(kernel, packed, x, threads))
@@ -164,7 +171,9 @@ def several(text="c64_f64_k3_same_linear_f32", batch=3, length=700):
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @cases
-def test_for_every_number_of_threads(monkeypatch, runtime, text, toom):
+def test_for_every_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, text: str, toom: tuple[int, int]
+) -> None:
     problem, plan, kernel = prepared(text, toom)
     x, w, b = real_data(problem, 2, 131)
     packed = kernel.pack(w, b)
@@ -177,7 +186,7 @@ def test_for_every_number_of_threads(monkeypatch, runtime, text, toom):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_team_with_large_scratch(monkeypatch, runtime):
+def test_a_team_with_large_scratch(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
     run = several()
     alone = run(1)
     use(monkeypatch, run_of(runtime))
@@ -186,13 +195,13 @@ def test_a_team_with_large_scratch(monkeypatch, runtime):
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_python_threads_with_large_scratch(monkeypatch, runtime):
+def test_many_python_threads_with_large_scratch(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
     use(monkeypatch, run_of(runtime))
     runs = [several(length=length) for length in (300, 700)]
     alone = [run(1) for run in runs]
     wrong, everyone = [], threading.Barrier(4)
 
-    def work(seed):
+    def work(seed: int) -> None:
         everyone.wait()
         for number in range(10):
             which = (number + seed) % 2

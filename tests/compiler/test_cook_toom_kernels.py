@@ -2,6 +2,7 @@
 must not see.
 """
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -34,19 +35,23 @@ from support.toom_helpers import (
     toom_plan,
     windows_of,
 )
+from support.type_helpers import the
 
+from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.kernel import CompiledKernel
+from conv1d_codegen.schedule.plan import Plan
 
 FUSED = [name for name in RUNNABLE if TARGETS[name].fma]
 
 
-def targets(problem):
+def targets(problem: Problem) -> Iterator[str]:
     return (target for target in RUNNABLE if supports(target, problem))
 
 
-def toom_kernel(problem, plan, target):
+def toom_kernel(problem: Problem, plan: Plan, target: str) -> CompiledKernel:
     return compiled(problem, target, "cook_toom", plan).kernel
 
 
@@ -74,7 +79,7 @@ EXACT = [
 ]
 
 
-def on_targets(cases):
+def on_targets(cases: Sequence[tuple[str, tuple[int, int]]]) -> pytest.MarkDecorator:
     """Each problem on each machine: on one of them, by turns, in fast tests."""
     parameters = [
         pytest.param(
@@ -92,7 +97,7 @@ def on_targets(cases):
 
 
 @on_targets(EXACT)
-def test_exact(text, toom, target):
+def test_exact(text: str, toom: tuple[int, int], target: str) -> None:
     """Every length: none, too short for windows, just enough for them, one and two steps more, and some blocks."""
     problem = Problem.parse(text)
     plan = like_auto(problem, target, *toom)
@@ -108,7 +113,7 @@ def test_exact(text, toom, target):
 
 
 @pytest.mark.parametrize(("batch", "length"), [(0, 40), (3, 0), (0, 0)])
-def test_no_output_at_all(batch, length):
+def test_no_output_at_all(batch: int, length: int) -> None:
     problem = Problem.parse("c5_f12_k5_same_relu_f32")
     x, w, b = exact_data(problem, batch, length)
     assert_exact(
@@ -117,9 +122,9 @@ def test_no_output_at_all(batch, length):
 
 
 @pytest.mark.parametrize("toom", [(2, 3), (4, 3), (3, 4), (8, 3), (2, 9)])
-def test_transformed_weights_are_rounded_once(toom):
+def test_transformed_weights_are_rounded_once(toom: tuple[int, int]) -> None:
     problem, plan = Problem.parse("c3_f2_k10_s2_valid_linear_f32"), toom_plan(*toom)
-    (mixing,) = lower(problem, plan).packings
+    (mixing,) = (the(Mixing, packing) for packing in lower(problem, plan).packings)
     _, w, _ = real_data(problem, 1, 1)
     made = mixing(w, np.dtype(np.float32), {})
     exact = mixed(mixing, np.vectorize(Fraction, [object])(w.astype(np.float64)), plan)
@@ -152,7 +157,7 @@ REAL = [
 
 
 @on_targets(REAL)
-def test_errors_are_within_what_is_predicted(text, toom, target):
+def test_errors_are_within_what_is_predicted(text: str, toom: tuple[int, int], target: str) -> None:
     """Of outputs in windows half as large again as the error model says, for 10^7 outputs, of others within direct's
     bound.
     """
@@ -173,7 +178,7 @@ def test_errors_are_within_what_is_predicted(text, toom, target):
 
 @pytest.mark.skipif(not FUSED, reason="a machine without fused multiply-adds")
 @pytest.mark.parametrize(("text", "toom"), REAL[1::2])
-def test_machine_code_computes_what_the_loops_say(text, toom):
+def test_machine_code_computes_what_the_loops_say(text: str, toom: tuple[int, int]) -> None:
     """Bit by bit: multiply-adds are fused in both, and nothing else is."""
     problem = Problem.parse(text)
     problem, plan = problem.with_(channels=problem.groups * 2, filters=problem.groups * 5), toom_plan(*toom)
@@ -186,7 +191,7 @@ def test_machine_code_computes_what_the_loops_say(text, toom):
 
 @settings(max_examples=15, deadline=None)
 @given(any_case(), st.sampled_from(RUNNABLE), st.sampled_from(["f32", "f32", "f64", "bf16"]))
-def test_any_problem_and_plan(case, target, dtype):
+def test_any_problem_and_plan(case: tuple[Problem, Plan, int, int], target: str, dtype: str) -> None:
     problem, plan, batch, length = case
     problem = problem.with_(dtype=dtype)
     kernel = toom_kernel(problem, plan, target)
@@ -212,7 +217,7 @@ seeing = pytest.mark.parametrize(("text", "toom"), SEEING, ids=[f"{text} F({m},{
 
 @seeing
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison):
+def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: tuple[int, int], poison: float) -> None:
     """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An
     infinity too, which may become a NaN, as it is subtracted from itself."""
     problem = Problem.parse(text)
@@ -252,7 +257,7 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text, toom, poison
 
 
 @seeing
-def test_steps_without_a_window_are_as_direct(text, toom):
+def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, int]) -> None:
     problem = Problem.parse(text)
     plan, target = toom_plan(*toom), RUNNABLE[-1]
     for length in (1, least_length(problem, plan) - 1, least_length(problem, plan), 67):
@@ -266,7 +271,7 @@ def test_steps_without_a_window_are_as_direct(text, toom):
 
 
 @seeing
-def test_nothing_beside_the_input_leaks_in(text, toom):
+def test_nothing_beside_the_input_leaks_in(text: str, toom: tuple[int, int]) -> None:
     problem = Problem.parse(text)
     for target in targets(problem):
         kernel = toom_kernel(problem, toom_plan(*toom), target)
@@ -278,7 +283,7 @@ def test_nothing_beside_the_input_leaks_in(text, toom):
         assert bits(call(kernel, packed, inside)) == bits(call(kernel, packed, x)), f"{problem}@2x53 {target}"
 
 
-def test_a_weight_that_is_not_finite_belongs_to_its_filter():
+def test_a_weight_that_is_not_finite_belongs_to_its_filter() -> None:
     """Wherever it is among the taps and channels; and no warning is given."""
     problem = Problem.parse("c3_f9_k5_valid_linear_f32")
     for poison in (np.nan, np.inf, 3e38):

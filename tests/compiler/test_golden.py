@@ -6,7 +6,9 @@ import re
 
 import pytest
 from support.helpers import compiled
+from support.type_helpers import Golden
 
+from conv1d_codegen.compiler import Compilation
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.plan import Plan
 
@@ -25,24 +27,24 @@ GENERIC = "c16_f32_k3_causal_relu_f32"
 LLVM = ("c2_f8_k1_valid_linear_f32_nobias", "c2_f4_k2_g2_valid_relu_bf16")
 
 
-def file_name(text, suffix):
+def file_name(text: str, suffix: str) -> str:
     return re.sub(r"[^a-z0-9_.]", "_", text) + suffix
 
 
-def stages_of(compilation):
+def stages_of(compilation: Compilation) -> str:
     return "\n".join(f"=== {stage}\n{compilation.dump(stage)}" for stage in ("problem", "plan", "loop", "scheduled"))
 
 
 @pytest.mark.parametrize("text", LOOPS)
-def test_loops(text, golden):
+def test_loops(text: str, golden: Golden) -> None:
     golden(file_name(text, ".txt"), stages_of(compiled(Problem.parse(text), "avx2")))
 
 
-def test_generic_loops(golden):
+def test_generic_loops(golden: Golden) -> None:
     golden(file_name(GENERIC, ".generic.txt"), stages_of(compiled(Problem.parse(GENERIC), "avx2", "generic")))
 
 
-def test_loops_of_windows(golden):
+def test_loops_of_windows(golden: Golden) -> None:
     text, plan = WINDOWS
     golden(
         file_name(text, ".cook_toom.txt"),
@@ -51,6 +53,6 @@ def test_loops_of_windows(golden):
 
 
 @pytest.mark.parametrize("text", LLVM)
-def test_llvm_ir(text, golden):
+def test_llvm_ir(text: str, golden: Golden) -> None:
     """As the templates print it, before LLVM has changed anything."""
     golden(file_name(text, ".ll.txt"), compiled(Problem.parse(text), "avx2").dump("llvm"))

@@ -14,11 +14,15 @@ import random
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import python
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, reference
 
@@ -32,11 +36,11 @@ LONGEST = 0.2  # seconds of processor time that a first call takes, more or less
 
 
 @contextmanager
-def at_event(number):
+def at_event(number: int) -> Iterator[None]:
     """Raise at the n-th call or return."""
     left = number
 
-    def profile(frame, event, argument):
+    def profile(frame: FrameType, event: str, argument: object) -> None:
         nonlocal left
         left -= 1
         if left == 0:
@@ -51,10 +55,10 @@ def at_event(number):
 
 
 @contextmanager
-def at_time(seconds):
+def at_time(seconds: float) -> Iterator[None]:
     """Raise as a signal does, after a time."""
 
-    def ring(number, frame):
+    def ring(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGVTALRM, ring)
@@ -65,13 +69,13 @@ def at_time(seconds):
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
 
 
-def count_events(config):
+def count_events(config: dict[str, Any]) -> int:
     """How many events the first call of a process has, counted in a child."""
     reader, writer = os.pipe()
     if os.fork() == 0:
         events = 0
 
-        def profile(frame, event, argument):
+        def profile(frame: FrameType, event: str, argument: object) -> None:
             nonlocal events
             events += 1
 
@@ -84,12 +88,12 @@ def count_events(config):
     return int(os.read(reader, 20))
 
 
-def inputs(config):
+def inputs(config: dict[str, Any]) -> Array:
     shape = (3, 4, 40) if config.get("data_format") == "channels_first" else (3, 40, 4)
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-def is_right(layer, x):
+def is_right(layer: Conv1D, x: Array) -> bool:
     y = layer(x)
     if layer.activation.__name__ == "tanh":
         plain = np.tanh(
@@ -102,7 +106,7 @@ def is_right(layer, x):
     return np.allclose(y, plain, rtol=1e-5, atol=1e-5)
 
 
-def try_point(config, interrupt):
+def try_point(config: dict[str, Any], interrupt: AbstractContextManager[None]) -> bool:
     """In a child: whether the call was interrupted. Raises where anything is wrong afterwards, and dies where anything
     hangs.
     """
@@ -122,7 +126,7 @@ def try_point(config, interrupt):
         Conv1D(6, 2, activation="relu", data_format=layer.data_format),
     ]
 
-    def work(which):
+    def work(which: int) -> None:
         try:
             if not is_right(others[which], x):
                 wrong.append(f"the output of layer {which}")
@@ -140,7 +144,7 @@ def try_point(config, interrupt):
     return interrupted
 
 
-def main(count, seed):
+def main(count: int, seed: int) -> None:
     """`count` points; prints each that goes wrong, and how many calls were interrupted."""
     draw = random.Random(seed)
     totals = [count_events(config) for config in CONFIGS]
@@ -169,7 +173,7 @@ def main(count, seed):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_first_call_that_is_interrupted_anywhere():
+def test_a_first_call_that_is_interrupted_anywhere() -> None:
     code, out, err = python("import test_interrupts as t; t.main(24, 0)", timeout=240, PYTHONWARNINGS="ignore")
     assert code == 0, err[-3000:]
     assert int(out) >= 14, f"only {out.strip()} of 24 calls were interrupted"

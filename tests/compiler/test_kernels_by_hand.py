@@ -13,7 +13,24 @@ from support.helpers import RUNNABLE
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit.abi import entry
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Alloc, Bind, Call, Const, If, Kernel, Let, Ref, accumulate, buffer, load, loop, store
+from conv1d_codegen.ir import (
+    Alloc,
+    Bind,
+    Buffer,
+    Call,
+    Const,
+    If,
+    Instruction,
+    Kernel,
+    Let,
+    Ref,
+    Statement,
+    accumulate,
+    buffer,
+    load,
+    loop,
+    store,
+)
 from conv1d_codegen.ir.rewrite import substitute
 from conv1d_codegen.lower.instructions import VDPBF16PS
 from conv1d_codegen.machine import jit
@@ -21,7 +38,7 @@ from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.reference.interpreter import interpret
-from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from conv1d_codegen.symbolic.index import Indexable, index, maximum, minimum, var
 from conv1d_codegen.verify import InvalidKernel, verify
 
 N, T, n, t, k, b, lane = (var(name) for name in ("N", "T", "n", "t", "k", "b", "l"))
@@ -31,7 +48,7 @@ SUM = buffer("sum", "f32", (), "register")
 TMP = buffer("tmp", "f32", (8,), "scratch")
 
 
-def sequences(*body):
+def sequences(*body: Statement) -> Kernel:
     return Kernel("by_hand", "f32", (("N", 1), ("T", 0)), (X, Y), (loop("n", 0, N, body, "parallel"),))
 
 
@@ -158,7 +175,7 @@ KERNELS = {
 
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("name", KERNELS)
-def test_the_same_as_interpreted(name, target):
+def test_the_same_as_interpreted(name: str, target: str) -> None:
     kernel = KERNELS[name]
     verify(kernel, scheduled=True)
     code = jit.load(emit(kernel, TARGETS[target], kernel.name, name), kernel.name, TARGETS[target])
@@ -179,7 +196,7 @@ DOT = buffer("dot", "f32", (2, 16), "register")
 SUMS = buffer("y", "f32", (N, T // 32, 16), "output")
 
 
-def dot_products():
+def dot_products() -> Kernel:
     """Of 32 numbers of x at a time with those of w: 16 sums of pairs, twice."""
     place = (n, 32 * b)
     body = (
@@ -204,11 +221,11 @@ def dot_products():
     return Kernel("by_hand", "f32", (("N", 1), ("T", 0)), (HALVES, TWO, SUMS), (loop("n", 0, N, body, "parallel"),))
 
 
-def call(instruction, *arguments):
+def call(instruction: Instruction, *arguments: tuple[Buffer, tuple[Indexable, ...]]) -> Call:
     return Call(instruction, tuple((buffer, tuple(index(i) for i in place)) for buffer, place in arguments))
 
 
-def test_an_instruction_is_what_its_program_says():
+def test_an_instruction_is_what_its_program_says() -> None:
     """Interpreted always; as code where the processor has it."""
     kernel = dot_products()
     verify(kernel)
@@ -234,12 +251,12 @@ def test_an_instruction_is_what_its_program_says():
 
 
 @pytest.mark.parametrize("start", [-1, 1])
-def test_an_instruction_that_reads_beside_an_array_is_refused(start):
+def test_an_instruction_that_reads_beside_an_array_is_refused(start: int) -> None:
     wrong = replace(dot_products(), body=substitute(dot_products().body, {"b": b + start}))
     with pytest.raises(InvalidKernel, match=r"vdpbf16ps\(.*: index 1 of x: .* may be (negative|T or more)"):
         verify(wrong)
 
 
-def test_an_instruction_that_a_target_lacks():
+def test_an_instruction_that_a_target_lacks() -> None:
     with pytest.raises(CompileError, match=r"avx2 .* has no vdpbf16ps: it needs a processor with avx512bf16"):
         emit(dot_products(), TARGETS["avx2"], "by_hand", "by hand")

@@ -32,12 +32,12 @@ AROUND = [
 ]
 
 
-def lengths_of(problem):
+def lengths_of(problem: Problem) -> tuple[int, ...]:
     """Shorter than the kernel, as long, and with steps that lack nothing."""
     return (1, problem.extent - 1, problem.extent, problem.extent + 90 * problem.stride)
 
 
-def assert_computes(problem, target, name):
+def assert_computes(problem: Problem, target: str, name: str) -> None:
     for length in lengths_of(problem):
         data = exact_data(problem, 1, length)
         assert_exact(
@@ -49,20 +49,20 @@ def assert_computes(problem, target, name):
 
 
 @pytest.mark.parametrize(("text", "name"), FOUND)
-def test_what_did_not_compile(text, name):
+def test_what_did_not_compile(text: str, name: str) -> None:
     problem = Problem.parse(text)
     for target in filter(lambda target: supports(target, problem), RUNNABLE):
         assert_computes(problem, target, name)
 
 
 @pytest.mark.parametrize(("text", "name"), [FOUND[0], FOUND[3]])
-def test_what_did_not_compile_stays_within_its_arrays(text, name):
+def test_what_did_not_compile_stays_within_its_arrays(text: str, name: str) -> None:
     problem, target = Problem.parse(text), TARGETS["avx2"]
     verify(Program(problem, choose(problem, target, name), target).scheduled, scheduled=True)
 
 
 @pytest.mark.parametrize(("kernel_size", "channels"), [*AROUND, (5000, 1)])
-def test_sizes_around_a_chunk(kernel_size, channels):
+def test_sizes_around_a_chunk(kernel_size: int, channels: int) -> None:
     """Paddings, algorithms, filters and targets by turns: all of them would take minutes."""
     for layout in ("_first", ""):
         number = kernel_size + channels + len(layout)
@@ -75,7 +75,7 @@ def test_sizes_around_a_chunk(kernel_size, channels):
 
 @pytest.mark.parametrize("number", [1 << 31, 1 << 39])
 @pytest.mark.parametrize("name", ["stride", "dilation"])
-def test_wide_strides_and_dilations(number, name):
+def test_wide_strides_and_dilations(number: int, name: str) -> None:
     """They took as long as one can count so far."""
     problem = Problem.parse("c4_f4_k3_same_linear_f32").with_(**{name: number})
     for how in ("auto", "direct", "cook_toom"):
@@ -87,10 +87,10 @@ def test_wide_strides_and_dilations(number, name):
 
 @pytest.mark.parametrize("name", ["direct", "depthwise", "cook_toom"])
 @pytest.mark.parametrize("stride", [1, 7])
-def test_code_is_no_longer_for_longer_kernels(name, stride):
+def test_code_is_no_longer_for_longer_kernels(name: str, stride: int) -> None:
     target = TARGETS["avx2"]
 
-    def lines(kernel_size):
+    def lines(kernel_size: int) -> int:
         problem = Problem.parse(f"c4_f4_k{kernel_size}_g4_same_relu_f32").with_(stride=stride)
         return Program(problem, choose(problem, target, name), target).llvm.count("\n")
 

@@ -21,7 +21,7 @@ from conv1d_codegen.toom.split import Split
 from conv1d_codegen.verify import verify
 
 
-def sizes_of_terms(split):
+def sizes_of_terms(split: Split) -> list[int]:
     """The taps of each term, by what `Split` says of them: a term begins with `first_tap`, and others follow in steps
     of `phases`.
     """
@@ -33,7 +33,7 @@ def sizes_of_terms(split):
     return [count for count in counts if count]
 
 
-def test_terms_are_counted_as_they_are():
+def test_terms_are_counted_as_they_are() -> None:
     for kernel_size, taps, phases in itertools.product((1, 2, 3, 7, 16, 41), (1, 2, 3, 5), (1, 2, 3, 7, 40)):
         split = Split(kernel_size, taps, 1, phases, phases)
         counts = sizes_of_terms(split)
@@ -43,7 +43,7 @@ def test_terms_are_counted_as_they_are():
     assert Split(3, 1, 1, 1 << 61, 1).terms == 3
 
 
-def variances_of_sums(products, channels):
+def variances_of_sums(products: list[float], channels: int) -> float:
     """What `_rounded_in_sums` counts, added up one number after another."""
     some_terms, some_channels = window_chunk_shape(len(products), channels)
     total, variance = 0.0, 0.0
@@ -59,20 +59,20 @@ def variances_of_sums(products, channels):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 7, 16, 32, 33, 100])
-def test_rounding_errors_are_counted_as_they_are_added_up(channels):
+def test_rounding_errors_are_counted_as_they_are_added_up(channels: int) -> None:
     for runs in ([(2.0, 5)], [(2.0, 1), (1.0, 1)], [(2.0, 40), (0.5, 1)], [(3.0, 9), (1.0, 1), (0.0, 30)]):
         one_by_one = [product for product, count in runs for _ in range(count)]
         counted = error._rounded_in_sums([(np.array([product]), count) for product, count in runs], channels)
         assert counted == pytest.approx(variances_of_sums(one_by_one, channels)), f"{runs} {channels=}"
 
 
-def test_an_error_is_predicted_of_any_size():
+def test_an_error_is_predicted_of_any_size() -> None:
     toom = algorithm(4, 3)
     assert 0 < error.predicted(toom, 3 * 10**9, 10**9, 10**9) < error.predicted(toom, 3, 1, 1)
 
 
 @pytest.mark.parametrize(("kernel_size", "taps", "phases"), [(3, 3, 1), (11, 4, 1), (38, 2, 5), (7, 2, 6)])
-def test_weights_are_transformed_term_by_term(kernel_size, taps, phases):
+def test_weights_are_transformed_term_by_term(kernel_size: int, taps: int, phases: int) -> None:
     """An infinite weight reaches the terms that have its tap, and no other."""
     split, toom = Split(kernel_size, taps, 1, phases, 1), algorithm(3, taps)
     matrix = np.array(toom.weights, np.float64)
@@ -103,7 +103,7 @@ MANY_TRANSFORMS = (
 
 
 @pytest.mark.parametrize(("text", "toom"), MANY_TRANSFORMS)
-def test_many_transforms_are_exact(text, toom):
+def test_many_transforms_are_exact(text: str, toom: tuple[int, int]) -> None:
     problem, plan = Problem.parse(text), toom_plan(*toom)
     assert Split.of(problem, plan.taps).transforms(plan.outputs) > 16
     length = least_length(problem, plan)
@@ -118,6 +118,6 @@ def test_many_transforms_are_exact(text, toom):
 
 
 @pytest.mark.parametrize("text", [MANY_TRANSFORMS[0][0], MANY_TRANSFORMS[2][0]])
-def test_many_transforms_stay_within_their_arrays(text):
+def test_many_transforms_stay_within_their_arrays(text: str) -> None:
     problem, plan = Problem.parse(text), toom_plan(*dict(MANY_TRANSFORMS)[text])
     verify(Program(problem, plan, TARGETS["avx2"]).scheduled, scheduled=True)

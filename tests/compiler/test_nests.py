@@ -10,14 +10,32 @@ import struct
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, expected
+from support.type_helpers import Array
 
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit.abi import entry
 from conv1d_codegen.emit.scratch import scratch_bytes
-from conv1d_codegen.ir import Alloc, Axis, Const, Kernel, Let, Level, View, accumulate, buffer, load, loop, store
+from conv1d_codegen.ir import (
+    Alloc,
+    Axis,
+    Const,
+    For,
+    Kernel,
+    Let,
+    Level,
+    Statement,
+    View,
+    accumulate,
+    buffer,
+    load,
+    loop,
+    store,
+)
 from conv1d_codegen.ir.packing import aligned_zeros, laid_out
+from conv1d_codegen.lower.formula import Sizes
 from conv1d_codegen.lower.nest import nest, sizes_of
 from conv1d_codegen.machine import jit
+from conv1d_codegen.machine.jit import Code
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
@@ -26,7 +44,7 @@ from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import threads
 from conv1d_codegen.runtime.work import Work
 from conv1d_codegen.schedule.cost_model import choose
-from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from conv1d_codegen.symbolic.index import Index, index, maximum, minimum, var
 from conv1d_codegen.verify import verify
 
 PAIRS = {
@@ -37,11 +55,11 @@ PAIRS = {
 }
 
 
-def outputs(problem, length):
+def outputs(problem: Problem, length: Index) -> Index:
     return index(pad.output_length(length, problem.kernel_size, problem.stride, problem.dilation, problem.padding))
 
 
-def pair(first, second, block):
+def pair(first: Problem, second: Problem, block: int) -> tuple[Kernel, dict[str, Sizes]]:
     """A block of the second's steps from a block of the first's, which has as many steps more as the second's taps
     reach over.
     """
@@ -83,7 +101,7 @@ def pair(first, second, block):
     return kernel, {"one": sizes_of(first, x), "two": sizes_of(second, h)}
 
 
-def prepared(text, target):
+def prepared(text: str, target: str) -> tuple[Problem, Problem, Kernel, dict[str, Context]]:
     first, second = map(Problem.parse, text.split())
     kernel, sizes = pair(first, second, PAIRS[text])
     contexts = {
@@ -93,7 +111,7 @@ def prepared(text, target):
     return first, second, kernel, contexts
 
 
-def data(first, second, length):
+def data(first: Problem, second: Problem, length: int) -> tuple[dict[str, Array], Array]:
     rng = np.random.default_rng(length)
     arrays = {"x": rng.integers(-3, 4, (2, length, first.channels)).astype(np.float32)}
     for name, problem in (("one", first), ("two", second)):
@@ -104,7 +122,7 @@ def data(first, second, length):
 
 
 @pytest.mark.parametrize("text", PAIRS)
-def test_as_interpreted(text):
+def test_as_interpreted(text: str) -> None:
     first, second, kernel, contexts = prepared(text, "avx2")
     *_, (_, scheduled) = stages(kernel, contexts)
     for length in (1, 2, 7, 25, 61):
@@ -117,7 +135,7 @@ def test_as_interpreted(text):
 
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("text", PAIRS)
-def test_as_code(text, target):
+def test_as_code(text: str, target: str) -> None:
     first, second, kernel, contexts = prepared(text, target)
     *_, (_, scheduled) = stages(kernel, contexts)
     verify(scheduled, scheduled=True)
@@ -139,7 +157,7 @@ def test_as_code(text, target):
 PARTS, WIDTH = 6, 8  # of the steps; of the filters
 
 
-def gradient():
+def gradient() -> Kernel:
     """y[j, c, f] = Σ_{n, t} x[n, t + j, c] * g[n, t, f]: sums over parts of the steps, and in the next nest the sums of
     these, in order.
     """
@@ -154,7 +172,7 @@ def gradient():
     first = index(minimum(part * length, size))
     last = index(minimum(first + length, size))
 
-    def in_lanes(*statements):
+    def in_lanes(*statements: Statement) -> For:
         return loop("l", 0, filters, statements, "lanes", filters)
 
     product = in_lanes(accumulate(acc, (lane,), load(x, n, t + j, c), load(g, n, t, lane)))
@@ -168,7 +186,7 @@ def gradient():
     return Kernel("gradient", "f32", (("N", 1), ("T", 0)), (x, g, y), (Alloc(sums), partial, total))
 
 
-def run(kernel, code, arrays, sizes, count):
+def run(kernel: Kernel, code: Code, arrays: tuple[Array, ...], sizes: dict[str, int], count: int) -> None:
     """Each nest when the one before has ended, by a team of so many threads."""
     called = entry(kernel)
     assert called.scratch_bytes == 0
@@ -187,7 +205,7 @@ def run(kernel, code, arrays, sizes, count):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_a_sum_over_batch_and_steps_has_the_same_bits_for_any_number_of_threads(target):
+def test_a_sum_over_batch_and_steps_has_the_same_bits_for_any_number_of_threads(target: str) -> None:
     kernel = gradient()
     verify(kernel, scheduled=True)
     code = jit.load(emit(kernel, TARGETS[target], kernel.name, "by hand"), kernel.name, TARGETS[target])

@@ -12,6 +12,7 @@ import pytest
 from support.helpers import bits, python
 from support.layer_helpers import built, integers
 from support.teams import RUNTIMES
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 
@@ -70,7 +71,7 @@ print(threads.runtime().name)
 
 @linux
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_forks_while_others_are_inside_calls(runtime):
+def test_forks_while_others_are_inside_calls(runtime: str) -> None:
     """Of a process with a team of threads; the child calls the same layers with threads of its own, compiles, and forks
     again.
     """
@@ -81,7 +82,7 @@ def test_forks_while_others_are_inside_calls(runtime):
 # --- layers sent to other processes -----------------------------------------------------------------------------------
 
 
-def layers():
+def layers() -> list[Conv1D]:
     """Of different kinds, called and not, built and not."""
     many = [
         built((2, 20, 3), 5, 3, padding="causal", activation="gelu"),
@@ -93,18 +94,18 @@ def layers():
     return many
 
 
-def inputs():
+def inputs() -> Array:
     return integers((2, 20, 3))
 
 
-def work(layer, x):
+def work(layer: Conv1D, x: Array) -> tuple[int, bytes, Conv1D]:
     """In the other process."""
     return os.getpid(), bits(layer(x)), layer
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process that has threads
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
-def test_a_pool_of_processes(method):
+def test_a_pool_of_processes(method: str) -> None:
     context = multiprocessing.get_context(method)
     mine = layers()
     wanted = [bits(layer(inputs())) for layer in mine]
@@ -117,7 +118,7 @@ def test_a_pool_of_processes(method):
         assert back.get_config() == layer.get_config()
 
 
-def test_a_pickle_from_another_process():
+def test_a_pickle_from_another_process() -> None:
     make = """
 import pickle, sys
 import test_processes as t
@@ -130,7 +131,7 @@ sys.stdout.buffer.write(pickle.dumps([(layer, t.bits(layer(t.inputs()))) for lay
         assert bits(layer(inputs())) == right
 
 
-def test_a_pool_of_threads():
+def test_a_pool_of_threads() -> None:
     mine = layers()
     wanted = [bits(layer(inputs())) for layer in mine]
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -172,7 +173,7 @@ time.sleep(float(sys.argv[2]))
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize(("count", "seconds"), [(1, 0.05), (3, 0.05), (3, 0.13)])
-def test_daemon_threads_inside_calls_and_compilations(runtime, count, seconds):
+def test_daemon_threads_inside_calls_and_compilations(runtime: str, count: int, seconds: float) -> None:
     code, out, err = python(DAEMONS, count, seconds, CONV1D_CODEGEN_RUNTIME=runtime)
     assert (code, out, err) == (0, "", "")
 
@@ -211,14 +212,14 @@ sys.kept = Late()
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_calls_and_compilations_as_the_interpreter_ends(runtime):
+def test_calls_and_compilations_as_the_interpreter_ends(runtime: str) -> None:
     """What runs at exit may use a layer, and compile one; what is finalised after that may still call."""
     code, out, err = python(AT_EXIT, CONV1D_CODEGEN_RUNTIME=runtime)
     assert (code, err) == (0, "")
     assert out in ("2\n1\nlate\n", "2\n1\n")  # what `sys` holds may never be finalised
 
 
-def test_a_signal_that_ends_the_process_during_a_call():
+def test_a_signal_that_ends_the_process_during_a_call() -> None:
     """SIGTERM's default: no handler runs, nothing hangs."""
     end = DAEMONS.replace(
         "time.sleep(float(sys.argv[2]))", "import os, signal; os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"

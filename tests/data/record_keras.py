@@ -7,16 +7,19 @@ outputs) beside itself. Cases marked exact hold small integers, so that every su
 
 import json
 import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
+from support.type_helpers import Array
 
 HERE = pathlib.Path(__file__).parent
 rng = np.random.default_rng(1)
 
 
-def cases():
+def cases() -> Iterator[tuple[dict[str, Any], tuple[int, ...], bool]]:
     """(arguments of Conv1D, shape of the inputs, exact)"""
     base = {"filters": 6, "kernel_size": 3}
     for padding in ("valid", "same", "causal"):
@@ -65,11 +68,11 @@ def cases():
     )
 
 
-def values(shape, exact):
+def values(shape: tuple[int, ...], exact: bool) -> Array:
     return (rng.integers(-8, 9, shape) if exact else rng.standard_normal(shape)).astype("float32")
 
 
-def trained():
+def trained() -> Iterator[tuple[Any, Array]]:
     """The Conv1D layers of a small model, trained to tell rising from falling sines: (layer, its inputs)."""
     keras.utils.set_random_seed(7)
     time = np.arange(48) / 8
@@ -95,10 +98,11 @@ def trained():
         inputs = keras.ops.convert_to_numpy(layer(inputs))
 
 
-def main():
-    described, arrays = [], {}
+def main() -> None:
+    described: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
 
-    def record(layer, x, exact):
+    def record(layer: Any, x: Array, exact: bool) -> None:
         y = keras.ops.convert_to_numpy(layer(x))
         number = len(described)
         loss = [float(keras.ops.convert_to_numpy(value)) for value in layer.losses]

@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from support.assembly import (
-    _COUNTING,
-    _WORK,
+    COUNTING,
     FMA,
+    WORK,
     accumulators,
     assert_clear_of_traps,
     blocks,
@@ -29,16 +29,16 @@ DENSE = "c64_f64_k3_same_linear_f32"
 @pytest.mark.parametrize(
     "text", [DENSE, "c64_f64_k3_same_relu_f32_first", "c64_f64_k3_d4_causal_gelu_f32", "c64_f64_k1_valid_linear_f64"]
 )
-def test_the_inner_loop_is_nothing_but_the_work(text, target):
+def test_the_inner_loop_is_nothing_but_the_work(text: str, target: str) -> None:
     if target == "host" and not set(RUNNABLE) & {"avx2", "avx512"}:
         pytest.skip("another machine than x86-64 with AVX2")
     assembly = compiled(Problem.parse(text), target).dump("asm")
     loop = inner_loop(assembly)
     listing = f"{text} {target}:\n" + "\n".join(loop)
-    extra = [line for line in loop if not re.fullmatch(f"{_WORK}|{_COUNTING}", line.split()[0])]
+    extra = [line for line in loop if not re.fullmatch(f"{WORK}|{COUNTING}", line.split()[0])]
     assert not extra, f"{extra} in {listing}"
     assert len(accumulators(loop)) >= 12, listing
-    counting = [line for line in loop if re.fullmatch(_COUNTING, line.split()[0])]
+    counting = [line for line in loop if re.fullmatch(COUNTING, line.split()[0])]
     work = [line for line in loop if FMA.search(f" {line} ")]
     assert len(counting) <= len(work) / 5, f"{len(counting)} instructions count for {len(work)} that work: {listing}"
 
@@ -58,14 +58,14 @@ def test_the_inner_loop_is_nothing_but_the_work(text, target):
         ("c64_f64_k7_s2_g64_same_relu_f64", "depthwise"),
     ],
 )
-def test_no_vector_is_spilled_in_the_inner_loop(text, algorithm, target):
+def test_no_vector_is_spilled_in_the_inner_loop(text: str, algorithm: str, target: str) -> None:
     assembly = compiled(Problem.parse(text), target, algorithm).dump("asm")
     loop = inner_loop(assembly)
     assert not on_stack(assembly, loop), f"{text} {target}: {on_stack(assembly, loop)}"
 
 
 @pytest.mark.parametrize(("target", "most"), [("avx2", 0.6), ("avx512", 0.3)])
-def test_a_depthwise_loop_loads_much_less_than_it_multiplies(target, most):
+def test_a_depthwise_loop_loads_much_less_than_it_multiplies(target: str, most: float) -> None:
     """A window of input is shared by the rows of the tile, and a vector of weights by all of them: avx512 loads 8 + 23
     for 128 products.
     """
@@ -80,7 +80,7 @@ def test_a_depthwise_loop_loads_much_less_than_it_multiplies(target, most):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
-def test_depthwise_kernels_ask_for_their_output(target):
+def test_depthwise_kernels_ask_for_their_output(target: str) -> None:
     compilation = compiled(Problem.parse("c64_f64_k4_g64_valid_relu_f32"), target)
     loop = inner_loop(compilation.dump("asm"))
     requests = [line for line in loop if line.startswith("prefetch")]
@@ -89,7 +89,7 @@ def test_depthwise_kernels_ask_for_their_output(target):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
-def test_large_weights_are_asked_for_ahead(target):
+def test_large_weights_are_asked_for_ahead(target: str) -> None:
     """By a loop of its own around one request, into L2, within the loop over channels, where nothing is divided or
     spilled.
     """
@@ -108,7 +108,7 @@ def test_large_weights_are_asked_for_ahead(target):
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
-def test_the_tile_is_the_plans(target):
+def test_the_tile_is_the_plans(target: str) -> None:
     compilation = compiled(Problem.parse(DENSE), target)
     rows, vectors = compilation.plan.rows[0], compilation.plan.vectors
     if target == "avx2":
@@ -123,7 +123,7 @@ def test_the_tile_is_the_plans(target):
 @pytest.mark.parametrize(
     "text", [DENSE, "c16_f16_k3_g16_same_relu_f32", "c64_f64_k3_causal_tanh_f32", "c8_f24_k3_g4_same_linear_f32"]
 )
-def test_nothing_slow_is_called(text, target):
+def test_nothing_slow_is_called(text: str, target: str) -> None:
     """No call but that of the body, no gather or scatter; a division only in an activation or
     outside the tile loops.
     """
@@ -134,7 +134,7 @@ def test_nothing_slow_is_called(text, target):
     assert not opcodes(inner_loop(assembly)) & {"divq", "idivq", "vdivps", "callq"}
 
 
-def test_channels_first_with_a_stride_does_not_gather_its_filters():
+def test_channels_first_with_a_stride_does_not_gather_its_filters() -> None:
     assembly = compiled(Problem.parse("c8_f16_k3_s2_same_linear_f32_first"), "avx2").dump("asm")
     assert not re.search(r"\tv?p?(?:gather|scatter)", assembly)
 
@@ -142,7 +142,7 @@ def test_channels_first_with_a_stride_does_not_gather_its_filters():
 @pytest.mark.parametrize(
     "text", [DENSE, "c5_f7_k4_same_relu_f32_first", "c16_f16_k3_g16_same_relu_f32", "c8_f16_k3_causal_gelu_f32"]
 )
-def test_neon(text):
+def test_neon(text: str) -> None:
     assembly = compiled(Problem.parse(text), "neon").dump("asm")
     assert re.search(r"\tfmla\tv\d+\.4s", assembly)
     calls = set(re.findall(r"\tbl\t(\S+)", assembly))
@@ -150,7 +150,7 @@ def test_neon(text):
 
 
 @pytest.mark.parametrize("text", PROBLEMS[::5])
-def test_every_target_makes_assembly(text):
+def test_every_target_makes_assembly(text: str) -> None:
     problem = Problem.parse(text)
     for target in TARGETS:
         if supports(target, problem):
@@ -159,7 +159,7 @@ def test_every_target_makes_assembly(text):
 
 
 @pytest.mark.parametrize("text", [DENSE, "c8_f16_k3_causal_gelu_f32", "c16_f20_k3_same_relu_f64"])
-def test_sse2_is_sse2(text):
+def test_sse2_is_sse2(text: str) -> None:
     assembly = compiled(Problem.parse(text), "sse2").dump("asm")
     assert "mulps" in assembly or "mulpd" in assembly
     assert not re.search(r"%[yz]mm", assembly)
@@ -167,7 +167,7 @@ def test_sse2_is_sse2(text):
     assert not FMA.search(assembly)
 
 
-def test_avx2_is_not_avx512():
+def test_avx2_is_not_avx512() -> None:
     assembly = compiled(Problem.parse(DENSE), "avx2").dump("asm")
     assert "%zmm" not in assembly
     assert not re.search(r"%k[0-7]", assembly)
@@ -175,7 +175,7 @@ def test_avx2_is_not_avx512():
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_no_activation_wants_a_symbol_from_outside(target):
+def test_no_activation_wants_a_symbol_from_outside(target: str) -> None:
     """An object that wants one is refused when it is loaded: `exp`, `memcpy` and the like."""
     names = [
         "relu",
@@ -225,7 +225,7 @@ IR = [
 
 
 @pytest.mark.parametrize(("text", "target"), IR)
-def test_the_llvm_ir_keeps_clear_of_known_traps(text, target):
+def test_the_llvm_ir_keeps_clear_of_known_traps(text: str, target: str) -> None:
     """Each was a wrong result or a fault somewhere: see the comments."""
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
@@ -233,7 +233,7 @@ def test_the_llvm_ir_keeps_clear_of_known_traps(text, target):
 
 
 @pytest.mark.parametrize(("text", "target"), IR[::3])
-def test_arrays_are_only_assumed_to_be_aligned_to_their_elements(text, target):
+def test_arrays_are_only_assumed_to_be_aligned_to_their_elements(text: str, target: str) -> None:
     ir = compiled(Problem.parse(text), target).dump("llvm")
     item = {"f32": 4, "f64": 8, "f16": 2, "bf16": 2}[Problem.parse(text).dtype]
     for line in ir.splitlines():
@@ -242,7 +242,7 @@ def test_arrays_are_only_assumed_to_be_aligned_to_their_elements(text, target):
 
 
 @pytest.mark.parametrize("target", [target for target in RUNNABLE if TARGETS[target].masked])
-def test_partial_vectors_survive_the_optimiser(target):
+def test_partial_vectors_survive_the_optimiser(target: str) -> None:
     """The pattern that is miscompiled, as our kernels come nearest to it: a masked load, a store to the same place, the
     loaded value used after it. `y` is stored in parts of vectors, tile by tile, from accumulators that started as
     masked loads of the bias."""
@@ -256,7 +256,7 @@ def test_partial_vectors_survive_the_optimiser(target):
             np.testing.assert_array_equal(y, expected(problem, x, w, None), err_msg=f"{problem} {target} {algorithm}")
 
 
-def test_wrong_ir_is_an_error_and_not_an_abort():
+def test_wrong_ir_is_an_error_and_not_an_abort() -> None:
     """llvmlite's LLVM has its assertions on; what reaches it is parsed and verified first."""
     code, out, err = python(
         "from conv1d_codegen.machine import host, jit\n"
@@ -271,7 +271,7 @@ def test_wrong_ir_is_an_error_and_not_an_abort():
     assert (code, out) == (0, "refused\n" * 3), err
 
 
-def test_a_call_to_the_outside_is_refused():
+def test_a_call_to_the_outside_is_refused() -> None:
     from conv1d_codegen.errors import CompileError
     from conv1d_codegen.machine.host import host
 

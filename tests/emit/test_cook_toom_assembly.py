@@ -5,7 +5,7 @@ registers.
 import re
 
 import pytest
-from support.assembly import _COUNTING, _WORK, FMA, accumulators, assert_clear_of_traps, blocks, is_loop, on_stack
+from support.assembly import COUNTING, FMA, WORK, accumulators, assert_clear_of_traps, blocks, is_loop, on_stack
 from support.helpers import compiled, supports
 
 from conv1d_codegen.emit import scratch as layout
@@ -22,7 +22,7 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("target", WINDOWS)
-def test_products_of_windows_are_nothing_but_the_work(target):
+def test_products_of_windows_are_nothing_but_the_work(target: str) -> None:
     """As those of the steps without a window are: there are at least two such loops."""
     plan = WINDOWS[target]
     assembly = compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), target, "cook_toom", plan).dump("asm")
@@ -32,7 +32,7 @@ def test_products_of_windows_are_nothing_but_the_work(target):
     assert len(products) >= 2
     for block in products:
         assert len(accumulators(block)) == tile
-        extra = [line for line in block if not re.fullmatch(f"{_WORK}|{_COUNTING}", line.split()[0])]
+        extra = [line for line in block if not re.fullmatch(f"{WORK}|{COUNTING}", line.split()[0])]
         assert not extra + on_stack(assembly, block), "\n".join(block)
     body = (
         compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), target, "cook_toom", plan).program.scheduled.name
@@ -43,7 +43,7 @@ def test_products_of_windows_are_nothing_but_the_work(target):
 
 @pytest.mark.parametrize("target", WINDOWS)
 @pytest.mark.parametrize("text", ["c64_f64_k3_valid_linear_f32", "c64_f64_k3_same_linear_f32_nobias"])
-def test_transforms_are_one_instruction_a_step(text, target):
+def test_transforms_are_one_instruction_a_step(text: str, target: str) -> None:
     """Beside loads and stores, of n inputs and n results, or of n products and m outputs, to which a bias is added; all
     in registers.
     """
@@ -61,9 +61,7 @@ def test_transforms_are_one_instruction_a_step(text, target):
         listing = "\n".join(block)
         assert len(steps) == made + biases, listing
         extra = [
-            line
-            for line in block
-            if line not in steps and not re.fullmatch(rf"vmov[au]ps|{_COUNTING}", line.split()[0])
+            line for line in block if line not in steps and not re.fullmatch(rf"vmov[au]ps|{COUNTING}", line.split()[0])
         ]
         assert not extra + on_stack(assembly, block), listing
         found[results] += 1
@@ -71,7 +69,7 @@ def test_transforms_are_one_instruction_a_step(text, target):
 
 
 @pytest.mark.parametrize("target", ["sse2", "avx2", "avx512", "neon"])
-def test_the_llvm_ir_keeps_clear_of_known_traps(target):
+def test_the_llvm_ir_keeps_clear_of_known_traps(target: str) -> None:
     for text in (
         "c5_f33_k3_same_relu_f32",
         "c7_f6_k5_s2_causal_linear_f32_first",
@@ -83,7 +81,7 @@ def test_the_llvm_ir_keeps_clear_of_known_traps(target):
             assert_clear_of_traps(compiled(problem, target, "cook_toom").dump("llvm"), text)
 
 
-def test_no_large_array_is_on_the_stack():
+def test_no_large_array_is_on_the_stack() -> None:
     plan = WINDOWS["avx2"]
     compilation = compiled(Problem.parse("c64_f64_k3_valid_linear_f32"), "avx2", "cook_toom", plan)
     sizes = [int(number) * 4 for number in re.findall(r"alloca \[(\d+) x float\]", compilation.dump("llvm"))]
@@ -92,7 +90,7 @@ def test_no_large_array_is_on_the_stack():
     assert 4 * n * windows * 64 < layout.scratch_bytes(compilation.program.scheduled) < 8 * n * windows * 64
 
 
-def test_neon():
+def test_neon() -> None:
     """It can't be run here; it is multiply-adds of vectors, and calls nothing but its own body."""
     compilation = compiled(Problem.parse("c64_f64_k3_same_relu_f32"), "neon", "cook_toom")
     assembly = compilation.dump("asm")

@@ -3,6 +3,8 @@ where it runs least often.
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.helpers import compiled
@@ -14,13 +16,13 @@ DENSE = "c64_f64_k3_same_relu_f32"
 DEPTHWISE = "c16_f16_k3_g16_same_relu_f32"
 
 
-def llvm(text, target="avx2", algorithm="auto"):
+def llvm(text: str, target: str = "avx2", algorithm: str = "auto") -> str:
     return compiled(Problem.parse(text), target, algorithm).dump("llvm")
 
 
-def blocks(ir):
+def blocks(ir: str) -> dict[str, list[str]]:
     """The basic blocks of the kernel's body: name → instructions."""
-    result = {}
+    result: dict[str, list[str]] = {}
     for line in ir[ir.index("_body(ptr") :].splitlines():
         if found := re.fullmatch(r"([\w.]+):", line):
             current = result[found[1]] = []
@@ -30,20 +32,20 @@ def blocks(ir):
 
 
 @pytest.mark.parametrize("text", [DENSE, DEPTHWISE, "c8_f16_k3_g2_causal_relu_f32", "c16_f8_k3_same_linear_f32_first"])
-def test_registers_are_values_and_not_memory(text):
+def test_registers_are_values_and_not_memory(text: str) -> None:
     ir = llvm(text)
     # the sums of a block of edges are scratch memory
     assert set(re.findall(r"%(\w+)\.\d+ = alloca", ir)) <= {"acc_of_step"}
     assert re.search(r"%acc_0_0\.\d+ = phi <\d+ x float> \[ ", ir)
 
 
-def test_totals_are_scratch_memory():
+def test_totals_are_scratch_memory() -> None:
     ir = llvm("c300_f8_k3_same_relu_f32")
     assert set(re.findall(r"%(\w+)\.\d+ = alloca", ir)) == {"total", "total_of_step"}
 
 
 @pytest.mark.parametrize("text", [DENSE, "c64_f64_k7_same_relu_f32", "c48_f64_k1_valid_relu_f32"])
-def test_an_unrolled_loop_is_its_work_and_little_else(text):
+def test_an_unrolled_loop_is_its_work_and_little_else(text: str) -> None:
     """A multiply-add, and the loads that it needs: an address and a load, and for each row a splat, which is two
     instructions.
     """
@@ -56,7 +58,7 @@ def test_an_unrolled_loop_is_its_work_and_little_else(text):
             assert len(others) <= work + rows * 2 + loads * 2 + 8, f"{name}: {len(others)} for {work}"
 
 
-def test_what_a_loop_does_not_change_is_loaded_before_it():
+def test_what_a_loop_does_not_change_is_loaded_before_it() -> None:
     """The weights of a depthwise tile stay the same for all tiles of a panel, but are read only if there is a tile."""
     of = blocks(llvm(DEPTHWISE))
     entered = [name for name in of if name.startswith("tile.enter")]
@@ -69,7 +71,7 @@ def test_what_a_loop_does_not_change_is_loaded_before_it():
         assert of[name][-1] == f"br label %{name.replace('enter', 'body')}"
 
 
-def test_nothing_is_loaded_where_the_loop_that_needs_it_may_not_run():
+def test_nothing_is_loaded_where_the_loop_that_needs_it_may_not_run() -> None:
     """Before the test whether a loop runs there is arithmetic only: what a load would read need not be there."""
     for text in (DENSE, DEPTHWISE, "c16_f8_k3_same_linear_f32_first", "c4_f8_k5_s3_d2_pad4x2_linear_f64_nobias"):
         for algorithm in ("auto", "generic"):
@@ -81,7 +83,7 @@ def test_nothing_is_loaded_where_the_loop_that_needs_it_may_not_run():
                     )
 
 
-def test_what_is_loaded_twice_in_a_loop_is_loaded_once():
+def test_what_is_loaded_twice_in_a_loop_is_loaded_once() -> None:
     """Windows overlap: a tile of 13 steps, written out for 3 taps of one channel, reads 15 numbers."""
     tile = next(
         block for name, block in blocks(llvm("c1_f8_k3_valid_relu_f32")).items() if name.startswith("tile.body")
@@ -93,14 +95,14 @@ def test_what_is_loaded_twice_in_a_loop_is_loaded_once():
 # --- the builder ------------------------------------------------------------------------------------------------------
 
 
-def lines(builder):
+def lines(builder: Builder) -> list[tuple[Any, ...]]:
     return [
         tuple(instruction.get(key) for key in ("kind", "name", "to", "first", "next"))
         for instruction in builder.instructions
     ]
 
 
-def test_a_register_that_a_loop_changes_is_a_phi_at_its_start_and_where_it_may_not_run_at_its_end():
+def test_a_register_that_a_loop_changes_is_a_phi_at_its_start_and_where_it_may_not_run_at_its_end() -> None:
     for certain in (True, False):
         builder, register = Builder(), Register("acc", "float", "%before")
         with builder.loop("t", "0", "%T", certain, [register]):
@@ -116,10 +118,10 @@ def test_a_register_that_a_loop_changes_is_a_phi_at_its_start_and_where_it_may_n
             assert phis[2] == ("phi", None, register.value, "%before", "%changed")
 
 
-def test_instructions_go_before_the_loops_that_do_not_change_them():
+def test_instructions_go_before_the_loops_that_do_not_change_them() -> None:
     builder = Builder()
 
-    def make(stem):
+    def make(stem: str) -> Callable[[], str]:
         return lambda: builder.define(stem, "binary", op_name="add", type="i64", a="1", b="2")
 
     with (

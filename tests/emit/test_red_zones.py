@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, assert_exact, empty_output, exact_data, expected, supports
+from support.type_helpers import Array
 
 from conv1d_codegen.compiler import Compilation, Program, compile_problem
 from conv1d_codegen.emit import emit
@@ -30,7 +31,7 @@ Y = buffer("y", "f32", (N, T, 1), "output")
 W = buffer("w", "f32", (1, 1, 1), "constant")
 
 
-def zoned(problem, target, algorithm="auto"):
+def zoned(problem: Problem, target: str, algorithm: str = "auto") -> CompiledKernel:
     """A problem, compiled with red zones."""
     plan = choose(problem, TARGETS[target], algorithm)
     return Compilation(problem, Program(problem, plan, TARGETS[target], red_zones=True)).kernel
@@ -38,7 +39,7 @@ def zoned(problem, target, algorithm="auto"):
 
 @pytest.mark.parametrize("target", RUNNABLE)
 @pytest.mark.parametrize("text", WITH_SCRATCH)
-def test_right_kernels_leave_their_red_zones_alone(text, target):
+def test_right_kernels_leave_their_red_zones_alone(text: str, target: str) -> None:
     problem = Problem.parse(text)
     if not supports(target, problem):
         pytest.skip("no float16 there")
@@ -52,7 +53,7 @@ def test_right_kernels_leave_their_red_zones_alone(text, target):
                 assert_exact(problem, y, expected(problem, x, w, b), f"@2x{length} {target}")
 
 
-def astray(size, dtype, first):
+def astray(size: int, dtype: str, first: int) -> Kernel:
     """A kernel that copies x through a scratch array of `size`, and writes one number at `first`, beside it."""
     tmp = buffer("tmp", dtype, (size,), "scratch")
     body = (
@@ -65,7 +66,7 @@ def astray(size, dtype, first):
     return Kernel("astray", "f32", (("N", 1), ("T", 0)), (X, W, Y), (steps,))
 
 
-def run(kernel, red_zones=True):
+def run(kernel: Kernel, red_zones: bool = True) -> Array:
     target = TARGETS[RUNNABLE[-1]]
     problem = Problem.parse("c1_f1_k1_valid_linear_f32_nobias")
     code = jit.load(emit(kernel, target, "astray", "by hand", red_zones), kernel.name, target)
@@ -77,7 +78,7 @@ def run(kernel, red_zones=True):
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
 @pytest.mark.parametrize("size", [1, 3, 8, 24, 20_000])
-def test_a_write_beside_a_scratch_array_is_found(size, dtype):
+def test_a_write_beside_a_scratch_array_is_found(size: int, dtype: str) -> None:
     """The first number behind it, the last one before it, and the outermost of each margin; on the stack and in the
     caller's memory.
     """
@@ -88,14 +89,14 @@ def test_a_write_beside_a_scratch_array_is_found(size, dtype):
     assert (run(astray(size, dtype, size - 1)) == 1).all() or size == 1
 
 
-def test_what_is_read_before_it_is_written_is_not_a_number():
+def test_what_is_read_before_it_is_written_is_not_a_number() -> None:
     tmp = buffer("tmp", "f32", (4,), "scratch")
     body = (Alloc(tmp), store(Y, (var("n"), var("t"), 0), load(tmp, var("N"))))
     steps = loop("n", 0, N, (loop("t", 0, T, body),), "parallel")
     assert np.isnan(run(Kernel("unwritten", "f32", (("N", 1), ("T", 0)), (X, W, Y), (steps,)))).all()
 
 
-def test_the_switch_is_part_of_what_a_kernel_is_known_by(monkeypatch):
+def test_the_switch_is_part_of_what_a_kernel_is_known_by(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Problem.parse("c8_f16_k3_causal_gelu_f32")
     plain = compile_problem(problem)
     monkeypatch.setenv("CONV1D_CODEGEN_RED_ZONES", "1")

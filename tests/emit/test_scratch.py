@@ -1,13 +1,10 @@
-"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, all of it within, one buffer for
-each Python thread.
-"""
+"""Large scratch arrays lie in the caller's memory: each thread's in its own slice, and all of it within."""
 
 import ctypes
-import os
 import re
 import struct
 import threading
-from itertools import pairwise
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,37 +17,41 @@ from support.helpers import (
     empty_output,
     exact_data,
     expected,
-    in_threads,
     last_line,
     python,
     run_compiled,
     supports,
 )
 from support.kernel_helpers import call
-from support.teams import RUNTIMES, run_of, use
+from support.teams import run_of, use
 from support.toom_helpers import toom_plan
+from support.type_helpers import Array
 
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit import scratch as layout
 from conv1d_codegen.emit.scratch import scratch_bytes
-from conv1d_codegen.ir import Alloc, Kernel, buffer, load, loop, store
+from conv1d_codegen.ir import Alloc, For, Kernel, Statement, buffer, load, loop, store
 from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.jit import Code
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import workspace as scratch
+from conv1d_codegen.runtime.kernel import CompiledKernel
 from conv1d_codegen.selftest.guards import guarded
 from conv1d_codegen.symbolic.index import var
 from conv1d_codegen.verify import verify
 
 LARGE = "c512_f512_k2_s2_valid_linear_f32"  # streamed weights: 126 KiB of totals
 SMALL = "c8_f8_k3_same_linear_f32"
+#: A hand-written kernel as a function, and the code that it is of.
+MachineCode = tuple[Callable[[bytes], None], Code]
 ROW = 5001  # numbers of a hand-written kernel's arrays: not whole cache lines
 
 
-def hand_written(name="rows"):
+def hand_written(name: str = "rows") -> Kernel:
     """y[n] is x[n] backwards, plus 1000 n, plus x[n]: through two large arrays at a time, one small one, and one in an
     inner block.
     """
@@ -59,7 +60,7 @@ def hand_written(name="rows"):
     few = buffer("few", "f32", (4,), "scratch")
     n, i = var("n"), var("i")
 
-    def every(*body):
+    def every(*body: Statement) -> For:
         return loop("i", 0, ROW, body)
 
     through = loop(
@@ -94,19 +95,26 @@ def hand_written(name="rows"):
     return kernel
 
 
-def rows(count):
+def rows(count: int) -> tuple[Array, Array]:
     x = np.random.default_rng(0).integers(-50, 50, (count, ROW)).astype(np.float32)
     return x, x[:, ::-1] + x[:, :1] + x
 
 
 @pytest.fixture(scope="module")
-def machine_code():
+def machine_code() -> MachineCode:
     kernel, target = hand_written(), resolve(None)
     code = jit.load(emit(kernel, target, "title", "plan"), kernel.name, target)
     return ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address), code
 
 
-def run_rows(machine_code, x, y, address, shares=1, counter=None):
+def run_rows(
+    machine_code: MachineCode,
+    x: Array,
+    y: Array,
+    address: int,
+    shares: int = 1,
+    counter: ctypes.Array[ctypes.c_int64] | None = None,
+) -> None:
     function, _ = machine_code
     at = 0 if counter is None else ctypes.addressof(counter)
     function(struct.pack("PPqqPqP", x.ctypes.data, y.ctypes.data, len(x), len(x), address, shares, at))
@@ -115,7 +123,7 @@ def run_rows(machine_code, x, y, address, shares=1, counter=None):
 # --- where arrays lie -------------------------------------------------------------------------------------------------
 
 
-def test_arrays_follow_each_other_and_what_ends_makes_room():
+def test_arrays_follow_each_other_and_what_ends_makes_room() -> None:
     line = -(-ROW * 4 // 64) * 64
     kernel = hand_written()
     assert scratch_bytes(kernel) == 3 * line
@@ -127,7 +135,7 @@ def test_arrays_follow_each_other_and_what_ends_makes_room():
 
 
 @pytest.mark.parametrize("text", [LARGE, "c300_f8_k3_same_relu_f32", "c256_f256_k3_same_linear_f32", SMALL])
-def test_no_large_array_is_on_the_stack(text):
+def test_no_large_array_is_on_the_stack(text: str) -> None:
     compilation = compiled(Problem.parse(text), "avx2")
     sizes = [
         int(n) * (8 if t == "double" else 4)
@@ -140,7 +148,7 @@ def test_no_large_array_is_on_the_stack(text):
 # --- what machine code does with it -----------------------------------------------------------------------------------
 
 
-def test_the_hand_written_kernel(machine_code):
+def test_the_hand_written_kernel(machine_code: MachineCode) -> None:
     x, wanted = rows(3)
     y = np.full_like(x, np.nan)
     interpret(hand_written(), {"x": x, "y": y}, {"N": 3})
@@ -151,7 +159,7 @@ def test_the_hand_written_kernel(machine_code):
     np.testing.assert_array_equal(y, wanted)
 
 
-def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code):
+def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code: MachineCode) -> None:
     x, wanted = rows(3)
     size = scratch_bytes(hand_written())
     room = aligned_zeros((4 * size,), np.dtype(np.uint8))
@@ -166,7 +174,7 @@ def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code):
         assert [bool((part != 0xA5).any()) for part in slices] == [number == place for number in range(4)]
 
 
-def test_a_team_at_work_at_the_same_time(machine_code):
+def test_a_team_at_work_at_the_same_time(machine_code: MachineCode) -> None:
     x, wanted = rows(64)
     room = aligned_zeros((4 * scratch_bytes(hand_written()),), np.dtype(np.uint8))
     for _ in range(10):
@@ -186,19 +194,19 @@ def test_a_team_at_work_at_the_same_time(machine_code):
 # --- calls ------------------------------------------------------------------------------------------------------------
 
 
-def all_provided(monkeypatch, problem, target):
+def all_provided(monkeypatch: pytest.MonkeyPatch, problem: Problem, target: str) -> CompiledKernel:
     """A compilation, kept nowhere, for which every scratch array counts as large."""
     found = compiled(problem, target)
     own = Compilation(problem, Program(problem, found.plan, found.target))
     with monkeypatch.context() as patch:
         patch.setattr(layout, "_SMALL", 0)
         assert "alloca" not in own.dump("llvm")
-        assert own.kernel._scratch_bytes == scratch_bytes(own.program.scheduled)
+        assert own.kernel.scratch_bytes == scratch_bytes(own.program.scheduled)
     return own.kernel
 
 
 @pytest.mark.parametrize("text", PROBLEMS[2::5])
-def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch, text):
+def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     problem = Problem.parse(text)
     use(monkeypatch, run_of("pool"))
     for target in (target for target in RUNNABLE if supports(target, problem)):
@@ -212,171 +220,8 @@ def test_all_kinds_of_problems_with_all_scratch_provided(monkeypatch, text):
                 assert bits(y) == bits(run_compiled(problem, x, w, b, target))
 
 
-@pytest.fixture(scope="module")
-def large():
-    """A kernel with large scratch, its packed weights, inputs and the right output."""
-    problem = Problem.parse(LARGE)
-    kernel = compiled(problem).kernel
-    assert kernel._scratch_bytes > layout._SMALL
-    x, w, b = exact_data(problem, 4, 130)
-    return kernel, kernel.pack(w, b), x, expected(problem, x, w, b)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_team(monkeypatch, large, runtime):
-    kernel, packed, x, right = large
-    use(monkeypatch, run_of(runtime))
-    for threads in (1, 2, 3, 2):
-        for _ in range(3):
-            np.testing.assert_array_equal(call(kernel, packed, x, threads), right)
-
-
-@pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_python_threads(monkeypatch, large, runtime):
-    kernel, packed, x, right = large
-    use(monkeypatch, run_of(runtime))
-    wrong, everyone = [], threading.Barrier(4)
-
-    def work(seed):
-        everyone.wait()
-        for number in range(8):
-            if not np.array_equal(call(kernel, packed, x, 1 + (number + seed) % 2), right):
-                wrong.append((seed, number))
-
-    in_threads(4, work)
-    assert not wrong
-
-
-def slots_of(monkeypatch, kernel, *arguments):
-    """The block of a call that does nothing."""
-    blocks = []
-    with monkeypatch.context() as patch:
-        patch.setattr(kernel, "_function", blocks.append)
-        call(kernel, *arguments)
-    return struct.unpack(f"{len(blocks[0]) // 8}q", blocks[0])
-
-
-def test_the_buffer_stays_from_call_to_call_and_none_is_passed_where_none_is_wanted(monkeypatch, large):
-    kernel, packed, x, _ = large
-    scratch.give_back(scratch.take(3 * kernel._scratch_bytes))
-    addresses = [slots_of(monkeypatch, kernel, packed, x[:batch])[-3] for batch in (4, 1, 4)]
-    assert len(set(addresses)) == 1
-    assert addresses[0] % 64 == 0
-    assert addresses[0] != 0
-    monkeypatch.setattr(scratch, "take", None)  # not even called
-    small = compiled(Problem.parse(SMALL)).kernel
-    x, w, b = exact_data(small.problem, 2, 9)
-    assert slots_of(monkeypatch, small, small.pack(w, b), x)[-3:] == (0, 1, 0)
-
-
-def test_a_team_has_a_slice_for_each(monkeypatch, large):
-    kernel, packed, x, _ = large
-    asked = []
-    take = scratch.take
-    monkeypatch.setattr(scratch, "take", lambda size: asked.append(size) or take(size))
-    use(monkeypatch, lambda work, count: work())
-    for threads in (1, 2, 3):
-        call(kernel, packed, x, threads)
-    assert asked == [kernel._scratch_bytes * threads for threads in (1, 2, 3)]
-
-
-def test_a_call_within_a_call_has_a_buffer_of_its_own(monkeypatch, large):
-    """As from a signal handler, while this thread waits for others that are at work."""
-    kernel, packed, x, right = large
-    inner = []
-
-    def run(work, count):
-        if not inner:
-            inner.append(work)
-            np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
-        inner.append(work)
-        work()
-
-    use(monkeypatch, run)
-    np.testing.assert_array_equal(call(kernel, packed, x, 2), right)
-    outer, within, _ = inner
-    assert outer.keep[-1].address != within.keep[-1].address
-
-
-def test_a_call_that_fails_does_not_give_its_buffer_to_the_next(monkeypatch, large):
-    """Other threads may still be at work in it. They keep it alive."""
-    kernel, packed, x, _ = large
-    works = []
-
-    def run(work, count):
-        works.append(work)
-        raise KeyboardInterrupt
-
-    use(monkeypatch, run)
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            call(kernel, packed, x, 2)
-    assert len({work.keep[-1].address for work in works}) == 3
-
-
-# --- the buffer -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def fresh(monkeypatch):
-    monkeypatch.setattr(scratch, "_own", scratch._Own())
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_buffer_grows_and_is_kept():
-    sizes = (64, 1 << 10, 64, 1 << 22, 1 << 12)
-    found = []
-    for size in sizes:
-        room = scratch.take(size)
-        assert room.size >= size
-        assert room.size == room.array.nbytes
-        assert room.address == room.array.ctypes.data
-        assert room.address % 64 == 0
-        scratch.give_back(room)
-        found.append(room)
-    assert [a is b for a, b in pairwise(found)] == [False, True, False, True]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_of_two_buffers_the_larger_one_is_kept():
-    for order in (1, -1):
-        pair = [scratch.take(64), scratch.take(1 << 12)]
-        assert pair[0].address != pair[1].address
-        for room in pair[::order]:
-            scratch.give_back(room)
-        assert scratch.take(64) is pair[1]
-
-
-@pytest.mark.usefixtures("fresh")
-def test_each_thread_has_its_own():
-    mine, others = scratch.take(64), []
-    scratch.give_back(mine)
-    other = threading.Thread(target=lambda: others.append(scratch.take(64)))
-    other.start()
-    other.join()
-    assert others[0].address != mine.address
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
-def test_a_forked_child():
-    code = f"""
-import os
-from support.helpers import *
-problem = Problem.parse("{LARGE}")
-x, w, b = exact_data(problem, 1, 130)
-right = expected(problem, x, w, b)
-assert (run_compiled(problem, x, w, b) == right).all()
-pid = os.fork()
-ok = (run_compiled(problem, x, w, b) == right).all()
-if pid == 0:
-    os._exit(0 if ok else 1)
-assert ok and os.waitpid(pid, 0)[1] == 0
-"""
-    returned, _, err = python(code, PYTHONWARNINGS="ignore")
-    assert returned == 0, err
-
-
 # --- nothing beside it is touched -------------------------------------------------------------------------------------
+
 
 GUARDED = (
     ("c16_f65_k3_causal_relu_f32", "auto", None),
@@ -390,12 +235,12 @@ GUARDED = (
 )
 
 
-def main(target):
+def main(target: str) -> None:
     """In the child: memory of exactly the size that is asked for lies against a page that nothing may touch."""
     layout._SMALL = 0
     side = "end"
 
-    def take(size):
+    def take(size: int) -> scratch.Room:
         array = guarded(np.full(size, 0xFF, np.uint8), side, 64)
         return scratch.Room(array, array.ctypes.data, size)
 
@@ -403,7 +248,7 @@ def main(target):
     for text, algorithm, plan in GUARDED:
         problem = Problem.parse(text)
         kernel = compiled(problem, target, algorithm, plan).kernel
-        assert kernel._scratch_bytes
+        assert kernel.scratch_bytes
         for side in ("end", "start"):
             for length in (3, 70, 301):
                 print(f"{problem}@2x{length} {target} {algorithm}, guarded at the {side}", flush=True)
@@ -415,6 +260,6 @@ def main(target):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_kernels_stay_inside_their_scratch(target):
+def test_kernels_stay_inside_their_scratch(target: str) -> None:
     code, out, err = python("import test_scratch as t, sys; t.main(sys.argv[1])", target, timeout=300)
     assert (code, last_line(out)) == (0, "done"), f"exit {code} at {last_line(out)}\n{err[-2000:]}"

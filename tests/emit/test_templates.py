@@ -21,21 +21,21 @@ LLVM = re.compile(
 )
 
 
-def texts(path):
+def texts(path: Path) -> list[str]:
     """The strings of a file, without its docstrings."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     blocks = [node.body[0] for node in nodes if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))]
     docs = {id(first.value) for first in blocks if isinstance(first, ast.Expr)}
-    strings = (node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return [node.value for node in strings if id(node) not in docs]
+    constants = (node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docs)
+    return [constant.value for constant in constants if isinstance(constant.value, str)]
 
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
-def test_no_python_spells_llvm(path):
+def test_no_python_spells_llvm(path: Path) -> None:
     assert not [text for text in texts(path) if LLVM.search(text)]
 
 
-def test_every_form_is_used():
+def test_every_form_is_used() -> None:
     """By its name in a string of the emitter; an operation of the IR by its own name."""
     named = {text for path in FILES for text in texts(path)}
     operations = {"copysign", "lt", "le", "gt", "ge", "eq", "min", "max", "vdpbf16ps"}
@@ -43,7 +43,7 @@ def test_every_form_is_used():
     assert all(name.removesuffix("_declaration") in FORMS for name in FORMS)
 
 
-def test_what_is_called_is_declared():
+def test_what_is_called_is_declared() -> None:
     for name, form in FORMS.items():
         called = re.findall(r"@(llvm\.[^(]+)\(", form)
         assert (
@@ -52,6 +52,6 @@ def test_what_is_called_is_declared():
         ), name
 
 
-def test_a_missing_field_is_an_error():
+def test_a_missing_field_is_an_error() -> None:
     with pytest.raises(KeyError, match="suffix"):
         FORMS["fma"].format_map({"to": "%f", "type": "float", "a": "%a", "b": "%b", "c": "%c"})

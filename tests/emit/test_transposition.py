@@ -14,7 +14,7 @@ from conv1d_codegen.schedule.plan import Plan
 @pytest.mark.parametrize(
     ("width", "block"), [(width, block) for width in (1, 2, 4, 8, 16, 32) for block in (1, 2, 4, 8) if block <= width]
 )
-def test_the_shuffles_transpose(width, block):
+def test_the_shuffles_transpose(width: int, block: int) -> None:
     for rows in (1 << k for k in range(width.bit_length())):
         way = network(rows, width, block)
         vectors = [[(row, column) for column in range(width)] for row in range(rows)]
@@ -26,7 +26,7 @@ def test_the_shuffles_transpose(width, block):
 
 
 @pytest.mark.parametrize(("width", "block", "shuffles"), [(16, 4, 64), (8, 4, 24), (8, 2, 24), (4, 4, 8), (4, 2, 8)])
-def test_a_square_takes_as_many_shuffles_as_can_be(width, block, shuffles):
+def test_a_square_takes_as_many_shuffles_as_can_be(width: int, block: int, shuffles: int) -> None:
     """log2 of the width for each vector."""
     way = network(width, width, block)
     assert 2 * len(way.steps) == shuffles
@@ -37,7 +37,7 @@ def test_a_square_takes_as_many_shuffles_as_can_be(width, block, shuffles):
 @pytest.mark.parametrize(
     "text", ["c3_f32_k3_same_relu_f32_first", "c300_f20_k2_s2_causal_tanh_f32_first", "c3_f21_k2_valid_relu_f64_first"]
 )
-def test_tiles_of_any_height_are_turned(text, rows):
+def test_tiles_of_any_height_are_turned(text: str, rows: int) -> None:
     """More rows than lanes, fewer, and as many; vectors with empty lanes; totals in scratch memory."""
     problem = Problem.parse(text)
     x, w, b = exact_data(problem, 2, 71)
@@ -53,7 +53,7 @@ def test_tiles_of_any_height_are_turned(text, rows):
 
 
 @pytest.mark.parametrize(("target", "register"), [("avx2", "%ymm"), ("avx512", "%zmm")])
-def test_a_tile_is_turned_by_shuffles_within_blocks_and_of_blocks(target, register):
+def test_a_tile_is_turned_by_shuffles_within_blocks_and_of_blocks(target: str, register: str) -> None:
     """One instruction for each shuffle: no permutation by a vector of indices, no scatter, and no number on its own."""
     assembly = compiled(Problem.parse("c64_f64_k3_valid_relu_f32_first"), target).dump("asm")
     assert re.search(rf"\tvunpcklps\t{register}", assembly)

@@ -5,6 +5,7 @@ more, and runs longer.
 import contextlib
 import gc
 import tracemalloc
+from collections.abc import Callable
 
 import garbage_fuzzer as fuzzer
 import numpy as np
@@ -16,16 +17,16 @@ from conv1d_codegen.selftest.driver import outcomes
 COUNT = 3000  # some 10 s
 
 
-def test_whatever_the_arguments_an_exception_that_says_so_or_a_right_answer():
+def test_whatever_the_arguments_an_exception_that_says_so_or_a_right_answer() -> None:
     failures = [f"{o.case}: {o.failure}" for o in outcomes(fuzzer.cases(0, COUNT), 2, fuzzer.COMMAND) if o.failure]
     assert not failures, "run again with `python tests/garbage_fuzzer.py --case CASE`:\n" + "\n".join(failures)
 
 
 @pytest.mark.parametrize("door", ["options", "problem", "plan", "text", "name", "shape"])
-def test_what_is_refused_leaves_nothing_behind(door):
+def test_what_is_refused_leaves_nothing_behind(door: str) -> None:
     """The same three hundred cases once more take no memory."""
 
-    def all_of_them():
+    def all_of_them() -> None:
         for seed in range(300):
             with contextlib.suppress(*fuzzer.DOCUMENTED, AttributeError, Failed):
                 fuzzer.DOORS[door](np.random.default_rng(seed))
@@ -44,9 +45,9 @@ def test_what_is_refused_leaves_nothing_behind(door):
     assert grown < 20_000, f"{door}: {grown} bytes more after the same 300 cases"
 
 
-def test_the_fuzzer_finds_what_is_planted(monkeypatch):
-    def door(error):
-        def raises(rng):
+def test_the_fuzzer_finds_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def door(error: BaseException) -> Callable[[np.random.Generator], None]:
+        def raises(rng: np.random.Generator) -> None:
             raise error
 
         return raises

@@ -1,6 +1,8 @@
 """The IR: nodes that make no sense can't be built, and everything prints."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -76,7 +78,7 @@ ACC = buffer("acc", "f32", (2, 8), "register")
         (lambda: Kernel("k", "f16", (), (), ()), "compute in f32 or f64"),
     ],
 )
-def test_nodes_that_make_no_sense(build, message):
+def test_nodes_that_make_no_sense(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()
 
@@ -89,12 +91,12 @@ NODES = [
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)
-def test_nodes_are_frozen_and_slotted(node):
+def test_nodes_are_frozen_and_slotted(node: Any) -> None:
     assert node.__dataclass_params__.frozen
     assert "__slots__" in vars(node)
 
 
-def test_the_grammar_names_every_node():
+def test_the_grammar_names_every_node() -> None:
     for node in NODES:
         assert node is Buffer or node.__name__ in ir.__doc__
 
@@ -120,11 +122,11 @@ a, b, c = Ref("a"), Ref("b"), Ref("c")
         (Activate(Activation("elu", (("alpha", 0.5),)), a), "elu(alpha=0.5)(a)"),
     ],
 )
-def test_values_print(node, text):
+def test_values_print(node: Activate | Binary | Const | Fma | Load | Select | Unary, text: str) -> None:
     assert str(node) == text
 
 
-def test_a_kernel_prints():
+def test_a_kernel_prints() -> None:
     acc = buffer("acc", "f32", (2, 8), "register")
     t, i, lane = var("t"), var("i"), var("l")
     place = (i, lane)
@@ -156,13 +158,13 @@ def test_a_kernel_prints():
     )
 
 
-def test_walk_is_outside_in():
+def test_walk_is_outside_in() -> None:
     inner = store(Y, (0, 0), Const(1.0))
     outer = loop("n", 0, N, (loop("t", 0, T, (inner,)), Let("a", T)))
     assert [type(s).__name__ for s in rewrite.walk((outer,))] == ["For", "For", "Store", "Let"]
 
 
-def test_rewriting_reaches_every_value():
+def test_rewriting_reaches_every_value() -> None:
     everything = Select("lt", Unary("neg", a), Fma(a, a, a), Binary("add", a, a), Activate(Activation("relu"), a))
     rewritten = rewrite.rewrite_value(everything, lambda node: b if node == a else node)
     assert str(rewritten) == str(everything).replace("a", "b").replace("fmb", "fma")
@@ -171,12 +173,12 @@ def test_rewriting_reaches_every_value():
     assert [s.value for s in rewrite.walk(after) if isinstance(s, Bind | ir.Store)] == [rewritten, rewritten]
 
 
-def test_rewriting_is_leaves_first():
+def test_rewriting_is_leaves_first() -> None:
     doubled = rewrite.rewrite_value(a + b, lambda node: node * 2 if isinstance(node, Ref) else node)
     assert str(doubled) == "((a * 2.0) + (b * 2.0))"
 
 
-def test_substitution_reaches_every_index():
+def test_substitution_reaches_every_index() -> None:
     t = var("t")
     body = (
         Let("later", t + 1),
@@ -191,14 +193,14 @@ def test_substitution_reaches_every_index():
     assert "y[0, 5] := (x[0, 10, 0] + x[5, 0, 0])" in text
 
 
-def test_loops_that_run_nothing():
+def test_loops_that_run_nothing() -> None:
     assert loop("t", 3, 3, ()).runs_nothing
     assert loop("t", T, T - 1, ()).runs_nothing
     assert not loop("t", 0, T, ()).runs_nothing
     assert not loop("t", 0, 1, ()).runs_nothing
 
 
-def test_plain_integers_become_indices():
+def test_plain_integers_become_indices() -> None:
     assert all(isinstance(i, Index) for i in load(X, 0, 1, 2).index)
     assert loop("t", 0, 3, ()).hi == index(3)
     assert isinstance(load(X, 0, 0, 0), Load)

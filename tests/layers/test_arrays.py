@@ -2,10 +2,15 @@
 
 import re
 import warnings
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
 from support.layer_helpers import built, expected, integers
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.layers import initializers
@@ -19,15 +24,17 @@ KERNEL = integers((3, 4, 6))
 class Units(np.ndarray):
     """Like those of astropy and unyt: arithmetic looks at units."""
 
-    def __array_ufunc__(self, ufunc, method, *inputs, **arguments):
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **arguments: Any) -> None:
         raise TypeError("m + kg")
 
-    def to_value(self, unit):
+    def to_value(self, unit: str) -> Array:
         return np.asarray(self)
 
 
 class Functions(np.ndarray):
-    def __array_function__(self, function, types, arguments, named):
+    def __array_function__(
+        self, function: Callable[..., Any], types: Iterable[type], arguments: Iterable[Any], named: Mapping[str, Any]
+    ) -> Any:
         return NotImplemented
 
 
@@ -36,17 +43,17 @@ class Tagged(np.ndarray):
 
     name = ""
 
-    def __array_finalize__(self, other):
+    def __array_finalize__(self, other: Array | None) -> None:
         self.name = getattr(other, "name", "")
 
 
 class Gives:
     """An object of a library of its own that NumPy asks for its numbers."""
 
-    def __init__(self, answer):
+    def __init__(self, answer: object) -> None:
         self.answer = answer
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Any:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -55,18 +62,18 @@ class Gives:
 class Tensor(Gives):
     """As torch's tensors answer."""
 
-    def detach(self):
+    def detach(self) -> "Tensor":
         return self
 
 
 class Sparse:
     """As SciPy's matrices are: NumPy sees one Python object."""
 
-    def toarray(self):
+    def toarray(self) -> Array:
         return X
 
 
-def masked(x):
+def masked(x: Array) -> Array:
     return np.ma.masked_array(x, np.zeros(x.shape, bool))
 
 
@@ -100,7 +107,7 @@ LOST = {
 
 
 @pytest.mark.parametrize("kind", LOST)
-def test_what_would_lose_its_meaning_is_refused(kind):
+def test_what_would_lose_its_meaning_is_refused(kind: str) -> None:
     make, message = LOST[kind]
     message = message.replace(" .*", ".*")
     layer = built((None, 8, 4), 6, 3)
@@ -123,7 +130,7 @@ def test_what_would_lose_its_meaning_is_refused(kind):
 
 
 @pytest.mark.parametrize("kind", ["masked", "units", "functions"])
-def test_arrays_given_by_name(kind):
+def test_arrays_given_by_name(kind: str) -> None:
     make, message = LOST[kind]
     layer = built((None, 8, 4), 6, 3)
     for activation in (None, "softmax"):
@@ -135,7 +142,7 @@ def test_arrays_given_by_name(kind):
     assert layer.built
 
 
-def test_what_keeps_its_meaning_is_taken(tmp_path):
+def test_what_keeps_its_meaning_is_taken(tmp_path: Path) -> None:
     layer = built((None, 8, 4), 6, 3)
     y = expected(layer, X)
     np.save(tmp_path / "x.npy", X)
@@ -149,7 +156,7 @@ def test_what_keeps_its_meaning_is_taken(tmp_path):
         [list(x) for x in X],
         Gives(X),
         Gives(X.astype(BFLOAT16)),
-        memoryview(X),
+        X.data,  # a memoryview
     ):
         result = layer(x)
         assert type(result) is np.ndarray
@@ -170,7 +177,7 @@ def test_what_keeps_its_meaning_is_taken(tmp_path):
 # Words and numbers
 
 
-def test_words_of_bfloat16_in_files():
+def test_words_of_bfloat16_in_files() -> None:
     h = KERNEL.astype(BFLOAT16)
     words = h.view("V2")
     layer = Conv1D(6, 3, dtype="bfloat16", weights=[words, np.zeros(6)])
@@ -203,7 +210,7 @@ def test_words_of_bfloat16_in_files():
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("word", ["u2", "i2", ">u2"])
-def test_integers_of_16_bits_are_refused_as_weights(word, dtype):
+def test_integers_of_16_bits_are_refused_as_weights(word: str, dtype: str) -> None:
     words = KERNEL.astype(BFLOAT16).view(word[-2:]).astype(word)
     layer = Conv1D(6, 3, dtype=dtype)
     layer.build((None, 8, 4))
@@ -219,7 +226,7 @@ def test_integers_of_16_bits_are_refused_as_weights(word, dtype):
 @pytest.mark.parametrize(
     "dtype", ["i1", "u1", "i4", "u4", "i8", "u8", bool, "f2", ">f4", "f8", "longdouble", ml_dtypes.int4]
 )
-def test_weights_of_other_types_are_numbers(dtype):
+def test_weights_of_other_types_are_numbers(dtype: DTypeLike) -> None:
     layer = built((None, 8, 4), 6, 3)
     kernel = (KERNEL % 2).astype(dtype)
     layer.kernel = kernel
@@ -230,7 +237,7 @@ SMALL_FLOATS = [name for name in dir(ml_dtypes) if re.match(r"float\d", name)]
 
 
 @pytest.mark.parametrize("name", SMALL_FLOATS)
-def test_every_small_float_is_a_number(name):
+def test_every_small_float_is_a_number(name: str) -> None:
     dtype = np.dtype(getattr(ml_dtypes, name))
     # 1 and 2: one of them has no 0, and no sign
     x, kernel = (np.abs(np.sign(values)) + np.float32(1) for values in (X, KERNEL))

@@ -3,10 +3,14 @@ thread.
 """
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
 from support.layer_helpers import integers
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, reference
 
@@ -16,25 +20,25 @@ X = integers((2, 9, 3))
 class Failing:
     """Passes on to a function, but raises at some calls, numbered from 0."""
 
-    def __init__(self, function, *at, error=ZeroDivisionError):
+    def __init__(self, function: Callable[..., Any], *at: int, error: type[BaseException] = ZeroDivisionError) -> None:
         self.function, self.at, self.error, self.calls = function, at, error, 0
 
-    def __call__(self, *arguments, **named):
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.calls += 1
         if self.calls - 1 in self.at:
             raise self.error("the user's")
         return self.function(*arguments, **named)
 
 
-def ones(shape, dtype=None):
+def ones(shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
     return np.ones(shape, dtype)
 
 
-def square(values):
+def square(values: Array) -> Array:
     return values * values
 
 
-def assert_right_on_every_thread(layer, activation=lambda y: y):
+def assert_right_on_every_thread(layer: Conv1D, activation: Callable[[Array], Array] = lambda y: y) -> None:
     found = [layer(X)]
     other = threading.Thread(target=lambda: found.append(layer(X)))
     other.start()
@@ -47,8 +51,9 @@ def assert_right_on_every_thread(layer, activation=lambda y: y):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, MemoryError])
 @pytest.mark.parametrize("which", ["kernel_initializer", "bias_initializer"])
-def test_an_initializer(which, error):
-    layer = Conv1D(4, 3, **{which: Failing(ones, 0, 1, error=error)})
+def test_an_initializer(which: str, error: type[BaseException]) -> None:
+    arguments: dict[str, Any] = {which: Failing(ones, 0, 1, error=error)}
+    layer = Conv1D(4, 3, **arguments)
     for use in (lambda: layer.build(X.shape), lambda: layer(X)):
         with pytest.raises(error, match="the user's"):
             use()
@@ -58,9 +63,9 @@ def test_an_initializer(which, error):
     assert len(layer.weights) == 2
 
 
-def test_initial_weights_that_are_no_arrays():
+def test_initial_weights_that_are_no_arrays() -> None:
     class Refusing:
-        def __array__(self, dtype=None, copy=None):
+        def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> None:
             raise ZeroDivisionError("the user's")
 
     layer = Conv1D(4, 3, weights=[Refusing(), np.zeros(4)])
@@ -71,7 +76,7 @@ def test_initial_weights_that_are_no_arrays():
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-def test_an_activation(error):
+def test_an_activation(error: type[BaseException]) -> None:
     layer = Conv1D(4, 3, activation=Failing(square, 0, 2, error=error))
     out = np.full((2, 7, 4), np.nan, np.float32)
     for _ in range(2):
@@ -84,7 +89,7 @@ def test_an_activation(error):
     np.testing.assert_array_equal(layer(X), layer(X, out=out))
 
 
-def test_an_activity_regularizer():
+def test_an_activity_regularizer() -> None:
     layer = Conv1D(4, 3, activity_regularizer=Failing(lambda y: float(np.sum(y)), 1))
     layer(X)
     before = layer.losses
@@ -95,7 +100,7 @@ def test_an_activity_regularizer():
     assert layer.losses == before
 
 
-def test_a_regularizer_of_weights():
+def test_a_regularizer_of_weights() -> None:
     layer = Conv1D(4, 3, kernel_regularizer=Failing(lambda w: 1.5, 0))
     assert_right_on_every_thread(layer)
     with pytest.raises(ZeroDivisionError, match="the user's"):

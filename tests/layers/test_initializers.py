@@ -2,9 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import DTypeLike
+from support.type_helpers import Array, known
 
 from conv1d_codegen.layers import initializers
 
@@ -17,7 +21,7 @@ ALL_NAMES = (
 )
 
 
-def test_constants():
+def test_constants() -> None:
     np.testing.assert_array_equal(initializers.get("zeros")((2, 3)), np.zeros((2, 3), np.float32))
     np.testing.assert_array_equal(initializers.get("ones")((2,), "float64"), np.ones(2))
     assert initializers.get("ones")((2,), np.float16).dtype == np.float16
@@ -41,7 +45,7 @@ def test_constants():
         ("random_uniform", 0.1**2 / 12, 0.05),
     ],
 )
-def test_distributions(name, variance, limit):
+def test_distributions(name: str, variance: float, limit: float) -> None:
     values = initializers.get({"class_name": name, "config": {"seed": 3}})(SHAPE, "float64")
     assert values.shape == SHAPE
     assert abs(values.mean()) < 5 * math.sqrt(variance / values.size)
@@ -50,9 +54,9 @@ def test_distributions(name, variance, limit):
     assert limit == math.inf or np.abs(values).max() > 0.98 * limit
 
 
-def test_variance_scaling():
-    def deviation(**config):
-        return initializers.VarianceScaling(seed=1, **config)(SHAPE, "float64").std()
+def test_variance_scaling() -> None:
+    def deviation(**config: Any) -> float:
+        return float(initializers.VarianceScaling(seed=1, **config)(SHAPE, "float64").std())
 
     assert deviation(scale=3.0, mode="fan_out", distribution="uniform") == pytest.approx(math.sqrt(3 / 300), rel=0.02)
     assert deviation(mode="fan_avg", distribution="untruncated_normal") == pytest.approx(math.sqrt(1 / 250), rel=0.02)
@@ -62,7 +66,7 @@ def test_variance_scaling():
     )
 
 
-def test_fans():
+def test_fans() -> None:
     assert initializers.compute_fans((3, 2, 6)) == (6, 18)
     assert initializers.compute_fans((3, 6)) == (3, 6)
     assert initializers.compute_fans((7,)) == (7, 7)
@@ -72,13 +76,13 @@ def test_fans():
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 12), (3, 4, 5), (2, 3, 40)])
-def test_orthogonal(shape):
+def test_orthogonal(shape: tuple[int, int, int]) -> None:
     matrix = initializers.Orthogonal(gain=2.0, seed=5)(shape, "float64").reshape(-1, shape[-1])
     gram = matrix @ matrix.T if matrix.shape[0] < matrix.shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(gram, 4.0 * np.eye(len(gram)), atol=1e-12)
 
 
-def test_stft():
+def test_stft() -> None:
     frames, bins = 16, 9
     real = initializers.get("stft")((frames, 1, bins), "float64")[:, 0]
     imaginary = initializers.STFT("imag")((frames, 1, bins), "float64")[:, 0]
@@ -101,7 +105,7 @@ def test_stft():
         initializers.STFT()((4, 2, 3))
 
 
-def test_seeds():
+def test_seeds() -> None:
     for name in ("glorot_uniform", "truncated_normal", "orthogonal", "random_uniform", "random_normal"):
         config = {"class_name": name, "config": {"seed": 7}}
         first = initializers.get(config)
@@ -112,13 +116,14 @@ def test_seeds():
         assert (unseeded((3, 4, 5)) != initializers.get(name)((3, 4, 5))).any()
         assert unseeded.get_config()["seed"] is None
     assert (initializers.HeNormal(seed=-3)((9,)) != initializers.HeNormal(seed=3)((9,))).any()
-    assert initializers.HeNormal(seed=np.int64(3)).get_config()["seed"] == 3
+    numpys: Any = np.int64(3)
+    assert initializers.HeNormal(seed=numpys).get_config()["seed"] == 3
 
 
 @pytest.mark.parametrize("name", ALL_NAMES.split(" "))
-def test_names_and_configs(name):
+def test_names_and_configs(name: str) -> None:
     item = initializers.get(name)
-    config = initializers.serialize(item)
+    config = known(initializers.serialize(item))
     assert config["module"] == "keras.initializers"
     assert config["registered_name"] is None
     back = initializers.get(json.loads(json.dumps(config)))
@@ -129,7 +134,7 @@ def test_names_and_configs(name):
     assert repr(item).startswith(type(item).__name__ + "(")
 
 
-def test_what_keras_writes_for_objects_in_a_config():
+def test_what_keras_writes_for_objects_in_a_config() -> None:
     seed = {
         "module": "keras.random",
         "class_name": "SeedGenerator",
@@ -144,17 +149,17 @@ def test_what_keras_writes_for_objects_in_a_config():
     )
 
 
-def test_keras_2_9_config():
+def test_keras_2_9_config() -> None:
     item = initializers.get({"class_name": "GlorotUniform", "config": {"seed": None}})
-    assert initializers.serialize(item)["config"] == {"seed": None, "input_axes": None, "output_axes": None}
+    assert known(initializers.serialize(item))["config"] == {"seed": None, "input_axes": None, "output_axes": None}
 
 
-def test_other_identifiers():
+def test_other_identifiers() -> None:
     assert initializers.get(None) is None
     assert initializers.serialize(None) is None
     assert isinstance(initializers.get(initializers.Ones), initializers.Ones)
 
-    def own(shape, dtype=None):
+    def own(shape: tuple[int, ...], dtype: DTypeLike | None = None) -> Array:
         return np.full(shape, 2, dtype)
 
     assert initializers.get(own) is own
@@ -177,7 +182,10 @@ def test_other_identifiers():
         (lambda: initializers.VarianceScaling(scale=0), "Argument `scale` must be positive float. Received: scale=0"),
         (lambda: initializers.VarianceScaling(mode="x"), "Invalid `mode` argument: x"),
         (lambda: initializers.VarianceScaling(distribution="x"), "Invalid `distribution` argument: x"),
-        (lambda: initializers.HeNormal(seed=1.5), "`seed` argument should be an instance .* Received: seed=1.5"),
+        (
+            lambda: initializers.HeNormal(seed=1.5),  # type: ignore[arg-type]
+            "`seed` argument should be an instance .* Received: seed=1.5",
+        ),
         (lambda: initializers.get("orthogonal")((3,)), r"at least two-dimensional. Received: shape=\(3,\) of rank 1"),
         (
             lambda: initializers.get("identity")((3, 4, 6)),
@@ -187,11 +195,11 @@ def test_other_identifiers():
         (lambda: initializers.STFT(scaling="x"), "Received scaling=x"),
     ],
 )
-def test_errors(make, message):
+def test_errors(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
 
-def test_unknown_class():
+def test_unknown_class() -> None:
     with pytest.raises(TypeError, match="Could not locate class 'Foo' among the initializers"):
         initializers.get({"class_name": "Foo", "config": {}})

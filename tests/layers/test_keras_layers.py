@@ -4,9 +4,11 @@ give their outputs.
 
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, activations, reference
 
@@ -15,12 +17,12 @@ RECORDED = json.loads((DATA / "keras_layers.json").read_text())["layers"]
 ARRAYS = np.load(DATA / "keras_layers.npz")
 
 
-def arrays(number):
+def arrays(number: int) -> tuple[Array, Array, list[Array]]:
     weights = [ARRAYS[f"{number}/w{i}"] for i in range(1 + RECORDED[number]["config"]["use_bias"])]
     return ARRAYS[f"{number}/x"], ARRAYS[f"{number}/y"], weights
 
 
-def as_keras_2_9(config):
+def as_keras_2_9(config: dict[str, Any]) -> dict[str, Any]:
     """The same config as Keras 2.9 would have written it."""
     old = {**config, "dtype": config["dtype"]["config"]["name"], "batch_input_shape": [None, None, None]}
     for name, value in old.items():
@@ -32,11 +34,11 @@ def as_keras_2_9(config):
     return old
 
 
-def tolerance(layer, x, weights):
+def tolerance(layer: Conv1D, x: Array, weights: list[Array]) -> tuple[Array, Array]:
     """How far a correct layer may be from the formula in float64: the bound of the sum, through the activation, and 8
     ulp for that.
     """
-    kernel, bias = (*weights, None)[:2]
+    kernel, bias = weights[0], weights[1] if len(weights) > 1 else None
     linear = layer.problem.with_(activation=activations.fusable("linear"))
     z, bound = reference.conv1d(x, kernel, bias, linear), reference.error_bound(x, kernel, bias, linear)
     y = layer.activation(z)
@@ -50,7 +52,7 @@ def tolerance(layer, x, weights):
 
 @pytest.mark.parametrize("form", ["keras 3", "keras 2.9"])
 @pytest.mark.parametrize("number", range(len(RECORDED)))
-def test_recorded_layer(number, form):
+def test_recorded_layer(number: int, form: str) -> None:
     recorded = RECORDED[number]
     config = recorded["config"] if form == "keras 3" else as_keras_2_9(recorded["config"])
     layer = Conv1D.from_config(config)
@@ -72,7 +74,7 @@ def test_recorded_layer(number, form):
 
 
 @pytest.mark.parametrize("number", range(len(RECORDED)))
-def test_config_is_written_as_keras_writes_it(number):
+def test_config_is_written_as_keras_writes_it(number: int) -> None:
     config = RECORDED[number]["config"]
     again = json.loads(json.dumps(Conv1D.from_config(config).get_config()))
     if isinstance(config["activation"], dict):  # an activation layer, which Keras writes with a name and a dtype

@@ -5,17 +5,22 @@ import itertools
 import math
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 from support.layer_helpers import built, expected, integers
+from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, activations, reference
+from conv1d_codegen.problem.padding import Padding
 
 
-def test_seed_document_examples():
+def test_seed_document_examples() -> None:
     x = np.random.default_rng(0).standard_normal((4, 7, 10, 128)).astype(np.float32)
     layer = Conv1D(32, 3, activation="relu", input_shape=(10, 128))
     assert layer(x[:, 0]).shape == (4, 8, 32)
@@ -33,8 +38,16 @@ def test_seed_document_examples():
     st.tuples(st.booleans(), st.booleans()),
     st.tuples(st.integers(1, 3), st.integers(1, 40)),
 )
-def test_configurations(sizes, kernel_size, steps, padding, activation, flags, data):
-    (groups, group_channels, group_filters), (first, use_bias), (batch, length) = sizes, flags, data
+def test_configurations(
+    sizes: tuple[int, int, int],
+    kernel_size: int,
+    steps: dict[str, int],
+    padding: Padding,
+    activation: str | None,
+    flags: tuple[bool, bool],
+    size: tuple[int, int],
+) -> None:
+    (groups, group_channels, group_filters), (first, use_bias), (batch, length) = sizes, flags, size
     options = None if isinstance(padding, str) else CompileOptions(explicit_padding=padding)
     layer = Conv1D(
         groups * group_filters,
@@ -65,7 +78,7 @@ def test_configurations(sizes, kernel_size, steps, padding, activation, flags, d
     np.testing.assert_array_equal(y, expected(layer, x), err_msg=f"{layer.problem}@{batch}x{length}")
 
 
-def test_one_layer_takes_any_batch_and_length():
+def test_one_layer_takes_any_batch_and_length() -> None:
     layer = built((None, None, 5), 7, 4, padding="same", strides=3)
     for batch, length in itertools.product((1, 2, 5), (1, 2, 3, 17, 64, 65)):
         x = integers((batch, length, 5), length)
@@ -73,7 +86,7 @@ def test_one_layer_takes_any_batch_and_length():
 
 
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_extended_batch(data_format):
+def test_extended_batch(data_format: str) -> None:
     first = data_format == "channels_first"
     layer = Conv1D(6, 3, padding="causal", data_format=data_format, groups=2)
     x = integers((2, 3, 5, 4, 8) if first else (2, 3, 5, 8, 4))
@@ -87,7 +100,7 @@ def test_extended_batch(data_format):
     assert layer(x).shape == (2, 3, 5, 6, 6)
 
 
-def test_empty_batches_and_sequences():
+def test_empty_batches_and_sequences() -> None:
     layer = built((None, None, 4), 6, 3, activation="softmax")
     assert layer(np.zeros((0, 8, 4), np.float32)).shape == (0, 6, 6)
     assert layer(np.zeros((2, 0, 8, 4), np.float32)).shape == (2, 0, 6, 6)
@@ -101,7 +114,7 @@ def test_empty_batches_and_sequences():
         Conv1D(6, 1)(np.zeros((3, 0, 4), np.float32))
 
 
-def test_compute_output_shape_keeps_unknown_sizes():
+def test_compute_output_shape_keeps_unknown_sizes() -> None:
     assert Conv1D(2, 3).compute_output_shape((None, None, 4)) == (None, None, 2)
     assert Conv1D(2, 3, padding="same", strides=2).compute_output_shape([None, 9, None]) == (None, 5, 2)
     assert Conv1D(2, 3, data_format="channels_first").compute_output_shape((3, 4, 10)) == (3, 2, 8)
@@ -116,12 +129,12 @@ def test_compute_output_shape_keeps_unknown_sizes():
         Conv1D(3, 3, activation="glu").compute_output_shape((3, 10, 4))
 
 
-def test_many_threads_share_a_layer():
+def test_many_threads_share_a_layer() -> None:
     layer = Conv1D(8, 3, padding="same", kernel_initializer=lambda shape, dtype: integers(shape, 3))
     x = [integers((2, length, 4), length) for length in range(1, 9)]
-    results = [None] * len(x)
+    results: dict[int, Array] = {}
 
-    def work(index):
+    def work(index: int) -> None:
         for _ in range(20):
             results[index] = layer(x[index])
 
@@ -130,14 +143,14 @@ def test_many_threads_share_a_layer():
         thread.start()
     for thread in threads:
         thread.join()
-    for given_x, y in zip(x, results, strict=True):
-        np.testing.assert_array_equal(y, expected(layer, given_x))
+    for index, given_x in enumerate(x):
+        np.testing.assert_array_equal(results[index], expected(layer, given_x))
 
 
 # Inputs
 
 
-def layouts():
+def layouts() -> dict[str, Any]:
     x = integers((2, 9, 4))
     misaligned = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
     misaligned[...] = x
@@ -162,7 +175,7 @@ def layouts():
 
 
 @pytest.mark.parametrize("kind", layouts())
-def test_memory_layouts(kind):
+def test_memory_layouts(kind: str) -> None:
     given = layouts()[kind]
     layer = built((None, 9, 4), 3, 3)
     y = layer(given)
@@ -171,7 +184,7 @@ def test_memory_layouts(kind):
     np.testing.assert_array_equal(y, expected(layer, np.asarray(given, np.float32)))
 
 
-def test_out():
+def test_out() -> None:
     for activation in (None, "relu", "softmax", lambda y: y * 2):
         layer = built((None, 9, 4), 6, 3, activation=activation)
         x = integers((2, 9, 4))
@@ -187,7 +200,7 @@ def test_out():
 
 
 @pytest.mark.parametrize("name", sorted(set(activations.NAMES) - {"threshold"}))
-def test_every_activation_by_name(name):
+def test_every_activation_by_name(name: str) -> None:
     rng = np.random.default_rng(1)
     layer = Conv1D(6, 3, activation=name, kernel_initializer="random_normal", bias_initializer="normal", padding="same")
     x = rng.standard_normal((2, 9, 4)).astype(np.float32)
@@ -198,7 +211,7 @@ def test_every_activation_by_name(name):
     assert (activations.fusable(name) is None) == (str(layer.problem.activation) == "linear" != name)
 
 
-def test_activation_with_parameters_and_own_functions():
+def test_activation_with_parameters_and_own_functions() -> None:
     x = integers((2, 9, 4))
     plain = built((None, 9, 4), 6, 3)
     for activation, function in (
@@ -217,7 +230,7 @@ def test_activation_with_parameters_and_own_functions():
         built((None, 9, 4), 6, 3, activation="threshold")(x)
 
 
-def test_rows_are_the_last_axis_in_channels_first_too():
+def test_rows_are_the_last_axis_in_channels_first_too() -> None:
     layer = Conv1D(6, 3, activation="softmax", data_format="channels_first")
     np.testing.assert_allclose(layer(integers((2, 4, 9))).sum(-1), 1.0, rtol=1e-6)
 
@@ -225,7 +238,7 @@ def test_rows_are_the_last_axis_in_channels_first_too():
 @pytest.mark.parametrize(
     "wrong", [lambda z: z[0], lambda z: z[:, :-1], lambda z: None, lambda z: z * 1j, lambda z: z > 0]
 )
-def test_an_activation_that_makes_something_else(wrong):
+def test_an_activation_that_makes_something_else(wrong: Callable[[Array], object]) -> None:
     layer = Conv1D(8, 3, activation=wrong, name="odd")
     with pytest.raises(
         ValueError, match=r"activation .* of layer 'odd' must make real floating-point numbers of shape \(2, 8, 8\)"
@@ -237,7 +250,7 @@ def test_an_activation_that_makes_something_else(wrong):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "mixed_float16", "bfloat16", "mixed_bfloat16"])
-def test_dtypes(dtype):
+def test_dtypes(dtype: str) -> None:
     if "bfloat16" in dtype:
         pytest.importorskip("ml_dtypes")
     layer = built((None, 9, 4), 6, 3, dtype=dtype, padding="causal", activation="relu")
@@ -254,13 +267,13 @@ def test_dtypes(dtype):
     assert layer.get_config()["dtype"]["config"] == {"name": dtype}
 
 
-def test_bfloat16_without_ml_dtypes(monkeypatch):
+def test_bfloat16_without_ml_dtypes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ml_dtypes", None)
     with pytest.raises(ImportError, match="pip install ml_dtypes"):
         Conv1D(4, 3, dtype="bfloat16")
 
 
-def test_large_values_become_infinite_silently():
+def test_large_values_become_infinite_silently() -> None:
     layer = Conv1D(1, 1, kernel_initializer="ones")
     assert layer(np.full((1, 1, 1), 1e300)).item() == math.inf
 
@@ -271,15 +284,15 @@ def test_large_values_become_infinite_silently():
 class Doubled(Conv1D):
     """Doubles the kernel, as a weight-standardised layer would change it."""
 
-    def convolution_op(self, inputs, kernel):
-        self.seen = inputs.shape
-        return super().convolution_op(inputs, 2 * kernel)
+    def convolution_op(self, inputs: ArrayLike, kernel: ArrayLike) -> Array:
+        self.seen = np.shape(inputs)
+        return super().convolution_op(inputs, 2 * np.asarray(kernel))
 
 
 @pytest.mark.parametrize("padding", ["valid", "same", "causal", (1, 4)])
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
-def test_convolution_op_overridden(padding, data_format):
-    arguments = {"activation": "relu", "groups": 2, "dilation_rate": 2, "data_format": data_format}
+def test_convolution_op_overridden(padding: str | tuple[int, int], data_format: str) -> None:
+    arguments: dict[str, Any] = {"activation": "relu", "groups": 2, "dilation_rate": 2, "data_format": data_format}
     if isinstance(padding, str):
         arguments["padding"] = padding
     else:
@@ -304,7 +317,7 @@ def test_convolution_op_overridden(padding, data_format):
     assert layer(x[:0]).shape == (0, *out.shape[1:])
 
 
-def test_convolution_op_directly():
+def test_convolution_op_directly() -> None:
     layer = built((None, 8, 4), 6, 3, padding="causal", dilation_rate=2, activation="relu")
     x = integers((2, 12, 4))
     y = layer.convolution_op(x, layer.kernel)

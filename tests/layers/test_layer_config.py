@@ -6,16 +6,19 @@ import json
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 from support.labels import label
 from support.layer_helpers import built, integers
+from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, activations, initializers, regularizers
 
 
-def own_activation(x):
+def own_activation(x: Array) -> Array:
     return x * x
 
 
@@ -40,7 +43,7 @@ CONFIGS = [
 
 
 @pytest.mark.parametrize("arguments", CONFIGS, ids=label)
-def test_config_round_trip(arguments):
+def test_config_round_trip(arguments: dict[str, Any]) -> None:
     layer = Conv1D(4, 3, **arguments)
     text = json.dumps(layer.get_config())
     again = Conv1D.from_config(json.loads(text))
@@ -51,14 +54,14 @@ def test_config_round_trip(arguments):
     assert set(dir(again)) == set(dir(layer))
 
 
-def test_config_keys_are_those_of_keras_3():
+def test_config_keys_are_those_of_keras_3() -> None:
     assert " ".join(Conv1D(4, 3).get_config()) == (
         "name trainable dtype filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
         "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
     )
 
 
-def test_custom_objects():
+def test_custom_objects() -> None:
     layer = Conv1D(4, 3, activation=own_activation)
     config = json.loads(json.dumps(layer.get_config()))
     assert Conv1D.from_config(config, {"own_activation": own_activation}).activation is own_activation
@@ -66,7 +69,7 @@ def test_custom_objects():
         Conv1D.from_config(config)
 
 
-def test_config_of_keras_2_9():
+def test_config_of_keras_2_9() -> None:
     config = {
         "name": "conv1d_3",
         "trainable": True,
@@ -103,7 +106,7 @@ def test_config_of_keras_2_9():
     assert Conv1D.from_config(config).compute_dtype == "float16"
 
 
-def test_names():
+def test_names() -> None:
     class HalfConv1D(Conv1D):
         pass
 
@@ -123,7 +126,7 @@ def test_names():
     [copy.deepcopy, copy.copy, lambda layer: pickle.loads(pickle.dumps(layer))],
     ids=["deepcopy", "copy", "pickle"],
 )
-def test_copies(make):
+def test_copies(make: Callable[[Conv1D], Conv1D]) -> None:
     layer = built((None, 8, 4), 6, 3, activation=own_activation, kernel_regularizer="l2")
     x = integers((2, 8, 4))
     y = layer(x)
@@ -136,7 +139,7 @@ def test_copies(make):
     assert make(Conv1D(4, 3, name="c")).name == "c"
 
 
-def test_dump():
+def test_dump() -> None:
     layer = Conv1D(4, 3)
     layer.build((None, None, 2))
     assert "c2_f4_k3_valid_linear_f32" in layer.dump("problem")
@@ -145,7 +148,7 @@ def test_dump():
         layer.dump("foo")
 
 
-def test_the_package_imports_no_compiler():
+def test_the_package_imports_no_compiler() -> None:
     code = "import sys, conv1d_codegen; conv1d_codegen.Conv1D(4, 3); print([m for m in ('llvmlite', 'jinja2') if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

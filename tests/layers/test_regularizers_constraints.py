@@ -2,16 +2,20 @@
 
 import json
 import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
+from support.type_helpers import Array, known
 
 from conv1d_codegen.layers import constraints, regularizers
 
 W = np.array([[[3.0, -1.0], [4.0, 2.0]], [[-4.0, 0.0], [0.0, -2.0]]], np.float32)
 
 
-def test_penalties():
+def test_penalties() -> None:
     assert regularizers.get("l1")(W) == pytest.approx(0.01 * 16)
     assert regularizers.get("l2")(W) == pytest.approx(0.01 * 50)
     assert regularizers.get("l1_l2")(W) == pytest.approx(0.16 + 0.5)
@@ -25,7 +29,7 @@ def test_penalties():
     assert regularizers.OrthogonalRegularizer(1.0)(rows[:1]) == 0.0
 
 
-def test_norms():
+def test_norms() -> None:
     np.testing.assert_allclose(constraints.get("max_norm")(W)[:, 0, 0], np.array([3, -4]) * 2 / 5, rtol=1e-6)
     np.testing.assert_allclose(constraints.get("max_norm")(W)[:, 0, 1], [-1, 0], rtol=1e-6)
     np.testing.assert_allclose(np.sqrt((constraints.UnitNorm([0, 1])(W) ** 2).sum((0, 1))), 1.0, rtol=1e-6)
@@ -49,7 +53,7 @@ def test_norms():
     ]
     + [(constraints, name) for name in ("maxnorm", "nonneg", "unitnorm")],
 )
-def test_names_and_configs(module, name):
+def test_names_and_configs(module: ModuleType, name: str) -> None:
     item = module.get(name)
     config = json.loads(json.dumps(module.serialize(item)))
     assert config["module"] == module.__name__.replace("conv1d_codegen.layers", "keras")
@@ -61,31 +65,32 @@ def test_names_and_configs(module, name):
 
 
 @pytest.mark.parametrize(("module", "kind"), [(regularizers, "regularizer"), (constraints, "constraint")])
-def test_identifiers(module, kind):
+def test_identifiers(module: ModuleType, kind: str) -> None:
     assert module.get(None) is None
     assert module.serialize(None) is None
     assert module.get(abs) is abs
     assert module.get("mine", {"mine": abs}) is abs
-    for wrong in ("foo", 3, 1.5, []):
+    nothing: tuple[object, ...] = ("foo", 3, 1.5, [])
+    for wrong in nothing:
         with pytest.raises(ValueError, match=f"Could not interpret {kind} identifier: "):
             module.get(wrong)
     with pytest.raises(TypeError, match=f"Could not locate class 'Foo' among the {kind}s"):
         module.get({"class_name": "Foo", "config": {}})
 
 
-def test_own_class():
+def test_own_class() -> None:
     class Mine:
-        def __init__(self, factor=1.0):
+        def __init__(self, factor: float = 1.0) -> None:
             self.factor = factor
 
-        def __call__(self, w):
-            return self.factor * w.sum()
+        def __call__(self, w: Array) -> float:
+            return float(self.factor * w.sum())
 
-        def get_config(self):
+        def get_config(self) -> dict[str, Any]:
             return {"factor": self.factor}
 
     assert isinstance(regularizers.get(Mine), Mine)
-    config = regularizers.serialize(Mine(3.0))
+    config = known(regularizers.serialize(Mine(3.0)))
     assert config["class_name"] == config["registered_name"] == "Mine"
     assert regularizers.get(config, {"Mine": Mine})(np.ones(2)) == 6.0
     with pytest.raises(TypeError, match="Could not locate class 'Mine'"):
@@ -99,7 +104,7 @@ def test_own_class():
     [
         (lambda: regularizers.L2(-1), "Invalid value for argument l2: expected a non-negative float.Received: l2=-1"),
         (lambda: regularizers.L1(math.nan), "Invalid value for argument l1: .*l1=nan"),
-        (lambda: regularizers.L1L2(l2="a"), "Invalid value for argument l2: .*l2=a"),
+        (lambda: regularizers.L1L2(l2="a"), "Invalid value for argument l2: .*l2=a"),  # type: ignore[arg-type]
         (
             lambda: regularizers.OrthogonalRegularizer(mode="x"),
             "Invalid value for argument `mode`. .* Received: mode=x",
@@ -110,6 +115,6 @@ def test_own_class():
         ),
     ],
 )
-def test_errors(make, message):
+def test_errors(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()

@@ -20,7 +20,7 @@ from conv1d_codegen.lower.activations import FORMULAS, cost, expand
 from conv1d_codegen.problem import Activation
 from conv1d_codegen.reference import arithmetic
 
-DTYPES = {"f32": np.float32, "f64": np.float64}
+DTYPES: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float64}
 FLOWS_OUT = {"f32": 110.0, "f64": 755.0}  # beyond this exp(x) is inf and exp(-x) is 0
 
 
@@ -48,10 +48,15 @@ def evaluate(binds: list[Bind], result: Value, names: dict[str, Any], dtype: typ
     return number(result)
 
 
+def numbered() -> Callable[[str], str]:
+    """Gives names that were not there before."""
+    count = itertools.count()
+    return lambda hint: f"{hint}_{next(count)}"
+
+
 def activate(text: str, x: Any, compute: str) -> Any:
     """The activation of a NumPy number or array, as its program computes it."""
-    count = itertools.count()
-    binds, result = expand(Activation.parse(text), Ref("x"), compute, lambda hint: f"{hint}_{next(count)}")
+    binds, result = expand(Activation.parse(text), Ref("x"), compute, numbered())
     y = evaluate(binds, result, {"x": x}, DTYPES[compute])
     assert y.dtype == x.dtype
     return y
@@ -335,8 +340,7 @@ def test_an_argument_is_computed_once() -> None:
 
 def test_names_are_fresh_and_bound_before_they_are_used() -> None:
     for name in FORMULAS.keys() - {"threshold"}:
-        count = itertools.count()
-        binds, _ = expand(Activation(name), Ref("x") * 2.0, "f64", lambda hint, count=count: f"{hint}_{next(count)}")
+        binds, _ = expand(Activation(name), Ref("x") * 2.0, "f64", numbered())
         names = [bind.name for bind in binds]
         assert len(set(names)) == len(names)
 

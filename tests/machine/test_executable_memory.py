@@ -10,26 +10,27 @@ import platform
 import struct
 import sys
 from itertools import count
+from pathlib import Path
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from support.helpers import python
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.machine import executable_memory, jit
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's ways to forbid it")
 _PROT_WRITE, _PROT_EXEC = 2, 4
 _FILTERS = count(7)  # of layers that were not compiled before
 
 
-def deny_write_execute():
+def deny_write_execute() -> bool:
     """PR_SET_MDWE with PR_MDWE_REFUSE_EXEC_GAIN; whether the system has it."""
-    return ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0)
 
 
-def filter_calls():
+def filter_calls() -> bool:
     """A seccomp filter: EPERM for mmap with write and exec, and for mprotect with exec; whether the system takes it.
     For x86-64.
     """
@@ -85,7 +86,7 @@ if sys.argv[2] == "after":
         ("filter_calls", "a seccomp filter is in force: in systemd, set MemoryDeny"),
     ],
 )
-def test_a_process_that_may_not(way, text, when):
+def test_a_process_that_may_not(way: str, text: str, when: str) -> None:
     """What was compiled before goes on; what comes after is refused, each time that it is asked for."""
     code, out, err = python(FORBID, way, when)
     assert code == 0, f"{way} {when}: {err[-2000:]}"
@@ -98,11 +99,11 @@ def test_a_process_that_may_not(way, text, when):
     assert "Kernels can still be dumped" in first
 
 
-def refused(monkeypatch, number):
-    def check():
+def refused(monkeypatch: pytest.MonkeyPatch, number: int) -> str:
+    def check() -> None:
         raise OSError(number, "as the test says")
 
-    monkeypatch.setattr(jit.llvm, "check_jit_execution", check)
+    monkeypatch.setattr(llvm, "check_jit_execution", check)
     filters = next(_FILTERS)
     layer = Conv1D(filters, 2, kernel_initializer="ones", activation="softsign")
     with pytest.raises(CompileError) as raised:
@@ -120,15 +121,23 @@ def refused(monkeypatch, number):
         ("Name:\tpython\nSeccomp:\t0\n", "1", "so no kernel can run: SELinux is enforcing: allow `execmem`"),
         ("Seccomp:\t0\n", "0\n", "so no kernel can run: what forbids it is not known: most often SELinux, systemd"),
         ("", "", "so no kernel can run: what forbids it is not known"),
+        (None, None, "so no kernel can run: what forbids it is not known"),
     ],
 )
-def test_what_forbids_it_is_named(monkeypatch, status, enforce, text):
-    monkeypatch.setattr(
-        executable_memory, "_text", {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}.__getitem__
-    )
+def test_what_forbids_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, status: str | None, enforce: str | None, text: str
+) -> None:
+    files = {"/proc/self/status": status, "/sys/fs/selinux/enforce": enforce}
+
+    def read_text(path: Path, **_: str) -> str:
+        content = files[str(path)]
+        if content is None:
+            raise FileNotFoundError(path)
+        return content
+
+    monkeypatch.setattr(Path, "read_text", read_text)
     assert text in refused(monkeypatch, errno.EACCES)
 
 
-def test_memory_that_is_short_is_not_called_forbidden(monkeypatch):
+def test_memory_that_is_short_is_not_called_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cannot allocate memory. Free memory, drop layers" in refused(monkeypatch, errno.ENOMEM)
-    assert executable_memory._text("/nowhere") == ""

@@ -13,6 +13,7 @@ import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, algorithms, compiled, python
+from support.type_helpers import Array
 
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.machine import jit
@@ -41,7 +42,7 @@ TEXTS = (
 )
 
 
-def known(fault):
+def known(fault: str) -> bool:
     version = jit.version()
     assert version in KNOWN or tuple(map(int, version.split("."))) < (22, 1, 0), (
         f"LLVM {version} (llvmlite {llvmlite.__version__}) is new here: run each test of this file, and add a row to KNOWN"
@@ -51,27 +52,27 @@ def known(fault):
     return KNOWN[version][fault]
 
 
-def run(ir, target, level, *arrays):
+def run(ir: str, target: str, level: int | str, *arrays: Array) -> None:
     """Call `f` of an IR: after the one pass that kernels go through, or LLVM's own of a level."""
-    machine = jit._target_machine(resolve(target))
+    machine = jit.target_machine(resolve(target))
     with llvm.create_context() as context:
         module = llvm.parse_assembly(ir, context=context)
         module.triple, module.data_layout = machine.triple, str(machine.target_data)
         module.verify()
         if level == "ours":
-            jit._optimise(module, machine)
+            jit.optimise(module, machine)
         elif level:
             builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=level))
             builder.getModulePassManager().run(module, builder)
         image = machine.emit_object(module)
         module.close()
-    linker = llvm.create_lljit_compiler(jit._target_machine(resolve(target)), use_jit_link=True, suppress_errors=True)
+    linker = llvm.create_lljit_compiler(jit.target_machine(resolve(target)), use_jit_link=True, suppress_errors=True)
     tracker = llvm.JITLibraryBuilder().add_object_img(image).export_symbol("f").link(linker, "canary")
     ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(arrays))(tracker["f"])(*[array.ctypes.data for array in arrays])
 
 
 @pytest.fixture(scope="module")
-def irs():
+def irs() -> dict[str, str]:
     """The IR of kernels of every structure, by problem, target and algorithm."""
     wanted = [(text, target, algorithms(Problem.parse(text))[0]) for text in TEXTS for target in ("avx2", "avx512")]
     wanted += [(text, "neon", "direct") for text in TEXTS[::3]] + [(text, "sse2", "direct") for text in TEXTS[1::4]]
@@ -108,14 +109,14 @@ SELECTED = SELECT.replace("PASSED", "zeroinitializer").replace(
 PASSED = SELECT.replace("PASSED", _SEVENS).replace("USE", "%s = fadd <8 x float> %v, splat (float -0.0)")
 
 
-def masked_load(ir, target, level):
+def masked_load(ir: str, target: str, level: int | str) -> bool:
     out, mask = np.zeros(8, np.float32), np.array([1, 1, 1, 1, 0, 0, 0, 0], np.uint8)
     run(ir, target, level, np.arange(1, 9, dtype=np.float32), out, mask)
     return out.tolist() == [1, 2, 3, 4, 7, 7, 7, 7]
 
 
 @pytest.mark.parametrize("target", [target for target in RUNNABLE if TARGETS[target].masked])
-def test_a_select_over_a_masked_load(target):
+def test_a_select_over_a_masked_load(target: str) -> None:
     """InstCombine makes the load again below the store: llvm-project#215453."""
     assert masked_load(SELECTED, target, "ours")
     assert masked_load(PASSED, target, "ours")
@@ -124,7 +125,7 @@ def test_a_select_over_a_masked_load(target):
         assert masked_load(SELECTED, target, level) is not known("select over a masked load"), f"O{level}"
 
 
-def test_no_select_takes_a_masked_load_by_its_mask(irs):
+def test_no_select_takes_a_masked_load_by_its_mask(irs: dict[str, str]) -> None:
     for name, ir in irs.items():
         calls = re.findall(
             r"(%\S+) = call [^\n]*@llvm\.masked\.(?:load|gather)[^\n]*i32 \d+, (<\d+ x i1> (?:%\S+|<[^>]*>)), ", ir
@@ -148,20 +149,20 @@ define void @f(ptr %x, ptr %out) {
 """
 
 
-def masked_store(lanes):
+def masked_store(lanes: int) -> bool:
     x, out = np.arange(8, dtype=np.int32) + 0x12345670, np.full(16, 9, np.uint16)
     run(TRUNCATED.replace("LANES", ", ".join(f"i1 {int(lane < lanes)}" for lane in range(8))), "avx512", "ours", x, out)
     return out.tolist() == [0x5670 + lane if lane < lanes else 9 for lane in range(16)]
 
 
 @pytest.mark.skipif("avx512" not in RUNNABLE, reason="AVX-512 has masked stores of 16 bits")
-def test_a_masked_store_of_one_truncated_number():
+def test_a_masked_store_of_one_truncated_number() -> None:
     assert masked_store(1) is not known("masked store of one truncated number")
     for lanes in range(2, 9):
         assert masked_store(lanes), f"{lanes} lanes"
 
 
-def test_no_masked_store_is_of_one_lane(irs):
+def test_no_masked_store_is_of_one_lane(irs: dict[str, str]) -> None:
     for name, ir in irs.items():
         masks = re.findall(r"call void @llvm\.masked\.store[^\n]*<\d+ x i1> <([^>]*)>\)", ir)
         assert all(mask.count("i1 1") > 1 for mask in masks), name
@@ -170,7 +171,7 @@ def test_no_masked_store_is_of_one_lane(irs):
 # --- what must not be in the IR at all --------------------------------------------------------------------------------
 
 
-def test_what_llvm_is_never_given(irs):
+def test_what_llvm_is_never_given(irs: dict[str, str]) -> None:
     """Pointers made of integers (unrolling goes wrong with them), freedoms with NaN and infinity, numbers that need
     more than 64 bits.
     """
@@ -187,7 +188,7 @@ def test_what_llvm_is_never_given(irs):
         )
 
 
-def test_every_access_says_its_alignment(irs):
+def test_every_access_says_its_alignment(irs: dict[str, str]) -> None:
     """Without it a vector counts as aligned to its size, which NumPy's memory is not. Only scratch, on the stack, is
     aligned to more.
     """
@@ -204,7 +205,7 @@ def test_every_access_says_its_alignment(irs):
 # --- llvmlite ---------------------------------------------------------------------------------------------------------
 
 
-def test_code_that_calls_out_is_refused():
+def test_code_that_calls_out_is_refused() -> None:
     """The symbols of the process are visible to what is linked, so LLVM itself would find `expf`."""
     call = "  %v = call float @expf(float 1.0)\n  store float %v, ptr %b, align 4\n  ret void\n"
     ir = f"declare float @expf(float)\ndefine void @f(ptr %b) {{\n{call}}}"
@@ -212,13 +213,13 @@ def test_code_that_calls_out_is_refused():
         jit.load(ir, "f", resolve(None))
 
 
-def test_ir_that_makes_no_sense_is_refused_and_does_not_end_the_process():
+def test_ir_that_makes_no_sense_is_refused_and_does_not_end_the_process() -> None:
     for ir in ("define void @f(", "define void @f() {\n  %a = add i64 %b, 1\n  %b = add i64 %a, 1\n  ret void\n}"):
         with pytest.raises(CompileError, match="LLVM refuses the generated IR"):
             jit.load(ir, "f", resolve(None))
 
 
-def test_a_number_that_does_not_fit_is_cut_without_a_word():
+def test_a_number_that_does_not_fit_is_cut_without_a_word() -> None:
     """So no such number may be printed: see `Problem`'s limits."""
     ir = f"define void @f(ptr %p) {{\n  store i64 {2**64 + 5}, ptr %p, align 8\n  ret void\n}}"
     out = np.zeros(1, np.int64)
@@ -226,7 +227,7 @@ def test_a_number_that_does_not_fit_is_cut_without_a_word():
     assert out[0] == 5
 
 
-def test_pass_managers_are_disposed_of_by_hand():
+def test_pass_managers_are_disposed_of_by_hand() -> None:
     """Its class inherits an empty `_dispose` first, so that one is never freed by itself; the private name that frees
     it is there.
     """
@@ -255,13 +256,13 @@ ctypes.CFUNCTYPE(None)(tracker["f"])()
 
 
 @pytest.mark.parametrize("what", ABORTS)
-def test_what_ends_the_process(what):
+def test_what_ends_the_process(what: str) -> None:
     before = """
 import ctypes
 import llvmlite.binding as llvm
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.host import resolve
-machine = jit._target_machine(resolve(None))
+machine = jit.target_machine(resolve(None))
 module = llvm.parse_assembly("define void @f() {\\n  ret void\\n}")
 module.triple = machine.triple
 print("begun", flush=True)

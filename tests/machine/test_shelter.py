@@ -4,26 +4,30 @@ import _thread
 import signal
 import threading
 import time
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
 
 import pytest
+from support.type_helpers import known
 
 from conv1d_codegen.machine.shelter import sheltered
 
 
-def test_what_it_gives_and_raises():
+def test_what_it_gives_and_raises() -> None:
     assert sheltered(lambda: 3) == 3
     assert sheltered(lambda: None) is None
     with pytest.raises(ZeroDivisionError):
         sheltered(lambda: 1 // 0)
 
-    def interrupt():
+    def interrupt() -> None:
         raise KeyboardInterrupt("the work's own")
 
     with pytest.raises(KeyboardInterrupt, match="the work's own"):
         sheltered(interrupt)
 
 
-def test_where_it_runs():
+def test_where_it_runs() -> None:
     """Beside the main thread, as there handlers run; on any other thread, there."""
     assert sheltered(threading.current_thread) is not threading.main_thread()
     found = []
@@ -33,25 +37,25 @@ def test_where_it_runs():
     assert found == [other]
 
 
-def test_where_there_are_no_threads(monkeypatch):
-    def refuse(*arguments):
+def test_where_there_are_no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(_thread, "start_new_thread", refuse)
     assert sheltered(threading.current_thread) is threading.main_thread()
 
 
-def test_a_signal_waits_for_the_end():
+def test_a_signal_waits_for_the_end() -> None:
     """The handler runs at once, and what it raises comes when the work is done, which nothing interrupts."""
-    times = {}
+    times: dict[str, float] = {}
 
-    def handler(number, frame):
+    def handler(number: int, frame: FrameType | None) -> None:
         times.setdefault("handler", time.monotonic())
         raise KeyboardInterrupt("of the handler")
 
-    def work():
+    def work() -> int:
         for _ in range(3):
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+            signal.pthread_kill(known(threading.main_thread().ident), signal.SIGUSR1)
             time.sleep(0.03)
         times["done"] = time.monotonic()
         return 1
@@ -68,19 +72,22 @@ def test_a_signal_waits_for_the_end():
 
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_an_interruption_as_the_thread_starts(monkeypatch, begins):
+def test_an_interruption_as_the_thread_starts(monkeypatch: pytest.MonkeyPatch, begins: bool) -> None:
     """Work that has begun is waited for; work that has not never begins."""
     start, calls = _thread.start_new_thread, []
     has_begun = threading.Event()
 
-    def interrupted(function, arguments):
-        late = function if begins else (lambda: time.sleep(0.02) or function())
-        start(late, arguments)
+    def interrupted(function: Callable[[], None], arguments: tuple[()]) -> NoReturn:
+        def late() -> None:
+            time.sleep(0.02)
+            function()
+
+        start(function if begins else late, arguments)
         if begins:
             has_begun.wait()
         raise KeyboardInterrupt
 
-    def work():
+    def work() -> None:
         has_begun.set()
         time.sleep(0.02)
         calls.append(1)

@@ -1,10 +1,13 @@
 """Where loops are cut: every step falls into a tile, and none outside the range, for every length."""
 
+from collections.abc import Iterable, Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.type_helpers import the
 
-from conv1d_codegen.ir import Axis, loop
+from conv1d_codegen.ir import Axis, Block, Let, loop
 from conv1d_codegen.passes.tile import cut
 from conv1d_codegen.symbolic.index import index, var
 
@@ -23,14 +26,14 @@ HEIGHTS = [
 ]
 
 
-def steps_of(lets, pieces, lo, hi):
+def steps_of(lets: Block, pieces: Iterable[cut.Piece], lo: int, hi: int) -> Iterator[tuple[int, list[int]]]:
     """The steps that each piece computes, in order."""
     values = {"lo": lo, "hi": hi}
-    for let in lets:
+    for let in (the(Let, statement) for statement in lets):
         values[let.name] = let.value.evaluate(values)
     for piece in pieces:
         times = int(piece.condition is None or piece.condition.evaluate(values) >= 0)
-        taken = []
+        taken: list[int] = []
         for number in range(index(piece.count).evaluate(values) * times):
             first = piece.base.evaluate({**values, "tile": number})
             taken += range(first, first + piece.size)
@@ -38,7 +41,7 @@ def steps_of(lets, pieces, lo, hi):
 
 
 @given(st.sampled_from(HEIGHTS), st.integers(0, 40), st.integers(0, 70))
-def test_repeatable_steps_are_all_computed_and_none_beyond(heights, lo, length):
+def test_repeatable_steps_are_all_computed_and_none_beyond(heights: tuple[int, ...], lo: int, length: int) -> None:
     loop_over_t = loop("t", var("lo"), var("hi"), ())
     taken = [
         step
@@ -49,7 +52,7 @@ def test_repeatable_steps_are_all_computed_and_none_beyond(heights, lo, length):
 
 
 @given(st.sampled_from(HEIGHTS), st.integers(0, 40), st.integers(0, 70))
-def test_steps_that_add_to_memory_are_computed_once(heights, lo, length):
+def test_steps_that_add_to_memory_are_computed_once(heights: tuple[int, ...], lo: int, length: int) -> None:
     loop_over_t = loop("t", var("lo"), var("hi"), ())
     taken = [
         step for _, steps in steps_of(*cut.steps_once(loop_over_t, heights, ""), lo, lo + length) for step in steps
@@ -68,7 +71,7 @@ def test_steps_that_add_to_memory_are_computed_once(heights, lo, length):
         (0, {}),
     ],
 )
-def test_how_a_range_is_cut(length, tiles):
+def test_how_a_range_is_cut(length: int, tiles: dict[int, int]) -> None:
     lets, pieces = cut.repeatable_steps(loop("t", var("lo"), var("hi"), ()), (13, 12, 4, 1), "")
     taken = {size: len(steps) // size for size, steps in steps_of(lets, pieces, 5, 5 + length) if steps}
     assert taken == tiles
@@ -77,6 +80,8 @@ def test_how_a_range_is_cut(length, tiles):
 @pytest.mark.parametrize(
     ("count", "panels"), [(48, [(32, 2, 16), (16, 1, 16)]), (20, [(20, 2, 4)]), (64, [(32, 2, 16)]), (3, [(3, 1, 3)])]
 )
-def test_filters_are_cut_into_whole_panels_and_one_that_is_not_full(count, panels):
+def test_filters_are_cut_into_whole_panels_and_one_that_is_not_full(
+    count: int, panels: list[tuple[int, int, int]]
+) -> None:
     pieces = cut.cut_filters(Axis.FILTER, index(count), 16, 2)
     assert [(piece.size, piece.vectors, piece.active) for piece in pieces] == panels

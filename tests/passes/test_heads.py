@@ -5,21 +5,22 @@ import dataclasses
 import inspect
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from conv1d_codegen.passes import PIPELINE
+from conv1d_codegen.passes import PIPELINE, Pass
 from conv1d_codegen.schedule.plan import Plan
 
 FIELDS = {field.name for field in dataclasses.fields(Plan)} | {"panel"}
 
 
-def head_of(entry):
+def head_of(entry: Pass) -> str:
     return inspect.getdoc(sys.modules[entry.run.__module__]) or ""
 
 
-def used_of_the_plan(entry):
+def used_of_the_plan(entry: Pass) -> Iterator[str]:
     """The fields of the plan that the code of a pass reads, in its file or in all of its folder."""
     path = Path(inspect.getfile(entry.run))
     files = path.parent.glob("*.py") if path.name == "__init__.py" else [path]
@@ -33,7 +34,7 @@ def used_of_the_plan(entry):
 
 
 @pytest.mark.parametrize("entry", PIPELINE, ids=lambda entry: entry.name)
-def test_the_head_says_what_a_pass_is(entry):
+def test_the_head_says_what_a_pass_is(entry: Pass) -> None:
     head = head_of(entry)
     assert head.startswith(f"{entry.name}: ")
     lines = re.search(r"^needs   \S.*\nleaves  \S.*\nobeys   (\S.*)\Z", head, re.MULTILINE)

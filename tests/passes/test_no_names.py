@@ -3,6 +3,7 @@ algorithm is compared.
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,11 @@ FILES = sorted(ROOM.rglob("*.py"))
 NAMES = ("var", "name", "algorithm", "note")
 
 
-def named(node):
+def named(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr in NAMES
 
 
-def decisions(tree):
+def decisions(tree: ast.AST) -> Iterator[int]:
     """Where the code compares a name, matches one, or asks how one begins or ends."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
@@ -44,11 +45,11 @@ def decisions(tree):
 
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOM)) for path in FILES])
-def test_no_name_decides(path):
+def test_no_name_decides(path: Path) -> None:
     assert not list(decisions(ast.parse(path.read_text(encoding="utf-8")))), path
 
 
-def test_it_would_be_noticed():
+def test_it_would_be_noticed() -> None:
     wrong = (
         's.var == "t"',
         's.var in ("t", "f")',

@@ -1,15 +1,17 @@
 """What each pass makes of the loops: that it has done what it is for."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from support.helpers import algorithms, assert_exact, exact_data, expected, run_interpreted
 from support.pass_helpers import SMALL, loads_of_x, loops, lowered, passes_of, planned, tile_in_registers, tile_of
+from support.type_helpers import known, the
 
-from conv1d_codegen.ir import Activate, Alloc, For, If, Let, Prefetch, Storage
-from conv1d_codegen.ir.rewrite import loads, map_statements, operands, walk
+from conv1d_codegen.ir import Activate, Alloc, Block, For, If, Kernel, Let, Prefetch, Statement, Storage, Store, Value
+from conv1d_codegen.ir.rewrite import loads, map_statements, operands, values_of, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, interchange, stages
@@ -17,12 +19,12 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
 
-def test_block_time_makes_the_parallel_space():
+def test_block_time_makes_the_parallel_space() -> None:
     kernel = passes_of("c2_f9_k3_same_relu_f32")["block_time"]
     assert [(s.var, s.kind) for s in loops(kernel)[:2]] == [("n", "parallel"), ("block", "parallel")]
 
 
-def test_simplify_leaves_no_guard_in_the_middle():
+def test_simplify_leaves_no_guard_in_the_middle() -> None:
     """Where every tap falls on the input, the tap loop is `0..k`; valid padding has no edges at all."""
     same = loops(passes_of("c2_f9_k3_same_relu_f32")["simplify"])
     assert {s.var for s in same} >= {"t", "t_left", "t_right"}
@@ -38,7 +40,7 @@ def test_simplify_leaves_no_guard_in_the_middle():
     assert "t_right" not in {s.var for s in loops(passes_of("c2_f9_k3_causal_linear_f32")["simplify"])}
 
 
-def test_tile_uses_the_plans_tiles():
+def test_tile_uses_the_plans_tiles() -> None:
     problem, context = planned("c2_f64_k3_valid_linear_f32", "avx2", "direct")
     kernel = dict(stages(lower(problem, context.plan), context))["tile"]
     rows = {s.hi.constant for s in loops(kernel) if s.var == "i"}
@@ -46,7 +48,7 @@ def test_tile_uses_the_plans_tiles():
     assert {s.width for s in loops(kernel) if s.kind == "lanes"} == {context.plan.width}
 
 
-def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
+def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next() -> None:
     kernel = passes_of("c20_f20_k3_g20_same_linear_f32", "depthwise")["tile"]
     order = [(outer.var, inner.var) for outer in loops(kernel) for inner in outer.body if isinstance(inner, For)]
     assert {pair for pair in order if "panel" in pair and "i" not in pair} == {
@@ -61,7 +63,7 @@ def test_depthwise_tiles_go_over_all_channels_of_a_step_before_the_next():
     assert "let first := min(8*panel, 12)" in str(kernel)
 
 
-def test_what_is_less_than_a_vector_is_cut():
+def test_what_is_less_than_a_vector_is_cut() -> None:
     kernel = passes_of("c5_f5_k3_g5_same_relu_f32", "depthwise")["tile"]
     assert {(s.hi.constant, s.width) for s in loops(kernel) if s.kind == "lanes"} == {(5, 8)}
 
@@ -76,19 +78,19 @@ def test_what_is_less_than_a_vector_is_cut():
         ("c16_f16_k3_s5_g16_valid_linear_f32", 8 * 3),  # nothing is shared
     ],
 )
-def test_a_tile_loads_its_window_once(text, loaded):
+def test_a_tile_loads_its_window_once(text: str, loaded: int) -> None:
     problem, context = planned(text, "avx2", "depthwise")
     kernel = dict(stages(lower(problem, context.plan), context))["share_windows"]
     assert context.plan.rows[0] == 8
     assert loads_of_x(tile_of(kernel, 8)) == loaded
 
 
-def test_an_edge_that_has_lost_a_loop_shares_no_weights():
+def test_an_edge_that_has_lost_a_loop_shares_no_weights() -> None:
     """The other edge does. In both, a step's loops are one within another, so that only the inner one tells."""
     problem, context = planned("c2_f9_k3_same_relu_f32", "avx2", "direct")
     kernel = dict(stages(lower(problem, context.plan), context))["simplify"]
 
-    def without_channels(s):
+    def without_channels(s: Statement) -> Block | None:
         if isinstance(s, For) and s.var == "t_left":
             return (
                 replace(
@@ -108,14 +110,14 @@ def test_an_edge_that_has_lost_a_loop_shares_no_weights():
         assert len(kept) == 2 - edges
 
 
-def test_edges_of_many_taps_are_tiles_with_guards():
+def test_edges_of_many_taps_are_tiles_with_guards() -> None:
     """Each step of the input that rows and taps share is read once, if it is there; taps of one row
     are not unrolled.
     """
     problem, context = planned("c16_f16_k15_g16_same_linear_f32", "avx2", "depthwise")
     by_pass = dict(stages(lower(problem, context.plan), context))
 
-    def on_input(kernel):
+    def on_input(kernel: Kernel) -> list[If]:
         return [s for s in walk(kernel.body) if isinstance(s, If) and len(s.conditions) == 2]
 
     assert all(loads_of_x(s.body) == 1 for s in on_input(by_pass["tile"]))
@@ -133,17 +135,17 @@ def test_edges_of_many_taps_are_tiles_with_guards():
 @pytest.mark.parametrize(
     ("text", "one_by_one"), [("c32_f32_k3_g32_valid_linear_f32", False), ("c32_f32_k14_g32_valid_linear_f32", True)]
 )
-def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
+def test_a_tile_asks_for_each_vector_that_it_stores(text: str, one_by_one: bool) -> None:
     """At its start where taps are few; else from step to step of its window."""
     problem, context = planned(text, "avx2", "depthwise")
     kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
     asked = []
     for steps in (s for s in loops(kernel) if s.var == "tile"):
         requests = 0
-        for s in steps.body[0].body:
+        for s in the(For, steps.body[0]).body:
             times = 1
             while isinstance(s, For) and s.kind == "unrolled":
-                times, s = times * s.hi.constant, s.body[0]
+                times, s = times * known(s.hi.constant), s.body[0]
             requests += times * isinstance(s, Prefetch)
         asked.append(requests)
     assert asked == [8, 8, 4]  # tiles of 8x1, 4x2 and 1x4
@@ -153,7 +155,7 @@ def test_a_tile_asks_for_each_vector_that_it_stores(text, one_by_one):
     assert all(second - first > 1 for first, second in pairwise(places))
 
 
-def test_few_filters_put_channels_into_the_lanes():
+def test_few_filters_put_channels_into_the_lanes() -> None:
     """Two filters a panel, each row a vector of sums for each; windows that taps share; one store for the rows of a
     filter.
     """
@@ -161,10 +163,11 @@ def test_few_filters_put_channels_into_the_lanes():
     assert context.plan.sums_in_lanes
     by_pass = dict(stages(lower(problem, context.plan), context))
     tile = tile_in_registers(by_pass["tile"], 12)
-    assert tile[0].buffer.shape == (12, 2, 16)
-    (turned,) = tile[-1].body
-    assert (tile[-1].var, turned.kind, turned.hi, turned.width) == ("v", "lanes", 12, 16)
-    assert len(list(loads(turned.body[0].value))) == 16 + 1
+    assert [size.constant for size in the(Alloc, tile[0]).buffer.shape] == [12, 2, 16]
+    last = the(For, tile[-1])
+    (turned,) = (the(For, s) for s in last.body)
+    assert (last.var, turned.kind, turned.hi.constant, turned.width) == ("v", "lanes", 12, 16)
+    assert len(list(loads(the(Store, turned.body[0]).value))) == 16 + 1
     shared = tile_in_registers(by_pass["share_windows"], 12)
     assert loads_of_x(next(s.body for s in shared if isinstance(s, For) and s.var == "vector")) == 14 * 2
     assert {packing.source: str(packing) for packing in by_pass["pack_weights"].packings} == {
@@ -173,7 +176,7 @@ def test_few_filters_put_channels_into_the_lanes():
     }
 
 
-def test_a_tile_is_turned_where_steps_lie_side_by_side():
+def test_a_tile_is_turned_where_steps_lie_side_by_side() -> None:
     """Rows and lanes change places in the nest that stores, and only there; what is known only at run time stays as it
     was.
     """
@@ -182,10 +185,11 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
     rows = context.plan.rows[0]
     before, after = (tile_in_registers(by_pass[name], rows) for name in ("share_windows", "transpose_output"))
     assert [str(s) for s in before[:-1]] == [str(s) for s in after[: len(before) - 1]]
-    (vectors,) = after[len(before) - 1 :]
-    (filters,) = vectors.body
-    (lanes,) = filters.body
-    assert (vectors.var, filters.var, filters.hi, lanes.kind, lanes.hi, lanes.width) == ("v", "i", 8, "lanes", rows, 8)
+    (vectors,) = (the(For, s) for s in after[len(before) - 1 :])
+    (filters,) = (the(For, s) for s in vectors.body)
+    (lanes,) = (the(For, s) for s in filters.body)
+    assert (vectors.var, filters.var, filters.hi.constant) == ("v", "i", 8)
+    assert (lanes.kind, lanes.hi.constant, lanes.width) == ("lanes", rows, 8)
     problem, context = planned("c64_f24_k1_valid_relu_f32_first", "avx2", "generic")
     by_pass = dict(stages(lower(problem, context.plan), context))
     assert any(s.kind == "lanes" and s.hi.constant is None for s in loops(by_pass["transpose_output"]))
@@ -194,7 +198,7 @@ def test_a_tile_is_turned_where_steps_lie_side_by_side():
 @pytest.mark.parametrize(
     ("text", "asks"), [("c64_f32_k2_valid_relu_f32_first", True), ("c64_f32_k3_valid_relu_f32_first", False)]
 )
-def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, asks):
+def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text: str, asks: bool) -> None:
     problem, context = planned(text, "avx2", "direct")
     kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
     places = [s.index for s in walk(kernel.body) if isinstance(s, Prefetch) and s.buffer.name == "x"]
@@ -205,7 +209,7 @@ def test_a_tile_asks_for_the_steps_of_a_later_one_where_products_are_few(text, a
 @pytest.mark.parametrize(
     "text", ["c2_f9_k3_same_relu_f32", "c5_f5_k3_g5_same_relu_f32", "c4_f6_k2_g2_same_linear_f32_nobias"]
 )
-def test_pack_weights_reads_panels_only(text):
+def test_pack_weights_reads_panels_only(text: str) -> None:
     problem = Problem.parse(text)
     kernel = passes_of(text, algorithms(problem)[0])["pack_weights"]
     assert [packing.source for packing in kernel.packings] == (["w", "b"] if problem.use_bias else ["w"])
@@ -213,25 +217,20 @@ def test_pack_weights_reads_panels_only(text):
     assert {b.name: b.storage for b in kernel.buffers}["wp"] is Storage.CONSTANT
 
 
-def test_no_activation_is_left():
+def test_no_activation_is_left() -> None:
     kernel = passes_of("c2_f9_k3_same_gelu_f32")["expand_epilogue"]
 
-    def nodes(value):
+    def nodes(value: Value) -> Iterator[Value]:
         yield value
         for operand in operands(value):
             yield from nodes(operand)
 
-    values = [
-        node
-        for s in walk(kernel.body)
-        if hasattr(s, "value") and not hasattr(s.value, "terms")
-        for node in nodes(s.value)
-    ]
+    values = [node for s in walk(kernel.body) for value in values_of(s) for node in nodes(value)]
     assert values
     assert not any(isinstance(node, Activate) for node in values)
 
 
-def test_collapse_leaves_no_loop_of_one():
+def test_collapse_leaves_no_loop_of_one() -> None:
     for text in SMALL:
         once = [
             s for s in loops(passes_of(text)["collapse_loops"]) if s.hi - s.lo == 1 and s.kind in ("serial", "unrolled")
@@ -239,7 +238,7 @@ def test_collapse_leaves_no_loop_of_one():
         assert not [s.var for s in once if not any(isinstance(inner, Alloc) for inner in s.body)], text
 
 
-def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name():
+def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name() -> None:
     """Nine taps, eight at a time: one round of the loop over eight, and a rest of one, each with weights of its own."""
     problem = Problem.parse("c16_f16_k9_g16_valid_linear_f32")
     context = Context(problem, choose(problem, TARGETS["avx512"]), TARGETS["avx512"])
@@ -250,7 +249,7 @@ def test_collapse_keeps_a_loop_whose_registers_have_a_neighbours_name():
     assert len(arrays) == len(set(arrays))
 
 
-def test_edges_share_the_weights_of_a_tap():
+def test_edges_share_the_weights_of_a_tap() -> None:
     """No loop over taps depends on a step any more: it stands outside, and the steps that have the tap inside."""
     for text in ("c2_f9_k3_same_relu_f32", "c300_f4_k3_same_linear_f32", "c16_f8_k40_same_linear_f32"):
         before, after = (passes_of(text, "direct")[name] for name in ("simplify", "interchange"))
@@ -267,7 +266,7 @@ def test_edges_share_the_weights_of_a_tap():
         }
 
 
-def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile():
+def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile() -> None:
     kernel = passes_of("c4_f8_k3_same_linear_f32", "direct")["peel_edges"]
     plan = planned("c4_f8_k3_same_linear_f32", "avx2", "direct")[1].plan
     (lets,) = {tuple(inner for inner in s.body if isinstance(inner, Let)) for s in loops(kernel) if s.var == "f"}
@@ -282,7 +281,7 @@ def test_a_side_with_edges_has_as_many_steps_as_a_tall_tile():
         assert (values["inner_first"], values["inner_last"]) == (first, last)
 
 
-def test_sequences_share_a_panel_of_weights_that_do_not_stay_in_the_cache():
+def test_sequences_share_a_panel_of_weights_that_do_not_stay_in_the_cache() -> None:
     problem = Problem.parse("c4_f8_k3_same_linear_f32")
     for l2_bytes, gathered in ((1 << 20, False), (256, True)):
         target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)

@@ -15,7 +15,7 @@ from support.helpers import algorithms, assert_exact, exact_data, expected, run_
 from support.pass_helpers import SMALL, planned
 from support.plans import with_details
 
-from conv1d_codegen.ir import Axis, For
+from conv1d_codegen.ir import Axis, Block, For, Statement
 from conv1d_codegen.ir.rewrite import map_statements
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
@@ -36,7 +36,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("text", "target", "algorithm"), CASES)
-def test_each_pass_keeps_the_result(text, target, algorithm):
+def test_each_pass_keeps_the_result(text: str, target: str, algorithm: str) -> None:
     problem, context = planned(text, target, algorithm)
     kernel = lower(problem, context.plan)
     data = [exact_data(problem, 1, length, seed=length) for length in LENGTHS]
@@ -80,14 +80,14 @@ VERIFIED = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "target", "algorithm"), VERIFIED)
-def test_each_pass_leaves_a_kernel_that_is_verified(text, target, algorithm):
+def test_each_pass_leaves_a_kernel_that_is_verified(text: str, target: str, algorithm: str) -> None:
     problem, context = planned(text, target, algorithm)
     for _ in stages(lower(problem, context.plan), context, check=True):
         pass
 
 
 @st.composite
-def any_plan(draw, problem):
+def any_plan(draw: st.DrawFn, problem: Problem) -> Plan:
     """Any plan that obeys the rules of `Plan` and fits the problem's layout."""
     algorithm = draw(st.sampled_from(algorithms(problem)))
     width = draw(st.sampled_from([1, 2, 4, 8, 16]))
@@ -113,7 +113,7 @@ def any_plan(draw, problem):
 
 @settings(max_examples=40, deadline=None)
 @given(st.data())
-def test_any_plan_gives_the_same_result(data):
+def test_any_plan_gives_the_same_result(data: st.DataObject) -> None:
     problem = Problem.parse(data.draw(st.sampled_from([text for text in SMALL if "f16" not in text])))
     plan = with_details(data.draw(any_plan(problem)), problem, lambda choices: data.draw(st.sampled_from(choices)))
     length = data.draw(st.integers(0, 24))
@@ -130,7 +130,7 @@ def test_any_plan_gives_the_same_result(data):
 
 
 @pytest.mark.parametrize("text", SMALL[:12])
-def test_passes_are_deterministic(text):
+def test_passes_are_deterministic(text: str) -> None:
     for algorithm in algorithms(Problem.parse(text)):
         problem, context = planned(text, "avx2", algorithm)
         kernel = lower(problem, context.plan)
@@ -144,7 +144,7 @@ def test_passes_are_deterministic(text):
 
 
 @pytest.mark.parametrize("text", SMALL)
-def test_clean_up_is_done_once(text):
+def test_clean_up_is_done_once(text: str) -> None:
     """Simplifying and collapsing what is simplified and collapsed changes nothing."""
     for algorithm in algorithms(Problem.parse(text)):
         problem, context = planned(text, "avx2", algorithm)
@@ -153,12 +153,12 @@ def test_clean_up_is_done_once(text):
         assert collapse_loops.run(after["collapse_loops"], context) == after["collapse_loops"]
 
 
-def test_a_pass_that_is_wrong_would_be_noticed():
+def test_a_pass_that_is_wrong_would_be_noticed() -> None:
     """The comparison itself: a kernel whose tap loop is one short does not give the reference's result."""
     problem, context = planned("c2_f9_k3_valid_linear_f32", "avx2", "direct")
     scheduled = list(stages(lower(problem, context.plan), context))[-1][1]
 
-    def shortened(s):
+    def shortened(s: Statement) -> Block | None:
         return (replace(s, hi=s.hi - 1),) if isinstance(s, For) and s.axis is Axis.TAP else None
 
     x, w, b = exact_data(problem, 1, 19)

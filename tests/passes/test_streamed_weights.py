@@ -1,12 +1,14 @@
 """Large weights: all steps go over a chunk before the next, and each line of that is asked for once."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from support.helpers import assert_exact, exact_data, expected, run_interpreted
 from support.pass_helpers import loops
+from support.type_helpers import the
 
-from conv1d_codegen.ir import For, Let, Load, Prefetch, Store
+from conv1d_codegen.ir import Block, For, Let, Load, Prefetch, Store
 from conv1d_codegen.ir.rewrite import walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
@@ -15,7 +17,7 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
 
-def streaming(text, l2_bytes=1 << 10):
+def streaming(text: str, l2_bytes: int = 1 << 10) -> tuple[Problem, Context]:
     """A problem, and the context of a machine whose L2 holds less than the weights."""
     problem = Problem.parse(text)
     target = replace(TARGETS["sse2"], l2_bytes=l2_bytes)
@@ -35,7 +37,7 @@ STREAMED = (
 
 
 @pytest.mark.parametrize("text", STREAMED)
-def test_streamed_weights_keep_the_result(text):
+def test_streamed_weights_keep_the_result(text: str) -> None:
     """Five sequences, of which four share a chunk, of fewer steps than a tall tile; and one of several tiles."""
     problem, context = streaming(text)
     kernels = dict(stages(lower(problem, context.plan), context))
@@ -48,14 +50,14 @@ def test_streamed_weights_keep_the_result(text):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", STREAMED[:3])
-def test_streamed_weights_are_verified(text):
+def test_streamed_weights_are_verified(text: str) -> None:
     problem, context = streaming(text)
     for _ in stages(lower(problem, context.plan), context, check=True):
         pass
 
 
 @pytest.mark.parametrize("text", STREAMED)
-def test_all_steps_go_over_a_chunk_of_streamed_weights(text):
+def test_all_steps_go_over_a_chunk_of_streamed_weights(text: str) -> None:
     """Sequences and steps run inside the taps and the chunks: no loop over chunks or taps stands
     within one over tiles.
     """
@@ -69,13 +71,13 @@ def test_all_steps_go_over_a_chunk_of_streamed_weights(text):
     assert "before" not in str(kernel)  # no edge is peeled
 
 
-def test_as_many_groups_of_sequences_as_hold_them_all():
+def test_as_many_groups_of_sequences_as_hold_them_all() -> None:
     problem, context = streaming("c128_f3_k2_causal_linear_f32")
     (groups, *_) = loops(dict(stages(lower(problem, context.plan), context))["block_time"])
     assert [groups.hi.evaluate({"N": batch}) for batch in (1, 3, 4, 5, 8, 9)] == [1, 1, 1, 2, 2, 3]
 
 
-def test_weights_are_streamed_where_that_pays():
+def test_weights_are_streamed_where_that_pays() -> None:
     """Where they are large, one tap has many channels, and filters are in the lanes."""
     for text, l2_bytes, streams in (
         ("c130_f8_k3_same_linear_f32", 1 << 10, True),
@@ -89,7 +91,7 @@ def test_weights_are_streamed_where_that_pays():
         assert ("part" in {s.var for s in loops(kernel)}) == streams, text
 
 
-def _requests(body, names):
+def _requests(body: Block, names: dict[str, int]) -> Iterator[tuple[int, list[int]]]:
     """For each run of a loop over channels that asks for weights: the first that it uses, and the set it asks for, as
     offsets.
     """
@@ -102,8 +104,8 @@ def _requests(body, names):
                 for value in values:
                     yield from _requests(s.body, {**names, s.var: value})
                 continue
-            (ask, group) = s.body
-            (request,) = ask.body
+            ask, group = (the(For, inner) for inner in s.body)
+            (request,) = (the(Prefetch, inner) for inner in ask.body)
             used = next(
                 n
                 for inner in walk(group.body)
@@ -124,11 +126,11 @@ def _requests(body, names):
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 6), (1, 40), (3, 13), (5, 20)])
-def test_the_tiles_of_a_chunk_ask_for_every_line_of_the_next_once(batch, length):
+def test_the_tiles_of_a_chunk_ask_for_every_line_of_the_next_once(batch: int, length: int) -> None:
     problem, context = streaming("c300_f16_k2_valid_linear_f32")
     kernel = dict(stages(lower(problem, context.plan), context))["prefetch"]
     panel, chunk = context.plan.panel, 150 * context.plan.panel
-    asked = {}
+    asked: dict[int, list[int]] = {}
     for first, lines in _requests(kernel.body, {"N": batch, "T": length + 1}):
         asked.setdefault(first, []).extend(lines)
     whole = 148 * panel  # what the unrolled loop goes through

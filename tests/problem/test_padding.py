@@ -5,19 +5,20 @@ import itertools
 import pytest
 
 from conv1d_codegen.problem import padding as pad
-from conv1d_codegen.symbolic.index import var
+from conv1d_codegen.problem.padding import Padding
+from conv1d_codegen.symbolic.index import Indexable, var
 
 PADDINGS = ["valid", "same", "causal", (0, 0), (2, 0), (0, 3), (4, 7)]
 CASES = list(itertools.product(range(14), (1, 2, 3, 5), (1, 2, 3), (1, 2, 3), PADDINGS))
 
 
-def windows(length, kernel_size, stride, dilation, left, right):
+def windows(length: int, kernel_size: int, stride: int, dilation: int, left: int, right: int) -> list[int]:
     """The first step of every window that fits, by sliding it over the padded input."""
     extent = 1 + sum(dilation for _ in range(kernel_size - 1))
     return [start - left for start in range(0, length + left + right - extent + 1, stride)]
 
 
-def by_counting(length, kernel_size, stride, dilation, padding):
+def by_counting(length: int, kernel_size: int, stride: int, dilation: int, padding: Padding) -> tuple[int, int]:
     """(left, right) steps of zeros that the documentation of Keras and TensorFlow describes."""
     if padding == "valid":
         return 0, 0
@@ -30,11 +31,12 @@ def by_counting(length, kernel_size, stride, dilation, padding):
         while len(windows(length, kernel_size, stride, dilation, 0, total)) < wanted:
             total += 1
         return total // 2, total - total // 2
+    assert not isinstance(padding, str)
     return padding
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_against_sliding_a_window(padding):
+def test_against_sliding_a_window(padding: str | tuple[int, int]) -> None:
     for length, kernel_size, stride, dilation, _ in (case for case in CASES if case[4] == padding):
         note = f"{length=} {kernel_size=} {stride=} {dilation=} {padding=}"
         left, right = by_counting(length, kernel_size, stride, dilation, padding)
@@ -62,7 +64,7 @@ def test_against_sliding_a_window(padding):
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_expressions_agree_with_integers(padding):
+def test_expressions_agree_with_integers(padding: str | tuple[int, int]) -> None:
     t, length = var("t"), var("T")
     for kernel_size, stride, dilation in itertools.product((1, 2, 3, 5), (1, 2, 3), (1, 2, 3)):
         arguments = (kernel_size, stride, dilation)
@@ -74,7 +76,7 @@ def test_expressions_agree_with_integers(padding):
             values = {"T": number, "t": step}
             here = pad.left_padding(number, *arguments, padding)
 
-            def at(expression, values=values):
+            def at(expression: Indexable, values: dict[str, int] = values) -> int:
                 return expression if isinstance(expression, int) else expression.evaluate(values)
 
             assert at(outputs) == pad.output_length(number, *arguments, padding)
@@ -84,19 +86,19 @@ def test_expressions_agree_with_integers(padding):
 
 
 @pytest.mark.parametrize("padding", PADDINGS, ids=str)
-def test_left_padding_takes_every_value_in_its_range(padding):
+def test_left_padding_takes_every_value_in_its_range(padding: str | tuple[int, int]) -> None:
     for arguments in itertools.product((1, 2, 3, 4, 7), (1, 2, 3, 5, 9), (1, 2, 3)):
         found = {pad.left_padding(length, *arguments, padding) for length in range(1, 40)}
         least, most = pad.left_paddings(*arguments, padding)
         assert found == {*range(least, most + 1)}, arguments
 
 
-def test_the_odd_step_goes_to_the_right():
+def test_the_odd_step_goes_to_the_right() -> None:
     assert pad.left_padding(10, 4, 1, 1, "same") == 1
     assert pad.left_padding(10, 3, 2, 1, "same") == 0
     assert pad.left_padding(9, 3, 2, 1, "same") == 1
 
 
 @pytest.mark.parametrize(("a", "b"), [(a, b) for a in range(-9, 10) for b in (1, 2, 3, 7)])
-def test_ceildiv(a, b):
+def test_ceildiv(a: int, b: int) -> None:
     assert b * (pad.ceildiv(a, b) - 1) < a <= b * pad.ceildiv(a, b)

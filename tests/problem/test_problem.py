@@ -1,5 +1,7 @@
 """Problem: the text form, and what is refused."""
 
+from typing import Any
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,7 +22,7 @@ ACTIVATIONS = st.builds(
 
 
 @st.composite
-def any_problem(draw):
+def any_problem(draw: st.DrawFn) -> Problem:
     groups = draw(st.integers(1, 5))
     return Problem(
         channels=groups * draw(SIZES),
@@ -38,22 +40,22 @@ def any_problem(draw):
 
 
 @given(any_problem())
-def test_text_form_round_trips(problem):
+def test_text_form_round_trips(problem: Problem) -> None:
     assert Problem.parse(str(problem)) == problem
     assert "\n" not in str(problem)
 
 
 @given(any_problem(), any_problem())
-def test_different_problems_have_different_texts(a, b):
+def test_different_problems_have_different_texts(a: Problem, b: Problem) -> None:
     assert (str(a) == str(b)) == (a == b)
 
 
 @pytest.mark.parametrize("text", PROBLEMS)
-def test_text_is_canonical(text):
+def test_text_is_canonical(text: str) -> None:
     assert str(Problem.parse(text)) == text
 
 
-def test_the_text_of_each_field():
+def test_the_text_of_each_field() -> None:
     full = Problem(8, 12, 3, 2, 5, 4, (6, 7), Activation("elu", (("alpha", 0.5),)), "f16", True, False)
     assert str(full) == "c8_f12_k3_s2_d5_g4_pad6x7_elu(alpha=0.5)_f16_first_nobias"
     assert str(Problem(1, 2, 3)) == "c1_f2_k3_valid_linear_f32"
@@ -82,22 +84,22 @@ def test_the_text_of_each_field():
         "c3_f4_k3_g2_valid_relu_f32",
     ],
 )
-def test_other_text_is_refused(text):
+def test_other_text_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         Problem.parse(text)
 
 
 @pytest.mark.parametrize("name", ["channels", "filters", "kernel_size", "stride", "dilation", "groups"])
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "3", None])
-def test_sizes_are_positive_ints(name, value):
-    sizes = {"channels": 4, "filters": 4, "kernel_size": 3, "stride": 1, "dilation": 1, "groups": 1}
+def test_sizes_are_positive_ints(name: str, value: object) -> None:
+    sizes: dict[str, Any] = {"channels": 4, "filters": 4, "kernel_size": 3, "stride": 1, "dilation": 1, "groups": 1}
     with pytest.raises(ValueError, match=rf"Problem\.{name} must be an int.*{name}="):
         Problem(**{**sizes, name: value})
 
 
-def test_a_string_that_claims_to_be_an_int_is_refused():
+def test_a_string_that_claims_to_be_an_int_is_refused() -> None:
     class Sly(int):
-        def __str__(self):
+        def __str__(self) -> str:
             return "3 }\ndefine void @evil() {"
 
     with pytest.raises(ValueError, match="must be an int"):
@@ -118,32 +120,32 @@ def test_a_string_that_claims_to_be_an_int_is_refused():
         ({"filters": 2**40, "kernel_size": 2**30}, "no address space"),
     ],
 )
-def test_what_is_no_convolution(changes, message):
+def test_what_is_no_convolution(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Problem(**{"channels": 4, "filters": 4, "kernel_size": 3, **changes})
 
 
 @pytest.mark.parametrize("name", ["", "Relu", "3x", "re lu", "relu\n", "ré", '"'])
-def test_activation_names_can_be_printed(name):
+def test_activation_names_can_be_printed(name: str) -> None:
     with pytest.raises(ValueError, match="activation's name"):
         Activation(name)
 
 
 @given(any_problem(), st.integers(0, 10**6), st.integers(0, 10**9))
-def test_cases(problem, batch, length):
+def test_cases(problem: Problem, batch: int, length: int) -> None:
     assert parse_case(f"{problem}@{batch}x{length}") == (problem, batch, length)
 
 
 @pytest.mark.parametrize(
     "text", ["c1_f1_k1_valid_linear_f32", "c1_f1_k1_valid_linear_f32@3", "c1_f1_k1_valid_linear_f32@3x", "@1x1"]
 )
-def test_cases_need_their_sizes(text):
+def test_cases_need_their_sizes(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         parse_case(text)
 
 
 @given(any_problem(), st.integers(0, 9), st.integers(0, 999))
-def test_shapes(problem, batch, length):
+def test_shapes(problem: Problem, batch: int, length: int) -> None:
     assume(problem.groups > 0)
     steps = problem.output_shape(batch, length)[2 if problem.channels_first else 1]
     assert sorted(problem.input_shape(batch, length)) == sorted((batch, length, problem.channels))

@@ -1,5 +1,7 @@
 """Sizes that no array can have, or that 64 bits can't count, are refused before anything is made or touched."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.helpers import compiled, python
@@ -26,7 +28,7 @@ TOO_LARGE = (
 
 @pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("arguments", TOO_LARGE, ids=str)
-def test_constants_that_could_wrap(arguments, layout):
+def test_constants_that_could_wrap(arguments: dict[str, Any], layout: str) -> None:
     layer = Conv1D(**{"filters": 4, "kernel_size": 1, "data_format": layout, **arguments})
     x = np.ones((1, 3, 2) if layout == "channels_last" else (1, 2, 3), np.float32)
     for use in (layer, lambda x: layer.build(x.shape), lambda x: layer.compute_output_shape(x.shape)):
@@ -49,7 +51,7 @@ def test_constants_that_could_wrap(arguments, layout):
         "c65536_f1_k1_s67108864_valid_linear_f32",
     ],
 )
-def test_constants_at_the_limit_fit_in_what_is_printed(text, layout):
+def test_constants_at_the_limit_fit_in_what_is_printed(text: str, layout: str) -> None:
     """No number of the generated code is as large as 2**63, whatever the algorithm; and where a call is small, it is
     right.
     """
@@ -75,7 +77,7 @@ def test_constants_at_the_limit_fit_in_what_is_printed(text, layout):
             np.testing.assert_allclose(row, wanted, rtol=1e-6, err_msg=f"{problem} {algorithm} {t=}")
 
 
-def test_outputs_that_no_array_can_hold():
+def test_outputs_that_no_array_can_hold() -> None:
     """Of an input that takes no memory, or hardly any: empty, or one number seen as many."""
     layer = Conv1D(2**20, 1)
     empty = np.empty((0, 2**41, 1), np.float32)
@@ -93,7 +95,7 @@ def test_outputs_that_no_array_can_hold():
         Conv1D(2**20, 1, data_format="channels_first").compute_output_shape((2**30, 1, 2**30))
 
 
-def test_inputs_that_no_array_can_have():
+def test_inputs_that_no_array_can_have() -> None:
     for shape in ((2**70, 2, 1), (2, 2**63, 1), (None, 2**61, 1)):
         layer = Conv1D(1, 1, strides=2**20)
         for use in (layer.build, layer.compute_output_shape):
@@ -146,7 +148,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
 
 
-def test_huge_views_are_refused_before_memory_is_touched():
+def test_huge_views_are_refused_before_memory_is_touched() -> None:
     code, out, err = python(HUGE)
     assert code == 0, err
     assert int(out) < 256, f"{out} MiB were touched"

@@ -3,17 +3,20 @@ smallest numbers.
 """
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, activations
+from conv1d_codegen.layers.activations import fusable
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.number_types import numpy_dtype
 
-PARAMETERS = {
+PARAMETERS: dict[str, list[dict[str, bool | float]]] = {
     "threshold": [{"threshold": 0.5, "default_value": 2.0}, {"threshold": -np.inf, "default_value": 2.0}],
     "relu": [
         {},
@@ -32,7 +35,7 @@ PARAMETERS = {
 CASES = [(name, parameters) for name in activations.ELEMENTWISE for parameters in PARAMETERS.get(name, [{}])]
 
 
-def extremes(dtype):
+def extremes(dtype: np.dtype[Any]) -> Array:
     """Numbers at which formulas overflow, vanish or cancel. Zeros of both signs too, which come out of a sum as +0."""
     info = pytest.importorskip("ml_dtypes").finfo(dtype)
     largest, smallest = float(info.max), float(info.tiny)
@@ -56,7 +59,9 @@ def extremes(dtype):
     return np.array([np.nan, *positive, *(-number for number in positive)]).astype(dtype)
 
 
-def numpy_and_fused(name, parameters, dtype, target):
+def numpy_and_fused(
+    name: str, parameters: dict[str, bool | float], dtype: str, target: str
+) -> tuple[Array, Array, Array]:
     function = partial(activations.NAMES[name], **parameters)
     layer = Conv1D(
         16,
@@ -69,12 +74,12 @@ def numpy_and_fused(name, parameters, dtype, target):
     )
     x = extremes(numpy_dtype(dtype))
     fused = layer(x.reshape(1, -1, 1))[0]
-    assert layer._fused
+    assert fusable(function)
     return x, np.asarray(function(x)).astype(np.float64), fused.astype(np.float64)
 
 
 @pytest.mark.parametrize(("name", "parameters"), CASES, ids=str)
-def test_limits(name, parameters):
+def test_limits(name: str, parameters: dict[str, bool | float]) -> None:
     problems = [("float32", target) for target in RUNNABLE]
     if not parameters:
         problems += [(dtype, host().name) for dtype in ("float64", "float16", "bfloat16")]
@@ -95,7 +100,7 @@ def test_limits(name, parameters):
             assert not wrong, f"{name} {parameters} {dtype} {target}: (x, kernel, NumPy) {wrong}"
 
 
-def test_numpy_functions_do_not_depend_on_the_dtype():
+def test_numpy_functions_do_not_depend_on_the_dtype() -> None:
     for name, parameters in CASES:
         function = partial(activations.NAMES[name], **parameters)
         x = np.array([np.inf, -np.inf, np.nan])

@@ -3,10 +3,13 @@
 import functools
 import json
 import math
+from collections.abc import Callable
+from typing import Any
 
 import mpmath
 import numpy as np
 import pytest
+from support.type_helpers import Array, the
 
 from conv1d_codegen import Activation, activations
 from conv1d_codegen.reference.activations import evaluate
@@ -37,7 +40,7 @@ POINTS = [
     80.0,
 ]
 
-EXACT = {
+EXACT: dict[str, Callable[..., Any]] = {
     "linear": lambda x: x,
     "relu": lambda x: max(x, 0),
     "relu6": lambda x: min(max(x, 0), 6),
@@ -68,7 +71,7 @@ EXACT = {
 }
 # What the error is relative to, beside the value: the terms of sums that cancel as Keras defines them, and erfc's
 # condition, x².
-SCALES = {
+SCALES: dict[str, Callable[[float, float], float]] = {
     "tanh_shrink": lambda x, y: abs(x),
     "squareplus": lambda x, y: abs(x),
     "sparse_plus": lambda x, y: 1.0,
@@ -80,7 +83,7 @@ SCALES = {
 ROWWISE = ("softmax", "log_softmax", "sparsemax", "glu")
 
 
-def test_the_table_is_complete():
+def test_the_table_is_complete() -> None:
     assert set(activations.ELEMENTWISE) == set(EXACT) | {"threshold"}
     assert len(activations.ELEMENTWISE) == 26
     assert set(activations.NAMES) == set(activations.ELEMENTWISE) | {*ROWWISE, "swish", "hard_swish"}
@@ -89,7 +92,7 @@ def test_the_table_is_complete():
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", EXACT)
-def test_values(name, dtype):
+def test_values(name: str, dtype: type[np.floating[Any]]) -> None:
     x = np.array(POINTS, dtype)
     y = activations.get(name)(x)
     assert y.dtype == dtype
@@ -97,14 +100,14 @@ def test_values(name, dtype):
     for point, value in zip(x, y, strict=True):
         with mpmath.workdps(40):
             exact = EXACT[name](mpmath.mpf(float(point)))
-            scale = max(abs(float(exact)), np.finfo(dtype).smallest_normal)
-            scale = max(scale, SCALES.get(name, lambda x, y: 0.0)(float(point), float(exact)))
+            scale = max(abs(float(exact)), float(np.finfo(dtype).smallest_normal))
+            scale = max(scale, SCALES[name](float(point), float(exact)) if name in SCALES else 0.0)
             assert abs(float(mpmath.mpf(float(value)) - exact)) <= 4 * np.finfo(dtype).eps * scale, (
                 f"{name}({point!r}) = {value!r}, not {exact}"
             )
 
 
-def test_parameters():
+def test_parameters() -> None:
     x = np.array([-4.0, -1.0, 0.0, 0.25, 1.0, 3.0])
     assert_array = np.testing.assert_array_equal
     assert_array(
@@ -122,13 +125,13 @@ def test_parameters():
 
 
 @pytest.mark.parametrize("name", sorted(set(activations.NAMES) - {"threshold"}))
-def test_nan_stays_nan(name):
+def test_nan_stays_nan(name: str) -> None:
     y = activations.get(name)(np.array([[0.5, np.nan, 0.25, 0.125]], np.float32))
     assert np.isnan(y).any()
     assert name in ROWWISE or np.isnan(y).tolist() == [[False, True, False, False]]
 
 
-def test_nan_is_not_above_a_threshold():
+def test_nan_is_not_above_a_threshold() -> None:
     assert activations.threshold(np.array([np.nan]), 0.0, 1.0) == [1.0]
 
 
@@ -147,11 +150,11 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("name", "low", "high"), [(name, *limits) for name, limits in LIMITS.items()])
-def test_infinities(name, low, high):
+def test_infinities(name: str, low: float, high: float) -> None:
     np.testing.assert_array_equal(activations.get(name)(np.array([-np.inf, np.inf])), [low, high])
 
 
-def test_rows():
+def test_rows() -> None:
     x = np.array([[1.0, 2.0, 0.5, 1.75], [-1000.0, 1000.0, 999.0, 0.0]])
     exponentials = np.exp(x - x.max(-1, keepdims=True))
     np.testing.assert_allclose(activations.softmax(x), exponentials / exponentials.sum(-1, keepdims=True), rtol=1e-14)
@@ -166,14 +169,14 @@ def test_rows():
 
 
 @pytest.mark.parametrize("axis", [1, 2])
-def test_softmax_of_many_is_as_accurate_along_every_axis(axis):
+def test_softmax_of_many_is_as_accurate_along_every_axis(axis: int) -> None:
     x = np.random.default_rng(0).standard_normal((2, 5000, 3) if axis == 1 else (2, 3, 5000)).astype(np.float32)
     exact = x - np.log(np.exp(x.astype(np.float64)).sum(axis, keepdims=True))
     np.testing.assert_allclose(activations.log_softmax(x, axis), exact, rtol=0, atol=2e-6)
     np.testing.assert_allclose(activations.softmax(x, axis), np.exp(exact), rtol=4e-6)
 
 
-def test_dtypes_and_scalars():
+def test_dtypes_and_scalars() -> None:
     assert activations.sigmoid(np.zeros(2, np.float16)).dtype == np.float16
     assert activations.sigmoid(3).dtype == np.float64
     assert isinstance(activations.gelu(0.5), np.float64)
@@ -184,7 +187,7 @@ def test_dtypes_and_scalars():
         evaluate(Activation("softmax"), x)
 
 
-def test_get():
+def test_get() -> None:
     assert activations.get(None) is activations.linear
     assert activations.get("swish") is activations.silu
     assert activations.get(len) is len
@@ -220,11 +223,11 @@ def test_get():
         ({"module": "builtins", "class_name": "function", "config": "selu", "registered_name": "function"}, "selu"),
     ],
 )
-def test_dicts(config, expected):
+def test_dicts(config: dict[str, Any], expected: str) -> None:
     assert str(activations.fusable(config)) == expected
 
 
-def test_fusable():
+def test_fusable() -> None:
     partial = functools.partial
     assert [str(activations.fusable(name)) for name in activations.ELEMENTWISE if name != "threshold"] == [*EXACT]
     for name in (*ROWWISE, "threshold"):
@@ -247,28 +250,28 @@ def test_fusable():
         lambda x: x,
         partial(len),
         partial(activations.elu, 3.0),
-        partial(activations.elu, beta=3.0),
-        partial(activations.elu, alpha=np.ones(3)),
+        partial(activations.elu, beta=3.0),  # type: ignore[call-arg]
+        partial(activations.elu, alpha=np.ones(3)),  # type: ignore[arg-type]
         partial(activations.elu, alpha=math.nan),
         partial(activations.threshold, threshold=0.0),
     ):
         assert activations.fusable(function) is None
 
 
-def test_serialize():
+def test_serialize() -> None:
     for name, function in activations.NAMES.items():
         assert activations.serialize(function) == {"swish": "silu", "hard_swish": "hard_silu"}.get(name, name)
-    for function, class_name in (
+    for bound, class_name in (
         (functools.partial(activations.leaky_relu, negative_slope=0.3), "LeakyReLU"),
         (functools.partial(activations.softmax, axis=1), "Softmax"),
         (functools.partial(activations.celu, alpha=0.5), "celu"),
     ):
-        config = json.loads(json.dumps(activations.serialize(function)))
-        back = activations.get(config)
+        config = json.loads(json.dumps(activations.serialize(bound)))
+        back = the(functools.partial, activations.get(config))
         assert config["class_name"] == class_name
-        assert (back.func, back.keywords) == (function.func, function.keywords)
+        assert (back.func, back.keywords) == (bound.func, bound.keywords)
 
-    def own(x):
+    def own(x: Array) -> Array:
         return x
 
     config = activations.serialize(own)

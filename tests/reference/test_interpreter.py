@@ -2,6 +2,8 @@
 access.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from support.helpers import algorithms, assert_exact, exact_data, expected, lowered, run_interpreted
@@ -16,7 +18,9 @@ from conv1d_codegen.ir import (
     Prefetch,
     Ref,
     Select,
+    Statement,
     Unary,
+    Value,
     buffer,
     load,
     loop,
@@ -45,7 +49,7 @@ LOWERED = (
 
 
 @pytest.mark.parametrize("text", LOWERED)
-def test_the_lowered_formula_is_the_reference(text):
+def test_the_lowered_formula_is_the_reference(text: str) -> None:
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
         kernel = lowered(problem, algorithm)
@@ -60,7 +64,7 @@ def test_the_lowered_formula_is_the_reference(text):
 
 
 @pytest.mark.parametrize("algorithm", ["direct", "generic"])
-def test_padding_contributes_nothing(algorithm):
+def test_padding_contributes_nothing(algorithm: str) -> None:
     """The weights of taps beside the input are not even multiplied with zero: they may be NaN."""
     problem = Problem.parse("c2_f3_k3_causal_linear_f32")
     x, w, b = exact_data(problem, 1, 1)
@@ -74,15 +78,15 @@ X = buffer("x", "f32", (N,), "input")
 Y = buffer("y", "f32", (N,), "update")
 
 
-def compute(*body, x=(), dtype="f32"):
+def compute(*body: Statement, x: Sequence[float] = (), dtype: str = "f32") -> list[float]:
     """Run statements; what they leave in `y`."""
     arrays = {"x": np.array(x, np.float32), "y": np.full(len(x), -7, np.float32)}
     interpret(Kernel("k", dtype, (("N", 0),), (X, Y), body), arrays, {"N": len(x)})
-    return arrays["y"].tolist()
+    return list(arrays["y"].tolist())
 
 
 @pytest.mark.parametrize("place", [-1, 2, 100])
-def test_an_access_outside_a_buffer_raises(place):
+def test_an_access_outside_a_buffer_raises(place: int) -> None:
     with pytest.raises(IndexError, match=rf"x\[{place}\] is outside x"):
         compute(store(Y, (0,), load(X, place)), x=[1, 2])
     with pytest.raises(IndexError, match=rf"y\[{place}\] is outside y"):
@@ -91,7 +95,7 @@ def test_an_access_outside_a_buffer_raises(place):
         compute(Prefetch(Y, (index(place),)), x=[1, 2])
 
 
-def test_weights_may_be_fetched_past_the_end_of_a_row():
+def test_weights_may_be_fetched_past_the_end_of_a_row() -> None:
     rows = buffer("wp", "f32", (2, 3), "constant")
     arrays = {"x": np.zeros(1, np.float32), "wp": np.zeros((2, 3), np.float32), "y": np.zeros(1, np.float32)}
     for place, inside in (((0, 5), True), ((1, 2), True), ((1, 3), False), ((0, -1), False)):
@@ -104,19 +108,19 @@ def test_weights_may_be_fetched_past_the_end_of_a_row():
                 interpret(kernel, arrays, {"N": 1})
 
 
-def test_a_prefetch_changes_nothing():
+def test_a_prefetch_changes_nothing() -> None:
     assert compute(Prefetch(Y, (index(1),)), x=[1, 2]) == [-7, -7]
 
 
 @pytest.mark.parametrize("space", ["register", "scratch"])
-def test_what_is_read_before_it_is_written_is_nan(space):
+def test_what_is_read_before_it_is_written_is_nan(space: str) -> None:
     tmp = buffer("tmp", "f32", (2,), space)
     assert np.isnan(compute(Alloc(tmp), store(tmp, (0,), Const(1.0)), store(Y, (0,), load(tmp, 1)), x=[0]))
     again = (Alloc(tmp), store(Y, (var("i"),), load(tmp, 0)), store(tmp, (0,), Const(1.0)))
     assert np.isnan(compute(loop("i", 0, 2, again), x=[0, 0])).all()  # its life ends with the block
 
 
-def test_ranges_and_order():
+def test_ranges_and_order() -> None:
     i, n = var("i"), var("N")
     assert compute(loop("i", 0, n, (store(Y, (n - 1 - i,), load(X, i)),)), x=[1, 2, 3]) == [3, 2, 1]
     assert compute(loop("i", 2, 2, (store(Y, (0,), Const(1.0)),)), x=[1, 2, 3]) == [-7, -7, -7]
@@ -151,24 +155,24 @@ NAN, INF = float("nan"), float("inf")
         (Fma(Const(2.0), Const(3.0), Const(4.0)), 10.0),
     ],
 )
-def test_values(value, result):
+def test_values(value: Value, result: float) -> None:
     (actual,) = compute(store(Y, (0,), value), x=[0])
     np.testing.assert_array_equal(actual, result)
     assert np.signbit(actual) == np.signbit(result) or np.isnan(result)
 
 
-def test_fma_rounds_once():
+def test_fma_rounds_once() -> None:
     tiny = 2.0**-12
     squared = Fma(load(X, 0), load(X, 0), Const(-1.0 - 2 * tiny))
     assert compute(store(Y, (0,), squared), x=[1 + tiny]) == [tiny**2]
     assert compute(store(Y, (0,), load(X, 0) * load(X, 0) - (1 + 2 * tiny)), x=[1 + tiny]) == [0]
 
 
-def test_bound_numbers():
+def test_bound_numbers() -> None:
     assert compute(Bind("a", load(X, 0) + 1), Bind("a", Ref("a") * Ref("a")), store(Y, (0,), Ref("a")), x=[2]) == [9]
 
 
-def test_numbers_are_computed_in_the_compute_type():
+def test_numbers_are_computed_in_the_compute_type() -> None:
     total = load(X, 0) + 2.0**-30
     assert compute(store(Y, (0,), total - 1.0), x=[1], dtype="f32") == [0]
     assert compute(store(Y, (0,), total - 1.0), x=[1], dtype="f64") == [2.0**-30]

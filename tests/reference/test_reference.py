@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
+from support.type_helpers import Array, Data
 
 from conv1d_codegen import reference
 from conv1d_codegen.problem import Problem
 
 
-def by_loops(x, kernel, bias, problem):
+def by_loops(x: Array, kernel: Array, bias: Array | None, problem: Problem) -> Array:
     """The formula at the top of `reference/convolution.py`, channels last, linear, in exact integers."""
     batch, length, _ = x.shape
     steps, left = problem.output_length(length), problem.left_padding(length)
@@ -24,7 +25,7 @@ def by_loops(x, kernel, bias, problem):
     return y
 
 
-def arrays(problem, batch, length, seed=0):
+def arrays(problem: Problem, batch: int, length: int, seed: int = 0) -> Data:
     rng = np.random.default_rng(seed)
     shapes = (batch, length, problem.channels), problem.kernel_shape, (problem.filters,)
     x, kernel, bias = (rng.integers(-9, 10, shape).astype(np.float64) for shape in shapes)
@@ -45,7 +46,7 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize("length", [1, 2, 9, 10])
-def test_against_loops(length):
+def test_against_loops(length: int) -> None:
     for line in PROBLEMS:
         problem = Problem.parse(line)
         x, kernel, bias = arrays(problem, 2, length)
@@ -58,14 +59,14 @@ def test_against_loops(length):
         np.testing.assert_array_equal(y.transpose(0, 2, 1), expected, err_msg=f"{first}@2x{length}")
 
 
-def test_padding_contributes_nothing():
+def test_padding_contributes_nothing() -> None:
     problem = Problem.parse("c1_f1_k3_same_linear_f32")
     kernel = np.array([np.nan, 1.0, np.inf]).reshape(3, 1, 1)
     y = reference.conv1d(np.ones((1, 1, 1)), kernel, [2.0], problem)
     assert y.item() == 3.0
 
 
-def test_activation_and_dtypes():
+def test_activation_and_dtypes() -> None:
     problem = Problem.parse("c2_f4_k3_same_relu_f16")
     x, kernel, bias = arrays(problem, 1, 5)
     assert reference.conv1d(x, kernel, bias, problem).dtype == np.float64
@@ -74,7 +75,7 @@ def test_activation_and_dtypes():
     assert reference.conv1d(x, kernel, bias, problem).min() == 0.0
 
 
-def test_empty():
+def test_empty() -> None:
     problem = Problem.parse("c2_f4_k3_valid_linear_f32")
     kernel, bias = np.ones((3, 2, 4)), np.ones(4)
     assert reference.conv1d(np.ones((0, 5, 2)), kernel, bias, problem).shape == (0, 3, 4)
@@ -83,7 +84,7 @@ def test_empty():
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f64", "f16"])
-def test_error_bound(dtype):
+def test_error_bound(dtype: str) -> None:
     problem = Problem.parse(f"c8_f4_k5_causal_linear_{dtype}")
     rng = np.random.default_rng(3)
     numpy = {"f32": np.float32, "f64": np.float64, "f16": np.float16}[dtype]
@@ -106,7 +107,7 @@ def test_error_bound(dtype):
         ((2, 5, 2), (3, 2, 4), None, r"has a bias of shape \(4,\). Received: None"),
     ],
 )
-def test_errors(x, kernel, bias, message):
+def test_errors(x: tuple[int, ...], kernel: tuple[int, int, int], bias: tuple[int] | None, message: str) -> None:
     problem = Problem.parse("c2_f4_k3_valid_linear_f32")
     with pytest.raises(ValueError, match=message):
         reference.conv1d(np.ones(x), np.ones(kernel), None if bias is None else np.ones(bias), problem)

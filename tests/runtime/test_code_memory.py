@@ -10,31 +10,35 @@ import ctypes
 import gc
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import compiled, exact_data, expected, python
 from support.memory import executable, taken
+from support.teams import use
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.work import Work
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
 PROBLEM = Problem.parse("c1_f2_k2_valid_linear_f32")
 
 
-def own():
+def own() -> Compilation:
     """A compilation that no cache holds."""
     found = compiled(PROBLEM)
     return Compilation(PROBLEM, Program(PROBLEM, found.plan, found.target))
 
 
-def test_code_lives_as_long_as_any_owner():
+def test_code_lives_as_long_as_any_owner() -> None:
     compilation = own()
-    kernel = compilation.kernel
-    address = kernel._code.address
+    kernel, address = compilation.kernel, compilation.program.code.address
     assert executable(address)
     x, w, b = exact_data(PROBLEM, 1, 9)
     packed = kernel.pack(w, b)
@@ -49,29 +53,29 @@ def test_code_lives_as_long_as_any_owner():
     assert not executable(address)
 
 
-def test_code_lives_while_another_thread_runs_it():
-    kernel = own().kernel
-    address = kernel._code.address
-    x, w, b = exact_data(PROBLEM, 1, 9)
-    y, packed = np.empty((1, 8, 2), np.float32), kernel.pack(w, b)
+def test_code_lives_while_another_thread_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    compilation = own()
+    kernel, address = compilation.kernel, compilation.program.code.address
+    x, w, b = exact_data(PROBLEM, 2, 9)
+    y, packed = np.empty((2, 8, 2), np.float32), kernel.pack(w, b)
     inside, leave = threading.Event(), threading.Event()
 
-    def slow(block, function=kernel._function):
+    def run_late(work: Work, count: int) -> None:
         inside.set()
         leave.wait()
-        function(block)
+        work()
 
-    kernel._function = slow
-    thread = threading.Thread(target=kernel, args=(x, packed, y))
+    use(monkeypatch, run_late)
+    thread = threading.Thread(target=kernel, args=(x, packed, y, 2))
     thread.start()
     inside.wait()
-    del kernel
+    del compilation, kernel
     gc.collect()
     assert executable(address)
     leave.set()
     thread.join()
     np.testing.assert_array_equal(y, expected(PROBLEM, x, w, b))
-    del thread, slow
+    del thread
     gc.collect()
     assert not executable(address)
 
@@ -97,7 +101,7 @@ print(round(after[0] - memory), after[1] - maps)
 
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="glibc 2.33")
-def test_kernels_that_are_freed_leave_nothing_behind():
+def test_kernels_that_are_freed_leave_nothing_behind() -> None:
     """As many as four LLJITs link: with one for all of them, 1220 KiB stayed; 200 do now, which LLVM's passes leave."""
     code, out, err = python(LOAD, 128, timeout=200)
     assert code == 0, err
@@ -106,7 +110,7 @@ def test_kernels_that_are_freed_leave_nothing_behind():
     assert maps < 8, f"{maps} mappings more after 128 kernels"
 
 
-def configurations():
+def configurations() -> Iterator[tuple[dict[str, Any], Array]]:
     """Arguments of ever other layers, small ones, and inputs for them."""
     number = 0
     while True:
@@ -116,7 +120,7 @@ def configurations():
         number += 1
 
 
-def main(count):
+def main(count: int) -> None:
     """Each layer is called once and deleted. The caches may fill during the first half."""
     made = configurations()
     before = half = 0

@@ -10,10 +10,12 @@ import ctypes
 import mmap
 import os
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, compiled, exact_data, expected, python
+from support.type_helpers import Array
 
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.number_types import TYPES
@@ -45,7 +47,7 @@ OUTPUTS = (
 _LAST = 64  # steps that are compared
 
 
-def zeros(elements, dtype):
+def zeros(elements: int, dtype: np.dtype[Any]) -> Array:
     """Memory that is all zeros and takes none until it is written."""
     room = mmap.mmap(
         -1, elements * dtype.itemsize, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0x4000)
@@ -53,7 +55,7 @@ def zeros(elements, dtype):
     return np.frombuffer(room, dtype, elements)
 
 
-def repeated(elements, dtype):
+def repeated(elements: int, dtype: np.dtype[Any]) -> Array:
     """An array of which all numbers that are `PIECE` bytes apart are the same memory."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mmap.restype, libc.mmap.argtypes = (
@@ -74,7 +76,7 @@ def repeated(elements, dtype):
     return room
 
 
-def taken():
+def taken() -> int:
     """Bytes of memory that this process has for itself."""
     with open("/proc/self/status", encoding="ascii") as file:
         return next(int(line.split()[1]) << 10 for line in file if line.startswith("RssAnon"))
@@ -84,7 +86,7 @@ def taken():
 @pytest.mark.parametrize(
     ("text", "batch", "algorithm"), [*((*case, "auto") for case in INPUTS), (*INPUTS[2], "generic")]
 )
-def test_large_inputs(text, batch, layout, algorithm):
+def test_large_inputs(text: str, batch: int, layout: str, algorithm: str) -> None:
     problem = Problem.parse(text.replace("_nobias", "") + layout + ("_nobias" if "nobias" in text else ""))
     dtype = TYPES[problem.dtype].numpy
     length = -(-ELEMENTS // (problem.channels * batch))
@@ -119,7 +121,7 @@ def test_large_inputs(text, batch, layout, algorithm):
     assert taken() - before < 1 << 30
 
 
-def large_output(text, batch, length):
+def large_output(text: str, batch: int, length: int) -> None:
     """In the child: the last steps of the last sequence, of which the order of the loops leaves the last filter for the
     end.
     """
@@ -146,7 +148,7 @@ def large_output(text, batch, length):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("text", "batch", "length"), OUTPUTS)
-def test_large_outputs(text, batch, length):
+def test_large_outputs(text: str, batch: int, length: int) -> None:
     if "f16" in text and not any(TARGETS[name].half for name in RUNNABLE):
         pytest.skip("no target has float16")
     code, out, err = python(f"import test_large_arrays as t; t.large_output({text!r}, {batch}, {length})")

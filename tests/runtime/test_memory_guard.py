@@ -13,6 +13,7 @@ from support.helpers import RUNNABLE, algorithms, bits, compiled, empty_output, 
 from support.toom_helpers import toom_plan
 
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.selftest.guards import guarded
 
 GUARDED = (
@@ -51,7 +52,7 @@ WINDOWS = (
 )
 
 
-def check(text, target, algorithm, plan=None):
+def check(text: str, target: str, algorithm: str, plan: Plan | None = None) -> None:
     """In the child: every length from none to several tiles, against the same call on ordinary arrays."""
     problem = Problem.parse(text)
     compilation = compiled(problem, target, algorithm, plan)
@@ -76,7 +77,7 @@ def check(text, target, algorithm, plan=None):
             assert bits(y) == bits(right)
 
 
-def main(target):
+def main(target: str) -> None:
     for text in GUARDED:
         problem = Problem.parse(text)
         if supports(target, problem):
@@ -89,7 +90,7 @@ def main(target):
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-def test_kernels_stay_inside_their_arrays(target):
+def test_kernels_stay_inside_their_arrays(target: str) -> None:
     code, out, err = python("import test_memory_guard as t, sys; t.main(sys.argv[1])", target, timeout=300)
     assert (code, last_line(out)) == (0, "done"), f"exit {code} at {last_line(out)}\n{err[-2000:]}"
 
@@ -108,6 +109,6 @@ print("done")
 @pytest.mark.parametrize(
     ("side", "offset", "survives"), [("end", 19, True), ("end", 20, False), ("start", 0, True), ("start", -1, False)]
 )
-def test_the_guard_guards(side, offset, survives):
+def test_the_guard_guards(side: str, offset: int, survives: bool) -> None:
     code, out, _ = python(TOUCH, side, offset)
     assert (code == 0, last_line(out)) == (survives, "done" if survives else "touching")

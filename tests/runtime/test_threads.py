@@ -2,31 +2,37 @@
 they can't do.
 """
 
+import concurrent.futures
 import ctypes
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import bits, compiled, empty_output, in_threads, python, real_data
 from support.teams import OPENMP, RUNTIMES, run_of, use
+from support.type_helpers import Array
 
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import openmp, pool, threads
+from conv1d_codegen.runtime.work import Work
 
 PROBLEMS = ("c16_f33_k3_same_relu_f32", "c8_f8_k5_g8_causal_linear_f32", "c5_f7_k4_s2_same_tanh_f64_first")
 
 
-def prepared(text, batch=5, length=61, algorithm="auto"):
+def prepared(text: str, batch: int = 5, length: int = 61, algorithm: str = "auto") -> Callable[[int], Array]:
     """A function that calls a kernel with a number of threads and gives the output."""
     problem = Problem.parse(text)
     kernel = compiled(problem, algorithm=algorithm).kernel
     x, w, b = real_data(problem, batch, length)
     packed = kernel.pack(w, b)
 
-    def call(num_threads):
+    def call(num_threads: int) -> Array:
         y = empty_output(problem, batch, length)
         kernel(x, packed, y, num_threads)
         return y
@@ -37,7 +43,9 @@ def prepared(text, batch=5, length=61, algorithm="auto"):
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("text", PROBLEMS)
 @pytest.mark.parametrize("algorithm", ["auto", "generic"])
-def test_the_same_bits_for_every_number_of_threads(monkeypatch, runtime, text, algorithm):
+def test_the_same_bits_for_every_number_of_threads(
+    monkeypatch: pytest.MonkeyPatch, runtime: str, text: str, algorithm: str
+) -> None:
     use(monkeypatch, run_of(runtime))
     call = prepared(text, algorithm=algorithm)
     alone = bits(call(1))
@@ -48,11 +56,13 @@ def test_the_same_bits_for_every_number_of_threads(monkeypatch, runtime, text, a
 
 @pytest.mark.parametrize("come", [1, 2, 3, 9])
 @pytest.mark.parametrize("text", PROBLEMS)
-def test_the_number_of_threads_that_really_come_does_not_matter(monkeypatch, text, come):
+def test_the_number_of_threads_that_really_come_does_not_matter(
+    monkeypatch: pytest.MonkeyPatch, text: str, come: int
+) -> None:
     """Whoever comes takes what is left; who comes later writes nothing."""
     late = []
 
-    def run(work, count):
+    def run(work: Work, count: int) -> None:
         for _ in range(come):
             work()
         late.append(work)
@@ -68,13 +78,13 @@ def test_the_number_of_threads_that_really_come_does_not_matter(monkeypatch, tex
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_many_python_threads_call_with_threads(monkeypatch, runtime):
+def test_many_python_threads_call_with_threads(monkeypatch: pytest.MonkeyPatch, runtime: str) -> None:
     use(monkeypatch, run_of(runtime))
     calls = [prepared(text, length=length) for text in PROBLEMS[:2] for length in (20, 61)]
     alone = [bits(call(1)) for call in calls]
     wrong = []
 
-    def work(seed):
+    def work(seed: int) -> None:
         for number in range(60):
             which = (number + seed) % len(calls)
             if bits(calls[which](2 + number % 2)) != alone[which]:
@@ -108,7 +118,7 @@ print(before)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_forked_child_uses_the_pool(runtime):
+def test_a_forked_child_uses_the_pool(runtime: str) -> None:
     code, out, err = python(FORK, PYTHONWARNINGS="ignore", CONV1D_CODEGEN_RUNTIME=runtime)
     assert (code, out) == (0, f"{runtime}\n"), err[-3000:]
 
@@ -116,8 +126,8 @@ def test_a_forked_child_uses_the_pool(runtime):
 # --- how many, and whose ----------------------------------------------------------------------------------------------
 
 
-def test_as_many_threads_as_pay(monkeypatch):
-    use(monkeypatch, None, least_flops=1000)
+def test_as_many_threads_as_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, run_of("pool"), least_flops=1000)
     assert threads.worth(flops=999, iterations=50, limit=8) == 1
     assert threads.worth(flops=1999, iterations=50, limit=8) == 1
     assert threads.worth(flops=3000, iterations=50, limit=8) == 3
@@ -126,10 +136,10 @@ def test_as_many_threads_as_pay(monkeypatch):
     assert threads.worth(flops=10**9, iterations=100, limit=100) == 64
 
 
-def test_small_work_stays_on_one_thread(monkeypatch):
+def test_small_work_stays_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     teams = []
 
-    def run(work, count):
+    def run(work: Work, count: int) -> None:
         teams.append(count)
         work()
 
@@ -142,7 +152,7 @@ def test_small_work_stays_on_one_thread(monkeypatch):
 
 
 @pytest.fixture
-def choosing():
+def choosing() -> Iterator[None]:
     """Let the processors be counted and the runtime be chosen anew, before and after a test."""
     for function in (threads.processors, threads.runtime):
         function.cache_clear()
@@ -153,7 +163,7 @@ def choosing():
 
 @pytest.mark.usefixtures("choosing")
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinity")
-def test_processors_that_may_not_be_used_do_not_count(monkeypatch):
+def test_processors_that_may_not_be_used_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 6})
     assert threads.processors() == 3
 
@@ -161,31 +171,31 @@ def test_processors_that_may_not_be_used_do_not_count(monkeypatch):
 @pytest.mark.usefixtures("choosing")
 class TestTheChoice:
     @OPENMP
-    def test_openmp_where_there_is_one(self):
+    def test_openmp_where_there_is_one(self) -> None:
         assert threads.runtime().name == "openmp"
 
-    def test_the_pool_where_no_openmp_is_found(self, monkeypatch):
-        monkeypatch.setattr(openmp, "_libraries", lambda: iter(()))
+    def test_the_pool_where_no_openmp_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(openmp, "libraries", lambda: iter(()))
         assert threads.runtime().name == "pool"
 
-    def test_the_pool_where_a_library_has_no_such_entry(self, monkeypatch):
-        monkeypatch.setattr(openmp, "_libraries", lambda: iter([ctypes.CDLL(None)]))
+    def test_the_pool_where_a_library_has_no_such_entry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(openmp, "libraries", lambda: iter([ctypes.CDLL(None)]))
         assert threads.runtime().name == "pool"
 
-    def test_the_pool_where_it_is_asked_for(self, monkeypatch):
+    def test_the_pool_where_it_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CONV1D_CODEGEN_RUNTIME", "pool")
         assert threads.runtime().name == "pool"
 
-    def test_openmp_that_is_asked_for_and_not_there(self, monkeypatch):
+    def test_openmp_that_is_asked_for_and_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CONV1D_CODEGEN_RUNTIME", "openmp")
-        monkeypatch.setattr(openmp, "_libraries", lambda: iter(()))
+        monkeypatch.setattr(openmp, "libraries", lambda: iter(()))
         with pytest.raises(ValueError, match=r"CONV1D_CODEGEN_RUNTIME=openmp, but .* Install .* or unset the switch"):
             threads.runtime()
 
 
 @OPENMP
-def test_a_runtime_that_is_loaded_is_found_and_preferred():
-    show = "print(openmp._loaded(), next(openmp._libraries())._name)"
+def test_a_runtime_that_is_loaded_is_found_and_preferred() -> None:
+    show = "print(openmp.loaded(), next(openmp.libraries())._name)"
     code, out, err = python(
         f"import ctypes; from conv1d_codegen.runtime import openmp; {show}; ctypes.CDLL('libgomp.so.1'); {show}"
     )
@@ -209,11 +219,13 @@ def test_a_runtime_that_is_loaded_is_found_and_preferred():
         ("/usr/lib/libgomp.so.d/readme", False),
     ],
 )
-def test_names_of_runtimes(file, is_one):
-    assert bool(openmp._NAMES.search(file)) == is_one
+def test_names_of_runtimes(monkeypatch: pytest.MonkeyPatch, file: str, is_one: bool) -> None:
+    mapping = f"7f52c8a00000-7f52c8a40000 r-xp 00000000 08:01 1835 {file}\n"
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: mapping)
+    assert openmp.loaded() == [file] * is_one
 
 
-def test_the_switch_for_threads_is_read_once():
+def test_the_switch_for_threads_is_read_once() -> None:
     code = "import os; from conv1d_codegen import get_num_threads as n; print(n()); os.environ['CONV1D_CODEGEN_THREADS'] = '7'; print(n())"
     assert python(code, CONV1D_CODEGEN_THREADS="3")[1] == "3\n3\n"
 
@@ -224,16 +236,16 @@ def test_the_switch_for_threads_is_read_once():
 class Shares:
     """Work that counts what was done. It can be called by any number of threads."""
 
-    def __init__(self, count):
+    def __init__(self, count: int) -> None:
         self.left = iter(range(count))
-        self.done = []
+        self.done: list[int] = []
 
-    def __call__(self):
+    def __call__(self) -> None:
         for share in self.left:
             self.done.append(share)
 
 
-def test_a_pool_that_can_start_no_thread(monkeypatch):
+def test_a_pool_that_can_start_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """All is done when `run` returns, also if the system gives no thread for some."""
     for allowed in range(4):
         executor = ThreadPoolExecutor(8)
@@ -245,10 +257,10 @@ def test_a_pool_that_can_start_no_thread(monkeypatch):
         assert pool._pool is None
 
 
-def refusing_after(allowed, submit):
+def refusing_after(allowed: int, submit: Callable[..., Any]) -> Callable[..., Any]:
     left = iter(range(allowed))
 
-    def refusing(*arguments):
+    def refusing(*arguments: Any) -> Any:
         if next(left, None) is None:
             raise RuntimeError("can't start new thread")
         return submit(*arguments)
@@ -256,12 +268,12 @@ def refusing_after(allowed, submit):
     return refusing
 
 
-def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch):
+def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_pool", ThreadPoolExecutor(3))
     everyone = threading.Barrier(4)
     done = []
 
-    def work():
+    def work() -> None:
         everyone.wait()
         if threading.current_thread() is threading.main_thread():
             raise KeyError("the caller's")
@@ -274,7 +286,7 @@ def test_calls_that_began_are_waited_for_when_one_fails(monkeypatch):
 
 
 @pytest.mark.parametrize("where", ["wait", "submit"])
-def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
+def test_an_interruption_waits_for_calls_that_began(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """They write to arrays that the caller may use again: also if the signal comes while they are
     started or waited for.
     """
@@ -286,8 +298,8 @@ def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
         [KeyboardInterrupt("twice"), KeyboardInterrupt("at first")],
     )
 
-    def interrupted(function):
-        def call(*arguments):
+    def interrupted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
             if alarms and (where == "wait" or len(alarms) == 1):
                 raise alarms.pop()
             if where == "submit":
@@ -296,14 +308,14 @@ def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
 
         return call
 
-    def work():
+    def work() -> None:
         begun.wait()
         if threading.current_thread() is not threading.main_thread():
             time.sleep(0.05)
             done.append(1)
 
     if where == "wait":
-        monkeypatch.setattr(pool, "wait", interrupted(pool.wait))
+        monkeypatch.setattr(pool, "wait", interrupted(concurrent.futures.wait))
     else:  # the second call is not handed in
         monkeypatch.setattr(executor, "submit", interrupted(executor.submit))
         threading.Thread(target=begun.wait).start()  # in the place of the caller, who never comes to its share
@@ -312,11 +324,11 @@ def test_an_interruption_waits_for_calls_that_began(monkeypatch, where):
     assert len(done) == (2 if where == "wait" else 1)
 
 
-def test_what_another_thread_raises_is_raised(monkeypatch):
+def test_what_another_thread_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_pool", ThreadPoolExecutor(1))
     both = threading.Barrier(2)
 
-    def work():
+    def work() -> None:
         both.wait()
         if threading.current_thread() is not threading.main_thread():
             raise KeyError("the other's")
@@ -325,7 +337,7 @@ def test_what_another_thread_raises_is_raised(monkeypatch):
         pool.run(work, 2)
 
 
-def test_calls_that_never_began_are_not_waited_for(monkeypatch):
+def test_calls_that_never_began_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     executor = ThreadPoolExecutor(1)
     monkeypatch.setattr(pool, "_pool", executor)
     release = threading.Event()
@@ -338,11 +350,11 @@ def test_calls_that_never_began_are_not_waited_for(monkeypatch):
     executor.shutdown()
 
 
-def test_many_callers_share_the_pool(monkeypatch):
+def test_many_callers_share_the_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "_pool", ThreadPoolExecutor(8))
     finished = []
 
-    def call(seed):
+    def call(seed: int) -> None:
         for count in range(1, 40):
             work = Shares(40)
             pool.run(work, 1 + (count + seed) % 8)

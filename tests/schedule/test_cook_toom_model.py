@@ -2,19 +2,24 @@
 measure of what is fast.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, bits, compiled, real_data
 from support.kernel_helpers import call
+from support.layer_helpers import held
 from support.toom_helpers import predicted_share, share_of_bound, toom_plan, windows_of
 from support.tuning_helpers import pretend, without_unrolling
+from support.type_helpers import Array
 
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, reference, tune
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.machine.host import host
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule import tuned_plans
 from conv1d_codegen.schedule.cook_toom_model import ACCURACIES, allows, best_windows
@@ -37,8 +42,8 @@ MOST = {"standard": 1, "fast": 8}
 
 
 @every_target
-def test_the_error_of_what_auto_takes_is_allowed(target):
-    taken = {accuracy: [] for accuracy in ACCURACIES}
+def test_the_error_of_what_auto_takes_is_allowed(target: Target) -> None:
+    taken: dict[str, list[Plan]] = {accuracy: [] for accuracy in ACCURACIES}
     for problem in PROBLEMS:
         for accuracy in ACCURACIES:
             plan = choose(problem, target, "auto", accuracy)
@@ -57,7 +62,7 @@ def test_the_error_of_what_auto_takes_is_allowed(target):
 
 
 @every_target
-def test_who_asks_for_cook_toom_gets_it(target):
+def test_who_asks_for_cook_toom_gets_it(target: Target) -> None:
     for problem in PROBLEMS:
         for accuracy in MOST:
             plan = choose(problem, target, "cook_toom", accuracy)
@@ -70,7 +75,7 @@ def test_who_asks_for_cook_toom_gets_it(target):
 
 
 @every_target
-def test_short_inputs_have_the_other_plan(target):
+def test_short_inputs_have_the_other_plan(target: Target) -> None:
     taken = 0
     for problem in PROBLEMS:
         depthwise = problem.groups == problem.channels > 1
@@ -99,14 +104,14 @@ def test_short_inputs_have_the_other_plan(target):
         ("c128_f138_k4_same_relu_f32", 16, 64),  # weights that are read for few windows
     ],
 )
-def test_lengths_for_which_windows_were_measured_to_be_slower(text, slower, faster):
+def test_lengths_for_which_windows_were_measured_to_be_slower(text: str, slower: int, faster: int) -> None:
     """Each by something of its own: 0.52 to 1.1 times as fast as directly, on an AVX-512 machine."""
     problem, target = Problem.parse(text), TARGETS["avx512"]
     assert choose(problem, target, length=slower).algorithm == "direct"
     assert choose(problem, target, length=faster).algorithm == "cook_toom"
 
 
-def test_allowed():
+def test_allowed() -> None:
     problem = Problem.parse(TEXT)
     assert [allows(problem, choose(problem, host(), "direct"), accuracy) for accuracy in ACCURACIES] == [True] * 3
     small, wide, wild = (toom_plan(m, r) for m, r in ((2, 3), (8, 3), (2, 9)))
@@ -134,12 +139,12 @@ def test_allowed():
         ),
     ],
 )
-def test_options_that_make_no_sense(options, message):
+def test_options_that_make_no_sense(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CompileOptions(**options)
 
 
-def test_options_are_kept_in_a_config():
+def test_options_are_kept_in_a_config() -> None:
     layer = Conv1D(4, 3, options={"accuracy": "fast", "algorithm": "cook_toom"})
     assert Conv1D.from_config(layer.get_config()).options == layer.options == CompileOptions("cook_toom", "fast")
     assert "options" not in Conv1D(4, 3, options={"accuracy": "strict"}).get_config()
@@ -154,7 +159,7 @@ def test_options_are_kept_in_a_config():
         assert Conv1D.from_config(layer.get_config()).options == layer.options
 
 
-def test_windows_are_only_for_who_asks_for_them():
+def test_windows_are_only_for_who_asks_for_them() -> None:
     assert (
         CompileOptions().accuracy
         == CompileOptions("direct").accuracy
@@ -168,22 +173,23 @@ def test_windows_are_only_for_who_asks_for_them():
         assert compile_problem(problem, options).plan.algorithm == "cook_toom"
 
 
-def test_a_layer_keeps_the_bound_beside_clicks_unless_more_speed_is_asked_for():
+def test_a_layer_keeps_the_bound_beside_clicks_unless_more_speed_is_asked_for() -> None:
     random = np.random.default_rng(0)
     x = random.standard_normal((1, 3000, 64), np.float32)
     x[0, 150::300] *= 1e4
     weights = [random.standard_normal((3, 64, 64), np.float32), random.standard_normal(64, np.float32)]
+    kernel, bias = weights
     shares = {}
     for accuracy in ("", "standard"):
         layer = Conv1D(64, 3, padding="same", weights=weights, options={"accuracy": accuracy})
         y = layer(x)
-        error = np.abs(y - reference.conv1d(x, *weights, layer.problem))
-        shares[accuracy] = (error / reference.error_bound(x, *weights, layer.problem)).max()
+        error = np.abs(y - reference.conv1d(x, kernel, bias, layer.problem))
+        shares[accuracy] = (error / reference.error_bound(x, kernel, bias, layer.problem)).max()
     assert shares[""] < 2  # of one product that outweighs all others, each addition rounds all of the sum
     assert shares["standard"] > 100
 
 
-def test_the_text_of_plans():
+def test_the_text_of_plans() -> None:
     for n in range(2, LARGEST + 1):
         for m in range(2, n + 1):
             plan = toom_plan(m, n + 1 - m, rows=(3, 2, 1))
@@ -224,18 +230,18 @@ def test_the_text_of_plans():
         ("cook_toom F(2) lanes=filters 8x1 rows=2,1 block=4 unroll=1", r"Not a plan's text form"),
     ],
 )
-def test_texts_that_are_no_plans(text, message):
+def test_texts_that_are_no_plans(text: str, message: str) -> None:
     with pytest.raises(CompileError, match=message):
         Plan.parse(text)
 
 
 @pytest.mark.parametrize("pair", [(2.0, 3), (True, 3), (2, "3"), (None, 3), (-2, 3)])
-def test_numbers_that_are_none(pair):
+def test_numbers_that_are_none(pair: tuple[Any, Any]) -> None:
     with pytest.raises(CompileError, match=r"Plan\.(outputs|taps) is an int"):
         Plan("cook_toom", "filters", 8, 1, (1,), 4, 1, *pair)
 
 
-def test_one_tap():
+def test_one_tap() -> None:
     """Windows save nothing there, and are computed all the same."""
     problem = Problem.parse("c17_f9_k1_same_linear_f32")
     for target in RUNNABLE:
@@ -249,24 +255,24 @@ def test_one_tap():
 
 
 @pytest.fixture
-def layer():
+def layer() -> Conv1D:
     made = Conv1D(64, 3, padding="same", options={"accuracy": "standard"})
     made.build((None, None, 64))
     return made
 
 
-def first_length(problem):
+def first_length(problem: Problem) -> int:
     """The shortest input that gets windows."""
     return next(length for length in range(1, 1000) if choose(problem, host(), length=length).algorithm == "cook_toom")
 
 
-def as_compiled(layer, x, algorithm):
+def as_compiled(layer: Conv1D, x: Array, algorithm: str) -> bytes:
     kernel = compiled(layer.problem, None, algorithm).kernel
     return bits(call(kernel, kernel.pack(layer.kernel, layer.bias), x))
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")
-def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
+def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer: Conv1D) -> None:
     first = first_length(layer.problem)
     lengths = {first - 1: "direct", first: "cook_toom", 1: "direct", 700: "cook_toom"}
     inputs = {length: np.random.default_rng(length).standard_normal((2, length, 64), np.float32) for length in lengths}
@@ -279,7 +285,7 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
             layer(inputs[length], out=out)
             assert bits(out) == as_compiled(layer, inputs[length], algorithm)
         assert as_compiled(layer, inputs[700], "direct") != as_compiled(layer, inputs[700], "cook_toom")
-        assert len({id(prepared.kernel) for prepared in layer._weights.of_plan.values()}) == 2
+        assert len({id(kernel) for kernel in held(layer)}) == 2
         random = np.random.default_rng(seed)
         layer.set_weights([random.standard_normal(weight.shape, np.float32) for weight in layer.weights])
     strict = Conv1D(64, 3, padding="same", weights=layer.get_weights(), options={"accuracy": "strict"})
@@ -290,9 +296,14 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer):
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")
-def test_weights_are_transformed_once_for_each_change(monkeypatch, layer):
+def test_weights_are_transformed_once_for_each_change(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
     made, transform = [], Mixing.__call__
-    monkeypatch.setattr(Mixing, "__call__", lambda *arguments: made.append(1) or transform(*arguments))
+
+    def noted(self: Mixing, source: Array, dtype: np.dtype[Any], sizes: Mapping[str, int]) -> Array:
+        made.append(1)
+        return transform(self, source, dtype, sizes)
+
+    monkeypatch.setattr(Mixing, "__call__", noted)
     x = np.ones((1, 700, 64), np.float32)
     for changes in (1, 2):
         for _ in range(3):
@@ -303,7 +314,7 @@ def test_weights_are_transformed_once_for_each_change(monkeypatch, layer):
 
 
 @pytest.mark.parametrize("length", [-1, 2.5, "5", True])
-def test_dumps_of_no_length(layer, length):
+def test_dumps_of_no_length(layer: Conv1D, length: Any) -> None:
     with pytest.raises(
         ValueError, match=f"`length` must be a number of steps, 0 or more, .* Received: length={length!r}"
     ):
@@ -311,7 +322,7 @@ def test_dumps_of_no_length(layer, length):
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")
-def test_dumps_of_short_and_long_inputs(layer, capsys):
+def test_dumps_of_short_and_long_inputs(layer: Conv1D, capsys: pytest.CaptureFixture[str]) -> None:
     first = first_length(layer.problem)
     windows = layer.dump("plan")
     assert windows.startswith("cook_toom F(")
@@ -335,10 +346,10 @@ def test_dumps_of_short_and_long_inputs(layer, capsys):
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")
-def test_tuned_plans_that_are_not_accurate_enough_are_not_used():
+def test_tuned_plans_that_are_not_accurate_enough_are_not_used() -> None:
     problem = Problem.parse(TEXT)
 
-    def used(accuracy):
+    def used(accuracy: str) -> list[Plan]:
         return [compile_problem(problem, CompileOptions(accuracy=accuracy), length).plan for length in (1, 1 << 17)]
 
     cost_model = {accuracy: used(accuracy) for accuracy in ACCURACIES}
@@ -353,7 +364,7 @@ def test_tuned_plans_that_are_not_accurate_enough_are_not_used():
 
 
 @every_target
-def test_what_is_tried_in_the_place_of_a_plan(target):
+def test_what_is_tried_in_the_place_of_a_plan(target: Target) -> None:
     """Plans of the same F(m, r), and so with the same bits, that differ in one aspect."""
     for text in (TEXT, "c20_f48_k5_same_linear_f32", "c64_f64_k5_s2_d3_valid_relu_f32"):
         problem = Problem.parse(text)
@@ -368,7 +379,7 @@ def test_what_is_tried_in_the_place_of_a_plan(target):
 
 
 @pytest.mark.usefixtures("nothing_is_remembered")
-def test_tuning_a_layer(monkeypatch, layer):
+def test_tuning_a_layer(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
     pretend(monkeypatch, without_unrolling)
     x = np.random.default_rng(0).standard_normal((1, 300, 64), np.float32)
     before, chosen = layer(x), choose(layer.problem, host())

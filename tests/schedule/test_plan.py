@@ -1,12 +1,15 @@
 """Plans: one line of text and back, what is no plan, and the details that follow from tiles."""
 
+from collections.abc import Iterator
+
 import pytest
 from support.helpers import PROBLEMS, algorithms
 from support.plans import with_details
 from support.toom_helpers import toom_plan
+from support.type_helpers import T
 
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.details import detailed
@@ -18,7 +21,7 @@ WINDOWS = "cook_toom F(4,3) lanes=filters 8x2 rows=6,3,1 block=96 unroll=4"
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_a_chosen_plan_prints_and_parses(target):
+def test_a_chosen_plan_prints_and_parses(target: Target) -> None:
     for text in PROBLEMS:
         problem = Problem.parse(text)
         if problem.dtype == "f16" and not target.half:
@@ -30,13 +33,13 @@ def test_a_chosen_plan_prints_and_parses(target):
             assert detailed(problem, target, plan.with_tiles()) == plan
 
 
-def test_any_plan_prints_and_parses():
+def test_any_plan_prints_and_parses() -> None:
     """With details picked by a counter, so that each comes with many others."""
     for text, plan in (("c4_f8_k3_same_relu_f32_first", DIRECT), ("c8_f8_k11_g8_same_relu_f32", DEPTHWISE)):
         for step in range(1, 60):
             numbers = iter(range(step, 10**6, step))
 
-            def pick(choices, numbers=numbers):
+            def pick(choices: list[T], numbers: Iterator[int] = numbers) -> T:
                 return choices[next(numbers) % len(choices)]
 
             found = with_details(Plan.parse(plan), Problem.parse(text), pick)
@@ -48,7 +51,7 @@ def test_any_plan_prints_and_parses():
     assert str(windows).endswith(" edges=shared:3 rest=5 parts=2 transposed prefetch=weights,next_block")
 
 
-def test_what_is_as_usual_is_left_out():
+def test_what_is_as_usual_is_left_out() -> None:
     assert str(Plan.parse(DIRECT)) == DIRECT
     assert Plan.parse(f"{DIRECT} epilogue=100") == Plan.parse(DIRECT)
 
@@ -83,7 +86,7 @@ def test_what_is_as_usual_is_left_out():
         (f"{DIRECT} epilogue=99999", r"Plan\.epilogue is an int from 0 to 65536"),
     ],
 )
-def test_details_that_make_no_sense(text, message):
+def test_details_that_make_no_sense(text: str, message: str) -> None:
     with pytest.raises(CompileError, match=f"{message}.*(Received: |Expected something like )"):
         Plan.parse(text)
 
@@ -98,13 +101,13 @@ def test_details_that_make_no_sense(text, message):
         ("c8_f48_k3_same_relu_f32", f"{WINDOWS} parts=2", "as many whole panels of 16 filters each. Received: 2 parts"),
     ],
 )
-def test_details_that_do_not_fit_the_problem(problem, text, message):
+def test_details_that_do_not_fit_the_problem(problem: str, text: str, message: str) -> None:
     with pytest.raises(CompileError, match=message):
         check_fits(Problem.parse(problem), Plan.parse(text))
 
 
-def test_details_follow_from_the_problem():
-    def plan(text, algorithm="direct", target="avx512"):
+def test_details_follow_from_the_problem() -> None:
+    def plan(text: str, algorithm: str = "direct", target: str = "avx512") -> Plan:
         return choose(Problem.parse(text), TARGETS[target], algorithm, "strict")
 
     few, many = plan("c16_f32_k3_same_relu_f32"), plan("c512_f512_k16_same_relu_f32")

@@ -34,10 +34,10 @@ LANES = loop("l", 0, 8, (store(ACC, (0, lane), ONE),), "lanes", 8)
 BAD = {
     # Names.
     "undefined name in an index": (kernel(steps(store(Y, (n, var("u")), ONE))), "`u` is not defined"),
-    "undefined name in a bound": (kernel(steps(ONE and Bind("s", ONE), hi=var("u"))), "loop t: `u` is not defined"),
+    "undefined name in a bound": (kernel(steps(Bind("s", ONE), hi=var("u"))), "loop t: `u` is not defined"),
     "undefined name in a let": (kernel(Let("a", var("u") + 1)), "let a: `u` is not defined"),
     "undefined size in a shape": (kernel(sizes=(("N", 1),)), "the shape of x.*`T` is not defined"),
-    "a loop variable after its loop": (kernel(steps(ONE and Bind("s", ONE)), Let("a", t)), "`t` is not defined"),
+    "a loop variable after its loop": (kernel(steps(Bind("s", ONE)), Let("a", t)), "`t` is not defined"),
     "undefined number": (kernel(steps(store(Y, (n, t), Ref("s")))), "`s` is not defined"),
     "a number after its block": (
         kernel(steps(loop("i", 0, 2, (Bind("s", ONE),)), store(Y, (n, t), Ref("s")))),

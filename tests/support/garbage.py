@@ -4,8 +4,11 @@ import array
 import contextlib
 import math
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 
@@ -13,7 +16,7 @@ from conv1d_codegen import Conv1D
 class Whole:
     """A number of the user's own making."""
 
-    def __index__(self):
+    def __index__(self) -> int:
         return 3
 
 
@@ -25,7 +28,7 @@ class Liar:
     ndim = 3
 
 
-def values(rng):
+def values(rng: np.random.Generator) -> Any:
     """Any value."""
     numbers = [
         0,
@@ -140,9 +143,9 @@ def values(rng):
     return kind[rng.integers(len(kind))]
 
 
-def made(rng, good):
+def made(rng: np.random.Generator, good: Array) -> Any:
     """An array like `good`, of another make, or something else."""
-    kinds = [
+    kinds: list[Callable[[], Any]] = [
         lambda: good[::-1],
         lambda: good[:, ::2],
         lambda: good.T,
@@ -167,7 +170,7 @@ def made(rng, good):
         lambda: good[..., :2],
         lambda: good[..., :0],
         lambda: np.lib.stride_tricks.as_strided(good, (2**31, 9, 3), (0, *good.strides[1:])),
-        lambda: memoryview(good.astype(np.float64)),
+        lambda: good.astype(np.float64).data,  # a memoryview
         lambda: np.ma.masked_array(good, good > 0),
         lambda: good.view(np.recarray),
         lambda: good.view([("a", good.dtype)]),

@@ -8,22 +8,27 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from support.type_helpers import Array, Data
 
 from conv1d_codegen import reference
 from conv1d_codegen.compiler import Compilation, compile_problem
+from conv1d_codegen.ir import Kernel
 from conv1d_codegen.lower import lower
 from conv1d_codegen.lower.generic import SIZES
 from conv1d_codegen.machine.host import runs_here
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.problem.summation import chunk_shape
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,7 +113,7 @@ PROBLEMS = (
 _EXACT = ("linear", "relu", "relu6", "leaky_relu", "hard_tanh", "threshold", "hard_shrink", "soft_shrink")
 
 
-def options(target=None, algorithm="auto", plan=None):
+def options(target: Target | str | None = None, algorithm: str = "auto", plan: Plan | None = None) -> CompileOptions:
     """Options whose algorithms all keep the order of the formula's sum; `test_cook_toom.py` is
     about those that don't.
     """
@@ -117,28 +122,28 @@ def options(target=None, algorithm="auto", plan=None):
     )
 
 
-def algorithms(problem):
+def algorithms(problem: Problem) -> list[str]:
     """The algorithms that can compute a problem, the chosen one first."""
     depthwise = problem.groups == problem.channels > 1 and not problem.channels_first
     return (["depthwise"] if depthwise else []) + ["direct", "generic"]
 
 
-def lowered(problem, algorithm, target="avx2"):
+def lowered(problem: Problem, algorithm: str, target: str = "avx2") -> Kernel:
     """The loops of an algorithm, with the plan of the cost model."""
     return lower(problem, choose(problem, TARGETS[target], algorithm))
 
 
-def dtype_of(problem):
+def dtype_of(problem: Problem) -> np.dtype[Any]:
     """The NumPy dtype of a problem's arrays."""
     return TYPES[problem.dtype].numpy
 
 
-def supports(target, problem):
+def supports(target: str, problem: Problem) -> bool:
     """Whether a target has kernels for a problem's dtype."""
     return problem.dtype != "f16" or TARGETS[target].half
 
 
-def exact_data(problem, batch, length, seed=0):
+def exact_data(problem: Problem, batch: int, length: int, seed: int = 0) -> Data:
     """Integers: x in [-4, 4], w in [-2, 2], b in [-3, 3], or None."""
     random = np.random.default_rng(seed)
     dtype = dtype_of(problem)
@@ -148,7 +153,7 @@ def exact_data(problem, batch, length, seed=0):
     return x, w, b
 
 
-def real_data(problem, batch, length, seed=0):
+def real_data(problem: Problem, batch: int, length: int, seed: int = 0) -> Data:
     """Normally distributed numbers, rounded to the problem's dtype."""
     random = np.random.default_rng(seed)
     dtype = dtype_of(problem)
@@ -158,18 +163,18 @@ def real_data(problem, batch, length, seed=0):
     return x, w, b
 
 
-def expected(problem, x, w, b):
+def expected(problem: Problem, x: Array, w: Array, b: Array | None) -> Array:
     """The reference's result, rounded once to the problem's dtype."""
     with np.errstate(all="ignore"):
         return reference.conv1d(x, w, b, problem).astype(dtype_of(problem))
 
 
-def empty_output(problem, batch, length):
+def empty_output(problem: Problem, batch: int, length: int) -> Array:
     """An output array full of NaN: an element that is not written shows."""
     return np.full(problem.output_shape(batch, length), np.nan, dtype_of(problem))
 
 
-def sizes_of(kernel, problem, batch, length):
+def sizes_of(kernel: Kernel, problem: Problem, batch: int, length: int) -> dict[str, int]:
     """The run-time sizes that a kernel takes."""
     sizes = {"N": batch, "T": length}
     if any(name == "K" for name, _ in kernel.sizes):
@@ -183,7 +188,7 @@ def sizes_of(kernel, problem, batch, length):
     return sizes
 
 
-def run_interpreted(kernel, problem, x, w, b):
+def run_interpreted(kernel: Kernel, problem: Problem, x: Array, w: Array, b: Array | None) -> Array:
     """What loop IR computes, at any stage."""
     batch, length = x.shape[0], x.shape[2 if problem.channels_first else 1]
     y = empty_output(problem, batch, length)
@@ -194,7 +199,16 @@ def run_interpreted(kernel, problem, x, w, b):
     return y
 
 
-def run_compiled(problem, x, w, b, target=None, algorithm="auto", plan=None, num_threads=1):
+def run_compiled(
+    problem: Problem,
+    x: Array,
+    w: Array,
+    b: Array | None,
+    target: Target | str | None = None,
+    algorithm: str = "auto",
+    plan: Plan | None = None,
+    num_threads: int = 1,
+) -> Array:
     """What machine code computes."""
     kernel = compile_problem(
         problem, options(target, algorithm, plan), x.shape[2 if problem.channels_first else 1]
@@ -204,11 +218,13 @@ def run_compiled(problem, x, w, b, target=None, algorithm="auto", plan=None, num
     return y
 
 
-def compiled(problem, target=None, algorithm="auto", plan=None) -> Compilation:
+def compiled(
+    problem: Problem, target: Target | str | None = None, algorithm: str = "auto", plan: Plan | None = None
+) -> Compilation:
     return compile_problem(problem, options(target, algorithm, plan))
 
 
-def assert_exact(problem, actual, wanted, note=""):
+def assert_exact(problem: Problem, actual: Array, wanted: Array, note: str = "") -> None:
     """The same numbers; within what an activation may round (4 ulp, or 4e-7 for gelu) where the problem has one that
     rounds.
     """
@@ -225,7 +241,7 @@ def assert_exact(problem, actual, wanted, note=""):
     assert actual.size == 0 or worst.max() <= 0, f"{message}: {np.abs(actual - wanted).max()}"
 
 
-def bits(array):
+def bits(array: Array) -> bytes:
     """An array's bytes, to compare results bit by bit, NaNs included."""
     return np.ascontiguousarray(array).tobytes()
 
@@ -250,7 +266,7 @@ def fork(child, when=""):
 """
 
 
-def python(code, *arguments, timeout=120, **environment):
+def python(code: str, *arguments: object, timeout: float = 120, **environment: str) -> tuple[int, str, str]:
     """Run Python code in a child process that finds the package, these helpers and all tests; (return code, stdout,
     stderr).
     """
@@ -267,7 +283,7 @@ def python(code, *arguments, timeout=120, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-def in_threads(count, work):
+def in_threads(count: int, work: Callable[[int], object]) -> None:
     """`work(number)` on so many Python threads at once; ends when all have."""
     callers = [threading.Thread(target=work, args=(number,)) for number in range(count)]
     for caller in callers:
@@ -276,10 +292,10 @@ def in_threads(count, work):
         caller.join()
 
 
-def problems(texts):
+def problems(texts: Iterable[str]) -> list[Problem]:
     return [Problem.parse(text) for text in texts]
 
 
-def last_line(out):
+def last_line(out: str) -> str:
     """What a child that died said last."""
     return (out.strip().splitlines() or ["nothing was printed"])[-1]

@@ -1,6 +1,9 @@
 """What the tests of kernels share: a call, and problems that tell the most."""
 
 from support.helpers import empty_output
+from support.type_helpers import Array
+
+from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
 
 #: One of each structure for what is tested with more than one algorithm.
 TELLING = (
@@ -25,7 +28,7 @@ TELLING = (
 REAL = tuple(text.replace("relu", "linear") for text in TELLING)
 
 
-def call(kernel, packed, x, num_threads=1):
+def call(kernel: CompiledKernel, packed: PackedWeights, x: Array, num_threads: int = 1) -> Array:
     y = empty_output(kernel.problem, x.shape[0], x.shape[2 if kernel.problem.channels_first else 1])
     kernel(x, packed, y, num_threads)
     return y

@@ -4,7 +4,7 @@ import ctypes
 import gc
 
 
-def executable(address):
+def executable(address: int) -> bool:
     """Whether an address lies in executable memory."""
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
         for line in file:
@@ -35,7 +35,7 @@ class Mallinfo2(ctypes.Structure):
     ]
 
 
-def allocated():
+def allocated() -> float:
     """KiB that malloc has given out. What the process has is another matter: what malloc keeps for later comes and goes
     by 2 MiB.
     """
@@ -43,10 +43,10 @@ def allocated():
     mallinfo2.restype = Mallinfo2
     gc.collect()
     found = mallinfo2()
-    return (found.uordblks + found.hblkhd) / 1024
+    return float(found.uordblks + found.hblkhd) / 1024
 
 
-def taken():
+def taken() -> tuple[int, int]:
     """KiB of memory that the process has for itself, and the number of its mappings."""
     with open("/proc/self/status", encoding="ascii") as file:
         memory = next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from support.type_helpers import the
 
 from conv1d_codegen.ir import (
     Access,
@@ -29,6 +33,8 @@ from conv1d_codegen.ir.rewrite import loads_of, map_leaves, rewrite_values, walk
 from conv1d_codegen.symbolic.index import Index, index, var
 
 Change = Callable[[Statement], Block]
+#: A kernel, and what was done to it, in words.
+Mutant = tuple[Kernel, str]
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def with_changed(kernel: Kernel, number: int, change: Change) -> Kernel:
     return kernel.with_body(visit(kernel.body))
 
 
-def mutate(kernel: Kernel, rng) -> tuple[Kernel, str]:
+def mutate(kernel: Kernel, rng: np.random.Generator) -> Mutant:
     """A mutant, and what was done, in words. Raises ValueError where the drawn mutation is no kernel at all; then draw
     again.
     """
@@ -106,21 +112,24 @@ def _suits(name: str, statement: Statement) -> bool:
     }.get(name, True)
 
 
-def _place_changed(statement: Statement, rng, change: Callable[[tuple[Index, ...]], tuple[Index, ...]]) -> Block:
+def _place_changed(
+    statement: Statement, rng: np.random.Generator, change: Callable[[tuple[Index, ...]], tuple[Index, ...]]
+) -> Block:
     """One access of a statement with other indices."""
     reads = list(loads_of(statement))
     choices = ["write"] * isinstance(statement, Store | Accumulate | Prefetch) + ["read"] * bool(reads)
     if rng.choice(choices) == "write":
+        assert isinstance(statement, Store | Accumulate | Prefetch)
         return (replace(statement, index=change(statement.index)),)
     wanted = reads[rng.integers(len(reads))]
 
     def in_load(node: Value) -> Value:
-        return replace(node, index=change(node.index)) if node is wanted or node == wanted else node
+        return replace(node, index=change(node.index)) if isinstance(node, Load) and node == wanted else node
 
     return rewrite_values((statement,), in_load)
 
 
-def _index(kernel: Kernel, spot: Spot, rng):
+def _index(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     step = int(rng.choice([-1, 1, 1, 2, 8]))
 
     def moved(place: tuple[Index, ...]) -> tuple[Index, ...]:
@@ -132,7 +141,7 @@ def _index(kernel: Kernel, spot: Spot, rng):
     return with_changed(kernel, spot.number, lambda s: _place_changed(s, rng, moved)), f"by {step}"
 
 
-def _name(kernel: Kernel, spot: Spot, rng):
+def _name(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """A variable in the place of another."""
 
     def renamed(place: tuple[Index, ...]) -> tuple[Index, ...]:
@@ -145,36 +154,29 @@ def _name(kernel: Kernel, spot: Spot, rng):
     return with_changed(kernel, spot.number, lambda s: _place_changed(s, rng, renamed)), "another variable"
 
 
-def _bounds(kernel: Kernel, spot: Spot, rng):
-    step = int(rng.choice([-1, 1]))
-    which = str(rng.choice(["lo", "hi", "width"] if spot.statement.kind == "lanes" else ["lo", "hi"]))
-
-    def moved(loop: Statement) -> Block:
-        old = getattr(loop, which)
-        return (replace(loop, **{which: old + step}),)
-
-    return with_changed(kernel, spot.number, moved), f"{which} by {step}"
+def _bounds(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
+    step, loop = int(rng.choice([-1, 1])), the(For, spot.statement)
+    which = str(rng.choice(["lo", "hi", "width"] if loop.kind == "lanes" else ["lo", "hi"]))
+    moved: dict[str, Any] = {which: getattr(loop, which) + step}
+    return with_changed(kernel, spot.number, lambda _: (replace(loop, **moved),)), f"{which} by {step}"
 
 
-def _condition(kernel: Kernel, spot: Spot, rng):
-    step = int(rng.choice([-1, 1]))
-    at = int(rng.integers(len(spot.statement.conditions)))
-
-    def moved(statement: Statement) -> Block:
-        parts = statement.conditions
-        return (replace(statement, conditions=(*parts[:at], parts[at] + step, *parts[at + 1 :])),)
-
-    return with_changed(kernel, spot.number, moved), f"number {at} by {step}"
+def _condition(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
+    step, statement = int(rng.choice([-1, 1])), the(If, spot.statement)
+    parts = statement.conditions
+    at = int(rng.integers(len(parts)))
+    moved = replace(statement, conditions=(*parts[:at], parts[at] + step, *parts[at + 1 :]))
+    return with_changed(kernel, spot.number, lambda _: (moved,)), f"number {at} by {step}"
 
 
-def _kind(kernel: Kernel, spot: Spot, rng):
+def _kind(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     kind = str(rng.choice(["serial", "parallel", "unrolled"]))
-    return with_changed(kernel, spot.number, lambda loop: (replace(loop, kind=kind, width=0),)), kind
+    return with_changed(kernel, spot.number, lambda loop: (replace(the(For, loop), kind=kind, width=0),)), kind
 
 
-def _shape(kernel: Kernel, spot: Spot, rng):
+def _shape(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """A smaller or larger array, wherever it is named."""
-    old = spot.statement.buffer
+    old = the(Alloc, spot.statement).buffer
     axis, step = int(rng.integers(max(1, len(old.shape)))), int(rng.choice([-1, 1]))
     if not old.shape:
         raise ValueError("a scalar")
@@ -187,81 +189,83 @@ def _with_buffer(body: Block, old: Buffer, new: Buffer) -> Block:
         return replace(node, buffer=new) if isinstance(node, Load) and node.buffer == old else node
 
     def renamed(statement: Statement) -> Statement:
-        named = isinstance(statement, Alloc | Store | Accumulate | Prefetch) and statement.buffer == old
-        return replace(statement, buffer=new) if named else statement
+        if isinstance(statement, Alloc | Store | Accumulate | Prefetch) and statement.buffer == old:
+            return replace(statement, buffer=new)
+        return statement
 
     return map_leaves(rewrite_values(body, in_load), renamed)
 
 
-def _let(kernel: Kernel, spot: Spot, rng):
-    step = int(rng.choice([-1, 1]))
-    return with_changed(kernel, spot.number, lambda let: (replace(let, value=let.value + step),)), f"by {step}"
+def _let(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
+    step, let = int(rng.choice([-1, 1])), the(Let, spot.statement)
+    return with_changed(kernel, spot.number, lambda _: (replace(let, value=let.value + step),)), f"by {step}"
 
 
-def _drop(kernel: Kernel, spot: Spot, rng):
+def _drop(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     return with_changed(kernel, spot.number, lambda _: ()), str(spot.statement)[:60]
 
 
-def _twice(kernel: Kernel, spot: Spot, rng):
+def _twice(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     return with_changed(kernel, spot.number, lambda s: (s, s)), str(spot.statement)[:60]
 
 
-def _unwrap(kernel: Kernel, spot: Spot, rng):
+def _unwrap(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """A loop's body once, at its first iteration; or what stood on a condition, without it."""
-    if isinstance(spot.statement, If):
-        return with_changed(kernel, spot.number, lambda statement: statement.body), "without its condition"
-    if not isinstance(spot.statement, For):
+    statement = spot.statement
+    if isinstance(statement, If):
+        return with_changed(kernel, spot.number, lambda _: statement.body), "without its condition"
+    if not isinstance(statement, For):
         raise ValueError("not a loop")
-    return with_changed(
-        kernel, spot.number, lambda loop: (Let(loop.var, loop.lo), *loop.body)
-    ), "its first iteration only"
+    once = (Let(statement.var, statement.lo), *statement.body)
+    return with_changed(kernel, spot.number, lambda _: once), "its first iteration only"
 
 
-def _swap(kernel: Kernel, spot: Spot, rng):
+def _swap(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """Two statements that stand side by side."""
     holders = [
-        None,
-        *(s.number for s in spots(kernel) if isinstance(s.statement, For | If) and len(s.statement.body) > 1),
+        (None, kernel.body),
+        *(
+            (s, s.statement.body)
+            for s in spots(kernel)
+            if isinstance(s.statement, For | If) and len(s.statement.body) > 1
+        ),
     ]
-    number = holders[rng.integers(len(holders))]
-    body = kernel.body if number is None else spots(kernel)[number].statement.body
+    holder, body = holders[rng.integers(len(holders))]
     if len(body) < 2:
         raise ValueError("nothing to swap")
     at = int(rng.integers(len(body) - 1))
     swapped = (*body[:at], body[at + 1], body[at], *body[at + 2 :])
-    if number is None:
+    if holder is None:
         return kernel.with_body(swapped), f"{at} and {at + 1} of the kernel"
-    return with_changed(
-        kernel, number, lambda loop: (replace(loop, body=swapped),)
-    ), f"{at} and {at + 1} of loop {number}"
+    assert isinstance(holder.statement, For | If)
+    changed = replace(holder.statement, body=swapped)
+    return with_changed(kernel, holder.number, lambda _: (changed,)), f"{at} and {at + 1} of loop {holder.number}"
 
 
-def _accumulate(kernel: Kernel, spot: Spot, rng):
+def _accumulate(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """What is stored, and what is there already."""
-
-    old = spot.statement.buffer
+    old = the(Store, spot.statement).buffer
     new = replace(old, access=Access.UPDATE)
 
-    def added(store: Statement) -> Block:
+    def added(statement: Statement) -> Block:
+        store = the(Store, statement)
         return (replace(store, value=store.value + Load(new, store.index)),)
 
     updated = replace(kernel, buffers=tuple(new if buffer == old else buffer for buffer in kernel.buffers))
     return with_changed(updated.with_body(_with_buffer(kernel.body, old, new)), spot.number, added), str(old.name)
 
 
-def _lift(kernel: Kernel, spot: Spot, rng):
+def _lift(kernel: Kernel, spot: Spot, rng: np.random.Generator) -> Mutant:
     """A statement of a loop, before the loop; or one that stood on a condition, before that."""
-    if not isinstance(spot.statement, For | If) or not spot.statement.body:
+    loop = spot.statement
+    if not isinstance(loop, For | If) or not loop.body:
         raise ValueError("not a loop")
-    at = int(rng.integers(len(spot.statement.body)))
-
-    def lifted(loop: Statement) -> Block:
-        return loop.body[at], replace(loop, body=(*loop.body[:at], *loop.body[at + 1 :]))
-
-    return with_changed(kernel, spot.number, lifted), f"statement {at} of it, before it"
+    at = int(rng.integers(len(loop.body)))
+    lifted = (loop.body[at], replace(loop, body=(*loop.body[:at], *loop.body[at + 1 :])))
+    return with_changed(kernel, spot.number, lambda _: lifted), f"statement {at} of it, before it"
 
 
-_MUTATIONS: dict[str, Callable[..., tuple[Kernel, str]]] = {
+_MUTATIONS: dict[str, Callable[[Kernel, Spot, np.random.Generator], Mutant]] = {
     "index": _index,
     "name": _name,
     "bounds": _bounds,

@@ -1,9 +1,10 @@
 """What the tests of passes share: a problem with its context, the kernel after each pass, and what is found in it."""
 
 import pytest
+from support.type_helpers import known
 
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import Alloc, For
+from conv1d_codegen.ir import Alloc, Block, For, Kernel
 from conv1d_codegen.ir.rewrite import loads_of, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
@@ -40,7 +41,7 @@ SMALL = (
 )
 
 
-def planned(text, target, algorithm):
+def planned(text: str, target: str, algorithm: str) -> tuple[Problem, Context]:
     problem = Problem.parse(text)
     try:
         plan = choose(problem, TARGETS[target], algorithm)
@@ -49,39 +50,39 @@ def planned(text, target, algorithm):
     return problem, Context(problem, plan, TARGETS[target])
 
 
-def passes_of(text, algorithm="direct", target="avx2"):
+def passes_of(text: str, algorithm: str = "direct", target: str = "avx2") -> dict[str, Kernel]:
     problem, context = planned(text, target, algorithm)
     return dict(stages(lower(problem, context.plan), context))
 
 
-def loops(kernel):
+def loops(kernel: Kernel) -> list[For]:
     return [s for s in walk(kernel.body) if isinstance(s, For)]
 
 
-def lowered(text):
+def lowered(text: str) -> tuple[Kernel, Context]:
     problem, context = planned(text, "avx2", "depthwise")
     return lower(problem, context.plan), context
 
 
-def tile_of(kernel, rows):
+def tile_of(kernel: Kernel, rows: int) -> Block:
     """The statements of the register tile of so many rows."""
     return next(
         s.body for s in loops(kernel) if s.var == "panel" and any(isinstance(i, For) and i.hi == rows for i in s.body)
     )
 
 
-def tile_in_registers(kernel, rows):
+def tile_in_registers(kernel: Kernel, rows: int) -> Block:
     """The statements of the block that has accumulators of so many rows."""
     return next(
         s.body for s in loops(kernel) if any(isinstance(a, Alloc) and a.buffer.shape[0] == rows for a in s.body)
     )
 
 
-def loads_of_x(body):
+def loads_of_x(body: Block) -> int:
     """How many vectors or numbers of x a block of loops with constant bounds loads."""
     count = 0
     for s in body:
         if isinstance(s, For):
-            count += loads_of_x(s.body) * (1 if s.kind == "lanes" else s.hi.constant)
+            count += loads_of_x(s.body) * (1 if s.kind == "lanes" else known(s.hi.constant))
         count += sum(operand.buffer.name == "x" for operand in loads_of(s))
     return count

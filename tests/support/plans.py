@@ -1,17 +1,21 @@
 """Plans drawn at random: details that suit a plan."""
 
 from dataclasses import replace
+from typing import Any
+
+from support.type_helpers import Pick
 
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.schedule.plan import PREFETCHES, check_fits
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.schedule.plan import PREFETCHES, Plan, check_fits
 
 
-def with_details(plan, problem, pick):
+def with_details(plan: Plan, problem: Problem, pick: Pick) -> Plan:
     """The plan with some details, each where it may have it. `pick` takes a list and gives one of its elements."""
     edges = pick(
         [("alone", 0), *(("shared", steps) for steps in (1, 3, 16, 64)), *(("tiles", rows) for rows in (1, 2, 3, 8))]
     )
-    changes = [
+    changes: list[dict[str, Any]] = [
         {"edges": edges[0], "edge_steps": edges[1]},
         {"borrow": pick([0, 1, 2, 5, 13])},
         {"sequences": pick([1, 2, 4])},
@@ -32,7 +36,7 @@ def with_details(plan, problem, pick):
     return plan
 
 
-def _if_legal(plan, problem, change):
+def _if_legal(plan: Plan, problem: Problem, change: dict[str, Any]) -> Plan:
     try:
         changed = replace(plan, **change)
         check_fits(problem, changed)

@@ -1,7 +1,25 @@
 """Small kernels by hand, and what the tests of the verifier make them of."""
 
-from conv1d_codegen.ir import Alloc, Bind, Const, Kernel, Let, Prefetch, Ref, buffer, load, loop, store
-from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from support.type_helpers import known
+
+from conv1d_codegen.ir import (
+    Alloc,
+    Bind,
+    Block,
+    Buffer,
+    Const,
+    For,
+    Kernel,
+    Let,
+    Prefetch,
+    Ref,
+    Statement,
+    buffer,
+    load,
+    loop,
+    store,
+)
+from conv1d_codegen.symbolic.index import Indexable, index, maximum, minimum, var
 
 N, T, n, t, i, v, lane = (var(name) for name in ("N", "T", "n", "t", "i", "v", "l"))
 X = buffer("x", "f32", (N, T, 4), "input")
@@ -17,21 +35,29 @@ B = var("b")
 WINDOW = 4 * B + var("s")
 
 
-def kernel(*body, sizes=(("N", 1), ("T", 0)), buffers=(X, W, Y)):
+def kernel(
+    *body: Statement, sizes: tuple[tuple[str, int], ...] = (("N", 1), ("T", 0)), buffers: tuple[Buffer, ...] = (X, W, Y)
+) -> Kernel:
     return Kernel("k", "f32", sizes, buffers, body)
 
 
-def steps(*body, lo=0, hi=T, kind="serial"):
+def steps(*body: Statement, lo: Indexable = 0, hi: Indexable = T, kind: str = "serial") -> For:
     """The body for every sequence and step."""
     return loop("n", 0, N, (loop("t", lo, hi, body, kind),), "parallel")
 
 
-def written(*body, tile=ACC):
+def written(*body: Statement, tile: Buffer = ACC) -> Block:
     """The body where all of a register tile is written."""
     rows, width = tile.shape
     return (
         Alloc(tile),
-        loop("i", 0, rows, (loop("l", 0, width, (store(tile, (i, lane), ONE),), "lanes", width.constant),), "unrolled"),
+        loop(
+            "i",
+            0,
+            rows,
+            (loop("l", 0, width, (store(tile, (i, lane), ONE),), "lanes", known(width.constant)),),
+            "unrolled",
+        ),
         *body,
     )
 
@@ -41,10 +67,10 @@ COLUMN = loop("l", 0, 2, (store(Y, (n, t + lane), load(ACC, lane, i)),), "lanes"
 FILL = loop("k", 0, 4, (store(TMP, (var("k"),), ONE),))
 
 
-def first_block_also_from(first):
+def first_block_also_from(first: Indexable) -> Kernel:
     """Blocks of 8 steps, of which the first one also does the steps from `first` on."""
     return kernel(
-        Let("blocks", maximum(T // 8, 1)),
+        Let("blocks", index(maximum(T // 8, 1))),
         loop(
             "b",
             0,
@@ -58,7 +84,7 @@ def first_block_also_from(first):
     )
 
 
-def windows_apart(step):
+def windows_apart(step: int) -> Kernel:
     """Windows of 4 outputs that lie `step` apart, three windows within each other."""
     return kernel(
         Let("windows", T // 12 * 3),

@@ -1,8 +1,15 @@
 """Teams of threads that tests take in the place of the usual one."""
 
+from collections.abc import Callable
+
 import pytest
+from support.type_helpers import known
 
 from conv1d_codegen.runtime import openmp, pool, threads
+from conv1d_codegen.runtime.work import Work
+
+#: What runs work on a number of threads.
+Run = Callable[[Work, int], None]
 
 OPENMP = pytest.mark.skipif(openmp.fork_join() is None, reason="no OpenMP runtime")
 
@@ -10,11 +17,11 @@ OPENMP = pytest.mark.skipif(openmp.fork_join() is None, reason="no OpenMP runtim
 RUNTIMES = [pytest.param("openmp", marks=OPENMP), "pool"]
 
 
-def use(monkeypatch, run, least_flops=1):
+def use(monkeypatch: pytest.MonkeyPatch, run: Run, least_flops: int = 1) -> None:
     """Take this runtime, on a machine of many processors."""
     monkeypatch.setattr(threads, "runtime", lambda: threads.Runtime("test", run, least_flops))
     monkeypatch.setattr(threads, "processors", lambda: 64)
 
 
-def run_of(name):
-    return openmp.fork_join() if name == "openmp" else pool.run
+def run_of(name: str) -> Run:
+    return known(openmp.fork_join()) if name == "openmp" else pool.run

@@ -8,18 +8,19 @@ not yet written is NaN, as in the interpreter.
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 from support.helpers import empty_output, expected, sizes_of
+from support.type_helpers import Array, Data, known
 
 from conv1d_codegen import reference
-from conv1d_codegen.ir import Accumulate, Activate, Const, Fma, Load, Store
-from conv1d_codegen.ir.packing import Mixing
+from conv1d_codegen.ir import Accumulate, Activate, Block, Const, Fma, Kernel, Load, Store, Value
+from conv1d_codegen.ir.packing import Mixing, Packing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.reference.interpreter import _Machine
+from conv1d_codegen.reference.interpreter import Machine
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.algorithm import algorithm
@@ -27,7 +28,16 @@ from conv1d_codegen.toom.error import predicted
 from conv1d_codegen.toom.split import Split
 
 
-def toom_plan(outputs, taps, width=4, vectors=1, rows=(2, 1), windows=3, unroll=2, **details):
+def toom_plan(
+    outputs: int,
+    taps: int,
+    width: int = 4,
+    vectors: int = 1,
+    rows: tuple[int, ...] = (2, 1),
+    windows: int = 3,
+    unroll: int = 2,
+    **details: Any,
+) -> Plan:
     """F(outputs, taps), with so many windows in a block."""
     return Plan("cook_toom", "filters", width, vectors, rows, windows * outputs, unroll, outputs, taps, **details)
 
@@ -35,17 +45,17 @@ def toom_plan(outputs, taps, width=4, vectors=1, rows=(2, 1), windows=3, unroll=
 class Windows(NamedTuple):
     """Where a sequence's windows lie, by the words at the top of `lower/cook_toom.py`."""
 
-    first: list  # output of each window
+    first: list[int]  # output of each window
     outputs: int  # of a window,
     between: int  # and the steps from one of them to the next
 
     @property
-    def inside(self):
+    def inside(self) -> set[int]:
         """The outputs that lie in a window."""
         return {t + a * self.between for t in self.first for a in range(self.outputs)}
 
 
-def windows_of(problem, plan, length):
+def windows_of(problem: Problem, plan: Plan, length: int) -> Windows:
     """They begin at the first output whose taps all fall on the input at every length, and follow each other as long as
     there is room.
     """
@@ -61,20 +71,20 @@ def windows_of(problem, plan, length):
     return Windows(first, plan.outputs, between)
 
 
-class _Rational(_Machine):
+class _Rational(Machine):
     """The interpreter's machine, with Python's integers and fractions as numbers."""
 
-    def __init__(self, sizes):
+    def __init__(self, sizes: dict[str, int]) -> None:
         super().__init__(np.dtype(object), sizes)
-        self.counted = Counter()  # "read x", "written y" and so on: how many numbers
+        self.counted: Counter[str] = Counter()  # "read x", "written y" and so on: how many numbers
 
-    def run(self, body):
+    def run(self, body: Block) -> None:
         for statement in body:
             if isinstance(statement, Store | Accumulate):
                 self.counted[f"written {statement.buffer.name}"] += 1
         super().run(body)
 
-    def number(self, value):
+    def number(self, value: Value) -> Any:
         match value:
             case Const(number):
                 return Fraction(number)
@@ -90,23 +100,26 @@ class _Rational(_Machine):
         return super().number(value)
 
 
-def mixed(mixing, weights, plan):
+def mixed(mixing: Mixing, weights: Array, plan: Plan) -> Array:
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
     exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
     shape = [size.constant for size in mixing.shape]
     with_zero = np.append(weights.reshape(len(weights), -1), np.zeros((1, weights[0].size), object), axis=0)
-    of_terms = [with_zero[np.minimum(taps, len(weights))] for taps in mixing.taps(shape[1])]
+    of_terms = [with_zero[np.minimum(taps, len(weights))] for taps in mixing.taps(known(shape[1]))]
     return np.stack([matrix @ term for term in of_terms], axis=1).reshape(shape)
 
 
-def _packed(packing, array, sizes):
+def _packed(packing: Packing, array: Array, sizes: dict[str, int]) -> Array:
     """What a packing does, done to the numbers' places."""
     places = packing(np.arange(1, array.size + 1), np.dtype(np.int64), sizes)
-    return np.array([0, *array.reshape(-1)], object)[places]
+    packed: Array = np.array([0, *array.reshape(-1)], object)[places]
+    return packed
 
 
-def run_exactly(kernel, problem, plan, x, w, b):
+def run_exactly(
+    kernel: Kernel, problem: Problem, plan: Plan, x: Array, w: Array, b: Array | None
+) -> tuple[Array, Counter[str]]:
     """What a kernel computes in rational numbers, for arrays of integers; and how many numbers it read and wrote, by
     buffer.
     """
@@ -130,7 +143,7 @@ def run_exactly(kernel, problem, plan, x, w, b):
     return machine.arrays["y"].reshape(arrays["y"].shape), machine.counted
 
 
-def assert_rational(problem, plan, kernel, data, note=""):
+def assert_rational(problem: Problem, plan: Plan, kernel: Kernel, data: Data, note: str = "") -> None:
     """A kernel gives the formula's numbers, exactly."""
     x, w, b = data
     wanted = expected(problem.with_(dtype="f64"), x, w, b)
@@ -142,12 +155,12 @@ def assert_rational(problem, plan, kernel, data, note=""):
     )
 
 
-def least_length(problem, plan):
+def least_length(problem: Problem, plan: Plan) -> int:
     """The shortest input of which some outputs lie in windows."""
     return next(length for length in range(1 << 12) if windows_of(problem, plan, length).first)
 
 
-def reads_of(problem, plan, length):
+def reads_of(problem: Problem, plan: Plan, length: int) -> list[set[int]]:
     """For each window, the steps of the input that it reads."""
     split, windows = Split.of(problem, plan.taps), windows_of(problem, plan, length)
     inputs = [
@@ -159,29 +172,30 @@ def reads_of(problem, plan, length):
     return [{t * problem.stride - left + step for step in inputs} for t in windows.first]
 
 
-def like_auto(problem, target, outputs, taps):
+def like_auto(problem: Problem, target: str, outputs: int, taps: int) -> Plan:
     """The cost model's tile, for F(outputs, taps) and blocks of as many windows."""
     plan = choose(problem, resolve(target), "cook_toom")
     return replace(plan, outputs=outputs, taps=taps, block=plan.block // plan.outputs * outputs)
 
 
-def like_direct(plan):
+def like_direct(plan: Plan) -> Plan:
     """The direct plan with the same tile."""
     return replace(plan, algorithm="direct", outputs=0, taps=0)
 
 
-def predicted_share(problem, plan):
+def predicted_share(problem: Problem, plan: Plan) -> float:
     """The largest error of the error model, as a share of direct's bound."""
     terms = Split.of(problem, plan.taps).terms
     return predicted(algorithm(plan.outputs, plan.taps), problem.kernel_size, problem.group_channels, terms)
 
 
-def steps_first(problem, array, sequence=0):
+def steps_first(problem: Problem, array: Array, sequence: int = 0) -> Array:
     """One sequence as `(steps, channels)`, a view."""
-    return array[sequence].T if problem.channels_first else array[sequence]
+    of_sequence: Array = array[sequence]
+    return of_sequence.T if problem.channels_first else of_sequence
 
 
-def share_of_bound(problem, y, x, w, b):
+def share_of_bound(problem: Problem, y: Array, x: Array, w: Array, b: Array | None) -> Array:
     """The error of each output as a share of the bound; steps before filters."""
     error = np.abs(y.astype(np.float64) - reference.conv1d(x, w, b, problem))
     # it is 0 beside the input
@@ -190,7 +204,7 @@ def share_of_bound(problem, y, x, w, b):
 
 
 @st.composite
-def any_case(draw):
+def any_case(draw: st.DrawFn) -> tuple[Problem, Plan, int, int]:
     """A problem, a plan for it, a batch and a length."""
     groups = draw(st.sampled_from([1, 1, 1, 2]))
     problem = Problem(

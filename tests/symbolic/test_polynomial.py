@@ -3,13 +3,13 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv1d_codegen.symbolic.polynomial import Integers, World, constant, plus, product, split
+from conv1d_codegen.symbolic.polynomial import Integers, Poly, World, constant, plus, product, split
 
 NAMES = ("a", "b", "c")
 
 
 @st.composite
-def polynomials(draw, integers):
+def polynomials(draw: st.DrawFn, integers: list[int]) -> Poly:
     """Sums of products of the given integers."""
     result = constant(draw(st.integers(-3, 3)))
     for _ in range(draw(st.integers(0, 3))):
@@ -22,7 +22,7 @@ def polynomials(draw, integers):
 
 @settings(max_examples=300, deadline=None)
 @given(st.data(), st.tuples(*[st.integers(-9, 9)] * 3))
-def test_arithmetic(data, values):
+def test_arithmetic(data: st.DataObject, values: tuple[int, ...]) -> None:
     integers = Integers()
     world = World(integers)
     names = [integers.variable() for _ in values]
@@ -44,16 +44,20 @@ def test_arithmetic(data, values):
         assert world.value(plus(product(parts[0], {(last,): 1}), parts[1])) == a
 
 
-def test_products_whose_parts_cancel():
+def alone(integer: int) -> Poly:
+    return {(integer,): 1}
+
+
+def test_products_whose_parts_cancel() -> None:
     integers = Integers()
-    a, b = ({(integers.variable(),): 1} for _ in range(2))
+    a, b = alone(integers.variable()), alone(integers.variable())
     squares = product(plus(a, b), plus(a, b, -1))
     assert squares == plus(product(a, a), product(b, b), -1)
 
 
-def test_the_extreme_of_two_that_differ_by_a_number_is_one_of_them():
+def test_the_extreme_of_two_that_differ_by_a_number_is_one_of_them() -> None:
     integers = Integers()
-    a = {(integers.variable(),): 1}
+    a = alone(integers.variable())
     more = plus(a, constant(1))
     assert integers.extreme("max", a, more) == more == integers.extreme("max", more, a)
     assert integers.extreme("min", a, more) == a == integers.extreme("min", more, a)

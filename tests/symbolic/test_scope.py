@@ -1,6 +1,8 @@
 """Bounds: what is proved is true, and what the kernels need is proved."""
 
 import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -8,14 +10,16 @@ from hypothesis import strategies as st
 from support.labels import label
 
 from conv1d_codegen.symbolic import search
-from conv1d_codegen.symbolic.index import index, maximum, minimum, var
+from conv1d_codegen.symbolic.index import Index, Indexable, index, maximum, minimum, var
 from conv1d_codegen.symbolic.scope import Scope
 
 NAMES = ("T", "t", "j")
+#: The first integer of a loop, and the one after its last.
+Range = tuple[Index, Index]
 
 
 @st.composite
-def expressions(draw, names=NAMES):
+def expressions(draw: st.DrawFn, names: Sequence[str] = NAMES) -> Index:
     """Small linear expressions, divisions and extremes, and products of two names."""
     result = index(draw(st.integers(-4, 4)))
     for name in names:
@@ -31,7 +35,7 @@ def expressions(draw, names=NAMES):
     return result
 
 
-def worlds(bounds, extra=None):
+def worlds(bounds: tuple[Range, Range], extra: Index | None = None) -> Iterator[dict[str, int]]:
     """All small integers with T >= 0 that satisfy the ranges of t and j, and `e` where it stands for an expression."""
     for T in range(7):
         lo, hi = (bound.evaluate({"T": T}) for bound in bounds[0])
@@ -48,7 +52,7 @@ TWO = expressions(("T", "t"))
 
 @settings(max_examples=250, deadline=None)
 @given(st.tuples(ONE, ONE), st.tuples(TWO, TWO), expressions())
-def test_what_is_proved_holds_in_every_world(outer, inner, goal):
+def test_what_is_proved_holds_in_every_world(outer: Range, inner: Range, goal: Index) -> None:
     facts = Scope.of_sizes([("T", 0)]).in_range("t", *outer).in_range("j", *inner)
     if facts.proves(goal):
         for world in worlds((outer, inner)):
@@ -57,14 +61,14 @@ def test_what_is_proved_holds_in_every_world(outer, inner, goal):
 
 @settings(max_examples=150, deadline=None)
 @given(st.tuples(ONE, ONE), st.tuples(TWO, TWO), expressions(), expressions(("T", "t", "e")))
-def test_with_a_named_expression(outer, inner, named, goal):
+def test_with_a_named_expression(outer: Range, inner: Range, named: Index, goal: Index) -> None:
     facts = Scope.of_sizes([("T", 0)]).in_range("t", *outer).in_range("j", *inner).where("e", named)
     if facts.proves(goal):
         for world in worlds((outer, inner), named):
             assert goal.evaluate(world) >= 0, f"{goal} >= 0 with {world}, e = {named}"
 
 
-def without_examples(scope):
+def without_examples(scope: Scope) -> Scope:
     """The same scope, in which nothing is refuted by an example."""
     scope._place.worlds = []
     scope._place.search._worlds = []
@@ -73,7 +77,7 @@ def without_examples(scope):
 
 @settings(max_examples=150, deadline=None)
 @given(st.tuples(ONE, ONE), st.tuples(TWO, TWO), expressions())
-def test_without_the_examples_too(outer, inner, goal):
+def test_without_the_examples_too(outer: Range, inner: Range, goal: Index) -> None:
     """The examples only say no sooner: what the search alone finds is true as well."""
     scope = without_examples(Scope.of_sizes([("T", 0)]).in_range("t", *outer).in_range("j", *inner))
     if scope.proves(goal):
@@ -85,7 +89,7 @@ T, t, j, n, d = (var(name) for name in ("T", "t", "j", "n", "d"))
 SIZES = Scope.of_sizes([("T", 0), ("N", 1), ("K", 1), ("S", 1), ("D", 1)])
 
 
-def ceildiv(a, b):
+def ceildiv(a: Index, b: Indexable) -> Index:
     return (a + b - 1) // b
 
 
@@ -129,7 +133,7 @@ RUN_TIME = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t * va
     ],
     ids=label,
 )
-def test_what_kernels_need(facts, goal):
+def test_what_kernels_need(facts: Scope, goal: Index) -> None:
     assert facts.proves(goal)
 
 
@@ -149,33 +153,33 @@ def test_what_kernels_need(facts, goal):
     ids=label,
 )
 @pytest.mark.parametrize("bare", [False, True], ids=["", "no examples"])
-def test_what_does_not_follow(facts, goal, bare):
+def test_what_does_not_follow(facts: Callable[[], Scope], goal: Index, bare: bool) -> None:
     assert not (without_examples(facts()) if bare else facts()).proves(goal)
 
 
-def proves_equal(facts, a, b):
+def proves_equal(facts: Scope, a: Indexable, b: Indexable) -> bool:
     return facts.proves(index(a) - b) and facts.proves(index(b) - a)
 
 
-def test_equality():
+def test_equality() -> None:
     assert proves_equal(SIZES, minimum(T, T + 1), T)
     facts = SIZES.in_range("t", 3, 4)
     assert proves_equal(facts, t, 3)
     assert not proves_equal(IN_ORDER, t, 0)
 
 
-def test_impossible_facts_prove_anything():
+def test_impossible_facts_prove_anything() -> None:
     assert SIZES.in_range("t", 5, 5).proves(index(0) - t - 100)
 
 
-def test_scopes_are_immutable():
+def test_scopes_are_immutable() -> None:
     inner = SIZES.in_range("t", 0, 3)
     SIZES.in_range("t", 7, 9)
     assert inner.proves(2 - t)
     assert not Scope.of_sizes([("t", 0)]).proves(2 - t)
 
 
-def test_the_least_size_counts():
+def test_the_least_size_counts() -> None:
     for least, other in itertools.product(range(3), range(4)):
         assert Scope.of_sizes([("n", least)]).proves(n - other) == (other <= least)
 
@@ -211,22 +215,27 @@ WINDOW = var("before") + var("w")
     ],
     ids=range(8),
 )
-def test_what_takes_more_than_bounds_in_place_of_variables(scope, goal):
+def test_what_takes_more_than_bounds_in_place_of_variables(scope: Scope, goal: Index) -> None:
     assert scope.proves(goal)
 
 
-def test_a_search_is_short(monkeypatch):
+def test_a_search_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is false in an example is not searched for: of 40 questions that can't be proved, few take a step."""
     steps = []
     holds = search.Search._without_last
-    monkeypatch.setattr(search.Search, "_without_last", lambda *arguments: steps.append(None) or holds(*arguments))
+
+    def counted(*arguments: Any) -> bool:
+        steps.append(1)
+        return holds(*arguments)
+
+    monkeypatch.setattr(search.Search, "_without_last", counted)
     scope = Scope.of_sizes([("T", 0)]).in_range("t", 0, T // 3).in_range("j", 0, minimum(t, 7))
     for number in range(40):
         assert not scope.proves(T - 4 * t - j - number)
     assert len(steps) < 40
 
 
-def test_a_name_of_sizes_knows_the_numbers_that_it_lies_between():
+def test_a_name_of_sizes_knows_the_numbers_that_it_lies_between() -> None:
     """The left padding of "same" with a stride of 37 and a reach of 25 is 0 to 12, whatever else is
     asked of it at once.
     """

@@ -7,11 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from support.type_helpers import Array, known
 
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.problem.summation import window_chunk_shape
 from conv1d_codegen.toom import LARGEST
-from conv1d_codegen.toom.algorithm import algorithm, from_points, in_float32
+from conv1d_codegen.toom.algorithm import Algorithm, algorithm, from_points, in_float32
 from conv1d_codegen.toom.error import amplification, deviations, predicted
 from conv1d_codegen.toom.program import Program, Step, program
 
@@ -20,7 +21,7 @@ every_shape = pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str
 
 
 @every_shape
-def test_exact(m, r):
+def test_exact(m: int, r: int) -> None:
     """As y is linear in x and in w, the unit vectors say all: x[u] * w[i] belongs to y[a] where u = a + i, and nowhere
     else.
     """
@@ -32,7 +33,7 @@ def test_exact(m, r):
 
 
 @every_shape
-def test_float32_has_the_numbers_of_inputs_and_results(m, r):
+def test_float32_has_the_numbers_of_inputs_and_results(m: int, r: int) -> None:
     toom = algorithm(m, r)
     for matrix in (toom.inputs, toom.results):
         factors = [c for row in matrix for c in row] + [step.factor for step in program(matrix).steps]
@@ -40,7 +41,7 @@ def test_float32_has_the_numbers_of_inputs_and_results(m, r):
 
 
 @every_shape
-def test_programs_compute_their_matrix(m, r):
+def test_programs_compute_their_matrix(m: int, r: int) -> None:
     toom = algorithm(m, r)
     for matrix in (toom.inputs, toom.weights, toom.results):
         made = program(matrix)
@@ -65,12 +66,12 @@ def test_programs_compute_their_matrix(m, r):
         (6, 3, 24, 20),
     ],
 )
-def test_steps(m, r, inputs, results):
+def test_steps(m: int, r: int, inputs: int, results: int) -> None:
     toom = algorithm(m, r)
     assert (program(toom.inputs).operations, program(toom.results).operations) == (inputs, results), str(toom)
 
 
-def test_steps_with_the_usual_points():
+def test_steps_with_the_usual_points() -> None:
     """What a person writes for F(4,3): even and odd parts of ±1 and ±2, and no multiplication by itself."""
     toom = from_points(4, 3, [Fraction(a) for a in (0, 1, -1, 2, -2)])
     programs = [program(toom.inputs), program(toom.results)]
@@ -78,13 +79,13 @@ def test_steps_with_the_usual_points():
     assert all(step.a is not None for made in programs for step in made.steps)
 
 
-def test_the_inputs_depend_on_the_multiplications_alone():
+def test_the_inputs_depend_on_the_multiplications_alone() -> None:
     """So algorithms with as many of them have one program for B."""
     for n in range(3, LARGEST + 1):
         assert len({program(algorithm(m, n + 1 - m).inputs) for m in range(2, n)}) == 1, n
 
 
-def test_few_values_are_alive_at_a_time():
+def test_few_values_are_alive_at_a_time() -> None:
     """Sums and differences take the place of what they are made of: a program needs two registers more than it has
     inputs at most.
     """
@@ -101,7 +102,7 @@ def test_few_values_are_alive_at_a_time():
             assert max(alive, default=0) <= made.inputs + 2, f"F({m},{r}): {alive}"
 
 
-def test_rows_without_terms_and_without_a_one():
+def test_rows_without_terms_and_without_a_one() -> None:
     half, zero, one = Fraction(1, 2), Fraction(0), Fraction(1)
     assert program(((zero, zero), (zero, one), (half, zero))) == Program(2, (Step(None, half, 0),), (None, 1, 2))
     assert program(((zero, zero), (zero, one))).evaluate([3.0, 4.0]) == [0.0, 4.0]
@@ -109,12 +110,12 @@ def test_rows_without_terms_and_without_a_one():
 
 
 @pytest.mark.parametrize(("m", "r"), [(0, 3), (3, 0), (9, 3)])
-def test_refused(m, r):
+def test_refused(m: int, r: int) -> None:
     with pytest.raises(CompileError, match=rf"Received: m={m}, r={r}, that is {m + r - 1}"):
         algorithm(m, r)
 
 
-def test_text():
+def test_text() -> None:
     assert algorithm(2, 3).describe() == (
         "F(2,3): 4 multiplications instead of 6\n"
         "points: 0, 1, -1, infinity\n"
@@ -135,7 +136,7 @@ def test_text():
     assert "points: none, no product is saved" in algorithm(3, 1).describe()
 
 
-def measured(toom, kernel_size, channels, terms, samples):
+def measured(toom: Algorithm, kernel_size: int, channels: int, terms: int, samples: int) -> Array:
     """The standard deviation of each output's error in unit roundoffs of float32, by doing what the kernel does.
 
     A fused multiply-add is computed in float64, where the product is exact, and rounded: twice, which changes next to
@@ -150,12 +151,12 @@ def measured(toom, kernel_size, channels, terms, samples):
     weights = np.array(toom.weights, dtype=np.float64)
     u = np.einsum("pi,qics->pqcs", weights, w.reshape(terms, r, channels, samples)).astype(np.float32)
 
-    def run(made, values):
+    def run(made: Program, values: Array) -> Array:
         operands = list(values)
         for step in made.steps:
             product = operands[step.b] * np.float64(step.factor)
             operands.append((product if step.a is None else operands[step.a] + product).astype(np.float32))
-        return np.array([operands[result] for result in made.results])
+        return np.array([operands[known(result)] for result in made.results])
 
     v = np.array([run(program(toom.inputs), x[q * r : q * r + n]) for q in range(terms)])
     some_terms, some_channels = window_chunk_shape(terms, channels)
@@ -166,7 +167,8 @@ def measured(toom, kernel_size, channels, terms, samples):
             for c in range(channel, min(channel + some_channels, channels)):
                 acc = (np.float64(1) * v[q, :, c] * u[:, q, c] + acc).astype(np.float32)
         total = total + acc
-    return (run(program(toom.results), total) - exact).std(axis=1) * 2.0**24
+    deviation: Array = np.std(run(program(toom.results), total) - exact, axis=1)
+    return deviation * 2.0**24
 
 
 @pytest.mark.parametrize(
@@ -186,14 +188,14 @@ def measured(toom, kernel_size, channels, terms, samples):
         (1, 3, 3, 16, 4000),
     ],
 )
-def test_error_model_agrees_with_measurement(m, r, kernel_size, channels, samples):
+def test_error_model_agrees_with_measurement(m: int, r: int, kernel_size: int, channels: int, samples: int) -> None:
     toom, terms = algorithm(m, r), -(-kernel_size // r)
     expected = deviations(toom, kernel_size, channels, terms)
     actual = measured(toom, kernel_size, channels, terms, samples)
     np.testing.assert_allclose(actual, expected, rtol=0.15, err_msg=f"{toom} {kernel_size=} {channels=}")
 
 
-def test_predicted_error_grows_with_the_multiplications():
+def test_predicted_error_grows_with_the_multiplications() -> None:
     """And shrinks with more channels, as errors cancel, but not as slowly as the direct algorithm's
     bound allows for.
     """
@@ -207,7 +209,7 @@ def test_predicted_error_grows_with_the_multiplications():
     )
 
 
-def test_the_points_amplify_less_than_the_usual_ones():
+def test_the_points_amplify_less_than_the_usual_ones() -> None:
     usual = from_points(4, 3, [Fraction(a) for a in (0, 1, -1, 2, -2)])
     assert predicted(algorithm(4, 3), 3, 64, 1) < 0.5 * predicted(usual, 3, 64, 1)
     assert amplification(algorithm(4, 3)) < 0.6 * amplification(usual)

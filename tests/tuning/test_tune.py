@@ -2,17 +2,20 @@
 
 import json
 import stat
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, bits, exact_data, expected, options, python, run_compiled
+from support.layer_helpers import held
 from support.tuning_helpers import PROBLEM, WINNER, pretend, recall, without_unrolling
 
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, tune
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import host
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.schedule import tuned_plans
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.tuning import Trial, Workbench, search, trials
@@ -32,7 +35,7 @@ KINDS = [
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 @pytest.mark.parametrize("text", KINDS)
-def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text, target):
+def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text: str, target: Target) -> None:
     problem = Problem.parse(text)
     chosen = choose(problem, target)
     for aspect in ASPECTS:
@@ -52,15 +55,15 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text, target):
             assert tile == (aspect == "tile") or (aspect == "tile" and other.block != chosen.block)
 
 
-def test_candidates_have_tiles_that_the_registers_hold():
+def test_candidates_have_tiles_that_the_registers_hold() -> None:
     for target in TARGETS.values():
         chosen = choose(PROBLEM.with_(filters=64), target)
         for other in candidates("tile", chosen, PROBLEM.with_(filters=64), target):
             assert other.rows[0] * other.vectors + other.vectors < target.registers
 
 
-def test_both_kinds_of_lanes_are_tried_where_they_can_pay():
-    def lanes(text):
+def test_both_kinds_of_lanes_are_tried_where_they_can_pay() -> None:
+    def lanes(text: str) -> set[str]:
         problem = Problem.parse(text)
         return {other.lanes for other in candidates("tile", choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
 
@@ -71,8 +74,8 @@ def test_both_kinds_of_lanes_are_tried_where_they_can_pay():
     assert lanes("c8_f8_k3_g8_same_relu_f32") == {"channels"}
 
 
-def test_half_vectors_are_tried_where_they_leave_fewer_lanes_empty():
-    def widths(filters):
+def test_half_vectors_are_tried_where_they_leave_fewer_lanes_empty() -> None:
+    def widths(filters: int) -> set[int]:
         problem = PROBLEM.with_(filters=filters)
         return {other.width for other in candidates("tile", choose(problem, TARGETS["avx2"]), problem, TARGETS["avx2"])}
 
@@ -81,7 +84,7 @@ def test_half_vectors_are_tried_where_they_leave_fewer_lanes_empty():
 
 
 @pytest.mark.parametrize("text", KINDS)
-def test_every_candidate_computes_the_problem(text):
+def test_every_candidate_computes_the_problem(text: str) -> None:
     problem = Problem.parse(text)
     x, w, b = exact_data(problem, 2, 70)
     for target in RUNNABLE:
@@ -95,11 +98,11 @@ def test_every_candidate_computes_the_problem(text):
 # --- the search -------------------------------------------------------------------------------------------------------
 
 
-def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatch):
+def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Workbench(PROBLEM, host(), 1, 40, threads=1)
     chosen = choose(PROBLEM, host())
 
-    def seconds(plan):
+    def seconds(plan: Plan) -> float:
         return 1.5 - 0.1 * ((plan.rows != chosen.rows) + (plan.unroll == 1) + (plan.block > chosen.block))
 
     pretend(monkeypatch, seconds)
@@ -114,7 +117,7 @@ def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatc
 
 
 @pytest.mark.parametrize("gain", [0.0, 0.01])
-def test_a_plan_must_be_faster_by_more_than_measuring_is_off(monkeypatch, gain):
+def test_a_plan_must_be_faster_by_more_than_measuring_is_off(monkeypatch: pytest.MonkeyPatch, gain: float) -> None:
     pretend(monkeypatch, lambda plan: 1.0 - gain * (plan.unroll == 1))
     found = search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=600)
     assert found.tried > 3
@@ -122,14 +125,14 @@ def test_a_plan_must_be_faster_by_more_than_measuring_is_off(monkeypatch, gain):
     assert found.speedup == 1.0
 
 
-def test_the_search_ends_when_its_time_is_up():
+def test_the_search_ends_when_its_time_is_up() -> None:
     found = search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=1e-9)
     assert found.tried == 1
     assert found.best == found.chosen == choose(PROBLEM, host())
     assert found.seconds > 0
 
 
-def test_a_plan_with_other_bits_is_a_fault(monkeypatch):
+def test_a_plan_with_other_bits_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = choose(PROBLEM, host())
     monkeypatch.setattr(Trial, "output", lambda trial: b"these" if trial.plan == chosen else b"those")
     with pytest.raises(
@@ -138,7 +141,7 @@ def test_a_plan_with_other_bits_is_a_fault(monkeypatch):
         search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=600)
 
 
-def test_a_trial_measures_what_it_runs():
+def test_a_trial_measures_what_it_runs() -> None:
     bench = Workbench(PROBLEM, host(), 2, 40, threads=2)
     trial = Trial(WINNER, bench)
     assert trial.output() == Trial(choose(PROBLEM, host()), bench).output()
@@ -147,20 +150,20 @@ def test_a_trial_measures_what_it_runs():
 
 
 @pytest.mark.parametrize("text", ["c4_f8_k3_valid_relu_f16", "c4_f8_k3_valid_relu_f64_first_nobias"])
-def test_dtypes_and_missing_biases_are_tuned_too(text):
+def test_dtypes_and_missing_biases_are_tuned_too(text: str) -> None:
     assert isinstance(tune(Problem.parse(text), 1, 9, seconds=1e-9), Plan)
 
 
 # --- tune -------------------------------------------------------------------------------------------------------------
 
 
-def built(**arguments):
+def built(**arguments: Any) -> Conv1D:
     layer = Conv1D(8, 3, padding="same", activation="relu", **arguments)
     layer.build((None, None, 4))
     return layer
 
 
-def test_layers_take_a_plan_that_was_found_in_this_process(monkeypatch):
+def test_layers_take_a_plan_that_was_found_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     layer, x = built(), np.random.default_rng(0).standard_normal((2, 40, 4), np.float32)
     before = layer(x)
     default = layer.dump("plan")
@@ -168,12 +171,12 @@ def test_layers_take_a_plan_that_was_found_in_this_process(monkeypatch):
     found = tune(layer, 2, 40, seconds=600)
     assert found.unroll == 1
     assert layer.dump("plan") == f"{found}\n" != default
-    assert not layer._weights.of_plan  # the kernel that it had is not called again
+    assert not held(layer)  # the kernel that it had is not called again
     assert bits(layer(x)) == bits(before)
     assert built().dump("plan") == f"{found}\n"
 
 
-def test_a_found_plan_counts_only_where_nothing_else_was_asked_for(monkeypatch):
+def test_a_found_plan_counts_only_where_nothing_else_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, without_unrolling)
     found = tune(PROBLEM, 2, 40, seconds=600)
     default = choose(PROBLEM, host())
@@ -184,7 +187,7 @@ def test_a_found_plan_counts_only_where_nothing_else_was_asked_for(monkeypatch):
     assert compile_problem(PROBLEM, options("sse2")).plan == choose(PROBLEM, TARGETS["sse2"])
 
 
-def test_no_file_is_written_unless_a_directory_is_named(monkeypatch, tmp_path):
+def test_no_file_is_written_unless_a_directory_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     tune(PROBLEM, 1, 9, seconds=1e-9)
@@ -192,7 +195,9 @@ def test_no_file_is_written_unless_a_directory_is_named(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("named", ["argument", "switch"])
-def test_a_plan_is_kept_in_a_private_file_for_other_processes(named, monkeypatch, tmp_path):
+def test_a_plan_is_kept_in_a_private_file_for_other_processes(
+    named: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     directory = tmp_path / "new" / "plans"
     pretend(monkeypatch, without_unrolling)
     if named == "switch":
@@ -210,7 +215,7 @@ def test_a_plan_is_kept_in_a_private_file_for_other_processes(named, monkeypatch
     assert python(code) == (0, f"{choose(PROBLEM, host())}\n", "")
 
 
-def test_a_directory_that_is_not_private_is_warned_of_and_not_used(tmp_path):
+def test_a_directory_that_is_not_private_is_warned_of_and_not_used(tmp_path: Path) -> None:
     tmp_path.chmod(0o770)
     with pytest.warns(RuntimeWarning, match=r"kept in this process, but in no file: .* has mode 0o770.*chmod go-w"):
         found = tune(PROBLEM, 1, 9, seconds=1e-9, directory=tmp_path)
@@ -229,7 +234,7 @@ def test_a_directory_that_is_not_private_is_warned_of_and_not_used(tmp_path):
         ((PROBLEM.with_(padding="valid"), 1, 2), ValueError, "no output for a length of 2.*3 steps"),
     ],
 )
-def test_what_cannot_be_tuned(arguments, error, message):
+def test_what_cannot_be_tuned(arguments: tuple[Any, Any, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         tune(*arguments)
     with pytest.raises(ValueError, match="num_threads=0"):
@@ -239,12 +244,12 @@ def test_what_cannot_be_tuned(arguments, error, message):
 
 
 @pytest.mark.parametrize("options", [{"plan": WINNER}, {"algorithm": "generic"}])
-def test_a_layer_that_says_its_plan_is_not_tuned(options):
+def test_a_layer_that_says_its_plan_is_not_tuned(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="leave both out to tune it"):
         tune(built(options=options), 1, 9)
 
 
-def test_another_machine_is_not_tuned_for():
+def test_another_machine_is_not_tuned_for() -> None:
     with pytest.raises(CompileError, match="can't run on this machine"):
         tune(built(options={"target": "neon" if host().name != "neon" else "sse2"}), 1, 9)
 
@@ -252,7 +257,7 @@ def test_another_machine_is_not_tuned_for():
 # --- a plan's text, the command line ----------------------------------------------------------------------------------
 
 
-def test_a_plan_is_read_as_it_is_printed():
+def test_a_plan_is_read_as_it_is_printed() -> None:
     for text in KINDS:
         for target in TARGETS.values():
             for algorithm in ("auto", "generic"):
@@ -265,12 +270,14 @@ def test_a_plan_is_read_as_it_is_printed():
     "change",
     [("direct", "fast"), ("35", "0"), ("35", "99999"), ("35", "123456"), ("5,1", "1,5"), (" unroll=2", ""), ("2", "२")],
 )
-def test_other_text_is_no_plan(change):
+def test_other_text_is_no_plan(change: tuple[str, str]) -> None:
     with pytest.raises(CompileError):
         Plan.parse(str(WINNER).replace(*change))
 
 
-def test_the_command_line_tunes(monkeypatch, tmp_path, capsys):
+def test_the_command_line_tunes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pretend(monkeypatch, without_unrolling)
     assert main(["tune", f"{PROBLEM}@2x40", "--seconds", "600", "--directory", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
@@ -294,7 +301,7 @@ def test_the_command_line_tunes(monkeypatch, tmp_path, capsys):
         ([f"{PROBLEM}@1x9", "--seconds", "1e-9", "--directory", "/proc/nowhere"], "/proc/nowhere"),
     ],
 )
-def test_the_command_line_refuses(arguments, message, capsys):
+def test_the_command_line_refuses(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tune", *arguments]) == 2
     err = capsys.readouterr().err
     assert message in err

@@ -1,41 +1,48 @@
 """Every kernel is verified before it runs; one that is not proved safe gives its place to another, with a warning."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.helpers import exact_data, expected
+from support.type_helpers import known
 
 import conv1d_codegen
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.ir import Store
+from conv1d_codegen.ir import Block, Kernel, Statement, Store
 from conv1d_codegen.ir.rewrite import map_leaves, walk
 from conv1d_codegen.machine import jit
-from conv1d_codegen.passes import collapse_loops
+from conv1d_codegen.machine.target import Target
+from conv1d_codegen.passes import Context, collapse_loops
 from conv1d_codegen.symbolic.index import index
-from conv1d_codegen.verify import InvalidKernel
+from conv1d_codegen.verify import InvalidKernel, verify
 
 PACKAGE = Path(conv1d_codegen.__file__).parent
 
 
 @pytest.fixture
-def loaded(monkeypatch):
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kernels that were made machine code of."""
-    symbols = []
-    load = jit.load
-    monkeypatch.setattr(jit, "load", lambda ir, symbol, target: symbols.append(symbol) or load(ir, symbol, target))
+    symbols, load = [], jit.load
+
+    def noted(ir: str, symbol: str, target: Target) -> jit.Code:
+        symbols.append(symbol)
+        return load(ir, symbol, target)
+
+    monkeypatch.setattr(jit, "load", noted)
     compiler.KEPT.clear()
     yield symbols
     compiler.KEPT.clear()
 
 
-def shifted(body):
+def shifted(body: Block) -> Block:
     """The body with the first store of an output one step further on."""
-    done = []
+    done: list[Store] = []
 
-    def moved(s):
+    def moved(s: Statement) -> Statement:
         if isinstance(s, Store) and not s.buffer.is_local and not done:
             done.append(s)
             return Store(s.buffer, tuple(i + 1 if axis == 1 else i for axis, i in enumerate(s.index)), s.value)
@@ -45,11 +52,11 @@ def shifted(body):
 
 
 @pytest.fixture
-def faulty_tiles(monkeypatch):
+def faulty_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault in the last pass: kernels with tiles of more than one row store one of them a step too far."""
     run = collapse_loops.run
 
-    def pass_(kernel, context):
+    def pass_(kernel: Kernel, context: Context) -> Kernel:
         kernel = run(kernel, context)
         return kernel.with_body(shifted(kernel.body)) if context.plan.rows[0] > 1 else kernel
 
@@ -58,7 +65,7 @@ def faulty_tiles(monkeypatch):
     )
 
 
-def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded, faulty_tiles):
+def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded: list[str], faulty_tiles: None) -> None:
     problem = Problem.parse("c8_f16_k3_valid_linear_f32")
     plan = Plan("direct", "filters", 8, 2, (6, 5, 4, 1), block=102, unroll=4)
     compilation = compile_problem(problem, CompileOptions(plan=plan, target="avx2"))
@@ -69,12 +76,12 @@ def test_a_kernel_that_is_not_proved_is_not_made_machine_code_of(loaded, faulty_
     assert issubclass(InvalidKernel, CompileError)
 
 
-def test_the_next_plan_takes_its_place_and_a_warning_says_so(loaded, faulty_tiles):
+def test_the_next_plan_takes_its_place_and_a_warning_says_so(loaded: list[str], faulty_tiles: None) -> None:
     layer = Conv1D(16, 3, activation="relu")
     layer.build((None, None, 8))
     problem = layer.problem
     x, w, b = exact_data(problem, 2, 50)
-    layer.set_weights([w, b])
+    layer.set_weights([w, known(b)])
     with pytest.warns(UnprovedWarning) as caught:
         y = layer(x)
     text = str(caught[0].message)
@@ -87,21 +94,21 @@ def test_the_next_plan_takes_its_place_and_a_warning_says_so(loaded, faulty_tile
     np.testing.assert_array_equal(layer(x), y)  # and without another warning
 
 
-def test_a_plan_by_hand_is_not_replaced(loaded, faulty_tiles):
+def test_a_plan_by_hand_is_not_replaced(loaded: list[str], faulty_tiles: None) -> None:
     layer = Conv1D(16, 3, options=CompileOptions(plan=Plan("direct", "filters", 8, 1, (2, 1), block=64, unroll=1)))
     with pytest.raises(InvalidKernel):
         layer(np.zeros((1, 50, 8), np.float32))
     assert loaded == []
 
 
-def test_every_kernel_is_verified(loaded, monkeypatch):
+def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     verified = []
-    verify = compiler.verify
-    monkeypatch.setattr(
-        compiler,
-        "verify",
-        lambda kernel, scheduled=False: verified.append((kernel.name, scheduled)) or verify(kernel, scheduled),
-    )
+
+    def noted(kernel: Kernel, scheduled: bool = False) -> None:
+        verified.append((kernel.name, scheduled))
+        verify(kernel, scheduled)
+
+    monkeypatch.setattr(compiler, "verify", noted)
     for algorithm in ("direct", "generic", "cook_toom"):
         layer = Conv1D(8, 3, options={"algorithm": algorithm})
         layer(np.zeros((1, 90, 8), np.float32))
@@ -109,7 +116,7 @@ def test_every_kernel_is_verified(loaded, monkeypatch):
     assert len(loaded) == 3
 
 
-def test_there_is_no_way_around_it():
+def test_there_is_no_way_around_it() -> None:
     """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the
     line before.
     """
@@ -131,7 +138,7 @@ def test_there_is_no_way_around_it():
     assert load.startswith("code = jit.load(self.llvm, self.scheduled.name, self.target")
 
 
-def test_the_helper_shifts_one_store():
+def test_the_helper_shifts_one_store() -> None:
     kernel = compile_problem(
         Problem.parse("c8_f16_k3_valid_linear_f32"), CompileOptions(target="avx2")
     ).program.scheduled

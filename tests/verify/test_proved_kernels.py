@@ -8,7 +8,7 @@ A kernel that is not proved gives its place to a slower one. None of those in th
 import pytest
 
 from conv1d_codegen.lower import lower, representative
-from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.passes import Context, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
@@ -78,14 +78,14 @@ PLANS = (
 )
 
 
-def proved(problem, target, plan):
+def proved(problem: Problem, target: Target, plan: Plan) -> None:
     problem = representative(problem, plan.algorithm)
     *_, (_, kernel) = stages(lower(problem, plan), Context(problem, plan, target))
     verify(kernel, scheduled=True)
 
 
 @pytest.mark.parametrize("text", KERNELS)
-def test_kernels_of_the_cost_model(text):
+def test_kernels_of_the_cost_model(text: str) -> None:
     name, target, algorithm = text.split()
     problem = Problem.parse(name)
     proved(
@@ -96,6 +96,6 @@ def test_kernels_of_the_cost_model(text):
 
 
 @pytest.mark.parametrize("text", PLANS)
-def test_kernels_of_plans_by_hand(text):
+def test_kernels_of_plans_by_hand(text: str) -> None:
     name, target, plan = text.split(" ", 2)
     proved(Problem.parse(name), TARGETS[target], Plan.parse(plan))

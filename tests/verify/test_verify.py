@@ -12,13 +12,13 @@ from conv1d_codegen.verify import InvalidKernel, verify
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good(name):
+def test_good(name: str) -> None:
     verify(GOOD[name])
     verify(GOOD[name], scheduled=True)
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad(name):
+def test_bad(name: str) -> None:
     wrong, message = BAD[name]
     for scheduled in (False, True):
         with pytest.raises(InvalidKernel, match=message):
@@ -26,7 +26,7 @@ def test_bad(name):
 
 
 @pytest.mark.parametrize("name", BAD_AS_CODE)
-def test_what_only_code_can_not_be(name):
+def test_what_only_code_can_not_be(name: str) -> None:
     wrong, message = BAD_AS_CODE[name]
     verify(wrong)
     with pytest.raises(InvalidKernel, match=message):
@@ -34,13 +34,13 @@ def test_what_only_code_can_not_be(name):
 
 
 @pytest.mark.parametrize("text", PROBLEMS)
-def test_the_formula_as_lowered(text):
+def test_the_formula_as_lowered(text: str) -> None:
     problem = Problem.parse(text)
     for algorithm in algorithms(problem):
         verify(lowered(problem, algorithm))
 
 
-def test_a_compiled_kernel_that_is_moved_by_one_is_refused():
+def test_a_compiled_kernel_that_is_moved_by_one_is_refused() -> None:
     scheduled = compiled(Problem.parse("c8_f16_k3_valid_linear_f32"), "avx2").program.scheduled
     verify(scheduled, scheduled=True)
     text = str(scheduled)
