@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..locks import ProcessLock
 from ..number_types import numpy_dtype
-from . import regularizers
+from . import initializers, regularizers
 from .arguments import Shape, input_shape_argument
 from .arrays import as_weights
 from .dtype_policy import DTypePolicy
@@ -168,6 +168,24 @@ class Layer:
         return {
             name: self._replacement(name, value, current[name]) for name, value in zip(current, weights, strict=True)
         }
+
+    def _check_unbuilt(self, shape: Shape) -> None:
+        """Raises ValueError where the weights exist already."""
+        if self.built:
+            raise ValueError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
+                f"be created in the `__init__()` method or in the `build()` method. Received: build({shape}) of layer '{self.name}'."
+            )
+
+    def _initial(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
+        """The first values of a weight, by an initializer, or by Keras's usual one. Raises ValueError for another shape."""
+        made = (initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype)
+        values = as_weights(made, self._variable_dtype, self._rule(name))
+        if values.shape != shape:
+            raise ValueError(
+                f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}."
+            )
+        return self._frozen(values, name)
 
     def _rule(self, name: str) -> str:
         return f"The weight `{name}` of layer {self.name} takes real numbers"

@@ -1,6 +1,4 @@
-"""Conv1D: Keras's layer, with Keras's arguments, on NumPy arrays, computed by a kernel generated
-for exactly this layer.
-"""
+"""Conv1D: Keras's layer on NumPy arrays, computed by a kernel that is generated for exactly this layer."""
 
 from __future__ import annotations
 
@@ -17,10 +15,10 @@ from ..problem import Activation, Problem
 from ..runtime.threads import get_num_threads
 from . import activations, constraints, initializers, legacy_config, regularizers
 from . import arguments as check
-from .arrays import as_array, as_weights
 from .base import Layer
+from .convolution_op import problem_of, through
 from .dtype_policy import PROBLEM_DTYPES
-from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape, padded
+from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape
 from .symbolic import Symbolic
 from .weights import Prepared, Weights
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from ..compiler import Compilation
 
 Array = NDArray[Any]
-
 
 _MOST_LENGTHS = 1024  # of inputs, of which a layer remembers what serves them
 
@@ -186,11 +183,7 @@ class Conv1D(Layer):
         """
         shape = check.shape_of(input_shape)
         with self._lock.here:
-            if self.built:
-                raise ValueError(
-                    "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
-                    f"be created in the `__init__()` method or in the `build()` method. Received: build({shape}) of layer '{self.name}'."
-                )
+            self._check_unbuilt(shape)
             check.check_rank(shape, self.name)
             problem = self._problem_for(check.check_channels(shape, self._channel_axis, self._groups))
             output_shape(problem, shape, activations.linear)
@@ -203,15 +196,6 @@ class Conv1D(Layer):
             # meanwhile.
             self._problem = problem
             self._weights = Weights(values)
-
-    def _initial(self, name: str, initializer: Any, shape: tuple[int, ...]) -> Array:
-        made = (initializer or initializers.GlorotUniform())(shape, dtype=self.variable_dtype)
-        values = as_weights(made, self._variable_dtype, self._rule(name))
-        if values.shape != shape:
-            raise ValueError(
-                f"The initializer of `{name}` must give an array of shape {shape}. Received one of shape {values.shape}."
-            )
-        return self._frozen(values, name)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> check.Shape:
         """The shape of the output for inputs of a shape; None stays None. Raises ValueError where no output exists."""
@@ -336,22 +320,7 @@ class Conv1D(Layer):
         x = as_input(inputs, self._compute_dtype)
         weights = as_input(kernel, self._compute_dtype)
         check.check_rank(x.shape, self.name)
-        channels = x.shape[self._channel_axis]
-        if weights.ndim != 3 or 0 in weights.shape or channels % weights.shape[1]:
-            raise ValueError(
-                f"Layer '{self.name}' convolves inputs of {channels} channels with a kernel of shape "
-                f"(kernel_size, {channels} // groups, filters). Received kernel of shape {weights.shape} and input of shape {x.shape}."
-            )
-        same = self._padding == "same" and self._options.explicit_padding is None
-        problem = self._problem_for(self._groups).with_(
-            channels=channels,
-            filters=weights.shape[2],
-            kernel_size=weights.shape[0],
-            groups=channels // weights.shape[1],
-            padding="same" if same else "valid",
-            activation=Activation(),
-            use_bias=False,
-        )
+        problem = problem_of(self._problem_for(self._groups), x, weights, self._channel_axis, self.name)
         # A plan is made for the layer's own problem.
         compilation = compiled(problem, replace(self._options, plan=None), x.shape[-3 - self._channel_axis])
         self._last_convolution, op = compilation, compilation.kernel
@@ -361,15 +330,9 @@ class Conv1D(Layer):
         problem, weights = self._problem, self._weights
         if problem is None or weights is None:
             raise self._unbuilt()
-        shape = output_shape(problem, x.shape, activations.linear)
-        if 0 in shape:
-            y = np.empty([size or 0 for size in shape], x.dtype)
-        else:
-            result = self.convolution_op(padded(problem, x), weights.in_dtype("kernel", self._compute_dtype))
-            y = as_array(result, f"The `convolution_op` of layer '{self.name}' must make an array of plain numbers")
-        if self._use_bias:
-            bias = weights.in_dtype("bias", self._compute_dtype)
-            y = y + (bias[:, None] if problem.channels_first else bias)
+        kernel = weights.in_dtype("kernel", self._compute_dtype)
+        bias = weights.in_dtype("bias", self._compute_dtype) if self._use_bias else None
+        y = through(self.convolution_op, problem, kernel, bias, x, self.name)
         return activated(y, self._activation, self.name)
 
     # Seeing it, saving it, copying it

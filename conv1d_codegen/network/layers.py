@@ -49,7 +49,7 @@ class NetworkLayer(Layer):
                 "glorot_uniform" if name.endswith("kernel") else "ones" if name in ("gamma", "variance") else "zeros"
             )
             initializer = initializers.get(self._initializers.get(name) or usual)
-            made[name] = self._frozen(initializer(shape, dtype=self.variable_dtype), name)
+            made[name] = self._initial(name, initializer, shape)
         self._weights = Weights(made)
 
     def __call__(self, *inputs: Any) -> Symbol:
