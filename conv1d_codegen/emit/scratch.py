@@ -47,6 +47,6 @@ def _most(body: Block, red_zones: bool) -> int:
     for statement in body:
         if isinstance(statement, Compound):
             most = max(most, taken + _most(statement.body, red_zones))
-        elif isinstance(statement, Alloc) and statement.buffer.storage is Storage.PRIVATE:
+        elif isinstance(statement, Alloc) and statement.buffer.storage is Storage.SCRATCH:
             taken += bytes_provided(statement.buffer, red_zones)
     return max(most, taken)

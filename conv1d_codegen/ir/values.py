@@ -35,7 +35,7 @@ class Storage(Enum):
     ARGUMENT = ""  # the caller's
     CONSTANT = "constant "  # weights, laid out once for many calls and aligned to cache lines
     SHARED = "shared "  # of one call: what one nest leaves for the next
-    PRIVATE = "scratch "  # of one iteration of the parallel loops, until the block ends that allocates it
+    SCRATCH = "scratch "  # of one iteration of the parallel loops, until the block ends that allocates it
     REGISTER = "reg "  # the same, without an address
 
 
@@ -54,7 +54,7 @@ SPACES = {
     "update": (Storage.ARGUMENT, Access.UPDATE),
     "constant": (Storage.CONSTANT, Access.READ),
     "shared": (Storage.SHARED, Access.UPDATE),
-    "scratch": (Storage.PRIVATE, Access.UPDATE),
+    "scratch": (Storage.SCRATCH, Access.UPDATE),
     "register": (Storage.REGISTER, Access.UPDATE),
 }
 
@@ -91,7 +91,7 @@ class Buffer:
     @property
     def is_local(self) -> bool:
         """Whether the kernel allocates it, and not the caller."""
-        return self.storage in (Storage.SHARED, Storage.PRIVATE, Storage.REGISTER)
+        return self.storage in (Storage.SHARED, Storage.SCRATCH, Storage.REGISTER)
 
     @property
     def is_written(self) -> bool:

@@ -7,6 +7,7 @@ would be too many.)
     edges     how steps that lack taps are computed, and how many there are at least
     prefetch  with one more kind of prefetch, or one less
     order     whether tiles are transposed before they are stored, weights stream, or parts of the filters are computed one after another
+    shape     of what surrounds the sums: activations, Cook–Toom's transforms and the steps that its windows leave over
 
 The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is
 made here; which of them is fast is for `tuning` to measure.
@@ -20,12 +21,12 @@ from typing import Any
 
 from ..errors import CompileError
 from ..machine.target import Target
-from ..problem import Problem
+from ..problem import Activation, Problem
 from ..schedule.details import detailed
 from ..schedule.plan import PREFETCHES, Plan, check_fits
 from ..schedule.registers import fitting_width, heights
 
-ASPECTS = ("tile", "block", "unroll", "edges", "prefetch", "order")
+ASPECTS = ("tile", "block", "unroll", "edges", "prefetch", "order", "shape")
 _MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in
 _VECTORS_OF_STEPS = (1, 2, 3, 4, 8)  # many where there are few filters
 _SHARES = (1.0, 0.95, 0.75, 0.5, 0.33)  # of the rows that the registers have room for
@@ -43,6 +44,7 @@ def candidates(aspect: str, plan: Plan, problem: Problem, target: Target) -> lis
         "edges": _edges,
         "prefetch": _prefetches,
         "order": _order,
+        "shape": _shape,
     }[aspect]
     return sorted((other for other in dict.fromkeys(found(plan, problem, target)) if other != plan), key=_loads)
 
@@ -79,6 +81,19 @@ def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
         yield from _changed(plan, problem, sequences=sequences, stream=stream)
     for parts in (1, 2, 4):
         yield from _changed(plan, problem, parts=parts)
+
+
+def _shape(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
+    if problem.activation != Activation():
+        for operations in (0, 100, 1000):
+            yield from _changed(plan, problem, epilogue=operations)
+    if plan.outputs:
+        lanes = target.lanes(problem.compute)
+        yield from _changed(plan, problem, looped=not plan.looped, prefetch=())
+        for rest in (1, plan.rows[0]):
+            yield from _changed(plan, problem, rest=rest)
+        for width in (lanes, lanes // 2):
+            yield from _changed(plan, problem, input_width=0 if width == plan.width else width)
 
 
 def _loads(plan: Plan) -> float:

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text: str, target
     chosen = choose(problem, target)
     for aspect in ASPECTS:
         found = candidates(aspect, chosen, problem, target)
-        assert found or aspect in ("prefetch", "order")
+        assert found or aspect in ("prefetch", "order", "shape")
         assert chosen not in found
         assert len(found) == len(set(found)) < 40
         for other in found:
@@ -53,6 +54,17 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text: str, target
                 chosen.rows,
             )
             assert tile == (aspect == "tile") or (aspect == "tile" and other.block != chosen.block)
+
+
+def test_every_field_of_a_plan_is_searched() -> None:
+    """But for what a plan is of: its algorithm, and F(m, r)."""
+    fixed, searched = {"algorithm", "outputs", "taps"}, set()
+    for text, algorithm in (*((text, "auto") for text in KINDS), ("c64_f512_k3_same_gelu_f32", "cook_toom")):
+        problem = Problem.parse(text)
+        chosen = choose(problem, TARGETS["avx512"], algorithm)
+        for other in (other for aspect in ASPECTS for other in candidates(aspect, chosen, problem, TARGETS["avx512"])):
+            searched |= {f.name for f in fields(Plan) if getattr(other, f.name) != getattr(chosen, f.name)}
+    assert searched == {f.name for f in fields(Plan)} - fixed
 
 
 def test_candidates_have_tiles_that_the_registers_hold() -> None:
