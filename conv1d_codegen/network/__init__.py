@@ -6,6 +6,8 @@ graph.py       nodes, inputs and outputs, frozen
 reference.py   what each operation means, in NumPy
 symbols.py     building a graph by calling layers
 layers.py      Keras's layers beside Conv1D
+recurrent.py   LSTM, GRU and Bidirectional
+transposed.py  Conv1DTranspose
 simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds

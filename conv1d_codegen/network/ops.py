@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from typing import Any
 
 from ..problem import Activation, Problem
 from ..problem import padding as pad
@@ -341,3 +342,94 @@ class Reshape(Op):
 
     def reach(self) -> Reach | None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Op):
+    """The transpose of a convolution: each input step adds `kernel[j]ᵀ · x` to output step `t·stride + j·dilation − left`.
+
+    There are `(T − 1)·stride + (k − 1)·dilation + 1 − left − right` output steps; where `right` is negative, the last ones
+    have no products.
+    """
+
+    channels: int
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    dilation: int = 1
+    left: int = 0
+    right: int = 0
+    use_bias: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "filters", "kernel_size", "stride", "dilation"):
+            _check(getattr(self, name) >= 1, f"{name} of {self} is 1 or more.")
+        _check(self.left >= 0, f"left of {self} is 0 or more.")
+
+    def output_length(self, length: Any) -> Any:
+        """Steps of output for `length` steps of input, which may be an index expression."""
+        return (length - 1) * self.stride + pad.extent(self.kernel_size, self.dilation) - (self.left + self.right)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        _check(x.channels == self.channels, f"{self} takes {self.channels} channels. Received: {x}.")
+        return Shape(index(self.output_length(_sequence(self, x))), self.filters)
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        kernel = {"kernel": (self.kernel_size, self.filters, self.channels)}
+        return {**kernel, "bias": (self.filters,)} if self.use_bias else kernel
+
+    def reach(self) -> Reach | None:
+        """Output step t has products with input steps (t + left − j·dilation) ÷ stride, where that is whole."""
+        extent = pad.extent(self.kernel_size, self.dilation)
+        return Reach(
+            Fraction(1, self.stride), Fraction(self.left - extent + 1, self.stride), Fraction(self.left, self.stride)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Op):
+    """What recurrent cells share. With `sequences` the output has each step's state, at that step, also where the steps
+    are gone through `backwards`; without, it is the last state.
+    """
+
+    units: int
+    activation: Activation
+    gate: Activation
+    use_bias: bool = True
+    sequences: bool = False
+    backwards: bool = False
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        steps = _sequence(self, x)
+        return Shape(steps if self.sequences else None, self.units)
+
+    def reach(self) -> Reach | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm(Recurrent):
+    """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s)."""
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        wide = 4 * self.units
+        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
+        return {**own, "bias": (wide,)} if self.use_bias else own
+
+
+@dataclass(frozen=True, slots=True)
+class Gru(Recurrent):
+    """Gates z and r, and the candidate c, in this order: h = z·h + (1 − z)·act(c).
+
+    With `reset_after`, r multiplies the recurrent product of c, else the state before it; then there are two biases, one
+    of the input's products and one of the state's.
+    """
+
+    reset_after: bool = True
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        wide = 3 * self.units
+        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
+        return {**own, "bias": (2, wide) if self.reset_after else (wide,)} if self.use_bias else own

@@ -6,7 +6,7 @@ It shares no code with the passes over graphs nor with the compiler, but for the
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -153,8 +153,61 @@ def _global_pool(op: ops.GlobalPool, x: Array) -> Array:
     return made
 
 
+def _conv_transpose(op: ops.ConvTranspose, x: Array, kernel: Array, bias: Array | None = None) -> Array:
+    batch, length, _ = x.shape
+    steps = op.output_length(length)
+    if length and steps < 1:
+        raise ValueError(f"{op} makes no output of {length} steps.")
+    steps = max(steps, 0) if length else 0
+    full = np.zeros(
+        (batch, max(op.left + steps, (length - 1) * op.stride + pad.extent(op.kernel_size, op.dilation)), op.filters),
+        x.dtype,
+    )
+    for j in range(op.kernel_size if length else 0):
+        full[:, j * op.dilation :][:, : (length - 1) * op.stride + 1 : op.stride] += x @ kernel[j].T
+    y = full[:, op.left : op.left + steps]
+    return y if bias is None else y + bias
+
+
+def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
+    if x.shape[1] == 0:
+        raise ValueError(f"{op} makes no output of 0 steps.")
+    return reversed(range(x.shape[1])) if op.backwards else iter(range(x.shape[1]))
+
+
+def _lstm(op: ops.Lstm, x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None) -> Array:
+    wide = x @ kernel if bias is None else x @ kernel + bias
+    h = state = np.zeros((len(x), op.units), x.dtype)
+    states = np.empty((*x.shape[:2], op.units), x.dtype)
+    for t in _steps_of(op, x):
+        i, f, c, o = np.split(wide[:, t] + h @ recurrent_kernel, 4, -1)
+        state = _activated(op.gate, f) * state + _activated(op.gate, i) * _activated(op.activation, c)
+        states[:, t] = h = _activated(op.gate, o) * _activated(op.activation, state)
+    return states if op.sequences else h
+
+
+def _gru(op: ops.Gru, x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None) -> Array:
+    biases = np.zeros((2, 3 * op.units), x.dtype) if bias is None else np.broadcast_to(bias, (2, 3 * op.units))
+    wide = x @ kernel + biases[0]
+    h = np.zeros((len(x), op.units), x.dtype)
+    states = np.empty((*x.shape[:2], op.units), x.dtype)
+    cut = 2 * op.units
+    for t in _steps_of(op, x):
+        of_gates = h @ recurrent_kernel[:, :cut] + (biases[1, :cut] if op.reset_after else 0)
+        z, r = np.split(_activated(op.gate, wide[:, t, :cut] + of_gates), 2, -1)
+        if op.reset_after:
+            candidate = wide[:, t, cut:] + r * (h @ recurrent_kernel[:, cut:] + biases[1, cut:])
+        else:
+            candidate = wide[:, t, cut:] + (r * h) @ recurrent_kernel[:, cut:]
+        states[:, t] = h = z * h + (1 - z) * _activated(op.activation, candidate)
+    return states if op.sequences else h
+
+
 _MEANING: dict[type, Callable[..., Array]] = {
     ops.Conv: _conv,
+    ops.ConvTranspose: _conv_transpose,
+    ops.Lstm: _lstm,
+    ops.Gru: _gru,
     ops.Activate: lambda op, x: _activated(op.activation, x),
     ops.PRelu: lambda op, x, alpha: np.where(x > 0, x, alpha * x),
     ops.Softmax: _softmax,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conv1d_codegen import Conv1D
-from conv1d_codegen.network import Input, Network, layers
+from conv1d_codegen.network import Input, Network, layers, recurrent, transposed
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.network.symbols import Symbol
 
@@ -31,7 +31,7 @@ def drawn(pick: Pick, depth: int) -> Network:
 
 def _grown(x: Symbol, pick: Pick) -> Symbol:
     """One more layer, or a branch that comes back."""
-    kind = pick(["conv", "conv", "norm", "activation", "branch", "concat", "steps", "shared"])
+    kind = pick(["conv", "conv", "norm", "activation", "branch", "concat", "steps", "shared", "recurrent"])
     channels = x.known.channels
     if kind == "conv":
         return _convolved(x, pick, pick([1, 2, 4, 6]))
@@ -45,6 +45,9 @@ def _grown(x: Symbol, pick: Pick) -> Symbol:
         return pick([layers.Add, layers.Multiply, layers.Maximum, layers.Average, layers.Subtract])()([x, other])  # type: ignore[no-any-return]
     if kind == "concat":
         return layers.Concatenate()([x, _convolved(x, pick, pick([1, 3]))])
+    if kind == "recurrent":
+        cell = pick([recurrent.LSTM, recurrent.GRU])
+        return cell(pick([1, 3]), return_sequences=True)(x)  # type: ignore[no-any-return]
     if kind == "shared":
         layer = Conv1D(channels, 3, padding="same")
         return layer(layer(x))  # type: ignore[no-any-return]
@@ -66,12 +69,15 @@ def _convolved(x: Symbol, pick: Pick, filters: int) -> Symbol:
 
 def _resampled(x: Symbol, pick: Pick) -> Symbol:
     """The same length, or so many steps more or less."""
-    kind = pick(["pool", "pad", "crop", "repeat"])
+    kind = pick(["pool", "pad", "crop", "repeat", "transposed"])
     if kind == "pool":
         pool = pick([layers.MaxPooling1D, layers.AveragePooling1D])
         return pool(pick([2, 3]), strides=1, padding=pick(["same", "valid"]))(x)  # type: ignore[no-any-return]
     if kind == "pad":
         return layers.ZeroPadding1D(pick([1, (0, 2), (3, 1)]))(x)
+    if kind == "transposed":
+        size = pick([{"strides": 1}, {"strides": 1, "dilation_rate": 2}])
+        return transposed.Conv1DTranspose(x.known.channels, pick([1, 2, 3]), padding=pick(["same", "valid"]), **size)(x)
     if kind == "crop":
         return layers.Cropping1D(pick([1, (0, 1), (1, 0)]))(x)
     return layers.MaxPooling1D(2, padding="same")(layers.UpSampling1D(2)(x))

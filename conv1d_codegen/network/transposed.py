@@ -1,0 +1,81 @@
+"""Keras's Conv1DTranspose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..layers import activations
+from ..layers import arguments as check
+from ..problem import padding as pad
+from . import ops
+from .layers import NetworkLayer
+from .ops import Shape
+from .symbols import Symbol, activated
+
+
+class Conv1DTranspose(NetworkLayer):
+    """The transpose of a convolution, with kernel `(k, filters, channels)` and a bias.
+
+    Output steps, with e = (k − 1)·dilation + 1 (Keras's `compute_conv_transpose_output_length`):
+
+        "valid"   T·stride + max(e − stride, 0); with output_padding p, (T − 1)·stride + e + p
+        "same"    T·stride;                      with output_padding p, (T − 1)·stride + e % 2 + p
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | Sequence[int],
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        output_padding: int | Sequence[int] | None = None,
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kwargs)
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f'Layers of a network have data_format="channels_last". Received: {data_format!r}.')
+        name = check.padding_name(padding)
+        if name == "causal":
+            raise ValueError(f'Conv1DTranspose has padding "valid" or "same". Received: padding={padding!r}.')
+        (size,), (stride,) = check.one_tuple(kernel_size, "kernel_size"), check.one_tuple(strides, "strides")
+        (dilation,) = check.one_tuple(dilation_rate, "dilation_rate")
+        extent, more = int(pad.extent(size, dilation)), None
+        if output_padding is not None:
+            more = output_padding if isinstance(output_padding, int) else output_padding[0]
+        left, right = _cropped(extent, stride, name == "same", more)
+        self._activation = activations.get(activation)
+        self._parameters: dict[str, Any] = {
+            "filters": filters,
+            "kernel_size": size,
+            "stride": stride,
+            "dilation": dilation,
+            "left": left,
+            "right": right,
+            "use_bias": bool(use_bias),
+        }
+
+    def weight_shapes(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        return ops.ConvTranspose(inputs[0].channels, **self._parameters).weights(*inputs)
+
+    def apply(self, *inputs: Symbol) -> Symbol:
+        (x,) = inputs
+        op = ops.ConvTranspose(x.known.channels, **self._parameters)
+        y = self.made(op, x, weights=list(op.weights(x.known)))
+        return activated(y, self._activation, self.name)
+
+
+def _cropped(extent: int, stride: int, same: bool, more: int | None) -> tuple[int, int]:
+    """Steps that are left out at either end; fewer than none are added."""
+    if more is not None:
+        total = extent - extent % 2 - more if same else -more
+        left = max(total // 2, 0) if same else 0
+        return left, total - left
+    if not same:
+        return 0, -max(stride - extent, 0)
+    left = max(extent - stride, 0) // 2
+    return left, extent - stride - left
