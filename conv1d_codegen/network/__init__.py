@@ -11,9 +11,10 @@ transposed.py  Conv1DTranspose
 simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds
+saved.py       a network in one plain file
 """
 
-from .network import Network, Sequential
+from .network import Network, Sequential, load, save
 from .symbols import Input
 
-__all__ = ["Input", "Network", "Sequential"]
+__all__ = ["Input", "Network", "Sequential", "load", "save"]

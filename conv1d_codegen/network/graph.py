@@ -12,6 +12,7 @@ and kept apart (`Weights`), so that a graph can be compared, and run with others
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,6 +56,8 @@ class Graph:
     outputs: tuple[str, ...]
     dtype: str = "f32"
     shapes: Mapping[str, Shape] = field(init=False, repr=False, compare=False)
+    #: How often each tensor is read by a node.
+    reads: Mapping[str, int] = field(init=False, repr=False, compare=False)
     #: Pairs of lengths that must be equal at run time, as the formulas do not say that they are; with the node.
     equal: tuple[tuple[str, Index, Index], ...] = field(init=False, repr=False, compare=False)
 
@@ -93,6 +96,7 @@ class Graph:
         if unknown:
             raise ValueError(f"The network's outputs {', '.join(unknown)} are made by no node.")
         object.__setattr__(self, "shapes", shapes)
+        object.__setattr__(self, "reads", Counter(name for node in self.nodes for name in node.inputs))
         object.__setattr__(self, "equal", tuple(equal))
 
     def length_name(self, source: Source) -> str:
@@ -113,10 +117,6 @@ class Graph:
                         f"The weight {name} is used with shapes {found[name]} and {shape} (node {node.name})."
                     )
         return found
-
-    def readers(self, name: str) -> list[Node]:
-        """The nodes that read a tensor."""
-        return [node for node in self.nodes if name in node.inputs]
 
     def reaches(self, output: str) -> dict[str, Reach | None]:
         """For each tensor that `output` depends on: which of its steps an output step reads; None: all."""
@@ -159,7 +159,8 @@ def checked(graph: Graph, weights: Weights) -> dict[str, NDArray[Any]]:
             raise ValueError(f"The weight {name} of shape {shape} is missing.")
         if weights[name].shape != shape:
             raise ValueError(f"The weight {name} has shape {shape}. Received: {weights[name].shape}.")
-        copy = np.array(weights[name], TYPES[graph.dtype].numpy, order="C")
+        with np.errstate(over="ignore", invalid="ignore"):
+            copy = np.array(weights[name], TYPES[graph.dtype].numpy, order="C")
         copy.flags.writeable = False
         result[name] = copy
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..layers.arrays import as_weights
 from ..layers.execution import as_input
 from ..number_types import TYPES
+from . import saved
 from .graph import Graph, Weights, checked
 from .program import Program
 from .symbols import Symbol, traced
@@ -145,3 +147,15 @@ def Sequential(layers: Sequence[Any]) -> Network:
     for layer in layers[1:]:
         y = layer(y)
     return Network(x, y)
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Keep a network in one file of JSON and plain arrays, which `load` reads with NumPy alone. A file that is there is
+    replaced whole. Raises OSError where that can't be.
+    """
+    saved.write(network.graph, network.weights, path)
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """The network in a file that `save` made. Raises OSError where it can't be read, ValueError for any other file."""
+    return Network.of(*saved.read(path))

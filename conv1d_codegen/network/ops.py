@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
+from ..layers.registry import snake_case
 from ..problem import Activation, Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, index
@@ -51,13 +52,14 @@ class Op:
         """The steps that an output step reads; None: all of them."""
         return Reach()
 
+    @classmethod
+    def word(cls) -> str:
+        """Its name in texts and files."""
+        return snake_case(cls.__name__)
+
     def __str__(self) -> str:
         given = [f"{f.name}={_text(getattr(self, f.name))}" for f in fields(self) if getattr(self, f.name) != f.default]
-        return _snake(type(self).__name__) + (f"({', '.join(given)})" if given else "")
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+        return self.word() + (f"({', '.join(given)})" if given else "")
 
 
 def _text(value: object) -> str:

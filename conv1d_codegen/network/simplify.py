@@ -110,8 +110,9 @@ PASSES = (drop_unused, fold_norms, fuse_activations, fuse_paddings)
 
 def simplified(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """The network after all passes."""
-    for run in PASSES:
-        graph, weights = run(graph, weights)
+    with np.errstate(all="ignore"):  # weights may be any numbers
+        for run in PASSES:
+            graph, weights = run(graph, weights)
     return graph, weights
 
 
@@ -121,7 +122,7 @@ def _merged(graph: Graph, weights: Weights, merge: Merge) -> tuple[Graph, Weight
     added = dict(weights)
     for node in graph.nodes:
         first = made.get(node.inputs[0]) if len(node.inputs) == 1 else None
-        alone = first is not None and len(graph.readers(node.inputs[0])) == 1 and first.name not in graph.outputs
+        alone = first is not None and graph.reads[node.inputs[0]] == 1 and first.name not in graph.outputs
         result = merge(Pair(first, node), graph, added) if first is not None and alone else None
         if first is not None and result is not None:
             del made[first.name]
