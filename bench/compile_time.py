@@ -162,8 +162,8 @@ def _random(arguments: argparse.Namespace) -> int:
     timing.pin()
     measure(Problem(8, 8, 3), target=arguments.target)  # what only the first layer of a process takes
     results, failed = [], 0
-    half = resolve(arguments.target).half
-    possible = (problem for problem in any_problem.problems(arguments.seed) if half or problem.dtype != "f16")
+    target = resolve(arguments.target)
+    possible = (problem for problem in any_problem.problems(arguments.seed) if target.converts(problem.dtype))
     for _, problem in zip(range(arguments.random), possible, strict=False):
         try:
             results.append((measure(problem, target=arguments.target), str(problem)))

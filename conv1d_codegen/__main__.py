@@ -18,6 +18,7 @@ from .errors import CompileError
 from .knobs import STAGES
 from .machine.host import host, resolve, runs_here
 from .machine.target import TARGETS
+from .number_types import TYPES
 from .options import CompileOptions
 from .problem import Problem, parse_case
 from .schedule.cook_toom_model import ACCURACIES
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         "descriptor",
         metavar="DESCRIPTOR",
         help=f"the problem's text form, such as {_EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
-        "1; padding (valid, same, causal or pad2x1); activation; dtype (f32, f64, f16 or bf16); `first` and `nobias` where they hold; with "
+        f"1; padding (valid, same, causal or pad2x1); activation; dtype ({', '.join(TYPES)}); `first` and `nobias` where they hold; with "
         "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
     dump.add_argument(

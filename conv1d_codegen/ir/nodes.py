@@ -263,7 +263,10 @@ class Kernel:
 
     def __post_init__(self) -> None:
         require(is_name(self.name), f"not a kernel name: {self.name!r}")
-        require(self.compute in COMPUTE_TYPES, f"kernels compute in f32 or f64, not {self.compute!r}")
+        require(
+            self.compute in COMPUTE_TYPES,
+            f"kernels compute in {' or '.join(sorted(COMPUTE_TYPES))}, not {self.compute!r}",
+        )
 
     def with_body(self, body: Block) -> Kernel:
         return replace(self, body=body)

@@ -45,10 +45,9 @@ class Target:
         """Whether an instruction multiplies and adds, with one rounding."""
         return not self.required.isdisjoint(("fma", "neon"))
 
-    @property
-    def half(self) -> bool:
-        """Whether an instruction converts float16."""
-        return not self.required.isdisjoint(("f16c", "neon"))
+    def converts(self, dtype: str) -> bool:
+        """Whether kernels can read and write numbers of a type: float16 takes an instruction."""
+        return dtype != "f16" or not self.required.isdisjoint(("f16c", "neon"))
 
     def lanes(self, compute: str) -> int:
         """Numbers of the compute type in one vector."""

@@ -133,17 +133,27 @@ def _crop(op: ops.Crop, x: Array) -> Array:
 
 
 def _pool(op: ops.Pool, x: Array) -> Array:
-    problem_steps = pad.output_length(x.shape[1], op.size, op.stride, 1, op.padding)
-    _check_steps(op, x, problem_steps)
-    left = pad.left_padding(x.shape[1], op.size, op.stride, 1, op.padding)
-    right = op.padding[1] if isinstance(op.padding, tuple) else 0
-    made = np.empty((len(x), problem_steps, x.shape[2]), x.dtype)
-    for t in range(problem_steps):
-        first = t * op.stride - left
-        taken = x[:, max(first, 0) : first + op.size]
-        counted = min(first + op.size, x.shape[1] + right) - first if op.count_padding else taken.shape[1]
-        made[:, t] = taken.max(1) if op.kind == "max" else taken.sum(1) / np.asarray(counted, x.dtype)
-    return made
+    length = x.shape[1]
+    steps = pad.output_length(length, op.size, op.stride, 1, op.padding)
+    _check_steps(op, x, steps)
+    left = pad.left_padding(length, op.size, op.stride, 1, op.padding)
+    after = op.padding[1] if isinstance(op.padding, tuple) else 0
+    right = max(after, steps * op.stride + op.size - left - length)
+
+    def combined(wide: Array, of_two: Callable[[Array, Array], Array]) -> Array:
+        taken = (wide[:, j : j + steps * op.stride : op.stride] for j in range(op.size))
+        return functools.reduce(of_two, taken)
+
+    widths = ((0, 0), (left, right), (0, 0))
+    if op.kind == "max":
+        return combined(np.pad(x, widths, constant_values=-np.inf), np.maximum)
+    here = np.ones((1, length, 1), x.dtype)
+    if op.count_padding:
+        here = np.pad(here, ((0, 0), (left, after), (0, 0)), constant_values=1)
+        counted = np.pad(here, ((0, 0), (0, right - after), (0, 0)))
+    else:
+        counted = np.pad(here, widths)
+    return combined(np.pad(x, widths), np.add) / combined(counted, np.add)
 
 
 def _global_pool(op: ops.GlobalPool, x: Array) -> Array:

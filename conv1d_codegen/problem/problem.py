@@ -30,7 +30,7 @@ _TEXT = re.compile(
     r"(?:_s(?P<stride>\d+))?(?:_d(?P<dilation>\d+))?(?:_g(?P<groups>\d+))?"
     r"_(?P<padding>valid|same|causal|pad\d+x\d+)"
     r"_(?P<activation>[a-z][a-z0-9_]*?(?:\([^()]*\))?)"
-    r"_(?P<dtype>f32|f64|f16|bf16)(?P<first>_first)?(?P<nobias>_nobias)?",
+    rf"_(?P<dtype>{'|'.join(TYPES)})(?P<first>_first)?(?P<nobias>_nobias)?",
     re.ASCII,
 )
 

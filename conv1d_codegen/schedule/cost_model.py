@@ -46,7 +46,7 @@ def choose(
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
     pay for long inputs, and not for those of a certain `length`.
     """
-    if problem.dtype == "f16" and not target.half:
+    if not target.converts(problem.dtype):
         raise CompileError(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )

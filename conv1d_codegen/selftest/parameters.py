@@ -120,7 +120,8 @@ def allowed(row: Mapping[str, str]) -> bool:
         and (row["filters"] == "1") != (groups == "depthwise")
     ):
         return False
-    return not (row.get("dtype") in ("f16", "mixed_float16") and target is not None and not resolve(target).half)
+    dtype = {"mixed_float16": "f16"}.get(row.get("dtype", ""), row.get("dtype", ""))
+    return target is None or resolve(target).converts(dtype)
 
 
 #: The parameters that `allowed` looks at, in groups between which it sees nothing: all others go with anything.

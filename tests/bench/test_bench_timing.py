@@ -28,8 +28,9 @@ def test_the_peak_is_plausible_and_its_loop_computed(dtype: str) -> None:
 def test_the_loop_of_the_peak_is_nothing_but_arithmetic(name: str) -> None:
     target = TARGETS[name]
     text = jit.assembly(peak.loop_ir(target), target)
-    loop = text[text.index("LBB0_1:") :].split("\tj" if name != "neon" else "\tb.")[0]
-    instruction = {"sse2": "mulps", "neon": "fmla"}.get(name, "vfmadd")
+    arm = target.triple.startswith("aarch64")
+    loop = text[text.index("LBB0_1:") :].split("\tb." if arm else "\tj")[0]
+    instruction = "fmla" if arm else "vfmadd" if target.fma else "mulps"
     assert loop.count(instruction) == peak.chains(target)
     assert "(%rsp)" not in loop
     assert "[sp" not in loop

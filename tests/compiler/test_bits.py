@@ -17,6 +17,7 @@ from support.helpers import (
 from support.kernel_helpers import REAL, call
 
 from conv1d_codegen.ir.packing import aligned_zeros
+from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.plan import Plan
 
@@ -37,14 +38,14 @@ def plans(problem: Problem, target_lanes: int) -> Iterator[Plan]:
 
 @pytest.mark.parametrize("text", REAL)
 def test_the_same_bits_for_every_algorithm_and_plan(text: str) -> None:
-    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. sse2 has no fma and other
-    bits.
+    """Real numbers, whose sums depend on the order: the order is the formula's, everywhere. Without fma the
+    bits are others.
 
     But where lanes add up products of their own: there it is the same for all plans of as many lanes.
     """
     problem = Problem.parse(text)
     x, w, b = real_data(problem, 2, 45)
-    for family in ([t for t in RUNNABLE if t != "sse2"], [t for t in RUNNABLE if t == "sse2"]):
+    for family in ([t for t in RUNNABLE if TARGETS[t].fma], [t for t in RUNNABLE if not TARGETS[t].fma]):
         results = {}
         for target in (target for target in family if supports(target, problem)):
             for algorithm in algorithms(problem):

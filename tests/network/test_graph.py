@@ -10,6 +10,7 @@ from conv1d_codegen.network import Input, Network, Sequential, layers
 from conv1d_codegen.network.graph import Graph, Node, Source, checked
 from conv1d_codegen.network.ops import Combine, Conv, Crop, Op, Pad, Pool, PRelu, Repeat, Shape
 from conv1d_codegen.network.reach import Reach
+from conv1d_codegen.network.reference import compute
 from conv1d_codegen.symbolic.index import index, var
 
 CONV = Conv(Problem.parse("c2_f4_k3_same_linear_f32"))
@@ -151,3 +152,19 @@ def test_reaches_compose() -> None:
     assert Reach().with_(down) is None
     assert Reach().with_(Reach(first=Fraction(-4))) == Reach(first=Fraction(-4))
     assert (down.field, down.after(down).field) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("pool", "wanted"),
+    [
+        (Pool("average", 3, 2, (1, 1), count_padding=True), [1, 3, 5, 7, 9]),
+        (Pool("average", 3, 2, (1, 1)), [1.5, 3, 5, 7, 9]),
+        (Pool("max", 3, 2, (1, 1)), [2, 4, 6, 8, 10]),
+        (Pool("max", 4, 3, (0, 2)), [4, 7, 10]),
+        (Pool("average", 4, 3, (0, 2), count_padding=True), [2.5, 5.5, 8.5]),
+    ],
+)
+def test_pools_with_explicit_padding(pool: Pool, wanted: list[float]) -> None:
+    """Of the steps 1 to 10, as torch pools them."""
+    x = np.arange(1.0, 11).reshape(1, 10, 1)
+    np.testing.assert_allclose(compute(pool, [x], {}).ravel(), wanted)

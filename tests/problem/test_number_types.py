@@ -31,8 +31,8 @@ def numbers_of(name: str) -> NDArray[Any]:
 @pytest.mark.parametrize("factor", [1.0, 1.25])
 def test_every_number_is_loaded_and_stored(name: str, target: str, factor: float) -> None:
     """Times 1, which is a copy; times 1.25, which makes ties."""
-    if name == "f16" and not TARGETS[target].half:
-        pytest.skip(f"{target} does not convert float16")
+    if not TARGETS[target].converts(name):
+        pytest.skip(f"{target} does not convert {name}")
     row = TYPES[name]
     problem = Problem(16, 16, 1, dtype=name, use_bias=False)
     kernel = compile_problem(problem, CompileOptions(target=target)).kernel

@@ -24,7 +24,7 @@ WINDOWS = "cook_toom F(4,3) lanes=filters 8x2 rows=6,3,1 block=96 unroll=4"
 def test_a_chosen_plan_prints_and_parses(target: Target) -> None:
     for text in PROBLEMS:
         problem = Problem.parse(text)
-        if problem.dtype == "f16" and not target.half:
+        if not target.converts(problem.dtype):
             continue
         for algorithm in ("auto", *algorithms(problem), "generic"):
             plan = choose(problem, target, algorithm)

@@ -140,7 +140,7 @@ def dtype_of(problem: Problem) -> np.dtype[Any]:
 
 def supports(target: str, problem: Problem) -> bool:
     """Whether a target has kernels for a problem's dtype."""
-    return problem.dtype != "f16" or TARGETS[target].half
+    return TARGETS[target].converts(problem.dtype)
 
 
 def exact_data(problem: Problem, batch: int, length: int, seed: int = 0) -> Data:
