@@ -39,12 +39,15 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation on tensors, by the names of the nodes that make them, and on weights, by their names."""
+    """One operation on tensors, by the names of the nodes that make them, and on weights, by their names. `merged` are the
+    nodes that became part of it.
+    """
 
     name: str
     op: Op
     inputs: tuple[str, ...]
     weights: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ class Network:
         return arrays
 
     def report(self) -> str:
-        """Each node: how it is computed, and what it costs for inputs of 1000 steps."""
+        """A table: each node that is computed, what became part of it, how it is computed, and what it costs."""
         return self._program.report()
 
     def dump(self, stage: str = "graph") -> str:

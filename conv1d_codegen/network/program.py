@@ -20,6 +20,7 @@ from .simplify import simplified
 
 Array = NDArray[Any]
 
+_REPORTED = 1000  # steps of an input of unknown length, in a report
 _MOST_LENGTHS = 1024  # of inputs, of which a node remembers what serves them
 
 
@@ -99,10 +100,22 @@ class Program:
             return prepared
 
     def report(self) -> str:
-        """Each node of the simplified network: its operation, and what computes it."""
-        graph = self.lowered
-        rows = [(node.name, str(node.op), "kernel" if isinstance(node.op, Conv) else "NumPy") for node in graph.nodes]
-        widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-        lines = [f"{name:{widths[0]}}  {op:{widths[1]}}  {how}" for name, op, how in rows]
-        merged = len(self.graph.nodes) - len(graph.nodes)
-        return "\n".join([*lines, f"{len(graph.nodes)} nodes, {merged} folded or fused into others", ""])
+        """A table of the nodes of the simplified network: the output, the operation and the nodes that became part of it,
+        what computes it, and, of convolutions, the MFLOP of one sequence of `_REPORTED` steps.
+        """
+        rows = [("node", "output", "operation", "by", f"MFLOP at {_REPORTED}")]
+        for node in self.lowered.nodes:
+            parts = f", with {', '.join(node.merged)}" if node.merged else ""
+            by, cost = ("kernel", f"{self._flops(node) / 1e6:.3g}") if isinstance(node.op, Conv) else ("NumPy", "")
+            rows.append((node.name, str(self.lowered.shapes[node.name]), f"{node.op}{parts}", by, cost))
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        return "".join(
+            "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows
+        )
+
+    def _flops(self, node: Node) -> int:
+        """Of a convolution, for one sequence."""
+        sizes = {self.lowered.length_name(source): _REPORTED for source in self.lowered.sources}
+        steps = self.lowered.shapes[node.inputs[0]].steps
+        assert isinstance(node.op, Conv)
+        return node.op.problem.flops(1, 1 if steps is None else max(0, steps.evaluate(sizes)))

@@ -126,8 +126,9 @@ def _merged(graph: Graph, weights: Weights, merge: Merge) -> tuple[Graph, Weight
         result = merge(Pair(first, node), graph, added) if first is not None and alone else None
         if first is not None and result is not None:
             del made[first.name]
-            node, new = result
-            added.update(new)
+            merged = (*first.merged, first.name, *node.merged)
+            node = replace(result[0], merged=merged)
+            added.update(result[1])
         made[node.name] = node
     return _with_nodes(graph, added, list(made.values()))
 

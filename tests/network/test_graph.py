@@ -47,7 +47,7 @@ def test_norm_and_activation_become_part_of_the_convolution() -> None:
         "sum: f32[N, T, 4] = add (relu, side)\n"
         "output sum\n"
     )
-    assert "2 folded or fused" in network.report()
+    assert "relu  [N, T, 4]  conv c2_f4_k3_same_relu_f32, with conv, norm  kernel  0.048\n" in network.report()
     with pytest.raises(ValueError, match="Stages: graph, lowered"):
         network.dump("asm")
 
