@@ -114,10 +114,6 @@ class Graph:
                     )
         return found
 
-    def readers(self, name: str) -> list[Node]:
-        """The nodes that read a tensor."""
-        return [node for node in self.nodes if name in node.inputs]
-
     def reaches(self, output: str) -> dict[str, Reach | None]:
         """For each tensor that `output` depends on: which of its steps an output step reads; None: all."""
         found: dict[str, Reach | None] = {output: Reach()}

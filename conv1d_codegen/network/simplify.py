@@ -14,6 +14,7 @@ before.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -119,9 +120,10 @@ def _merged(graph: Graph, weights: Weights, merge: Merge) -> tuple[Graph, Weight
     """The network with each pair that `merge` takes as one node."""
     made: dict[str, Node] = {}
     added = dict(weights)
+    readers = Counter(name for node in graph.nodes for name in set(node.inputs))
     for node in graph.nodes:
         first = made.get(node.inputs[0]) if len(node.inputs) == 1 else None
-        alone = first is not None and len(graph.readers(node.inputs[0])) == 1 and first.name not in graph.outputs
+        alone = first is not None and readers[node.inputs[0]] == 1 and first.name not in graph.outputs
         result = merge(Pair(first, node), graph, added) if first is not None and alone else None
         if first is not None and result is not None:
             del made[first.name]

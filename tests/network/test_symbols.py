@@ -1,6 +1,7 @@
 """Building networks by calling layers, and calling them."""
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,16 @@ def test_a_layer_that_was_built_for_other_inputs() -> None:
 def test_softmax_is_a_layer_too() -> None:
     network = Sequential([Input(4), layers.Softmax(axis=2)])
     np.testing.assert_allclose(network(X).sum(-1), np.ones(X.shape[:2]), rtol=1e-6)
+
+
+def test_a_long_network_is_made_soon() -> None:
+    """The passes look at each node a few times, and not at all nodes for each."""
+    x = y = Input(4)
+    for _ in range(5000):
+        y = layers.Activation("relu")(y)
+    begin = time.process_time()
+    assert len(Network(x, y).graph.nodes) == 5000
+    assert time.process_time() - begin < 2  # 0.15 s, and 2.7 s where each node looked for its readers among all
 
 
 def test_what_vanishes() -> None:
