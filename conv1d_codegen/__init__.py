@@ -9,7 +9,7 @@ from .errors import CompileError, UnprovedWarning
 from .layers import activations, constraints, initializers, regularizers
 from .layers.conv1d import Conv1D, Convolution1D
 from .moved import find_moved_modules
-from .network import Input, Network, Sequential
+from .network import Input, Network, Sequential, load
 from .options import CompileOptions
 from .problem import Activation, Problem
 from .runtime.threads import get_num_threads, set_num_threads
@@ -36,6 +36,7 @@ __all__ = [
     "constraints",
     "get_num_threads",
     "initializers",
+    "load",
     "regularizers",
     "set_num_threads",
     "tune",

@@ -9,9 +9,11 @@ layers.py      Keras's layers beside Conv1D
 simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds
+readers/       trained networks from files
 """
 
 from .network import Network, Sequential
+from .readers import load
 from .symbols import Input
 
-__all__ = ["Input", "Network", "Sequential"]
+__all__ = ["Input", "Network", "Sequential", "load"]
