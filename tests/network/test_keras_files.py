@@ -402,6 +402,20 @@ def test_names_in_several_attributes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(network.weights["conv1d/kernel"], same.weights["conv1d/kernel"])
 
 
+def test_a_name_with_a_slash(tmp_path: Path) -> None:
+    """Keras 2 allowed it."""
+
+    def edit(file: Any) -> None:
+        file.move("model_weights/conv1d", "model_weights/block/conv1d")
+
+    model = json.loads(json.dumps(config(content("tcn_2.h5"))).replace('"conv1d"', '"block/conv1d"'))
+    data = with_config(hdf5_edited(content("tcn_2.h5"), edit), model)
+    network = load(written(tmp_path / "model", data))
+    xs, ys = recorded("tcn_2.h5")
+    np.testing.assert_allclose(network(xs[0]), ys[0], rtol=1e-5, atol=1e-5)
+    assert "block/conv1d/kernel" in network.weights
+
+
 def test_strings_that_many_names_share(tmp_path: Path) -> None:
     """Each of many names may be the longest string of the file."""
 

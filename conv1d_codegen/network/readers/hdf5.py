@@ -26,6 +26,7 @@ _STRINGS = (
     1 << 28
 )  # bytes that strings of variable length may take beside that: a bound, as they may share what they are
 _KINDS = "fiub"
+_HEAP = b"GCOL\x01\0\0\0"  # on top of a heap that holds them, before its size
 
 
 @contextlib.contextmanager
@@ -58,9 +59,7 @@ class Hdf5:
             ) from error
         self._size = len(data)
         self._left = _TIMES * self._size
-        self._longest = max(
-            (int.from_bytes(data[at + 8 : at + 16], "little") for at in _found(data, b"GCOL")), default=0
-        )
+        self._longest = max((int.from_bytes(data[at + 8 : at + 16], "little") for at in _found(data, _HEAP)), default=0)
         with _reading("its begin"):
             self._file = self._h5py.File(io.BytesIO(data), "r")
 

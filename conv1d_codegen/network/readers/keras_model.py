@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,11 @@ _CONFIG, _WEIGHTS, _METADATA = "config.json", "model.weights.h5", "metadata.json
 _TIMES = 4  # the size of a file, that a part of it may have when it is unpacked
 _SPARE = 1 << 20  # bytes that it may have beside that
 _MOST_CALLS = 10_000  # of layers, those within models counted at each call of these
+#: What zipfile and zlib raise for a damaged file.
+_UNREADABLE = (
+    *(ArithmeticError, EOFError, LookupError, NotImplementedError, OSError, RuntimeError, ValueError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
 def from_zip(file: IO[bytes]) -> Network:
@@ -30,23 +37,13 @@ def from_zip(file: IO[bytes]) -> Network:
     try:
         with zipfile.ZipFile(file) as archive:
             config, weights, metadata = (_unpacked(archive, name, size) for name in (_CONFIG, _WEIGHTS, _METADATA))
-    except (
-        EOFError,
-        LookupError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"The .keras file can not be unpacked: {error}") from error
     model = keras_config.parsed(config, 2 if keras_config.version(metadata).startswith("2") else 3)
-    file_of_weights = Hdf5(weights)
-    try:
-        return _network(model, keras_weights.of_keras3(model, file_of_weights), file_of_weights)
-    finally:
-        file_of_weights.close()
+    with contextlib.closing(Hdf5(weights)) as opened:
+        del weights  # which are freed before the network takes its own
+        ends = _called(model, keras_weights.of_keras3(model, opened), opened)
+    return Network(*ends)
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
@@ -66,8 +63,7 @@ def _unpacked(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
 
 def from_hdf5(file: IO[bytes]) -> Network:
     """The network of an HDF5 file of a whole model. Raises ValueError for what is none."""
-    opened = Hdf5(file.read())
-    try:
+    with contextlib.closing(Hdf5(file.read())) as opened:
         config = opened.attribute([], "model_config")
         if config is None or len(config) != 1:
             raise ValueError(
@@ -76,16 +72,16 @@ def from_hdf5(file: IO[bytes]) -> Network:
             )
         version = opened.attribute([], "keras_version") or ["1"]
         model = keras_config.parsed(config[0], 3 if version[0].startswith("3") else 2)
-        return _network(model, keras_weights.of_legacy(model, opened), opened)
-    finally:
-        opened.close()
+        ends = _called(model, keras_weights.of_legacy(model, opened), opened)
+    return Network(*ends)
 
 
-def _network(model: Model, datasets: Mapping[Layer, Datasets], file: Hdf5) -> Network:
+def _called(model: Model, datasets: Mapping[Layer, Datasets], file: Hdf5) -> tuple[list[Symbol], Symbol | list[Symbol]]:
+    """The inputs and outputs of a model, which is called on inputs of its own."""
     builder = _Builder(datasets, file, _compute_dtype(model))
     inputs = [builder.input(described) for described in _inputs(model)]
     outputs = builder.called(model, inputs, "the model")
-    return Network(inputs, outputs[0] if model.single else outputs)
+    return inputs, outputs[0] if model.single else outputs
 
 
 def _compute_dtype(model: Model) -> str | None:
@@ -168,6 +164,7 @@ class _Builder:
             layer.build(inputs[0].shape)
         else:
             layer.build(*shapes)
+        layer._initial_weights = None
 
 
 def _found(made: Mapping[tuple[str, int], list[Symbol]], reference: Reference, model: str) -> Symbol:

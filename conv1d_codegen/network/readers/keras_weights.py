@@ -80,7 +80,7 @@ def of_legacy(model: Model, file: Hdf5) -> dict[Layer, Datasets]:
         layers = trained + others
         if not layers:
             continue
-        path = ["model_weights", described.name]
+        path = ["model_weights", *described.name.split("/")]  # Keras 2 allowed slashes
         names = file.attribute(path, "weight_names")
         if names is None:
             raise ValueError(
