@@ -55,8 +55,10 @@ def _unpacked(archive: zipfile.ZipFile, name: str, size: int) -> bytes:
     most = _TIMES * size + _SPARE
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
         raise ValueError(f"{name} is compressed by method {entry.compress_type}, or encrypted")
-    if entry.file_size > most:
-        raise ValueError(f"{name} has {entry.file_size} bytes, more than {most}, in a file of {size}")
+    if entry.file_size > most or entry.compress_size > size:  # zipfile allocates either at once
+        raise ValueError(
+            f"{name} has {entry.file_size} bytes, {entry.compress_size} of them stored, in a file of {size}; it may have {most}"
+        )
     with archive.open(entry) as part:
         return part.read()
 
