@@ -174,6 +174,13 @@ def test_a_module_is_not_imported(tmp_path: Path) -> None:
             load(written(tmp_path / "model", with_config(content("tcn_3.keras"), model)))
 
 
+def test_a_file_gives_no_options_of_this_package(tmp_path: Path) -> None:
+    changes = {"config_options": {"explicit_padding": [9, 9]}, "config_weights": [[1.0]]}
+    model = _layer(1, **changes)(config(content("tcn_3.keras")))
+    network = load(written(tmp_path / "model", with_config(content("tcn_3.keras"), model)))
+    assert str(network.graph) == str(load(written(tmp_path / "model", content("tcn_3.keras"))).graph)
+
+
 def test_hard_sigmoid_was_another_function(tmp_path: Path) -> None:
     old = _layer(1, config_activation="hard_sigmoid")(config(content("tcn_2.h5")))
     with pytest.raises(ValueError, match=r"hard_sigmoid, which in Keras 2 is 0.2·x \+ 0.5"):

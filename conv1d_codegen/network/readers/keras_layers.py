@@ -52,6 +52,8 @@ _ELSEWHERE = (  # read by others, or said by the file about the model that it wa
     "input_dtype",
     "build_config",
     "dynamic",
+    "options",  # arguments here that Keras does not write
+    "weights",
 )
 
 
