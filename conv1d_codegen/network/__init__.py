@@ -12,9 +12,11 @@ simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds
 saved.py       a network in one plain file
+readers/       trained networks from files
 """
 
-from .network import Network, Sequential, load, save
+from .network import Network, Sequential, save
+from .readers import load
 from .symbols import Input
 
 __all__ = ["Input", "Network", "Sequential", "load", "save"]

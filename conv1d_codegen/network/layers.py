@@ -9,6 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..layers import activations, initializers
 from ..layers import arguments as check
 from ..layers.base import Layer
@@ -26,6 +28,9 @@ _FOR_TRAINING = ("_regularizer", "_constraint")
 class NetworkLayer(Layer):
     """A layer with `weight_shapes`, and `apply`, which says which operations it is."""
 
+    #: The folders within a layer's own in which a `.keras` file has its weights.
+    stored_in: tuple[str, ...] = ()
+
     def __init__(self, arguments: dict[str, Any]) -> None:
         kept = {name: value for name, value in arguments.items() if not name.endswith(_FOR_TRAINING)}
         self._initializers = {
@@ -42,9 +47,18 @@ class NetworkLayer(Layer):
         raise NotImplementedError
 
     def build(self, *inputs: Shape) -> None:
-        """Makes the weights, with the initializers that were given, or Keras's."""
+        """Makes the weights: those that were given, or what the initializers make, the given ones or Keras's. Raises
+        ValueError where other shapes were given.
+        """
+        shapes = self.weight_shapes(*inputs)
+        if self._initial_weights is not None:
+            wanted = {
+                name: np.broadcast_to(np.zeros((), self._variable_dtype), shape) for name, shape in shapes.items()
+            }
+            self._weights = Weights(self._replacements(self._initial_weights, wanted))
+            return
         made = {}
-        for name, shape in self.weight_shapes(*inputs).items():
+        for name, shape in shapes.items():
             usual = (
                 "glorot_uniform" if name.endswith("kernel") else "ones" if name in ("gamma", "variance") else "zeros"
             )
@@ -64,8 +78,16 @@ class NetworkLayer(Layer):
             raise ValueError(
                 f"Layer '{self.name}' computes in {self.compute_dtype}. Received: {', '.join(map(repr, given))}."
             )
+        shapes = [x.known for x in given]
         if self._weights is None:
-            self.build(*(x.known for x in given))
+            self.build(*shapes)
+        wanted = dict(self.weight_shapes(*shapes))
+        if wanted != {name: value.shape for name, value in self.weight_values().items()}:
+            raise ValueError(
+                f"Layer '{self.name}' was built for other inputs, with weights "
+                f"{', '.join(f'{name} {value.shape}' for name, value in self.weight_values().items())}. "
+                f"Received: {', '.join(map(repr, given))}, which take {', '.join(map(str, wanted.values()))}."
+            )
         return self.apply(*given)
 
     def made(self, op: ops.Op, *inputs: Symbol, weights: Sequence[str] = (), part: str = "") -> Symbol:
@@ -131,6 +153,8 @@ class DepthwiseConv1D(_Convolution):
         **kwargs: Any,
     ) -> None:
         kwargs = {_OF_DEPTHWISE.get(name, name): value for name, value in kwargs.items()}
+        if (groups := kwargs.pop("groups", 1)) != 1:  # Keras 2 writes it
+            raise ValueError(f"Each channel is a group of its own. Received: groups={groups}.")
         super().__init__(activation, use_bias, kwargs)
         _check_format(data_format, self.name)
         self._multiplier = depth_multiplier
@@ -293,6 +317,19 @@ class Activation(NetworkLayer):
     def apply(self, *inputs: Symbol) -> Symbol:
         (x,) = inputs
         return activated(x, self._function, self.name, part="")
+
+
+class Softmax(NetworkLayer):
+    """exp(x) ÷ its sum over the channels."""
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(kwargs)
+        self._axis = axis
+
+    def apply(self, *inputs: Symbol) -> Symbol:
+        (x,) = inputs
+        _check_axis(self._axis, x, self.name)
+        return self.made(ops.Softmax(), x)
 
 
 class PReLU(NetworkLayer):

@@ -154,8 +154,3 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     replaced whole. Raises OSError where that can't be.
     """
     saved.write(network.graph, network.weights, path)
-
-
-def load(path: str | os.PathLike[str]) -> Network:
-    """The network in a file that `save` made. Raises OSError where it can't be read, ValueError for any other file."""
-    return Network.of(*saved.read(path))

@@ -6,9 +6,11 @@ numbers is in `reference.py`. Tensors are sequences `(batch, steps, channels)`, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from fractions import Fraction
+from numbers import Integral, Real
 from typing import Any
 
 from ..layers.registry import snake_case
@@ -69,6 +71,21 @@ def _text(value: object) -> str:
 def _check(holds: bool, message: str) -> None:
     if not holds:
         raise ValueError(message)
+
+
+def _check_sizes(what: str, *sizes: object, least: int = 1) -> None:
+    """Raises ValueError unless they are integers of `least` or more."""
+    _check(
+        all(isinstance(size, Integral) and int(size) >= least for size in sizes),
+        f"{what}. Received: {', '.join(map(str, sizes))}.",
+    )
+
+
+def _check_epsilon(epsilon: object) -> None:
+    _check(
+        isinstance(epsilon, Real) and 0 <= float(epsilon) < math.inf,
+        f"A norm's epsilon is a number of 0 or more. Received: {epsilon!r}.",
+    )
 
 
 def _sequence(op: Op, x: Shape) -> Index:
@@ -150,6 +167,9 @@ class Scaling(Op):
     scale: bool = True
     center: bool = True
 
+    def __post_init__(self) -> None:
+        _check_epsilon(self.epsilon)
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         shape = (inputs[0].channels,)
         return {name: shape for name, wanted in (("gamma", self.scale), ("beta", self.center)) if wanted}
@@ -175,6 +195,9 @@ class RmsNorm(Op):
 
     epsilon: float = 1e-6
 
+    def __post_init__(self) -> None:
+        _check_epsilon(self.epsilon)
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         return {"gamma": (inputs[0].channels,)}
 
@@ -187,6 +210,7 @@ class GroupNorm(Scaling):
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
+        _check_sizes("A norm has one group or more", self.groups)
         _check(x.channels % self.groups == 0, f"{self} divides the channels by groups. Received: {x}.")
         return x
 
@@ -236,7 +260,7 @@ class Pad(Op):
     mode: str = "zeros"
 
     def __post_init__(self) -> None:
-        _check(min(self.left, self.right) >= 0, f"Padding is 0 steps or more. Received: {self.left}, {self.right}.")
+        _check_sizes("Padding is 0 steps or more", self.left, self.right, least=0)
         _check(self.mode in PAD_MODES, f"Padding is one of {', '.join(PAD_MODES)}. Received: {self.mode!r}.")
 
     def shape(self, *inputs: Shape) -> Shape:
@@ -255,7 +279,7 @@ class Crop(Op):
     right: int
 
     def __post_init__(self) -> None:
-        _check(min(self.left, self.right) >= 0, f"Cropping is 0 steps or more. Received: {self.left}, {self.right}.")
+        _check_sizes("Cropping is 0 steps or more", self.left, self.right, least=0)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -277,10 +301,7 @@ class Pool(Op):
 
     def __post_init__(self) -> None:
         _check(self.kind in POOLS, f"A pool is one of {', '.join(POOLS)}. Received: {self.kind!r}.")
-        _check(
-            min(self.size, self.stride) >= 1,
-            f"A pool's size and stride are 1 or more. Received: {self.size}, {self.stride}.",
-        )
+        _check_sizes("A pool's size and stride are 1 or more", self.size, self.stride)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -317,7 +338,7 @@ class Repeat(Op):
     times: int
 
     def __post_init__(self) -> None:
-        _check(self.times >= 1, f"Steps are repeated once or more. Received: {self.times}.")
+        _check_sizes("Steps are repeated once or more", self.times)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -333,6 +354,9 @@ class Reshape(Op):
 
     steps: int | None
     channels: int
+
+    def __post_init__(self) -> None:
+        _check_sizes("A shape has sizes of 1 or more", self.channels, *(() if self.steps is None else (self.steps,)))
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs

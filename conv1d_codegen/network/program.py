@@ -39,10 +39,10 @@ class Program:
         last = {name: number for number, node in enumerate(self.lowered.nodes) for name in node.inputs}
         kept = {*self.lowered.outputs}
         #: Tensors that nobody needs after each node.
-        self._done = [
-            [name for name, when in last.items() if when == number and name not in kept]
-            for number in range(len(self.lowered.nodes))
-        ]
+        self._done: list[list[str]] = [[] for _ in self.lowered.nodes]
+        for name, number in last.items():
+            if name not in kept:
+                self._done[number].append(name)
 
     def run(self, inputs: dict[str, Array]) -> list[Array]:
         """The outputs, for inputs `(batch, steps, channels)` of the graph's dtype. Raises ValueError where lengths do not

@@ -13,12 +13,24 @@ from .ops import Shape
 from .symbols import Symbol, combined
 
 #: What counts in training only, or says how to compute, and not what.
-_UNUSED = ("dropout", "recurrent_dropout", "unroll", "seed", "unit_forget_bias", "implementation", "use_cudnn")
+_UNUSED = (
+    "dropout",
+    "implementation",
+    "recurrent_dropout",
+    "seed",
+    "time_major",
+    "unit_forget_bias",
+    "unroll",
+    "use_cudnn",
+    "zero_output_for_mask",
+)
 _MERGES = {"sum": "add", "mul": "multiply", "ave": "average"}
 
 
 class _Recurrent(NetworkLayer):
     """What LSTM and GRU share."""
+
+    stored_in = ("cell",)
 
     def __init__(
         self,

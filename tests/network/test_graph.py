@@ -8,7 +8,22 @@ import pytest
 from conv1d_codegen import Conv1D, Problem
 from conv1d_codegen.network import Input, Network, Sequential, layers
 from conv1d_codegen.network.graph import Graph, Node, Source, checked
-from conv1d_codegen.network.ops import Combine, Conv, Crop, Op, Pad, Pool, PRelu, Repeat, Shape
+from conv1d_codegen.network.ops import (
+    BatchNorm,
+    Combine,
+    Conv,
+    Crop,
+    GroupNorm,
+    LayerNorm,
+    Op,
+    Pad,
+    Pool,
+    PRelu,
+    Repeat,
+    Reshape,
+    RmsNorm,
+    Shape,
+)
 from conv1d_codegen.network.reach import Reach
 from conv1d_codegen.network.reference import compute
 from conv1d_codegen.symbolic.index import index, var
@@ -103,6 +118,12 @@ def test_inputs_that_an_operation_can_not_have(op: Op, inputs: list[Shape], mess
         (lambda: Pool("median", 2, 2), "is one of max"),
         (lambda: Pool("max", 0, 2), "1 or more"),
         (lambda: Repeat(0), "once or more"),
+        (lambda: Pad(1.5, 0), "0 steps or more. Received: 1.5, 0"),  # type: ignore[arg-type]
+        (lambda: Reshape(0, 3), "1 or more"),
+        (lambda: GroupNorm(groups=0).shape(Shape(T, 4)), "one group or more"),
+        (lambda: BatchNorm(float("nan")), "epsilon is a number"),
+        (lambda: LayerNorm("small"), "epsilon is a number"),  # type: ignore[arg-type]
+        (lambda: RmsNorm(-1.0), "epsilon is a number"),
         (lambda: Graph((), (), ("x",)), "has an input and an output"),
         (lambda: Graph((Source("x", 2),), (), ("y",)), "made by no node"),
         (lambda: Graph((Source("x", 2),), (Node("x", PRelu(), ("x",), ("a",)),), ("x",)), "each is given once"),

@@ -1,6 +1,7 @@
 """Building networks by calling layers, and calling them."""
 
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,10 @@ def test_a_length_that_is_fixed() -> None:
         (lambda: layers.MaxPooling1D(2, data_format="channels_first"), ValueError, "channels_last"),
         (lambda: layers.Dense(3, colour="red"), ValueError, "Unrecognized keyword"),
         (lambda: layers.Activation(np.sin)(Input(4)), ValueError, "function of Python"),
+        (lambda: layers.Softmax(axis=1)(Input(4)), ValueError, "works on the channels"),
+        (lambda: layers.DepthwiseConv1D(3, groups=2), ValueError, "group of its own"),
+        (lambda: layers.Dense(3, weights=[np.ones((5, 3)), np.ones(3)])(Input(4)), ValueError, r"\(4, 3\) .* \(5, 3\)"),
+        (lambda: layers.Dense(3, weights=[np.ones((4, 3))])(Input(4)), ValueError, "expecting 2 weights"),
         (lambda: Sequential([]), ValueError, "an Input first"),
         (lambda: Sequential([Conv1D(3, 2)]), ValueError, "an Input first"),
         (lambda: Network(Input(4), Conv1D(3, 2)(Input(4))), ValueError, "not among the network's inputs"),
@@ -117,6 +122,35 @@ def test_two_layers_of_one_name() -> None:
     x = Input(4)
     with pytest.raises(ValueError, match="two called 'same'"):
         Network(x, Conv1D(4, 1, name="same")(Conv1D(4, 1, name="same")(x)))
+
+
+def test_a_layer_has_the_weights_that_it_was_given() -> None:
+    """As Keras 2's argument `weights` says."""
+    kernel, bias = np.arange(12.0).reshape(4, 3), np.ones(3)
+    network = Sequential([Input(4), layers.Dense(3, weights=[kernel, bias])])
+    np.testing.assert_allclose(network(X), X @ kernel + bias, rtol=1e-5, atol=1e-5)
+
+
+def test_a_layer_that_was_built_for_other_inputs() -> None:
+    layer = layers.Dense(3, name="twice")
+    layer(Input(4))
+    with pytest.raises(ValueError, match=r"'twice' was built .* kernel \(4, 3\), bias \(3,\).* take \(5, 3\)"):
+        layer(Input(5))
+
+
+def test_softmax_is_a_layer_too() -> None:
+    network = Sequential([Input(4), layers.Softmax(axis=2)])
+    np.testing.assert_allclose(network(X).sum(-1), np.ones(X.shape[:2]), rtol=1e-6)
+
+
+def test_a_long_network_is_made_soon() -> None:
+    """The passes look at each node a few times, and not at all nodes for each."""
+    x = y = Input(4)
+    for _ in range(5000):
+        y = layers.Activation("relu")(y)
+    begin = time.process_time()
+    assert len(Network(x, y).graph.nodes) == 5000
+    assert time.process_time() - begin < 2  # 0.15 s, and 2.7 s where each node looked for its readers among all
 
 
 def test_what_vanishes() -> None:
