@@ -1,13 +1,11 @@
 """Whole networks: graphs of layers, built by hand or read from files.
 
-ops.py         what a node computes: shapes and weights
+ops/           what a node computes: shapes and weights
 reach.py       which steps of its input an output step reads
 graph.py       nodes, inputs and outputs, frozen
 reference.py   what each operation means, in NumPy
 symbols.py     building a graph by calling layers
-layers.py      Keras's layers beside Conv1D
-recurrent.py   LSTM, GRU and Bidirectional
-transposed.py  Conv1DTranspose
+layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds

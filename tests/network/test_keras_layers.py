@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.type_helpers import Array
 
-from conv1d_codegen.network import Input, Network, layers, recurrent, transposed
+from conv1d_codegen.network import Input, Network, layers
 from conv1d_codegen.network.symbols import Symbol
 
 DATA = Path(__file__).parents[1] / "data"
@@ -18,10 +18,9 @@ ARRAYS = np.load(DATA / "network_layers.npz")
 
 def made(name: str, arguments: dict[str, Any]) -> Any:
     if name == "Bidirectional":
-        there, back = (recurrent.LSTM(**arguments["LSTM"]) for _ in range(2))
-        return recurrent.Bidirectional(there, back, arguments["merge_mode"])
-    room = next(room for room in (layers, recurrent, transposed) if hasattr(room, name))
-    return getattr(room, name)(**arguments)
+        there, back = (layers.LSTM(**arguments["LSTM"]) for _ in range(2))
+        return layers.Bidirectional(there, back, arguments["merge_mode"])
+    return getattr(layers, name)(**arguments)
 
 
 def held(number: int, letter: str) -> list[Array]:

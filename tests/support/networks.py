@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conv1d_codegen import Conv1D
-from conv1d_codegen.network import Input, Network, layers, recurrent, transposed
+from conv1d_codegen.network import Input, Network, layers
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.network.symbols import Symbol
 
@@ -46,7 +46,7 @@ def _grown(x: Symbol, pick: Pick) -> Symbol:
     if kind == "concat":
         return layers.Concatenate()([x, _convolved(x, pick, pick([1, 3]))])
     if kind == "recurrent":
-        cell = pick([recurrent.LSTM, recurrent.GRU])
+        cell = pick([layers.LSTM, layers.GRU])
         return cell(pick([1, 3]), return_sequences=True)(x)  # type: ignore[no-any-return]
     if kind == "shared":
         layer = Conv1D(channels, 3, padding="same")
@@ -77,7 +77,7 @@ def _resampled(x: Symbol, pick: Pick) -> Symbol:
         return layers.ZeroPadding1D(pick([1, (0, 2), (3, 1)]))(x)
     if kind == "transposed":
         size = pick([{"strides": 1}, {"strides": 1, "dilation_rate": 2}])
-        return transposed.Conv1DTranspose(x.known.channels, pick([1, 2, 3]), padding=pick(["same", "valid"]), **size)(x)
+        return layers.Conv1DTranspose(x.known.channels, pick([1, 2, 3]), padding=pick(["same", "valid"]), **size)(x)
     if kind == "crop":
         return layers.Cropping1D(pick([1, (0, 1), (1, 0)]))(x)
     return layers.MaxPooling1D(2, padding="same")(layers.UpSampling1D(2)(x))

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...layers import legacy_config
 from ...layers.conv1d import Conv1D
-from .. import layers, recurrent, transposed
+from .. import layers
 from ..layers import NetworkLayer
 from ..ops import Combine
 from ..symbols import Symbol
@@ -20,8 +20,7 @@ Layer = NetworkLayer | Conv1D
 
 _OWN = {
     name: item
-    for room in (layers, recurrent, transposed)
-    for name, item in vars(room).items()
+    for name, item in vars(layers).items()
     if inspect.isclass(item) and issubclass(item, NetworkLayer) and item is not NetworkLayer and name[0] != "_"
 }
 del _OWN["Bidirectional"]  # whose layers are configs within its own

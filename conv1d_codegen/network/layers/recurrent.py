@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..layers import activations
-from ..problem import Activation
-from . import ops
-from .layers import NetworkLayer
-from .ops import Shape
-from .symbols import Symbol, combined
+from ...layers import activations
+from ...problem import Activation
+from .. import ops
+from ..ops import Shape
+from ..symbols import Symbol, combined
+from .base import NetworkLayer
 
 #: What counts in training only, or says how to compute, and not what.
 _UNUSED = (

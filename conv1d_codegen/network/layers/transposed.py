@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..layers import activations
-from ..layers import arguments as check
-from ..problem import padding as pad
-from . import ops
-from .layers import NetworkLayer
-from .ops import Shape
-from .symbols import Symbol, activated
+from ...layers import activations
+from ...layers import arguments as check
+from ...problem import padding as pad
+from .. import ops
+from ..ops import Shape
+from ..symbols import Symbol, activated
+from .base import NetworkLayer
 
 
 class Conv1DTranspose(NetworkLayer):

@@ -1,0 +1,58 @@
+"""Operations that go through the steps with a state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...problem import Activation
+from ..reach import Reach
+from .op import Op, Shape, steps_of
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrent(Op):
+    """What recurrent cells share. With `sequences` the output has each step's state, at that step, also where the steps
+    are gone through `backwards`; without, it is the last state.
+    """
+
+    units: int
+    activation: Activation
+    gate: Activation
+    use_bias: bool = True
+    sequences: bool = False
+    backwards: bool = False
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        steps = steps_of(self, x)
+        return Shape(steps if self.sequences else None, self.units)
+
+    def reach(self) -> Reach | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lstm(Recurrent):
+    """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s)."""
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        wide = 4 * self.units
+        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
+        return {**own, "bias": (wide,)} if self.use_bias else own
+
+
+@dataclass(frozen=True, slots=True)
+class Gru(Recurrent):
+    """Gates z and r, and the candidate c, in this order: h = z·h + (1 − z)·act(c).
+
+    With `reset_after`, r multiplies the recurrent product of c, else the state before it; then there are two biases, one
+    of the input's products and one of the state's.
+    """
+
+    reset_after: bool = True
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        wide = 3 * self.units
+        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
+        return {**own, "bias": (2, wide) if self.reset_after else (wide,)} if self.use_bias else own

@@ -1,0 +1,130 @@
+"""Operations on windows of steps: convolutions and pools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ...problem import Problem
+from ...problem import padding as pad
+from ...symbolic.index import index
+from ..reach import Reach
+from .op import Op, Shape, check, check_sizes, steps_of
+
+POOLS = ("max", "average")
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Op):
+    """A convolution; of one tap, a dense layer, which takes vectors too."""
+
+    problem: Problem
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,), p = inputs, self.problem
+        check(x.channels == p.channels, f"{self} takes {p.channels} channels. Received: {x}.")
+        if x.steps is None and p.kernel_size == p.stride == 1 and pad.left_paddings(1, 1, 1, p.padding) == (0, 0):
+            return Shape(None, p.filters)
+        steps = pad.output_length(steps_of(self, x), p.kernel_size, p.stride, p.dilation, p.padding)
+        return Shape(index(steps), p.filters)
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        return {
+            "kernel": self.problem.kernel_shape,
+            **({"bias": (self.problem.filters,)} if self.problem.use_bias else {}),
+        }
+
+    def reach(self) -> Reach | None:
+        p = self.problem
+        least, most = p.left_paddings()
+        return Reach(Fraction(p.stride), Fraction(-most), Fraction(p.extent - 1 - least))
+
+    def __str__(self) -> str:
+        return f"conv {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class ConvTranspose(Op):
+    """The transpose of a convolution: each input step adds `kernel[j]ᵀ · x` to output step `t·stride + j·dilation − left`.
+
+    There are `(T − 1)·stride + (k − 1)·dilation + 1 − left − right` output steps; where `right` is negative, the last ones
+    have no products.
+    """
+
+    channels: int
+    filters: int
+    kernel_size: int
+    stride: int = 1
+    dilation: int = 1
+    left: int = 0
+    right: int = 0
+    use_bias: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "filters", "kernel_size", "stride", "dilation"):
+            check(getattr(self, name) >= 1, f"{name} of {self} is 1 or more.")
+        check(self.left >= 0, f"left of {self} is 0 or more.")
+
+    def output_length(self, length: Any) -> Any:
+        """Steps of output for `length` steps of input, which may be an index expression."""
+        return (length - 1) * self.stride + pad.extent(self.kernel_size, self.dilation) - (self.left + self.right)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check(x.channels == self.channels, f"{self} takes {self.channels} channels. Received: {x}.")
+        return Shape(index(self.output_length(steps_of(self, x))), self.filters)
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        kernel = {"kernel": (self.kernel_size, self.filters, self.channels)}
+        return {**kernel, "bias": (self.filters,)} if self.use_bias else kernel
+
+    def reach(self) -> Reach | None:
+        """Output step t has products with input steps (t + left − j·dilation) ÷ stride, where that is whole."""
+        extent = pad.extent(self.kernel_size, self.dilation)
+        return Reach(
+            Fraction(1, self.stride), Fraction(self.left - extent + 1, self.stride), Fraction(self.left, self.stride)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Op):
+    """The maximum or the average of `size` steps. Padding takes no part; with `count_padding` an average counts it."""
+
+    kind: str
+    size: int
+    stride: int
+    padding: pad.Padding = "valid"
+    count_padding: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.kind in POOLS, f"A pool is one of {', '.join(POOLS)}. Received: {self.kind!r}.")
+        check_sizes("A pool's size and stride are 1 or more", self.size, self.stride)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape(index(pad.output_length(steps_of(self, x), self.size, self.stride, 1, self.padding)), x.channels)
+
+    def reach(self) -> Reach | None:
+        least, most = pad.left_paddings(self.size, self.stride, 1, self.padding)
+        return Reach(Fraction(self.stride), Fraction(-most), Fraction(self.size - 1 - least))
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Op):
+    """The maximum or the average of all steps: a vector, or with `keep` a sequence of one step."""
+
+    kind: str
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        check(self.kind in POOLS, f"A pool is one of {', '.join(POOLS)}. Received: {self.kind!r}.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        steps_of(self, x)
+        return Shape(index(1) if self.keep else None, x.channels)
+
+    def reach(self) -> Reach | None:
+        return None
