@@ -32,7 +32,7 @@ def is_ready(inputs: Any, dtype: np.dtype[Any]) -> bool:
     )
 
 
-def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
+def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True, owner: str = "Conv1D") -> Array:
     """The inputs as a plain, aligned, C-contiguous array of `dtype`; no copy where they are one already.
 
     Real floating-point inputs of another dtype are converted, with `autocast`. Raises TypeError for inputs that hold
@@ -40,7 +40,7 @@ def as_input(inputs: Any, dtype: np.dtype[Any], autocast: bool = True) -> Array:
     back end convolves them.
     """
     wanted = "real floating-point numbers" if autocast else f"{dtype.name} (the layer has autocast=False)"
-    rule = f"Conv1D takes an array of {wanted}"
+    rule = f"{owner} takes an array of {wanted}"
     x = as_numbers(as_array(inputs, rule), dtype, rule)
     if not is_real_float(x.dtype) or (not autocast and x.dtype != dtype):
         advice = f" Convert it first, for example with np.asarray(x, '{dtype.name}')." if x.dtype.kind in "biuf" else ""

@@ -106,7 +106,7 @@ class Network:
                 f"The network takes inputs {', '.join(names)}. Received: {', '.join(map(str, given)) or type(inputs)}."
             )
         dtype = TYPES[self._graph.dtype].numpy
-        arrays = {name: as_input(given[name], dtype, autocast=True) for name in names}
+        arrays = {name: as_input(given[name], dtype, owner=f"Input {name} of the network") for name in names}
         for source in sources:
             shape = arrays[source.name].shape
             if len(shape) != 3 or shape[2] != source.channels or source.length not in (None, shape[1]):

@@ -65,7 +65,7 @@ def test_several_inputs_and_outputs() -> None:
         (X[0], ValueError, r"has shape \(batch, steps, 4\)"),
         (X[..., :3], ValueError, r"has shape \(batch, steps, 4\)"),
         (X.astype(int), TypeError, "real floating-point"),
-        (None, TypeError, "real floating-point"),
+        (None, TypeError, "Input x of the network takes an array of real floating-point"),
         (X[:, :1], ValueError, "Node .*: Computed output size would be zero or negative"),
     ],
 )
