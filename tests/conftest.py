@@ -23,6 +23,8 @@ QUICK = {
     "test_golden.py",
     "test_interpreter.py",
     "test_cut.py",
+    "test_graph.py",
+    "test_heads.py",
 }
 
 
