@@ -133,6 +133,14 @@ class Network:
             raise ValueError(f"There is no stage {stage!r} of a network. Stages: {', '.join(stages)}.")
         return str(stages[stage])
 
+    def __getstate__(self) -> dict[str, Any]:
+        # machine code belongs to this process
+        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._single = state["single"]
+        self._begin(state["graph"], state["weights"])
+
     def __repr__(self) -> str:
         graph = self._graph
         inputs = ", ".join(source.name for source in graph.sources)

@@ -1,5 +1,7 @@
 """Building networks by calling layers, and calling them."""
 
+import copy
+import pickle
 import threading
 import time
 from typing import Any
@@ -181,3 +183,11 @@ def test_other_dtypes(dtype: str) -> None:
     network = Sequential([Input(4, dtype=dtype), layer, layers.BatchNormalization(dtype=dtype)])
     assert network(X).dtype == layer(X).dtype
     np.testing.assert_allclose(network(X).astype(float), layer(X).astype(float) / np.sqrt(1.001), rtol=1e-2, atol=1e-2)
+
+
+def test_copies_and_pickles() -> None:
+    network = Sequential([Input(4), Conv1D(8, 3), layers.BatchNormalization(), layers.LSTM(3)])
+    wanted = network(X)
+    for again in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        assert again.graph == network.graph
+        np.testing.assert_array_equal(again(X), wanted)
