@@ -28,9 +28,9 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kernels that were made machine code of."""
     symbols, load = [], jit.load
 
-    def noted(ir: str, symbol: str, target: Target) -> jit.Code:
+    def noted(ir: str, symbol: str, target: Target, known_strides: bool = True) -> jit.Code:
         symbols.append(symbol)
-        return load(ir, symbol, target)
+        return load(ir, symbol, target, known_strides)
 
     monkeypatch.setattr(jit, "load", noted)
     compiler.KEPT.clear()
