@@ -93,13 +93,10 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         if not isinstance(around, Pad) or around.mode != "zeros" or not isinstance(conv, Conv):
             return None
         own = conv.problem.padding
-        if own == "valid":
-            own = (0, 0)
-        elif own == "causal":
-            own = (conv.problem.left_padding(0), 0)
-        if isinstance(own, str) or (conv.problem.padding == "causal" and conv.problem.stride > 1):
+        if own == "same" or (own == "causal" and conv.problem.stride > 1):
             return None  # `same` depends on the length that it sees, and strided `causal` rounds it up
-        padding = (around.left + own[0], around.right + own[1])
+        right = own[1] if isinstance(own, tuple) else 0
+        padding = (around.left + conv.problem.left_padding(0), around.right + right)
         return replace(pair.second, op=Conv(conv.problem.with_(padding=padding)), inputs=pair.first.inputs), {}
 
     return _merged(graph, weights, fused)

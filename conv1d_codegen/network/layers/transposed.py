@@ -11,7 +11,7 @@ from ...problem import padding as pad
 from .. import ops
 from ..ops import Shape
 from ..symbols import Symbol, activated
-from .base import NetworkLayer
+from .base import NetworkLayer, check_format
 
 
 class Conv1DTranspose(NetworkLayer):
@@ -37,8 +37,7 @@ class Conv1DTranspose(NetworkLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(kwargs)
-        if data_format not in (None, "channels_last"):
-            raise ValueError(f'Layers of a network have data_format="channels_last". Received: {data_format!r}.')
+        check_format(data_format, self.name)
         name = check.padding_name(padding)
         if name == "causal":
             raise ValueError(f'Conv1DTranspose has padding "valid" or "same". Received: padding={padding!r}.')
