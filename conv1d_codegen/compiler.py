@@ -65,6 +65,11 @@ class Program:
         """The loops that run."""
         return self.passes[-1][1]
 
+    @property
+    def _known_strides(self) -> bool:
+        """Whether strides are constants in the code: in a generic kernel, they are run-time sizes."""
+        return self.plan.algorithm != "generic"
+
     @kept
     def llvm(self) -> str:
         """The loops, printed as LLVM IR."""
@@ -85,7 +90,7 @@ class Program:
             )
         logged = knobs.log_stages()
         verify(self.scheduled, scheduled=True)  # nothing unproved runs
-        code = jit.load(self.llvm, self.scheduled.name, self.target, self.plan.algorithm != "generic")
+        code = jit.load(self.llvm, self.scheduled.name, self.target, self._known_strides)
         for stage in logged:
             print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
         return code
@@ -113,7 +118,7 @@ class Program:
                 return self.llvm
             case "optimized":
                 return jit.optimised(self.llvm, self.target)
-        return jit.assembly(self.llvm, self.target, self.plan.algorithm != "generic")
+        return jit.assembly(self.llvm, self.target, self._known_strides)
 
     def memory(self) -> int:
         """About how many bytes this takes: its machine code, and its stages, whose objects take several times the
