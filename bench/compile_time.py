@@ -23,14 +23,14 @@ import llvmlite.binding as binding
 
 from bench import any_problem, shapes, timing
 from bench.arguments import add_accuracy, add_filter, add_layout, add_target, count, no_case
-from conv1d_codegen import Activation, CompileOptions, Problem, compiler
+from conv1d_codegen import Activation, CompileOptions, Problem, compiler, executable
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import resolve, runs_here
 from conv1d_codegen.machine.target import TARGETS
 
 STAGES = ("passes", "verify", "emit", "parse", "optimise", "code", "link")
 _CALLS = {  # that take the time of each stage but two
-    "verify": (compiler, "verify"),
+    "verify": (executable, "verify"),
     "parse": (binding, "parse_assembly"),
     "optimise": (binding.ModulePassManager, "run"),
     "code": (binding.TargetMachine, "emit_object"),

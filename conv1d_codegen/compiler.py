@@ -1,56 +1,71 @@
 """The compiler: a problem → a plan → loops → better loops → LLVM IR → machine code.
 
 compile_problem(problem, options) → Compilation      each of its stages can be shown; its kernel can be called
+compile_operation(operation) → OperationProgram       the same of what else a network computes, without a plan
 """
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from . import knobs
-from .emit import emit
-from .errors import CompileError, UnprovedWarning
-from .ir import Kernel
-from .knobs import STAGES
+from .errors import UnprovedWarning
+from .executable import Executable
+from .ir import Expression, Kernel
 from .locks import COMPILING, kept
 from .lower import lower, representative
-from .machine.host import resolve, runs_here
+from .lower.operations import Operation
+from .machine.host import resolve
 from .machine.target import TARGETS, Target
 from .options import CompileOptions
-from .passes import Context, log, stages
+from .passes import Context, operations, stages
 from .problem import Problem
 from .runtime.kernel import CompiledKernel
 from .runtime.kernel_cache import KernelCache
+from .runtime.native import Native
 from .schedule import tuned_plans
 from .schedule.cook_toom_model import allows, describe
 from .schedule.cost_model import choose, simpler_plans
 from .schedule.plan import Plan, check_fits
 from .verify import InvalidKernel, verify
 
-if TYPE_CHECKING:
-    from .machine.jit import Code
 
-
-class Program:
-    """The stages from loops to machine code. Each is made when it is first asked for, and kept.
+class Program(Executable):
+    """The stages of a convolution.
 
     A specialised program serves one problem. A generic one serves all that differ only in what it takes at run time.
+    With an `epilogue`, its outputs are what that makes of the problem's and of further inputs.
     """
 
-    def __init__(self, problem: Problem, plan: Plan, target: Target, red_zones: bool = False) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        plan: Plan,
+        target: Target,
+        red_zones: bool = False,
+        epilogue: Expression | None = None,
+    ) -> None:
+        super().__init__(target, red_zones)
         self.problem = problem
         self.plan = plan
-        self.target = target
-        self.red_zones = red_zones
+        self.epilogue = epilogue
+        self.known_strides = plan.algorithm != "generic"  # whose strides are run-time sizes
+
+    @property
+    def title(self) -> str:
+        return str(self.problem) if self.epilogue is None else f"{self.problem}, then {self.epilogue}"
+
+    @property
+    def schedule(self) -> str:
+        return str(self.plan)
 
     @kept
     def loop(self) -> Kernel:
         """The formula, as loops."""
-        kernel = lower(self.problem, self.plan)
+        kernel = lower(self.problem, self.plan, self.epilogue)
         if knobs.verify():
             verify(kernel)
         return kernel
@@ -60,79 +75,38 @@ class Program:
         """The kernel after each pass, with the pass's name."""
         return list(stages(self.loop, Context(self.problem, self.plan, self.target), check=knobs.verify()))
 
-    @property
-    def scheduled(self) -> Kernel:
-        """The loops that run."""
-        return self.passes[-1][1]
-
-    @property
-    def _known_strides(self) -> bool:
-        """Whether strides are constants in the code: in a generic kernel, they are run-time sizes."""
-        return self.plan.algorithm != "generic"
-
-    @kept
-    def llvm(self) -> str:
-        """The loops, printed as LLVM IR."""
-        return emit(
-            self.scheduled, self.target, title=self.scheduled.name, plan=str(self.plan), red_zones=self.red_zones
-        )
-
-    @kept
-    def code(self) -> Code:
-        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for
-        another machine.
-        """
-        from .machine import jit
-
-        if not runs_here(self.target):
-            raise CompileError(
-                f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped."
-            )
-        logged = knobs.log_stages()
-        verify(self.scheduled, scheduled=True)  # nothing unproved runs
-        code = jit.load(self.llvm, self.scheduled.name, self.target, self._known_strides)
-        for stage in logged:
-            print(f"--- {self.problem}: {stage}\n{self.dump(stage)}", file=sys.stderr)
-        return code
-
     def dump(self, stage: str, passes: bool = False) -> str:
-        """The text of a stage; with `passes`, "scheduled" shows the kernel after each pass that changed it.
+        windows = describe(self.problem, self.plan) if (stage, self.plan.algorithm) == ("plan", "cook_toom") else ""
+        return super().dump(stage, passes) + windows
 
-        Raises ValueError for a name that is not among `STAGES`.
-        """
-        from .machine import jit
 
-        if stage not in STAGES:
-            raise ValueError(f"There is no stage {stage!r}. Stages: {', '.join(STAGES)}.")
-        match stage:
-            case "problem":
-                return f"{self.problem}\n"
-            case "plan":
-                windows = describe(self.problem, self.plan) if self.plan.algorithm == "cook_toom" else ""
-                return f"{self.plan}\n{windows}"
-            case "loop":
-                return str(self.loop)
-            case "scheduled":
-                return log(self.loop, self.passes) if passes else str(self.scheduled)
-            case "llvm":
-                return self.llvm
-            case "optimized":
-                return jit.optimised(self.llvm, self.target)
-        return jit.assembly(self.llvm, self.target, self._known_strides)
+class OperationProgram(Executable):
+    """The stages of an operation, which has no plan."""
 
-    def memory(self) -> int:
-        """About how many bytes this takes: its machine code, and its stages, whose objects take several times the
-        length of the LLVM IR.
-        """
-        made = vars(self)
-        return (made["code"].size if "code" in made else 0) + (
-            _STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0
-        )
+    def __init__(self, operation: Operation, target: Target, red_zones: bool = False) -> None:
+        super().__init__(target, red_zones)
+        self.operation = operation
 
-    def release_stages(self) -> None:
-        """Forget the stages before the machine code, which are made again if they are asked for."""
-        for name in ("loop", "passes", "llvm"):
-            vars(self).pop(name, None)
+    @property
+    def title(self) -> str:
+        return str(self.operation)
+
+    @property
+    def schedule(self) -> str:
+        return f"channels in vectors of {self.target.vector_bytes} bytes"
+
+    @kept
+    def loop(self) -> Kernel:
+        """The formula, as loops."""
+        kernel = self.operation.kernel()
+        if knobs.verify():
+            verify(kernel)
+        return kernel
+
+    @kept
+    def passes(self) -> list[tuple[str, Kernel]]:
+        """The kernel after each pass, with the pass's name."""
+        return list(operations.stages(self.operation, self.loop, self.target, check=knobs.verify()))
 
 
 class Compilation:
@@ -154,31 +128,35 @@ class Compilation:
         return self.program.target
 
     @kept
-    def kernel(self) -> CompiledKernel:
-        """The program, loaded and callable for this problem. Raises CompileError if it is for another machine.
+    def native(self) -> Native:
+        """The program, loaded. Raises CompileError if it is for another machine.
 
         A program that can't be proved safe does not run: with an UnprovedWarning, the next one takes its place. Raises
         InvalidKernel where there is none.
         """
         while True:
             try:
-                self.program.code  # noqa: B018  made when it is first asked for
+                native = self.program.native
                 break
             except InvalidKernel as error:
                 other = next(self._otherwise, None)
                 if other is None:
                     raise
                 warnings.warn(
-                    f"The kernel of {self.problem} by the plan `{self.plan}` for {self.target} was not proved safe ({error}). It does not "
-                    f"run; `{other.plan}` takes its place, and computes the same. Please report this line.",
+                    f"The kernel of {self.program.title} by the plan `{self.plan}` for {self.target} was not proved safe "
+                    f"({error}). It does not run; `{other.plan}` takes its place, and computes the same. Please report this line.",
                     UnprovedWarning,
                     stacklevel=2,
                 )
                 self.program = other
-        kernel = CompiledKernel(self.problem, self.program.scheduled, self.program.code, self.program.red_zones)
         if self.plan.algorithm != "generic":  # whose loops serve other problems too
             self.program.release_stages()
-        return kernel
+        return native
+
+    @kept
+    def kernel(self) -> CompiledKernel:
+        """The program as a callable for this problem; errors as of `native`."""
+        return CompiledKernel(self.problem, self.native)
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; arguments and errors as of `Program.dump`."""
@@ -192,23 +170,27 @@ class Compilation:
         return _BYTES_BESIDE + self.program.memory()
 
 
-#: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.
-_STAGES_PER_CHARACTER = 4
 #: Of a compiled kernel beside its code and stages, LLVM's and Python's objects: a process grows by 134 KiB a layer,
 #: over 100 layers with 10 KiB of code each (`GROWTH` in tests/runtime/test_kernel_cache.py).
 _BYTES_BESIDE = 120 << 10
 
+E = TypeVar("E", bound=Executable)
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
-_programs: WeakValueDictionary[tuple[Problem, Plan, Target, bool], Program] = WeakValueDictionary()
+_programs: WeakValueDictionary[tuple[object, ...], Executable] = WeakValueDictionary()
 
 
-def compile_problem(problem: Problem, options: CompileOptions | None = None, length: int | None = None) -> Compilation:
+def compile_problem(
+    problem: Problem,
+    options: CompileOptions | None = None,
+    length: int | None = None,
+    epilogue: Expression | None = None,
+) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and
     target.
 
     The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of
-    `length` steps, or for long ones. Any of them computes inputs of all lengths. Raises CompileError for an algorithm,
-    plan or target that does not fit.
+    `length` steps, or for long ones. Any of them computes inputs of all lengths. An `epilogue` makes the outputs from the
+    problem's. Raises CompileError for an algorithm, plan or target that does not fit.
     """
     options = options or CompileOptions()
     with COMPILING:
@@ -221,26 +203,44 @@ def compile_problem(problem: Problem, options: CompileOptions | None = None, len
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(
-            (problem, plan, target, red_zones),
-            lambda: Compilation(problem, *_programs_of(problem, plan, target, red_zones, options.plan is None)),
+            (problem, plan, target, red_zones, epilogue),
+            lambda: Compilation(
+                problem, *_programs_of(problem, plan, target, red_zones, epilogue, options.plan is None)
+            ),
         )
 
 
+def compile_operation(operation: Operation, target: str | None = None) -> OperationProgram:
+    """The program of an operation for a target, or for this machine; the one that others share. Raises CompileError for
+    no target.
+    """
+    with COMPILING:
+        resolved, red_zones = resolve(target or knobs.target(TARGETS)), knobs.red_zones()
+        return _shared((operation, resolved, red_zones), lambda: OperationProgram(operation, resolved, red_zones))
+
+
 def _programs_of(
-    problem: Problem, plan: Plan, target: Target, red_zones: bool, others: bool
+    problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None, others: bool
 ) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
     plans = simpler_plans(problem, target, plan) if others else ()
 
     def program(plan: Plan) -> Program:
-        return _program(representative(problem, plan.algorithm), plan, target, red_zones)
+        return _program(representative(problem, plan.algorithm), plan, target, red_zones, epilogue)
 
     return program(plan), map(program, plans)
 
 
-def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool) -> Program:
+def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None) -> Program:
     """The program of a problem, or the one that other compilations share."""
-    program = _programs.get((problem, plan, target, red_zones))
+    key = problem, plan, target, red_zones, epilogue
+    return _shared(key, lambda: Program(*key))
+
+
+def _shared(key: tuple[object, ...], make: Callable[[], E]) -> E:
+    """The program that others hold for a key, or a new one."""
+    program: Any = _programs.get(key)
     if program is None:
-        program = _programs[problem, plan, target, red_zones] = Program(problem, plan, target, red_zones)
-    return program
+        program = _programs[key] = make()
+    made: E = program
+    return made

@@ -29,6 +29,7 @@ from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.passes import PIPELINE, Context
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel
+from conv1d_codegen.runtime.native import Native
 from conv1d_codegen.schedule.plan import LANES, Plan, check_fits
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
@@ -182,7 +183,7 @@ def agree(
 ) -> int:
     """Interpreter and machine code, alone and in a team of three, and the formula where passes made the kernel."""
     code = jit.load(emit(kernel, target, kernel.name, str(plan), red_zones=True), kernel.name, target)
-    compiled = CompiledKernel(problem, kernel, code, red_zones=True)
+    compiled = CompiledKernel(problem, Native(kernel, code, red_zones=True))
     close = 1e-4 if plan.algorithm == "cook_toom" else 0.0
     reach = problem.extent + problem.stride * max(plan.rows[0], 3)
     compared = 0

@@ -25,7 +25,19 @@ FLOORS = (
         "emit",
         "runtime",
     ),
-    *("options", "compiler", "layers", "tuning", "network", "selftest", "demo", "moved", "__init__", "__main__"),
+    *(
+        "options",
+        "executable",
+        "compiler",
+        "layers",
+        "tuning",
+        "network",
+        "selftest",
+        "demo",
+        "moved",
+        "__init__",
+        "__main__",
+    ),
 )
 
 

@@ -1,14 +1,16 @@
 """The loop IR: a small grammar of loops, statements and values, with a text form.
 
-axes.py      what loops run over, and in what pieces
-nodes.py     the grammar: loops, statements and kernels, and their text
-values.py    buffers and values
-views.py     parts of arrays, seen with the indices of the whole
-packing.py   how the packed weights lie, described and carried out
-rewrite.py   walks, substitutions and what the passes share
+axes.py        what loops run over, and in what pieces
+nodes.py       the grammar: loops, statements and kernels, and their text
+values.py      buffers and values
+expression.py  what is made of each number of a tensor
+views.py       parts of arrays, seen with the indices of the whole
+packing.py     how the packed weights lie, described and carried out
+rewrite.py     walks, substitutions and what the passes share
 """
 
 from .axes import Axis, Level, Part
+from .expression import SUM, Expression, Operand, input_names, weight_names
 from .nodes import (
     Accumulate,
     Alloc,
@@ -52,6 +54,7 @@ from .values import (
 from .views import View
 
 __all__ = [
+    "SUM",
     "Access",
     "Accumulate",
     "Activate",
@@ -64,6 +67,7 @@ __all__ = [
     "Call",
     "Compound",
     "Const",
+    "Expression",
     "Fma",
     "For",
     "If",
@@ -73,6 +77,7 @@ __all__ = [
     "Level",
     "Load",
     "Nest",
+    "Operand",
     "Part",
     "Prefetch",
     "Ref",
@@ -86,10 +91,12 @@ __all__ = [
     "accumulate",
     "buffer",
     "first_line",
+    "input_names",
     "lanes",
     "load",
     "loop",
     "store",
     "value",
+    "weight_names",
     "written_out",
 ]

@@ -87,21 +87,32 @@ def operands(node: Value) -> tuple[Value, ...]:
     return ()
 
 
+def nodes(root: Value) -> Iterator[Value]:
+    """A value and all within it, outside in."""
+    yield root
+    for operand in operands(root):
+        yield from nodes(operand)
+
+
 def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
     """The value with `change` applied to every node, the leaves first."""
-    above = operands(node)
-    below = tuple(rewrite_value(operand, change) for operand in above)
-    if any(new is not old for new, old in zip(below, above, strict=True)):
-        match node:
-            case Unary() | Activate():
-                node = replace(node, a=below[0])
-            case Binary():
-                node = replace(node, a=below[0], b=below[1])
-            case Fma():
-                node = Fma(*below)
-            case Select():
-                node = Select(node.compare, *below)
-    return change(node)
+    return change(with_operands(node, tuple(rewrite_value(operand, change) for operand in operands(node))))
+
+
+def with_operands(node: Value, below: tuple[Value, ...]) -> Value:
+    """The value with others directly below it; itself where they are the same."""
+    if all(new is old for new, old in zip(below, operands(node), strict=True)):
+        return node
+    match node:
+        case Unary() | Activate():
+            return replace(node, a=below[0])
+        case Binary():
+            return replace(node, a=below[0], b=below[1])
+        case Fma():
+            return Fma(*below)
+        case Select():
+            return Select(node.compare, *below)
+    return node
 
 
 def rewrite_values(body: Block, change: Callable[[Value], Value]) -> Block:
@@ -159,10 +170,7 @@ def shifted(loop: For, base: Indexable) -> Block:
 
 def loads(node: Value) -> Iterator[Load]:
     """Every load in a value."""
-    if isinstance(node, Load):
-        yield node
-    for operand in operands(node):
-        yield from loads(operand)
+    return (inner for inner in nodes(node) if isinstance(inner, Load))
 
 
 def loads_of(statement: Statement) -> Iterator[Load]:

@@ -6,18 +6,25 @@ Cook–Toom's loops come in blocks already, as what a block keeps in scratch mem
 
 from __future__ import annotations
 
-from ..ir import Kernel
+from ..ir import Expression, Kernel
 from ..problem import Problem
 from ..schedule.plan import Plan
 from . import cook_toom, depthwise, direct, generic
 from .formula import Sizes
 
-_LOWERINGS = {"direct": direct.lower, "depthwise": depthwise.lower, "generic": generic.lower}
 
-
-def lower(problem: Problem, plan: Plan) -> Kernel:
-    """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it."""
-    return cook_toom.lower(problem, plan) if plan.algorithm == "cook_toom" else _LOWERINGS[plan.algorithm](problem)
+def lower(problem: Problem, plan: Plan, epilogue: Expression | None = None) -> Kernel:
+    """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it. With an `epilogue`, which
+    generic kernels can't have, its outputs are what that makes of the problem's.
+    """
+    match plan.algorithm:
+        case "cook_toom":
+            return cook_toom.lower(problem, plan, epilogue)
+        case "depthwise":
+            return depthwise.lower(problem, epilogue)
+        case "direct":
+            return direct.lower(problem, epilogue)
+    return generic.lower(problem)
 
 
 def sizes(problem: Problem, algorithm: str) -> Sizes:

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..ir import Binary, Bind, Const, Fma, Ref, Select, Unary, Value, value
-from ..ir.rewrite import operands, rewrite_value
+from ..ir.rewrite import nodes, operands, rewrite_value
 from ..problem import Activation
 from .polynomials import EXPM1, GELU, LOG1P, TANH_SHRINK
 
@@ -343,7 +343,7 @@ def expand(activation: Activation, x: Value, compute: str, fresh: Callable[[str]
         result = FORMULAS[activation.name](program, argument, **dict(activation.parameters))
     except TypeError as error:
         raise ValueError(f"The activation {activation} has wrong or missing parameters: {error}") from error
-    uses = sum(node == argument for root in (*(b.value for b in program.binds), result) for node in _nodes(root))
+    uses = sum(node == argument for root in (*(b.value for b in program.binds), result) for node in nodes(root))
     if uses > 1 and not isinstance(x, Ref):
         return [Bind(argument.name, x), *program.binds], result
 
@@ -357,10 +357,4 @@ def cost(activation: Activation) -> int:
     """The number of operations on numbers that the activation takes."""
     count = itertools.count()
     binds, result = expand(activation, Ref("x"), "f32", lambda hint: f"{hint}_{next(count)}")
-    return sum(bool(operands(node)) for root in (*(b.value for b in binds), result) for node in _nodes(root))
-
-
-def _nodes(root: Value) -> Iterator[Value]:
-    yield root
-    for operand in operands(root):
-        yield from _nodes(operand)
+    return sum(bool(operands(node)) for root in (*(b.value for b in binds), result) for node in nodes(root))

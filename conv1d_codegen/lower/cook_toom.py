@@ -22,12 +22,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..ir import (
-    Activate,
     Alloc,
     Axis,
     Bind,
     Block,
     Const,
+    Expression,
     Fma,
     For,
     If,
@@ -61,20 +61,20 @@ from .formula import Formula, identifier
 SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
 
-def lower(problem: Problem, plan: Plan) -> Kernel:
+def lower(problem: Problem, plan: Plan, epilogue: Expression | None = None) -> Kernel:
     """The loops of `plan`'s F(m, r), in blocks of its size."""
-    return _Lowering(problem, plan).kernel()
+    return _Lowering(problem, plan, epilogue).kernel()
 
 
 class _Lowering:
     """The sizes and buffers of one kernel, and its statements."""
 
-    def __init__(self, problem: Problem, plan: Plan) -> None:
+    def __init__(self, problem: Problem, plan: Plan, epilogue: Expression | None) -> None:
         p = problem
         self.problem, self.plan = p, plan
         self.toom, self.split = algorithm(plan.outputs, plan.taps), Split.of(p, plan.taps)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
-        self.formula = Formula(p, self.sizes)
+        self.formula = Formula(p, self.sizes, epilogue)
         first, last = pad.interior(var("T"), self.sizes.lefts, self.split.all_taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
         self.group = (var("g"),) if p.groups > 1 else ()
@@ -218,15 +218,13 @@ class _Lowering:
 
     def _results(self, f: Index) -> For:
         """The outputs of each window."""
-        p = self.problem
         sums = [load(self.yt, at, var("window")) for at in range(self.toom.multiplications)]
         binds, results = _straight_line(program(self.toom.results), sums, "z")
         first = self._first_output(var("window"))
-        outputs = []
-        for a, result in enumerate(results):
-            total = result + load(self.formula.b, *self.group, f) if p.use_bias else result
-            place = self.formula.place(var("n"), first + a * self.split.sequences, self.group, f)
-            outputs.append(self.formula.y.store(place, Activate(p.activation, total)))
+        outputs = [
+            self.formula.result(result, var("n"), first + a * self.split.sequences, self.group, f)
+            for a, result in enumerate(results)
+        ]
         return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs", axis=Axis.WINDOW)
 
     def _alone(self, f: Index) -> Block:

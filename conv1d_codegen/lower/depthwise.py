@@ -7,17 +7,17 @@ The groups are the innermost loop, so that neighbouring channels can share a vec
 
 from __future__ import annotations
 
-from ..ir import Axis, Block, Kernel, loop
+from ..ir import Axis, Block, Expression, Kernel, loop
 from ..problem import Problem
 from ..symbolic.index import var
 from .direct import constant_sizes
 from .formula import Formula, identifier
 
 
-def lower(problem: Problem) -> Kernel:
+def lower(problem: Problem, epilogue: Expression | None = None) -> Kernel:
     """The loops of the formula for a problem with as many groups as channels."""
     sizes, named = constant_sizes(problem, grouped=True)
-    formula = Formula(problem, sizes)
+    formula = Formula(problem, sizes, epilogue)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
     per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f), axis=Axis.GROUP)
     per_step = loop("t", 0, sizes.outputs, (per_channel,), axis=Axis.STEP)

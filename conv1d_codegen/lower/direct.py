@@ -5,7 +5,7 @@ parallel n, for g, for f, for t: y[n, t, g, f] := act(b[g, f] + Σ_{j, c} x[n, t
 
 from __future__ import annotations
 
-from ..ir import Axis, Block, Kernel, Let, loop
+from ..ir import Axis, Block, Expression, Kernel, Let, loop
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, index, var
@@ -27,10 +27,10 @@ def constant_sizes(problem: Problem, grouped: bool, length: Index = LENGTH) -> t
     return Sizes(p.group_channels, p.group_filters, *taps, groups, outputs, left, (least, most), length), named
 
 
-def lower(problem: Problem) -> Kernel:
+def lower(problem: Problem, epilogue: Expression | None = None) -> Kernel:
     """The loops of the formula: the weights of some filters go over all steps before the next ones are read."""
     sizes, named = constant_sizes(problem, grouped=problem.groups > 1)
-    formula = Formula(problem, sizes)
+    formula = Formula(problem, sizes, epilogue)
     n, t, f = var("n"), var("t"), var("f")
     group = (var("g"),) if problem.groups > 1 else ()
     steps = loop("t", 0, sizes.outputs, formula.output(n, t, group, f), axis=Axis.STEP)

@@ -14,7 +14,28 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import dataclass, replace
 
-from ..ir import Activate, Alloc, Axis, Block, Const, View, accumulate, buffer, load, loop, store
+from ..ir import (
+    SUM,
+    Activate,
+    Alloc,
+    Axis,
+    Block,
+    Buffer,
+    Const,
+    Expression,
+    Load,
+    Operand,
+    Store,
+    Value,
+    View,
+    accumulate,
+    buffer,
+    input_names,
+    load,
+    loop,
+    store,
+    weight_names,
+)
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, var
@@ -45,10 +66,13 @@ def identifier(text: str) -> str:
 
 
 class Formula:
-    """The buffers of one convolution and the statements that compute one output."""
+    """The buffers of one convolution and the statements that compute one output.
 
-    def __init__(self, problem: Problem, sizes: Sizes) -> None:
-        self.problem, self.sizes = problem, sizes
+    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs.
+    """
+
+    def __init__(self, problem: Problem, sizes: Sizes, epilogue: Expression | None = None) -> None:
+        self.problem, self.sizes, self.epilogue = problem, sizes, epilogue
         batch, length = var("N"), sizes.length
         group = () if sizes.groups is None else (sizes.groups,)
         groups = () if sizes.groups is None else (Axis.GROUP,)
@@ -63,7 +87,17 @@ class Formula:
         taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
-        self.buffers = (self.x.buffer, self.w, *([self.b] if problem.use_bias else []), self.y.buffer)
+        inputs = () if epilogue is None else epilogue.inputs
+        self.inputs = [
+            buffer(name, problem.dtype, (batch, sizes.outputs if given.steps else 1, given.channels), "input")
+            for name, given in zip(input_names(len(inputs)), inputs, strict=True)
+        ]
+        self.of_channels = [
+            buffer(name, problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
+            for name in weight_names(0 if epilogue is None else epilogue.weights)
+        ]
+        bias = [self.b] if problem.use_bias else []
+        self.buffers = (self.x.buffer, self.w, *bias, *self.of_channels, *self.inputs, self.y.buffer)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -83,7 +117,6 @@ class Formula:
         s = self.sizes
         j, c = var("j"), var("c")
         acc = buffer("acc", self.problem.compute, (), "register")
-        result = load(acc) + load(self.b, *group, f) if self.problem.use_bias else load(acc)
         first, last = pad.taps_on_input(t, s.length, s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
@@ -95,5 +128,30 @@ class Formula:
             Alloc(acc),
             store(acc, (), Const(0.0)),
             loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-            self.y.store(self.place(n, t, group, f), Activate(self.problem.activation, result)),
+            self.result(load(acc), n, t, group, f),
         )
+
+    def result(self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Store:
+        """Stores what becomes of the sum over taps and channels."""
+        if self.problem.use_bias:
+            total = total + load(self.b, *group, f)
+        result: Value = Activate(self.problem.activation, total)
+        if self.epilogue is not None:
+            result = self._epilogue(self.epilogue, result, n, t, group, f)
+        return self.y.store(self.place(n, t, group, f), result)
+
+    def _epilogue(
+        self, epilogue: Expression, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index
+    ) -> Value:
+        channel = group[0] * self.sizes.filters + f if group else f
+        given: dict[str, Value] = {SUM.name: total}
+        for array, operand in zip(self.inputs, epilogue.inputs, strict=True):
+            given[array.name] = read(array, operand, n, t, channel)
+        for array in self.of_channels:
+            given[array.name] = load(array, *group, f)
+        return epilogue.of(given)
+
+
+def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index) -> Load:
+    """An operand's number for step `t` and a channel."""
+    return load(array, n, t if operand.steps else 0, 0 if operand.channels == 1 else channel + operand.first)

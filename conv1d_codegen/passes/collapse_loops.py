@@ -17,11 +17,12 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body))
+    return kernel.with_body(collapsed(kernel.body))
 
 
-def _block(body: Block) -> Block:
-    body = tuple(replace(s, body=_block(s.body)) if isinstance(s, Compound) else s for s in body)
+def collapsed(body: Block) -> Block:
+    """A block without loops that run once."""
+    body = tuple(replace(s, body=collapsed(s.body)) if isinstance(s, Compound) else s for s in body)
     result: list[Statement] = []
     for s in body:
         if isinstance(s, For) and s.hi - s.lo == 1 and s.kind in ("serial", "unrolled") and not _clash(s, body):

@@ -1,8 +1,8 @@
-"""expand_epilogue: the activation becomes arithmetic, in place.
+"""expand_epilogue: activations become arithmetic, in place.
 
-A cheap one is applied to the accumulators one after another. One of many operations, written out for every accumulator
-of every tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1, and a loop
-over its rows activates and stores them.
+Cheap ones are applied to the accumulators one after another. Those of many operations, written out for every
+accumulator of every tile, would take long to compile: there the tile goes to scratch memory first, which stays in L1,
+and a loop over its rows activates and stores them.
 
 needs   activations in stores
 leaves  arithmetic; for large ones, a loop over the rows of a tile in scratch memory
@@ -11,53 +11,73 @@ obeys   `epilogue`
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from ..ir import Activate, Alloc, Block, Compound, For, Kernel, Level, Statement, Store, buffer, load, loop, store
-from ..ir.rewrite import map_statements, substitute, walk
+from ..ir import (
+    Activate,
+    Alloc,
+    Bind,
+    Block,
+    Buffer,
+    Compound,
+    For,
+    Kernel,
+    Level,
+    Ref,
+    Statement,
+    Store,
+    Value,
+    buffer,
+    load,
+    loop,
+    store,
+)
+from ..ir.rewrite import loads, map_statements, nodes, operands, rewrite_value, substitute, walk, with_operands
 from ..lower import activations
 from ..symbolic.index import Index, index, var
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_block(kernel.body, kernel.compute, context.plan.epilogue))
+    return kernel.with_body(expanded(kernel.body, kernel.compute, context.plan.epilogue))
 
 
-def _block(body: Block, compute: str, most: int) -> Block:
+def expanded(body: Block, compute: str, most: int) -> Block:
+    """A block without activations. Up to `most` operations of a tile are written out."""
     numbers = count()
 
-    def expanded(s: Statement) -> Block | None:
+    def change(s: Statement) -> Block | None:
         leaf = _activated(s)
-        if isinstance(s, Store) and leaf:
-            return _expanded(s, compute)
+        if isinstance(s, Store):
+            return _arithmetic(s, compute)
         if (
-            isinstance(s, For)
+            leaf
+            and isinstance(s, For)
             and s.level is Level.ROW
             and s.kind == "unrolled"
-            and leaf
             and _operations(s, leaf) > most
         ):
-            return _block(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
-        return (replace(s, body=_block(s.body, compute, most)),) if isinstance(s, Compound) else None
+            return expanded(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
+        return (replace(s, body=expanded(s.body, compute, most)),) if isinstance(s, Compound) else None
 
-    return map_statements(body, expanded)
+    return map_statements(body, change)
 
 
-def _activated(s: Statement) -> Activate | None:
-    """The activation in the innermost store below `s`, if `s` does nothing else."""
+def _activated(s: Statement) -> list[Activate]:
+    """The activations in the innermost store below `s`, if `s` does nothing else."""
     while isinstance(s, For) and s.kind in ("unrolled", "lanes"):
         s = s.body[0]
-    return s.value if isinstance(s, Store) and isinstance(s.value, Activate) else None
+    return [node for node in nodes(s.value) if isinstance(node, Activate)] if isinstance(s, Store) else []
 
 
-def _operations(rows: For, leaf: Activate) -> int:
-    """Of the activation, if it is written out for all vectors of a tile; none for a single row."""
+def _operations(rows: For, leaf: list[Activate]) -> int:
+    """Of the activations, if they are written out for all vectors of a tile; none for a single row."""
     height = rows.hi.constant or 1
-    return activations.cost(leaf.activation) * height * _vectors(rows) if height > 1 else 0
+    return sum(activations.cost(node.activation) for node in leaf) * height * _vectors(rows) if height > 1 else 0
 
 
 def _vectors(rows: For) -> int:
@@ -65,16 +85,33 @@ def _vectors(rows: For) -> int:
     return sum((part.hi.constant or 1) if part.kind == "unrolled" else 1 for part in rows.body if isinstance(part, For))
 
 
-def _expanded(s: Store, compute: str) -> Block:
-    assert isinstance(s.value, Activate)
+def _arithmetic(s: Store, compute: str) -> Block:
+    """A store without activations. What occurs several times in it is computed once."""
     names: dict[str, int] = {}
+    binds: list[Bind] = []
 
     def fresh(stem: str) -> str:
         names[stem] = names.get(stem, -1) + 1
         return f"{stem}{names[stem] or ''}"
 
-    binds, result = activations.expand(s.value.activation, s.value.a, compute, fresh)
-    return (*binds, replace(s, value=result))
+    occurs = Counter(node for node in nodes(s.value) if operands(node))
+    made: dict[Value, Value] = {}
+
+    def arithmetic(node: Value) -> Value:
+        if node in made or not operands(node):
+            return made.get(node, node)
+        result = with_operands(node, tuple(arithmetic(operand) for operand in operands(node)))
+        if isinstance(result, Activate):
+            own, result = activations.expand(result.activation, result.a, compute, fresh)
+            binds.extend(own)
+        if occurs[node] > 1:
+            binds.append(Bind(fresh("common"), result))
+            result = Ref(binds[-1].name)
+        made[node] = result
+        return result
+
+    value = arithmetic(s.value)
+    return (*binds, replace(s, value=value))
 
 
 def _through_scratch(rows: For, name: str, compute: str) -> Block:
@@ -92,20 +129,35 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
         assert isinstance(part, For)
         vector = var(part.var) + before if part.kind == "unrolled" else index(before)
         before += (part.hi.constant or 1) if part.kind == "unrolled" else 1
-        save.append(_in_leaf(part, lambda leaf, at: store(tile, at, leaf.value.a), (var(rows.var), vector)))
-        finish.append(
-            _in_leaf(
-                part,
-                lambda leaf, at: replace(leaf, value=replace(leaf.value, a=load(tile, *at))),
-                (var(rows.var), vector),
-            )
-        )
+        place = (var(rows.var), vector)
+        save.append(_in_leaf(part, lambda leaf, at: store(tile, at, _made(leaf.value)), place))
+        finish.append(_in_leaf(part, lambda leaf, at: _from(tile, at, leaf), place))
     by_row = substitute(tuple(finish), {rows.var: var("row")})
     return (
         Alloc(tile),
         replace(rows, body=tuple(save)),
         loop("row", 0, rows.hi, by_row, axis=rows.axis, level=Level.ROW),
     )
+
+
+def _made(number: Value) -> Value:
+    """What of a value the tile's accumulators make before anything else comes in: what their first activation takes, or
+    without one all that has but them.
+    """
+    taken = None
+    while (
+        len(below := [operand for operand in operands(number) if any(at.buffer.is_local for at in loads(operand))]) == 1
+    ):
+        if isinstance(number, Activate):
+            taken = below[0]
+        (number,) = below
+    return number if taken is None else taken
+
+
+def _from(tile: Buffer, at: tuple[Index, ...], leaf: Store) -> Store:
+    """The store, of what it makes of the number that waits in the tile."""
+    made = _made(leaf.value)
+    return replace(leaf, value=rewrite_value(leaf.value, lambda node: load(tile, *at) if node == made else node))
 
 
 def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Store], at: tuple[Index, ...]) -> For:

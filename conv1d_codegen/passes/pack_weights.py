@@ -13,7 +13,7 @@ obeys   `panel`, `lanes`, `width`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ..ir import Axis, Buffer, Kernel, Load, Storage, Value
@@ -24,9 +24,14 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    packings = {buffer: _packing(buffer, context) for buffer in kernel.buffers if buffer.storage is Storage.CONSTANT}
+    return packed(kernel, lambda buffer: _packing(buffer, context))
 
-    def packed(buffer: Buffer) -> Buffer:
+
+def packed(kernel: Kernel, how: Callable[[Buffer], Packing]) -> Kernel:
+    """The kernel with each constant laid out."""
+    packings = {buffer: how(buffer) for buffer in kernel.buffers if buffer.storage is Storage.CONSTANT}
+
+    def laid_out(buffer: Buffer) -> Buffer:
         packing = packings.get(buffer)
         return (
             buffer
@@ -37,9 +42,9 @@ def run(kernel: Kernel, context: Context) -> Kernel:
     def change(node: Value) -> Value:
         if not isinstance(node, Load) or node.buffer not in packings:
             return node
-        return Load(packed(node.buffer), tuple(_place(packings[node.buffer], node.index)))
+        return Load(laid_out(node.buffer), tuple(_place(packings[node.buffer], node.index)))
 
-    buffers = tuple(packed(buffer) for buffer in kernel.buffers)
+    buffers = tuple(laid_out(buffer) for buffer in kernel.buffers)
     return replace(
         kernel,
         buffers=buffers,

@@ -1,6 +1,7 @@
 """Calling machine code: arguments, memory and threads.
 
-kernel.py         machine code and what calls it
+native.py         machine code, and its weights as it takes them
+kernel.py         machine code of a convolution behind a checked call
 kernel_cache.py   the kernels that are kept for the next layer
 workspace.py      memory for large scratch arrays
 threads.py        the number of threads, and the team that shares a call

@@ -19,23 +19,19 @@ import math
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..emit.abi import entry
 from ..errors import RedZoneError
 from ..ir import Kernel
-from ..ir.packing import laid_out
 from ..number_types import TYPES
 from ..problem import Problem
 from ..problem.summation import chunk_shape
 from ..symbolic.index import Index
 from . import threads, workspace
+from .native import Native
 from .work import Work
-
-if TYPE_CHECKING:
-    from ..machine.jit import Code
 
 Array = np.ndarray[Any, Any]
 
@@ -73,19 +69,15 @@ class CompiledKernel:
     thread's, and the kernel keeps neither.
     """
 
-    def __init__(self, problem: Problem, kernel: Kernel, code: Code, red_zones: bool = False) -> None:
+    def __init__(self, problem: Problem, native: Native) -> None:
         self.problem = problem
         self.dtype = TYPES[problem.dtype].numpy
-        self._kernel = kernel.with_body(())  # its loops are many objects, and machine code by now
-        self._code = code  # keeps the machine code mapped
-        # It releases the GIL. To keep it (PYFUNCTYPE) would save 0.04 µs of a call, and nothing beside a busy Python
-        # thread.
-        self._function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
-        self._red_zones = red_zones
-        called = entry(kernel, red_zones)
-        (iterations,) = called.iterations  # a convolution is one nest
-        self.scratch_bytes = called.scratch_bytes  # of each thread
-        self._block = struct.Struct(called.format).pack
+        self._native = native
+        self._kernel = native.kernel
+        self._function = native.function
+        (iterations,) = native.entry.iterations  # a convolution is one nest
+        self.scratch_bytes = native.entry.scratch_bytes  # of each thread
+        self._block = struct.Struct(native.entry.format).pack
         self.launch = lru_cache(64)(
             _Launches(problem, self._kernel, iterations)
         )  # 0.2 µs for a shape that was seen before, several µs for a new one
@@ -103,13 +95,11 @@ class CompiledKernel:
             wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
             raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
         sources = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
-        compute = TYPES[self._kernel.compute].numpy
         sizes = dict(
             zip((name for name, _ in self._kernel.sizes), _sizes(self._kernel, problem, batch=1, length=0), strict=True)
         )
-        made = laid_out(self._kernel.packings, sources, compute, sizes)
-        arrays = [made[buffer.name] for buffer in self._kernel.buffers[1:-1]]
-        return PackedWeights(self._kernel, problem, tuple(arrays), tuple(array.ctypes.data for array in arrays))
+        arrays = tuple(self._native.pack(sources, sizes).values())
+        return PackedWeights(self._kernel, problem, arrays, tuple(array.ctypes.data for array in arrays))
 
     def __call__(self, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
         """Compute `y` from `x`: `(N, T, C)` → `(N, U, F)`, or `(N, C, T)` → `(N, F, U)`.
@@ -155,7 +145,7 @@ class CompiledKernel:
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
         room = workspace.take(count * self.scratch_bytes) if self.scratch_bytes else None
-        flags = self._flags(room, count) if self._red_zones and room is not None else None
+        flags = self._flags(room, count) if self._native.red_zones and room is not None else None
         counter = None if count == 1 else _Counter()
         team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
         block = self._block(

@@ -14,6 +14,7 @@ from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel
+from conv1d_codegen.runtime.native import Native
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.symbolic.index import var
 
@@ -70,7 +71,7 @@ def run(kernel: Kernel, red_zones: bool = True) -> Array:
     target = TARGETS[RUNNABLE[-1]]
     problem = Problem.parse("c1_f1_k1_valid_linear_f32_nobias")
     code = jit.load(emit(kernel, target, "astray", "by hand", red_zones), kernel.name, target)
-    compiled = CompiledKernel(problem, kernel, code, red_zones)
+    compiled = CompiledKernel(problem, Native(kernel, code, red_zones))
     x, y = np.ones((1, 5, 1), np.float32), np.zeros((1, 5, 1), np.float32)
     compiled(x, compiled.pack(np.ones((1, 1, 1), np.float32), None), y)
     return y

@@ -10,7 +10,7 @@ from support.helpers import exact_data, expected
 from support.type_helpers import known
 
 import conv1d_codegen
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler, executable
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.ir import Block, Kernel, Statement, Store
 from conv1d_codegen.ir.rewrite import map_leaves, walk
@@ -108,7 +108,7 @@ def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyP
         verified.append((kernel.name, scheduled))
         verify(kernel, scheduled)
 
-    monkeypatch.setattr(compiler, "verify", noted)
+    monkeypatch.setattr(executable, "verify", noted)
     for algorithm in ("direct", "generic", "cook_toom"):
         layer = Conv1D(8, 3, options={"algorithm": algorithm})
         layer(np.zeros((1, 90, 8), np.float32))
@@ -128,10 +128,10 @@ def test_there_is_no_way_around_it() -> None:
                 text = [ast.unparse(s) for s in function.body]
                 if any("jit.load(" in line or "library.link(" in line for line in text):
                     calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
-    assert set(calls) == {"compiler.py:code", "machine/jit.py:_load"}
+    assert set(calls) == {"executable.py:code", "machine/jit.py:_load"}
     before, load = next(
         (a, b)
-        for a, b in zip(calls["compiler.py:code"], calls["compiler.py:code"][1:], strict=False)
+        for a, b in zip(calls["executable.py:code"], calls["executable.py:code"][1:], strict=False)
         if "jit.load(" in b
     )
     assert before == "verify(self.scheduled, scheduled=True)"

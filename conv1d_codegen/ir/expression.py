@@ -1,0 +1,67 @@
+"""An element-wise expression: what is made of each number of a tensor, where a convolution stores it or in a kernel of
+its own.
+
+    relu((sum + in0))                       in0: the number of a further input, at the same step and channel
+    max((in0 * channel0), (in0 * in1))      channel0: a weight, one for each channel
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .rewrite import nodes, rewrite_value
+from .values import Ref, Value, require
+
+#: The number that a convolution stores without an expression.
+SUM = Ref("sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A further input `[N, steps, channels]`, of which an expression reads one number for each of its own.
+
+    Its channel `first` stands for channel 0. One channel counts for all channels, and without `steps` one step for all
+    steps.
+    """
+
+    channels: int
+    first: int = 0
+    steps: bool = True
+
+    def __post_init__(self) -> None:
+        require(0 <= self.first < self.channels, f"an operand of {self.channels} channels has no channel {self.first}")
+
+    def __str__(self) -> str:
+        first = f" from {self.first}" if self.first else ""
+        return f"[N, {'T' if self.steps else 1}, {self.channels}]{first}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel."""
+
+    value: Value
+    inputs: tuple[Operand, ...] = ()
+    weights: int = 0
+
+    def __post_init__(self) -> None:
+        known = {SUM.name, *input_names(len(self.inputs)), *weight_names(self.weights)}
+        unknown = sorted({node.name for node in nodes(self.value) if isinstance(node, Ref)} - known)
+        require(not unknown, f"{self.value} has no {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+
+    def of(self, given: Mapping[str, Value]) -> Value:
+        """The value with its names replaced."""
+        return rewrite_value(self.value, lambda node: given[node.name] if isinstance(node, Ref) else node)
+
+    def __str__(self) -> str:
+        inputs = zip(input_names(len(self.inputs)), self.inputs, strict=True)
+        return ", ".join([str(self.value), *(f"{name}{operand}" for name, operand in inputs)])
+
+
+def input_names(count: int) -> Sequence[str]:
+    return [f"in{number}" for number in range(count)]
+
+
+def weight_names(count: int) -> Sequence[str]:
+    return [f"channel{number}" for number in range(count)]

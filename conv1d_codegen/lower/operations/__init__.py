@@ -1,0 +1,19 @@
+"""What a network computes beside convolutions, as loops: each operation is frozen, prints in one line, and writes its
+formula.
+
+operation.py     what all of them have
+elementwise.py   an expression of the numbers at one place
+pools.py         the maximum or the average of some steps, or of all
+moves.py         channels side by side, padding, cropping, repetition
+
+Blocks of steps are the parallel iterations, and channels the innermost loop, which
+`passes/operations.py` puts into vectors. There is no plan: what such a kernel takes is the time of reading and writing
+its arrays.
+"""
+
+from .elementwise import Map
+from .moves import Concat, Crop, Pad, Repeat
+from .operation import Operation
+from .pools import GlobalPool, Pool
+
+__all__ = ["Concat", "Crop", "GlobalPool", "Map", "Operation", "Pad", "Pool", "Repeat"]

@@ -1,0 +1,127 @@
+"""Operations that move numbers: channels side by side, padding, cropping, repetition, a choice of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from ...ir import Block, Buffer, Const, Kernel, Statement, load, store
+from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
+from .operation import Operation, T, in_blocks, over_channels, over_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Concat(Operation):
+    """Arrays of so many channels each, beside each other."""
+
+    channels: tuple[int, ...]
+
+    def kernel(self) -> Kernel:
+        inputs = [self.array(f"in{number}", T, count) for number, count in enumerate(self.channels)]
+        total = sum(self.channels)
+        y = self.array("y", T, total, "output")
+        row: list[Statement] = []
+        before = 0
+        for x, count in zip(inputs, self.channels, strict=True):
+            row.append(over_channels(count, partial(_beside, x, y, before)))
+            before += count
+        body = in_blocks(T, total, lambda first, end: (over_steps(first, end, tuple(row)),))
+        return self.named([*inputs, y], (body,))
+
+    def __str__(self) -> str:
+        return f"concat c{'_'.join(map(str, self.channels))} {self.dtype}"
+
+
+#: Output steps from one to before another, and the input step that each is a copy of; None: zeros.
+Range = tuple[Indexable, Indexable, Index | None]
+
+
+def _beside(x: Buffer, y: Buffer, before: int, c: Index) -> Block:
+    n, t = var("n"), var("t")
+    return (store(y, (n, t, c + before), load(x, n, t, c)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved(Operation):
+    """What gives each step of its output from one of its input, or from none: a subclass says from which."""
+
+    channels: int
+
+    def moved(self, outputs: Index, ranges: Sequence[Range], least: int = 0) -> Kernel:
+        """The kernel that copies, for the output steps `t` of each range, the step of the input, or writes zeros."""
+        x, y = self.array("x", T, self.channels), self.array("y", outputs, self.channels, "output")
+
+        def parts(first: Index, end: Index) -> Block:
+            return tuple(
+                over_steps(
+                    index(maximum(first, begin)),
+                    index(minimum(end, stop)),
+                    (over_channels(self.channels, partial(_copied, x, y, step)),),
+                )
+                for begin, stop, step in ranges
+            )
+
+        return self.named([x, y], (in_blocks(outputs, self.channels, parts),), least)
+
+
+def _copied(x: Buffer, y: Buffer, step: Index | None, c: Index) -> Block:
+    n, t = var("n"), var("t")
+    return (store(y, (n, t, c), Const(0.0) if step is None else load(x, n, step, c)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Pad(Moved):
+    """Steps before and after: zeros, or a reflection, the first and last step again, or the other end.
+
+    A reflection and the other end are of an input that has as many steps; with fewer, these are some steps of it.
+    """
+
+    left: int
+    right: int
+    mode: str
+
+    def kernel(self) -> Kernel:
+        t, left = var("t"), self.left
+        outputs = T + (left + self.right)
+        steps: dict[str, tuple[Index, Index]] = {
+            "reflect": (left - t, T * 2 - 2 + left - t),
+            "replicate": (index(0), T - 1),
+            "circular": (t - left + T, t - left - T),
+        }
+        within: list[Index | None] = [None, None]
+        if self.mode != "zeros":
+            within = [index(maximum(minimum(step, T - 1), 0)) for step in steps[self.mode]]
+        ranges: list[Range] = [(0, left, within[0]), (left, T + left, t - left), (T + left, outputs, within[1])]
+        return self.moved(outputs, ranges, least=0 if self.mode == "zeros" else 1)
+
+    def __str__(self) -> str:
+        return f"pad_{self.mode} c{self.channels}_{self.left}x{self.right} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Moved):
+    """Without the first steps and the last."""
+
+    left: int
+    right: int
+
+    def kernel(self) -> Kernel:
+        outputs = T - (self.left + self.right)
+        return self.moved(outputs, [(0, outputs, var("t") + self.left)], least=self.left + self.right)
+
+    def __str__(self) -> str:
+        return f"crop c{self.channels}_{self.left}x{self.right} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat(Moved):
+    """Each step several times."""
+
+    times: int
+
+    def kernel(self) -> Kernel:
+        return self.moved(T * self.times, [(0, T * self.times, var("t") // self.times)])
+
+    def __str__(self) -> str:
+        return f"repeat c{self.channels}_{self.times} {self.dtype}"

@@ -1,0 +1,67 @@
+"""What all operations have: arrays `[N, steps, channels]`, and blocks of steps that threads share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...ir import Axis, Block, Buffer, For, Kernel, Level, Part, buffer, loop
+from ...number_types import TYPES
+from ...symbolic.index import Index, Indexable, index, minimum, var
+from ..formula import identifier
+
+#: Numbers of a block of steps: as much as stays in L1 with what it is made from.
+_BLOCK = 4096
+AXES = (Axis.SEQUENCE, Axis.STEP, Axis.CHANNEL)
+N, T = var("N"), var("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(ABC):
+    """One operation on arrays of `dtype`, for any batch `N` and, where it has steps, length `T` of its input."""
+
+    dtype: str
+
+    @property
+    def compute(self) -> str:
+        """The type that is computed in."""
+        return TYPES[self.dtype].compute
+
+    @abstractmethod
+    def kernel(self) -> Kernel:
+        """The formula, as loops."""
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """The operation in one line."""
+
+    def array(self, name: str, steps: Indexable, channels: Indexable, space: str = "input") -> Buffer:
+        return buffer(name, self.dtype, (N, steps, channels), space, AXES)
+
+    def named(self, buffers: list[Buffer], body: Block, least: int = 0) -> Kernel:
+        """The kernel of some loops, for lengths from `least` on."""
+        return Kernel(identifier(str(self)), self.compute, (("N", 1), ("T", least)), tuple(buffers), body)
+
+
+def over_channels(channels: Indexable, body: Callable[[Index], Block]) -> For:
+    """What is done for each channel."""
+    return loop("c", 0, channels, body(var("c")), axis=Axis.CHANNEL)
+
+
+def in_blocks(steps: Index, channels: int, body: Callable[[Index, Index], Block]) -> For:
+    """Blocks of steps of all sequences, as parallel iterations; `body` takes the first step of one and that after its
+    last.
+    """
+    size = max(1, _BLOCK // channels)
+    first = var("block") * size
+    end = index(minimum(first + size, steps))
+    blocks = loop(
+        "block", 0, (steps + (size - 1)) // size, body(first, end), "parallel", axis=Axis.STEP, level=Level.BLOCK
+    )
+    return loop("n", 0, N, (blocks,), "parallel", axis=Axis.SEQUENCE)
+
+
+def over_steps(first: Indexable, end: Indexable, body: Block, part: Part = Part.WHOLE) -> For:
+    """What is done for each step `t`, or `t_left` … of a part."""
+    return loop(f"t{part.value}", first, end, body, axis=Axis.STEP, part=part)

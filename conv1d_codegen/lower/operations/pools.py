@@ -1,0 +1,164 @@
+"""Pools: the maximum or the average of some steps, or of all, of each channel.
+
+    y[n, t, c] := max, or sum ÷ count, of x[n, t·stride + j − left, c] for the j < size that fall on the input
+
+Steps all of whose taps fall on the input have a loop of their own, with no count. A maximum with a NaN is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...ir import (
+    Alloc,
+    Axis,
+    Binary,
+    Block,
+    Buffer,
+    Const,
+    Kernel,
+    Let,
+    Load,
+    Part,
+    Select,
+    Store,
+    Value,
+    buffer,
+    load,
+    loop,
+    store,
+)
+from ...problem import padding as pad
+from ...problem.summation import LONGEST_CHAIN
+from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
+from .operation import N, Operation, T, in_blocks, over_channels, over_steps
+
+#: Taps that are written out one after another.
+_WRITTEN_OUT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Operation):
+    """Windows of `size` steps, `stride` apart. Averages count the steps of explicit padding with `count_padding`."""
+
+    channels: int
+    kind: str  # "max" | "average"
+    size: int
+    stride: int
+    padding: pad.Padding
+    count_padding: bool = False
+
+    def kernel(self) -> Kernel:
+        outputs = index(pad.output_length(T, self.size, self.stride, 1, self.padding))
+        least, most = pad.left_paddings(self.size, self.stride, 1, self.padding)
+        left: Indexable = least
+        named: Block = ()
+        if least < most:
+            left, named = var("left"), (Let("left", pad.left_padding(T, self.size, self.stride, 1, self.padding)),)
+        x, y = self.array("x", T, self.channels), self.array("y", outputs, self.channels, "output")
+
+        def parts(first: Index, end: Index) -> Block:
+            if self.padding in ("valid", (0, 0)):
+                return (over_steps(first, end, self._inner(x, y, left)),)
+            inner = pad.interior(T, (least, most), self.size, self.stride, 1)
+            begin, last = var("inner_first"), var("inner_last")
+            return (
+                Let("inner_first", index(maximum(first, inner[0]))),
+                Let("inner_last", index(maximum(begin, minimum(end, inner[1])))),
+                over_steps(first, minimum(end, begin), self._edge(x, y, left, Part.BEFORE), Part.BEFORE),
+                over_steps(begin, last, self._inner(x, y, left)),
+                over_steps(minimum(end, last), end, self._edge(x, y, left, Part.AFTER), Part.AFTER),
+            )
+
+        return self.named([x, y], (*named, in_blocks(outputs, self.channels, parts)))
+
+    def _inner(self, x: Buffer, y: Buffer, left: Indexable) -> Block:
+        kind = "unrolled" if self.size <= _WRITTEN_OUT else "serial"
+
+        def of_channel(c: Index) -> Block:
+            acc, start, add = _accumulator(self.kind, self.compute)
+            taps = loop("j", 0, self.size, (add(self._read(x, var("t"), left, c)),), kind, axis=Axis.TAP)
+            total = load(acc) / float(self.size) if self.kind == "average" else load(acc)
+            return (Alloc(acc), start, taps, store(y, (var("n"), var("t"), c), total))
+
+        return (over_channels(self.channels, of_channel),)
+
+    def _edge(self, x: Buffer, y: Buffer, left: Indexable, part: Part) -> Block:
+        t = var(f"t{part.value}")
+        taps = pad.taps_on_input(t, T, left, self.size, self.stride, 1)
+        counted = taps
+        if self.count_padding and isinstance(self.padding, tuple):
+            counted = 0, minimum(self.size, T + sum(self.padding) - t * self.stride)
+
+        def of_channel(c: Index) -> Block:
+            acc, start, add = _accumulator(self.kind, self.compute)
+            terms = loop("j", *taps, (add(self._read(x, t, left, c)),), axis=Axis.TAP)
+            if self.kind == "max":
+                return (Alloc(acc), start, terms, store(y, (var("n"), t, c), load(acc)))
+            count = buffer("count", self.compute, (), "register")
+            one = loop("j", *counted, (store(count, (), load(count) + 1.0),), axis=Axis.TAP)
+            total = store(y, (var("n"), t, c), load(acc) / load(count))
+            return (Alloc(acc), start, terms, Alloc(count), store(count, (), Const(0.0)), one, total)
+
+        return (over_channels(self.channels, of_channel),)
+
+    def _read(self, x: Buffer, t: Index, left: Indexable, c: Index) -> Load:
+        return load(x, var("n"), t * self.stride + var("j") - left, c)
+
+    def __str__(self) -> str:
+        padding = self.padding if isinstance(self.padding, str) else "pad{}x{}".format(*self.padding)
+        counted = "_counted" if self.count_padding else ""
+        return f"{self.kind}_pool c{self.channels}_k{self.size}_s{self.stride}_{padding}{counted} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalPool(Operation):
+    """All steps. A sum is one of sums of at most `LONGEST_CHAIN` steps."""
+
+    channels: int
+    kind: str
+
+    def kernel(self) -> Kernel:
+        x, y = self.array("x", T, self.channels), self.array("y", 1, self.channels, "output")
+        chunk = var("chunk") * LONGEST_CHAIN
+        count = buffer("count", self.compute, (), "register")
+
+        def of_channel(c: Index) -> Block:
+            acc, start, add = _accumulator(self.kind, self.compute)
+            part, start_part, add_part = _accumulator(self.kind, self.compute, "part")
+            first, end = chunk, index(minimum(chunk + LONGEST_CHAIN, T))
+            steps = loop("t", first, end, (add_part(load(x, var("n"), var("t"), c)),), axis=Axis.TAP)
+            chunks = loop(
+                "chunk",
+                0,
+                (T + (LONGEST_CHAIN - 1)) // LONGEST_CHAIN,
+                (Alloc(part), start_part, steps, add(load(part))),
+                axis=Axis.TAP,
+            )
+            body: Block = (Alloc(acc), start, chunks)
+            if self.kind == "max":
+                return (*body, store(y, (var("n"), 0, c), load(acc)))
+            one = loop("t", 0, T, (store(count, (), load(count) + 1.0),), axis=Axis.TAP)
+            counted = (Alloc(count), store(count, (), Const(0.0)), one)
+            return (*body, *counted, store(y, (var("n"), 0, c), load(acc) / load(count)))
+
+        row = over_channels(self.channels, of_channel)
+        return self.named([x, y], (loop("n", 0, N, (row,), "parallel", axis=Axis.SEQUENCE),), least=1)
+
+    def __str__(self) -> str:
+        return f"global_{self.kind}_pool c{self.channels} {self.dtype}"
+
+
+def _accumulator(kind: str, compute: str, name: str = "acc") -> tuple[Buffer, Store, Callable[[Value], Store]]:
+    """A register, what it begins with, and what takes a number up."""
+    acc = buffer(name, compute, (), "register")
+
+    def add(number: Value) -> Store:
+        here = load(acc)
+        if kind == "average":
+            return store(acc, (), here + number)
+        return store(acc, (), Select("eq", here, here, Binary("max", here, number), here))
+
+    return acc, store(acc, (), Const(-math.inf if kind == "max" else 0.0)), add
