@@ -52,7 +52,7 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
     for nest in nests(kernel):
         writers.append(_Writer(kernel, target, red_zones))
         writers[-1].write((*(s for s in kernel.body if isinstance(s, Let)), nest))
-    template, declarations = _templates().get_template("kernel.ll.j2"), set[str]()
+    template, declarations = templates().get_template("kernel.ll.j2"), set[str]()
     printed = [
         {
             "arrays": _printed(writer.builder.arrays, declarations),
@@ -78,7 +78,7 @@ def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
     """The lines of instructions, and what they call. Jinja reads the forms; filled in by Python, one takes 1 µs, as a
     macro 10.
     """
-    forms = vars(_templates().get_template("instructions.ll.j2").module)
+    forms = vars(templates().get_template("instructions.ll.j2").module)
     for instruction in instructions:
         declaration = forms.get(f"{instruction['kind']}_declaration")
         if declaration is not None:
@@ -87,7 +87,7 @@ def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
     """The templates. In an installed package they lie inside it; in a checkout, at its top."""
     package = Path(__file__).resolve().parent.parent
     folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())

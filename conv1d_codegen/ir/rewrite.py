@@ -89,9 +89,11 @@ def operands(node: Value) -> tuple[Value, ...]:
 
 def nodes(root: Value) -> Iterator[Value]:
     """A value and all within it, outside in."""
-    yield root
-    for operand in operands(root):
-        yield from nodes(operand)
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(operands(node))
 
 
 def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:

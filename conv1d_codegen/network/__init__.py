@@ -7,7 +7,8 @@ reference.py   what each operation means, in NumPy
 symbols.py     building a graph by calling layers
 layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs
-program.py     a graph, ready to run
+fuse.py        those for what is element-wise
+execution/     a graph, run by kernels
 network.py     what a user holds
 saved.py       a network in one plain file
 readers/       trained networks from files

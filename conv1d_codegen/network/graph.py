@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -167,3 +167,9 @@ def checked(graph: Graph, weights: Weights) -> dict[str, NDArray[Any]]:
         copy.flags.writeable = False
         result[name] = copy
     return result
+
+
+def with_nodes(graph: Graph, weights: Weights, nodes: list[Node]) -> tuple[Graph, Weights]:
+    """The network of other nodes, with the weights that these need."""
+    graph = replace(graph, nodes=tuple(nodes))
+    return graph, {name: weights[name] for name in graph.weight_shapes()}

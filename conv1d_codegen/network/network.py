@@ -12,8 +12,8 @@ from ..layers.arrays import as_weights
 from ..layers.execution import as_input
 from ..number_types import TYPES
 from . import saved
+from .execution import Program
 from .graph import Graph, Weights, checked
-from .program import Program
 from .symbols import Symbol, traced
 
 Array = NDArray[Any]

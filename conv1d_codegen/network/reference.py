@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names
 from ..problem import padding as pad
-from ..reference import activations
+from ..reference import activations, arithmetic
 from ..reference.convolution import conv1d
 from . import ops
 from .graph import Graph, Weights
+from .ops import fused
 
 Array = NDArray[Any]
 
@@ -213,9 +215,55 @@ def _gru(op: ops.Gru, x: Array, kernel: Array, recurrent_kernel: Array, bias: Ar
     return states if op.sequences else h
 
 
+def _mapped(op: fused.Mapped, *inputs: Array, **weights: Array) -> Array:
+    return _value(op.expression, op.channels, inputs, weights, {})
+
+
+def _conv_then(
+    op: fused.ConvThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
+) -> Array:
+    return _value(op.expression, op.problem.filters, inputs, weights, {SUM.name: _conv(op, x, kernel, bias)})
+
+
+def _value(
+    expression: Expression,
+    channels: int,
+    inputs: tuple[Array, ...],
+    weights: Mapping[str, Array],
+    given: dict[str, Array],
+) -> Array:
+    """An expression of whole arrays."""
+    rank = max(x.ndim for x in (*inputs, *given.values()))
+    numbers = given | dict(weights)
+    for name, x, operand in zip(input_names(len(inputs)), inputs, expression.inputs, strict=True):
+        whole = x[:, None] if x.ndim < rank else x
+        numbers[name] = whole if operand.channels == 1 else whole[..., operand.first : operand.first + channels]
+
+    def of(node: Value) -> Any:
+        match node:
+            case Const(number):
+                return next(iter(numbers.values())).dtype.type(number)
+            case Ref(name):
+                return numbers[name]
+            case Activate(activation, a):
+                return _activated(activation, of(a))
+            case Unary(op, a):
+                return arithmetic.unary(op, of(a))
+            case Binary(op, a, b):
+                return arithmetic.binary(op, of(a), of(b))
+            case Select(compare, a, b, then, other):
+                return arithmetic.select(compare, of(a), of(b), of(then), of(other))
+        raise TypeError(f"no part of an expression: {node!r}")
+
+    result: Array = of(expression.value)
+    return result
+
+
 _MEANING: dict[type, Callable[..., Array]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
+    fused.Mapped: _mapped,
+    fused.ConvThen: _conv_then,
     ops.Lstm: _lstm,
     ops.Gru: _gru,
     ops.Activate: lambda op, x: _activated(op.activation, x),

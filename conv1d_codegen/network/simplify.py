@@ -6,7 +6,7 @@
     fuse_paddings      zeros around the input of a convolution become its padding
 
 Each looks at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
-a norm stands between a convolution and its activation.
+a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise.
 
 A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
 before.
@@ -21,7 +21,8 @@ import numpy as np
 
 from ..number_types import TYPES
 from ..problem import Activation
-from .graph import Graph, Node, Weights
+from . import fuse
+from .graph import Graph, Node, Weights, with_nodes
 from .ops import Activate, BatchNorm, Conv, Pad
 
 
@@ -45,7 +46,7 @@ def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         if node.name in needed:
             kept.append(node)
             needed.update(node.inputs)
-    return _with_nodes(graph, weights, kept[::-1])
+    return with_nodes(graph, weights, kept[::-1])
 
 
 def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -102,7 +103,10 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return _merged(graph, weights, fused)
 
 
-PASSES = (drop_unused, fold_norms, fuse_activations, fuse_paddings)
+PASSES = (
+    *(drop_unused, fold_norms, fuse_activations, fuse_paddings),
+    *(fuse.as_maps, fuse.fuse_maps, fuse.fuse_epilogues),
+)
 
 
 def simplified(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -127,9 +131,4 @@ def _merged(graph: Graph, weights: Weights, merge: Merge) -> tuple[Graph, Weight
             node = replace(result[0], merged=merged)
             added.update(result[1])
         made[node.name] = node
-    return _with_nodes(graph, added, list(made.values()))
-
-
-def _with_nodes(graph: Graph, weights: Weights, nodes: list[Node]) -> tuple[Graph, Weights]:
-    graph = replace(graph, nodes=tuple(nodes))
-    return graph, {name: weights[name] for name in graph.weight_shapes()}
+    return with_nodes(graph, added, list(made.values()))

@@ -4,6 +4,7 @@ native.py         machine code, and its weights as it takes them
 kernel.py         machine code of a convolution behind a checked call
 kernel_cache.py   the kernels that are kept for the next layer
 workspace.py      memory for large scratch arrays
+driver.py         one call that runs the kernels of a network
 threads.py        the number of threads, and the team that shares a call
 openmp.py, pool.py, work.py   what a team is made of
 """

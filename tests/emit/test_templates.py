@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import conv1d_codegen.emit
-from conv1d_codegen.emit import _templates
+from conv1d_codegen.emit import templates
 
 FORMS = {
     name: str(form)
-    for name, form in vars(_templates().get_template("instructions.ll.j2").module).items()
+    for name, form in vars(templates().get_template("instructions.ll.j2").module).items()
     if not name.startswith("_")
 }
 FILES = sorted(Path(conv1d_codegen.emit.__file__).parent.glob("*.py"))

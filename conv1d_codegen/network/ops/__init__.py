@@ -7,6 +7,7 @@ elementwise.py   activations, norms of the channels, combinations
 windows.py       convolutions and pools
 moves.py         padding, cropping, repetition, other shapes
 recurrent.py     LSTM and GRU
+fused.py         what the passes over graphs make of several
 """
 
 from .elementwise import (

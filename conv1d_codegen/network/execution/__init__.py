@@ -1,0 +1,11 @@
+"""How a network runs: kernels for its nodes, called one after another in memory that is planned beforehand.
+
+tasks.py     nodes as kernels
+arena.py     where tensors lie
+launch.py    all that a call with inputs of certain sizes needs
+program.py   a graph, ready to run
+"""
+
+from .program import Program
+
+__all__ = ["Program"]

@@ -1,0 +1,125 @@
+"""The driver: one native call that runs the kernels of a network one after another (`templates/driver.ll.j2`).
+
+A call of a network is a table of steps, which serves all calls with inputs of these shapes, and one block of words,
+which is made for each: where the arrays lie. What a kernel takes is a word of the block and a number that is added, so
+that the table knows no address but those of weights and machine code.
+
+The table is made from plans of what was proved; the driver itself is fixed, and tested
+(`tests/runtime/test_driver.py`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..emit import templates
+from ..machine.target import Target
+from . import threads
+from .native import Native
+from .work import Work
+
+#: Words of a call's block, before those of its arrays.
+WORDS = ("table", "end", "most", "counters", "pause", "zero", "scratch", "memory")
+COUNTERS, ZERO, SCRATCH, MEMORY = (WORDS.index(name) for name in ("counters", "zero", "scratch", "memory"))
+FIRST_ARRAY = len(WORDS)
+#: Looks at a counter between two calls that let other threads run.
+_SPINS = 512
+_COUNTERS = 3  # integers of each step
+#: Shares of a kernel for each thread of a team, as in `kernel.py`.
+_SHARES = 4
+
+
+class Place(NamedTuple):
+    """A number that a kernel takes: a word of the block, and what is added to it."""
+
+    word: int
+    offset: int
+
+
+def number(value: int) -> Place:
+    """A number that no call changes."""
+    return Place(ZERO, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One kernel, or one nest of it: what its own slots take, in order, how many iterations there are, and whether
+    several threads are worth having for it.
+    """
+
+    native: Native
+    slots: tuple[Place, ...]
+    iterations: int
+    shared: bool = True
+
+
+class Table:
+    """Steps for a team of so many threads, as the driver reads them."""
+
+    def __init__(self, steps: Sequence[Step], team: int) -> None:
+        self.team = team
+        self.steps = tuple(steps)  # keeps machine code mapped
+        self.scratch_bytes = team * max((step.native.entry.scratch_bytes for step in steps), default=0)
+        words: list[int] = []
+        for at, step in enumerate(steps):
+            shares = (team * _SHARES if step.shared else 1) if team > 1 else 1
+            counter = Place(COUNTERS, 8 * _COUNTERS * at) if team > 1 else number(0)
+            slots = (*step.slots, number(step.iterations), Place(SCRATCH, 0), number(shares), counter)
+            words += [step.native.address, len(slots), *(part for slot in slots for part in slot)]
+        self._words = np.array(words, np.int64)
+        self._most = max((len(step.slots) + 4 for step in steps), default=1)
+        start = self._words.ctypes.data
+        self._begin = start, start + self._words.nbytes, self._most
+
+    def run(self, driver: Driver, scratch: int, memory: int, arrays: Sequence[int], keep: tuple[object, ...]) -> None:
+        """Run the steps: scratch memory of `scratch_bytes`, the network's own memory, and the addresses of its arrays.
+        `keep` stays alive meanwhile.
+        """
+        counters: Any = (ctypes.c_int64 * (_COUNTERS * len(self.steps)))() if self.team > 1 else None
+        shared = 0 if counters is None else ctypes.addressof(counters)
+        block = struct.pack(
+            f"{len(WORDS) + len(arrays)}q", *self._begin, shared, driver.pause, 0, scratch, memory, *arrays
+        )
+        if counters is None:
+            driver.function(block)
+        else:
+            threads.runtime().run(Work(driver.function, block, (self, driver, counters, keep)), self.team)
+
+
+class Driver:
+    """The driver's machine code for a target."""
+
+    def __init__(self, target: Target) -> None:
+        from ..machine import jit
+
+        text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
+        self._code = jit.load(text, "drive", target)
+        self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._code.address)
+        self.pause = _pause()
+
+
+@cache
+def driver(target: Target) -> Driver:
+    """The driver for a target, made at its first use. Raises CompileError for another machine."""
+    return Driver(target)
+
+
+@cache
+def _pause() -> int:
+    """Where the system's function lies that lets other threads run; 0 where there is none that is known."""
+    try:
+        return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
+    except (AttributeError, OSError, TypeError):
+        return 0
+
+
+def most_threads() -> int:
+    """Of a team: one, where they could not wait for each other."""
+    return threads.get_num_threads() if _pause() else 1
