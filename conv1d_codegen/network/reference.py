@@ -139,7 +139,8 @@ def _pool(op: ops.Pool, x: Array) -> Array:
     steps = pad.output_length(length, op.size, op.stride, 1, op.padding)
     _check_steps(op, x, steps)
     left = pad.left_padding(length, op.size, op.stride, 1, op.padding)
-    after = op.padding[1] if isinstance(op.padding, tuple) else 0
+    last = max(0, (steps - 1) * op.stride + op.size - left - length)
+    after = op.padding[1] if isinstance(op.padding, tuple) else last
     right = max(after, steps * op.stride + op.size - left - length)
 
     def combined(wide: Array, of_two: Callable[[Array, Array], Array]) -> Array:

@@ -27,6 +27,7 @@ from ..ir import (
     For,
     Kernel,
     Level,
+    Load,
     Ref,
     Statement,
     Store,
@@ -36,7 +37,7 @@ from ..ir import (
     loop,
     store,
 )
-from ..ir.rewrite import loads, map_statements, nodes, operands, rewrite_value, substitute, walk, with_operands
+from ..ir.rewrite import map_statements, nodes, operands, rewrite_value, substitute, walk, with_operands
 from ..lower import activations
 from ..symbolic.index import Index, index, var
 from .context import Context
@@ -71,7 +72,11 @@ def _activated(s: Statement) -> list[Activate]:
     """The activations in the innermost store below `s`, if `s` does nothing else."""
     while isinstance(s, For) and s.kind in ("unrolled", "lanes"):
         s = s.body[0]
-    return [node for node in nodes(s.value) if isinstance(node, Activate)] if isinstance(s, Store) else []
+    return _activations(s.value) if isinstance(s, Store) else []
+
+
+def _activations(number: Value) -> list[Activate]:
+    return [node for node in nodes(number) if isinstance(node, Activate)]
 
 
 def _operations(rows: For, leaf: list[Activate]) -> int:
@@ -141,17 +146,17 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
 
 
 def _made(number: Value) -> Value:
-    """What of a value the tile's accumulators make before anything else comes in: what their first activation takes, or
-    without one all that has but them.
-    """
-    taken = None
-    while (
-        len(below := [operand for operand in operands(number) if any(at.buffer.is_local for at in loads(operand))]) == 1
-    ):
-        if isinstance(number, Activate):
-            taken = below[0]
-        (number,) = below
-    return number if taken is None else taken
+    """What of a value the tile's accumulators make before the first activation: the largest part with all of them."""
+    return next(part for part in nodes(number) if not _activations(part) and not _local(number, but=part))
+
+
+def _local(number: Value, but: Value) -> bool:
+    """Whether a value has numbers of the tile beside those of a part of it."""
+    if number == but:
+        return False
+    if isinstance(number, Load):
+        return number.buffer.is_local
+    return any(_local(operand, but) for operand in operands(number))
 
 
 def _from(tile: Buffer, at: tuple[Index, ...], leaf: Store) -> Store:

@@ -89,8 +89,9 @@ class Pool(Operation):
         t = var(f"t{part.value}")
         taps = pad.taps_on_input(t, T, left, self.size, self.stride, 1)
         counted = taps
-        if self.count_padding and isinstance(self.padding, tuple):
-            counted = 0, minimum(self.size, T + sum(self.padding) - t * self.stride)
+        if self.count_padding:
+            steps = T + sum(self.padding) - t * self.stride if isinstance(self.padding, tuple) else self.size
+            counted = 0, minimum(self.size, steps)
 
         def of_channel(c: Index) -> Block:
             acc, start, add = _accumulator(self.kind, self.compute)
