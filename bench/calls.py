@@ -17,7 +17,7 @@ from bench.shapes import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve
-from conv1d_codegen.runtime import kernel, openmp, pool, threads
+from conv1d_codegen.runtime import kernel, native, openmp, pool, threads
 from conv1d_codegen.runtime import workspace as scratch
 from conv1d_codegen.runtime.work import Work
 
@@ -68,7 +68,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
     packed = compiled.pack(layer.kernel, layer.bias)
     launch = compiled.launch(x.shape)
     room = scratch.take(compiled.scratch_bytes)
-    slots = (kernel._address(x), *packed.addresses, kernel._address(y), *launch.sizes, room.address)
+    slots = (native.address(x), *packed.addresses, native.address(y), *launch.sizes, room.address)
     block, nothing = compiled._block(*slots, 1, 0), _no_work(compiled, slots)
     return timing.interleaved(
         {
@@ -78,7 +78,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
             "the input looked at": lambda: execution.is_ready(x, y.dtype),
             "the output looked at": lambda: execution.check_out(y, launch.output_shape, x.dtype, x),
             "what follows from the shape": lambda: compiled.launch(x.shape),
-            "an array's address": lambda: kernel._address(x),
+            "an array's address": lambda: native.address(x),
             "the argument block": lambda: compiled._block(*slots, 1, 0),
             "the machine code called, no work": nothing,
             "the machine code called": lambda: compiled._function(block),

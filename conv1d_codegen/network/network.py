@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from ..layers.arrays import as_weights
-from ..layers.execution import as_input
+from ..layers.execution import as_input, is_ready
 from ..number_types import TYPES
 from . import saved
 from .execution import Program
@@ -45,6 +45,8 @@ class Network:
 
     def _begin(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
+        self._alone = len(graph.sources) == 1
+        self._dtype = TYPES[graph.dtype].numpy
         self._program = Program(graph, checked(graph, weights))
 
     @classmethod
@@ -82,17 +84,20 @@ class Network:
         }
         self._program = Program(self._graph, checked(self._graph, given))
 
-    def __call__(self, inputs: Any) -> Any:
+    def __call__(self, inputs: Any, out: Any = None) -> Any:
         """The outputs for an array `(batch, steps, channels)`; a list, or a dict by name, where there are several inputs.
 
-        One output is an array, several are a list. Raises TypeError for what is no array of floats, ValueError for shapes
-        that don't fit.
+        One output is an array, several are a list; `out` is what they are written into, if it is given. Raises TypeError
+        for what is no array of floats, ValueError for shapes that don't fit.
         """
         program = self._program
-        outputs = program.run(self._arrays(inputs))
+        ready = self._alone and is_ready(inputs, self._dtype) and program.knows(inputs.shape)
+        arrays = [inputs] if ready else self._arrays(inputs)
+        outputs = program.run(arrays, [out] if self._single and out is not None else out)
         return outputs[0] if self._single else outputs
 
-    def _arrays(self, inputs: Any) -> dict[str, Array]:
+    def _arrays(self, inputs: Any) -> list[Array]:
+        """The inputs as arrays, in order."""
         sources = self._graph.sources
         names = [source.name for source in sources]
         if isinstance(inputs, Mapping):
@@ -105,8 +110,7 @@ class Network:
             raise ValueError(
                 f"The network takes inputs {', '.join(names)}. Received: {', '.join(map(str, given)) or type(inputs)}."
             )
-        dtype = TYPES[self._graph.dtype].numpy
-        arrays = {name: as_input(given[name], dtype, owner=f"Input {name} of the network") for name in names}
+        arrays = {name: as_input(given[name], self._dtype, owner=f"Input {name} of the network") for name in names}
         for source in sources:
             shape = arrays[source.name].shape
             if len(shape) != 3 or shape[2] != source.channels or source.length not in (None, shape[1]):
@@ -118,7 +122,7 @@ class Network:
             raise ValueError(
                 f"The inputs have one batch. Received: {', '.join(str(a.shape) for a in arrays.values())}."
             )
-        return arrays
+        return list(arrays.values())
 
     def report(self) -> str:
         """A table: each node that is computed, what became part of it, how it is computed, and what it costs."""

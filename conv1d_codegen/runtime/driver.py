@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
@@ -74,23 +74,26 @@ class Table:
             slots = (*step.slots, number(step.iterations), Place(SCRATCH, 0), number(shares), counter)
             words += [step.native.address, len(slots), *(part for slot in slots for part in slot)]
         self._words = np.array(words, np.int64)
-        self._most = max((len(step.slots) + 4 for step in steps), default=1)
         start = self._words.ctypes.data
-        self._begin = start, start + self._words.nbytes, self._most
+        self.begin = start, start + self._words.nbytes, max((len(step.slots) + 4 for step in steps), default=1)
 
     def run(self, driver: Driver, scratch: int, memory: int, arrays: Sequence[int], keep: tuple[object, ...]) -> None:
         """Run the steps: scratch memory of `scratch_bytes`, the network's own memory, and the addresses of its arrays.
         `keep` stays alive meanwhile.
         """
-        counters: Any = (ctypes.c_int64 * (_COUNTERS * len(self.steps)))() if self.team > 1 else None
-        shared = 0 if counters is None else ctypes.addressof(counters)
-        block = struct.pack(
-            f"{len(WORDS) + len(arrays)}q", *self._begin, shared, driver.pause, 0, scratch, memory, *arrays
-        )
-        if counters is None:
-            driver.function(block)
+        pack = _block(len(arrays))
+        if self.team == 1:
+            driver.function(pack(*self.begin, 0, driver.pause, 0, scratch, memory, *arrays))
         else:
+            counters: Any = (ctypes.c_int64 * (_COUNTERS * len(self.steps)))()
+            block = pack(*self.begin, ctypes.addressof(counters), driver.pause, 0, scratch, memory, *arrays)
             threads.runtime().run(Work(driver.function, block, (self, driver, counters, keep)), self.team)
+
+
+@cache
+def _block(arrays: int) -> Callable[..., bytes]:
+    """What makes the block of a call."""
+    return struct.Struct(f"{len(WORDS) + arrays}q").pack
 
 
 class Driver:

@@ -124,7 +124,7 @@ def test_a_share_that_was_taken_is_waited_for() -> None:
     counters[1] = 1  # somebody has begun
     addresses = (x.ctypes.data, y.ctypes.data)
     block = np.array(
-        [*table._begin, ctypes.addressof(counters), one.pause, 0, 0, memory.ctypes.data, *addresses], np.int64
+        [*table.begin, ctypes.addressof(counters), one.pause, 0, 0, memory.ctypes.data, *addresses], np.int64
     )
     assert len(block) == len(WORDS) + 2
     member = threading.Thread(target=one.function, args=(block.tobytes(),))

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import knobs
+from ...machine.host import resolve
+from ...machine.target import TARGETS
 from ...number_types import TYPES
-from ...runtime import threads
-from ...runtime.driver import FIRST_ARRAY, MEMORY, Place, Step, Table, number
+from ...runtime import driver, threads
+from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, number
 from .. import ops
 from ..graph import Graph, Node
 from . import arena
@@ -34,15 +37,17 @@ class Foreign:
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What a call with inputs of these sizes does: tables of kernels, and nodes in between. `places` has each tensor's
-    word and offset; outputs that lie elsewhere, as they are another's memory, are copied.
+    word and offset. Outputs that are an input, or another output, are `copied` to the array of their number.
     """
 
+    driver: Driver
     parts: tuple[Table | Foreign, ...]
+    outputs: tuple[tuple[int, ...], ...]
+    copied: tuple[tuple[str, int], ...]
     places: Mapping[str, Place]
     shapes: Mapping[str, tuple[int, ...]]
     memory: int
     scratch: int
-    flops: int
 
     def tensor(self, name: str, memory: Array, arrays: list[Array]) -> Array:
         """A tensor, where it lies."""
@@ -78,7 +83,21 @@ def launch(
         ]
         parts.append(Table(steps, worth))
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
-    return Launch(tuple(parts), places, shapes, memory, scratch, sum(flops.values()))
+    count = len(graph.sources)
+    return Launch(
+        driver.driver(resolve(knobs.target(TARGETS))),
+        tuple(parts),
+        tuple(shapes[name] for name in graph.outputs),
+        tuple(
+            (name, count + number)
+            for number, name in enumerate(graph.outputs)
+            if places[name] != Place(FIRST_ARRAY + count + number, 0)
+        ),
+        places,
+        shapes,
+        memory,
+        scratch,
+    )
 
 
 def _made(graph: Graph, tasks: Mapping[str, Task | None]) -> list[tuple[Node, Task | None]]:
