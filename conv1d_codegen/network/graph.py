@@ -106,6 +106,17 @@ class Graph:
         """The run-time size that is a source's length."""
         return "T" if len(self.sources) == 1 else f"T_{source.name}"
 
+    def shapes_at(self, lengths: Mapping[str, int]) -> dict[str, Shape]:
+        """The shape of every tensor for lengths of the inputs, by their names in formulas; steps are numbers, also less
+        than 1 where there is no output. Found node by node: formulas of deep networks are deep.
+        """
+        found = {
+            source.name: Shape(index(lengths[self.length_name(source)]), source.channels) for source in self.sources
+        }
+        for node in self.nodes:
+            found[node.name] = node.op.shape(*(found[name] for name in node.inputs))
+        return found
+
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """The weights by name, in the order in which they are first used, with their shapes.
 

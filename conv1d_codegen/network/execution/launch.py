@@ -19,6 +19,7 @@ from ...runtime import driver, threads
 from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, number
 from .. import ops
 from ..graph import Graph, Node
+from ..ops import Shape
 from . import arena
 from .tasks import Task, task
 
@@ -59,15 +60,19 @@ class Launch:
 
 
 def launch(
-    graph: Graph, sizes: Mapping[str, int], pack: Callable[[Node, Task], Mapping[str, Array]], team: int
+    graph: Graph,
+    batch: int,
+    known: Mapping[str, Shape],
+    pack: Callable[[Node, Task], Mapping[str, Array]],
+    team: int,
 ) -> Launch:
-    """The launch of a network for the batch `N` and the lengths of its inputs, by up to `team` threads. `pack` gives a
-    node's weights as its kernel takes them.
+    """The launch of a network for a batch and tensors of known shapes, none of which is empty, by up to `team` threads.
+    `pack` gives a node's weights as its kernel takes them.
     """
-    shapes = {name: _shape(graph, name, sizes) for name in graph.shapes}
+    shapes = {name: _shape(batch, shape) for name, shape in known.items()}
     roots = _roots(graph)
     places, memory = _places(graph, shapes, roots)
-    tasks = {node.name: task(node, graph, sizes) for node in graph.nodes if not isinstance(node.op, ops.Reshape)}
+    tasks = {node.name: task(node, graph, batch, known) for node in graph.nodes if not isinstance(node.op, ops.Reshape)}
     flops = {node.name: _flops(node, made, shapes[node.name]) for node, made in _made(graph, tasks)}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []
@@ -104,10 +109,9 @@ def _made(graph: Graph, tasks: Mapping[str, Task | None]) -> list[tuple[Node, Ta
     return [(node, tasks[node.name]) for node in graph.nodes if node.name in tasks]
 
 
-def _shape(graph: Graph, name: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    shape = graph.shapes[name]
-    steps = () if shape.steps is None else (shape.steps.evaluate(sizes),)
-    return (sizes["N"], *steps, shape.channels)
+def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
+    steps = () if shape.steps is None else (shape.steps.constant or 0,)
+    return (batch, *steps, shape.channels)
 
 
 def _roots(graph: Graph) -> dict[str, str]:

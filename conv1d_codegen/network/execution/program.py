@@ -17,7 +17,7 @@ from ...runtime import driver, workspace
 from ...runtime.native import Native, address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, Pad, Reshape
+from ..ops import Conv, Pad, Reshape, Shape
 from ..simplify import simplified
 from .launch import Foreign, Launch, launch
 from .tasks import Task, computes
@@ -93,8 +93,9 @@ class Program:
                 )
         with self._lock.here:
             found = None
-            if batch and _fits(graph, sizes):
-                found = launch(graph, {"N": batch, **sizes}, self._pack, team)
+            at = graph.shapes_at(sizes)
+            if batch and _fits(graph, at):
+                found = launch(graph, batch, at, self._pack, team)
             if len(self._launches) >= _MOST_LAUNCHES:
                 self._launches = {}
             self._launches[key] = found
@@ -157,9 +158,9 @@ class Program:
         return node.op.problem.flops(1, 1 if steps is None else max(0, steps.evaluate(sizes)))
 
 
-def _fits(graph: Graph, sizes: Mapping[str, int]) -> bool:
+def _fits(graph: Graph, shapes: Mapping[str, Shape]) -> bool:
     """Whether all tensors have steps, and those that paddings take from others are there."""
-    lengths = {name: 1 if shape.steps is None else shape.steps.evaluate(sizes) for name, shape in graph.shapes.items()}
+    lengths = {name: 1 if shape.steps is None else shape.steps.constant or 0 for name, shape in shapes.items()}
     taken = (
         lengths[node.inputs[0]] - (node.op.mode == "reflect") - max(node.op.left, node.op.right)
         for node in graph.nodes

@@ -13,7 +13,7 @@ from ...lower.operations import Operation
 from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
-from ..ops import Conv
+from ..ops import Conv, Shape
 from ..ops.fused import ConvThen, Mapped
 
 if TYPE_CHECKING:
@@ -30,12 +30,9 @@ class Task:
     length: int
 
 
-def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
-    """The kernel of a node for sizes: batch `N`, and the lengths of the inputs. None where no kernel computes it."""
-    shape = graph.shapes[node.inputs[0]]
-    batch, length = sizes["N"], 0 if shape.steps is None else shape.steps.evaluate(sizes)
-    if shape.steps is None:  # each vector is a step
-        batch, length = 1, batch
+def task(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape]) -> Task | None:
+    """The kernel of a node for a batch and tensors of known shapes. None where no kernel computes it."""
+    batch, length = _sizes(sequences, shapes[node.inputs[0]])
     if isinstance(node.op, Conv):
         epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
         native = compiled(node.op.problem, CompileOptions(), length, epilogue).native
@@ -44,9 +41,8 @@ def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
     operation = _operation(node, graph)
     if operation is None:
         return None
-    if isinstance(node.op, Mapped):
-        steps = graph.shapes[node.name].steps
-        batch, length = (1, sizes["N"]) if steps is None else (sizes["N"], steps.evaluate(sizes))
+    if isinstance(node.op, Mapped):  # whose first input may have one step for all
+        batch, length = _sizes(sequences, shapes[node.name])
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
     several = isinstance(node.op, Mapped | ops.Concat)
@@ -55,6 +51,11 @@ def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
         from ...compiler import compile_operation
 
         return Task(compile_operation(operation).native, {**tensors, "y": node.name}, batch, length)
+
+
+def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
+    """A kernel's batch and length: vectors are the steps of one sequence."""
+    return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
 
 
 def computes(node: Node, graph: Graph) -> bool:
