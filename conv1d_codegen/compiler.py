@@ -122,6 +122,11 @@ class Compilation:
         return self.program.plan
 
     @property
+    def schedule(self) -> str:
+        """The same, in one line."""
+        return self.program.schedule
+
+    @property
     def target(self) -> Target:
         """The machine."""
         return self.program.target
@@ -209,7 +214,7 @@ def compile_problem(
         )
 
 
-def compile_operation(operation: Operation, target: str | None = None) -> OperationProgram:
+def compile_operation(operation: Operation, target: Target | str | None = None) -> OperationProgram:
     """The program of an operation for a target, or for this machine; the one that others share. Raises CompileError for
     no target.
     """

@@ -8,15 +8,18 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
+from ..knobs import STAGES
 from ..layers.arrays import as_weights
 from ..layers.execution import as_input, is_ready
 from ..number_types import TYPES
+from ..options import CompileOptions
 from . import saved
 from .execution import Program
 from .graph import Graph, Weights, checked
 from .symbols import Symbol, traced
 
 Array = NDArray[Any]
+Options = CompileOptions | Mapping[str, Any] | None
 
 
 class Network:
@@ -29,10 +32,20 @@ class Network:
 
     It holds copies of the layers' weights as they are now. Raises ValueError for what makes no network. Calls may come
     from several threads at once.
+
+    `options` are a CompileOptions, or a dict of its fields. With `accuracy="strict"` a network gives the bits of its
+    layers, run one after another; without options it is "standard", where norms are folded into the weights before them,
+    and long sequences may be computed by Cook–Toom. Beside that, `num_threads` and `target` count.
     """
 
-    def __init__(self, inputs: Symbol | Sequence[Symbol], outputs: Symbol | Sequence[Symbol]) -> None:
+    def __init__(
+        self,
+        inputs: Symbol | Sequence[Symbol],
+        outputs: Symbol | Sequence[Symbol],
+        options: Options = None,
+    ) -> None:
         self._single = isinstance(outputs, Symbol)
+        self._options = _options(options)
         graph, found = traced(
             [inputs] if isinstance(inputs, Symbol) else list(inputs),
             [outputs] if isinstance(outputs, Symbol) else list(outputs),
@@ -47,13 +60,14 @@ class Network:
         self._graph = graph
         self._alone = len(graph.sources) == 1
         self._dtype = TYPES[graph.dtype].numpy
-        self._program = Program(graph, checked(graph, weights))
+        self._program = Program(graph, checked(graph, weights), self._options)
 
     @classmethod
-    def of(cls, graph: Graph, weights: Weights) -> Network:
+    def of(cls, graph: Graph, weights: Weights, options: Options = None) -> Network:
         """The network of a graph. Raises ValueError for weights that are missing, or of another shape."""
         made = cls.__new__(cls)
         made._single = len(graph.outputs) == 1
+        made._options = _options(options)
         made._begin(graph, weights)
         return made
 
@@ -82,7 +96,7 @@ class Network:
             name: as_weights(value, dtype, f"The weight {name} takes real numbers")
             for name, value in zip(self.weights, weights, strict=True)
         }
-        self._program = Program(self._graph, checked(self._graph, given))
+        self._program = Program(self._graph, checked(self._graph, given), self._options)
 
     def __call__(self, inputs: Any, out: Any = None) -> Any:
         """The outputs for an array `(batch, steps, channels)`; a list, or a dict by name, where there are several inputs.
@@ -124,25 +138,40 @@ class Network:
             )
         return list(arrays.values())
 
-    def report(self) -> str:
-        """A table: each node that is computed, what became part of it, how it is computed, and what it costs."""
-        return self._program.report()
-
-    def dump(self, stage: str = "graph") -> str:
-        """The network as text: "graph", as it was built, or "lowered", as it is computed. Raises ValueError for another
-        stage.
+    def report(self, length: int = 1000) -> str:
+        """A table: each node that is computed, what became part of it, how it is computed, and what it costs, for inputs
+        of `length` steps where that is not fixed.
         """
-        stages = {"graph": self._graph, "lowered": self._program.lowered}
-        if stage not in stages:
-            raise ValueError(f"There is no stage {stage!r} of a network. Stages: {', '.join(stages)}.")
-        return str(stages[stage])
+        return self._program.report(length)
+
+    def dump(self, stage: str = "graph", layer: str | None = None, passes: bool = False, length: int = 1000) -> str:
+        """The network as text: "graph", as it was built, with `passes` after each pass that changes it, or "lowered", as
+        it is computed. With `layer`, a stage of the kernel that computes a layer for inputs of `length` steps: one of those
+        of `Conv1D.dump`.
+
+        Raises ValueError for another stage, or for a layer that no kernel computes.
+        """
+        if layer is not None:
+            kernel = self._program.kernel(layer, length)
+            if kernel is None:
+                raise ValueError(f"{layer} is computed by NumPy, and has no kernel to show.")
+            return kernel.dump(stage, passes)
+        if stage == "graph" and passes:
+            return self._program.log()
+        texts = {"graph": self._graph, "lowered": self._program.lowered}
+        if stage not in texts:
+            raise ValueError(
+                f"There is no stage {stage!r} of a network. Stages: {', '.join(texts)}; and of each layer=...: {', '.join(STAGES)}."
+            )
+        return str(texts[stage])
 
     def __getstate__(self) -> dict[str, Any]:
         # machine code belongs to this process
-        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single}
+        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single, "options": self._options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._single = state["single"]
+        self._options = state.get("options", _options(None))
         self._begin(state["graph"], state["weights"])
 
     def __repr__(self) -> str:
@@ -151,14 +180,23 @@ class Network:
         return f"<Network {inputs} -> {', '.join(graph.outputs)}, {len(graph.nodes)} nodes>"
 
 
-def Sequential(layers: Sequence[Any]) -> Network:
+def _options(given: Options) -> CompileOptions:
+    """Options of a network. Raises ValueError for those that only one layer can have."""
+    options = CompileOptions(accuracy="standard") if given is None else CompileOptions.of(given)
+    for name, usual in (("algorithm", "auto"), ("plan", None), ("strided_dilation", False), ("explicit_padding", None)):
+        if getattr(options, name) != usual:
+            raise ValueError(f"The option {name} belongs to one layer. Received: {name}={getattr(options, name)!r}.")
+    return options
+
+
+def Sequential(layers: Sequence[Any], options: Options = None) -> Network:
     """The network of an `Input` and layers one after another. Raises ValueError where the first is none."""
     if not layers or not isinstance(layers[0], Symbol):
         raise ValueError("Sequential takes an Input first, then layers: Sequential([Input(16), Conv1D(32, 3), ...]).")
     x = y = layers[0]
     for layer in layers[1:]:
         y = layer(y)
-    return Network(x, y)
+    return Network(x, y, options)
 
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:

@@ -14,7 +14,7 @@ before.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,11 +109,22 @@ PASSES = (
 )
 
 
-def simplified(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+#: Passes that change what is rounded, and so the last bits.
+INEXACT = (fold_norms,)
+
+
+def stages(graph: Graph, weights: Weights, exact: bool) -> Iterator[tuple[str, Graph, Weights]]:
+    """The network after each pass, with the pass's name; without those that change bits where it is to be `exact`."""
+    for run in PASSES:
+        if not exact or run not in INEXACT:
+            with np.errstate(all="ignore"):  # weights may be any numbers
+                graph, weights = run(graph, weights)
+            yield run.__name__, graph, weights
+
+
+def simplified(graph: Graph, weights: Weights, exact: bool = False) -> tuple[Graph, Weights]:
     """The network after all passes."""
-    with np.errstate(all="ignore"):  # weights may be any numbers
-        for run in PASSES:
-            graph, weights = run(graph, weights)
+    *_, (_, graph, weights) = stages(graph, weights, exact)
     return graph, weights
 
 

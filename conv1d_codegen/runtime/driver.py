@@ -123,6 +123,6 @@ def _pause() -> int:
         return 0
 
 
-def most_threads() -> int:
-    """Of a team: one, where they could not wait for each other."""
-    return threads.get_num_threads() if _pause() else 1
+def most_threads(wanted: int | None = None) -> int:
+    """Of a team, if so many are wanted, or those that the package uses; one, where they could not wait for each other."""
+    return (wanted or threads.get_num_threads()) if _pause() else 1

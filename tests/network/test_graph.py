@@ -63,7 +63,8 @@ def test_norm_and_activation_become_part_of_the_convolution() -> None:
         "output sum\n"
     )
     assert re.search(
-        r"relu +\[N, T, 4\] +conv c2_f4_k3_same_relu_f32, with conv, norm +kernel +0.048\n", network.report()
+        r"relu +\[N, T, 4\] +conv c2_f4_k3_same_relu_f32, with conv, norm +direct lanes=filters [^\n]+ 0.048\n",
+        network.report(),
     )
     with pytest.raises(ValueError, match="Stages: graph, lowered"):
         network.dump("asm")

@@ -15,6 +15,7 @@ from ... import knobs
 from ...machine.host import resolve
 from ...machine.target import TARGETS
 from ...number_types import TYPES
+from ...options import CompileOptions
 from ...runtime import driver, threads
 from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, number
 from .. import ops
@@ -65,14 +66,18 @@ def launch(
     known: Mapping[str, Shape],
     pack: Callable[[Node, Task], Mapping[str, Array]],
     team: int,
+    options: CompileOptions,
 ) -> Launch:
     """The launch of a network for a batch and tensors of known shapes, none of which is empty, by up to `team` threads.
     `pack` gives a node's weights as its kernel takes them.
     """
     shapes = {name: _shape(batch, shape) for name, shape in known.items()}
-    roots = _roots(graph)
-    places, memory = _places(graph, shapes, roots)
-    tasks = {node.name: task(node, graph, batch, known) for node in graph.nodes if not isinstance(node.op, ops.Reshape)}
+    places, own = _places(graph, shapes)
+    tasks = {
+        node.name: task(node, graph, batch, known, options)
+        for node in graph.nodes
+        if not isinstance(node.op, ops.Reshape)
+    }
     flops = {node.name: _flops(node, made, shapes[node.name]) for node, made in _made(graph, tasks)}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []
@@ -90,7 +95,7 @@ def launch(
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
     count = len(graph.sources)
     return Launch(
-        driver.driver(resolve(knobs.target(TARGETS))),
+        driver.driver(resolve(options.target or knobs.target(TARGETS))),
         tuple(parts),
         tuple(shapes[name] for name in graph.outputs),
         tuple(
@@ -100,7 +105,7 @@ def launch(
         ),
         places,
         shapes,
-        memory,
+        own,
         scratch,
     )
 
@@ -122,15 +127,18 @@ def _roots(graph: Graph) -> dict[str, str]:
     return roots
 
 
-def _places(
-    graph: Graph, shapes: Mapping[str, tuple[int, ...]], roots: Mapping[str, str]
-) -> tuple[dict[str, Place], int]:
+def memory(graph: Graph, batch: int, known: Mapping[str, Shape]) -> int:
+    """Bytes that tensors take beside inputs and outputs."""
+    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()})[1]
+
+
+def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Place], int]:
     """Where each tensor lies, and the bytes of the network's own memory.
 
     The first words are the inputs, then come the outputs. What is an output and nothing else's shape lies where the
     caller wants it.
     """
-    itemsize = TYPES[graph.dtype].bytes
+    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph)
     fixed = {source.name: Place(FIRST_ARRAY + k, 0) for k, source in enumerate(graph.sources)}
     for k, name in enumerate(graph.outputs):
         fixed.setdefault(roots[name], Place(FIRST_ARRAY + len(graph.sources) + k, 0))
@@ -141,8 +149,8 @@ def _places(
         if roots[node.name] == node.name and node.name not in fixed
     }
     made = arena.planned(lives)
-    own = fixed | {name: Place(MEMORY, at) for name, at in made.places.items()}
-    return {name: own[root] for name, root in roots.items()}, made.bytes
+    everywhere = fixed | {name: Place(MEMORY, at) for name, at in made.places.items()}
+    return {name: everywhere[root] for name, root in roots.items()}, made.bytes
 
 
 def _flops(node: Node, made: Task | None, shape: tuple[int, ...]) -> int:

@@ -5,7 +5,7 @@ NumPy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,21 @@ from numpy.typing import NDArray
 from ...layers.execution import check_out
 from ...locks import ProcessLock
 from ...number_types import TYPES
+from ...options import CompileOptions
 from ...runtime import driver, workspace
 from ...runtime.native import Native, address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
 from ..ops import Conv, Pad, Reshape, Shape
-from ..simplify import simplified
-from .launch import Foreign, Launch, launch
-from .tasks import Task, computes
+from ..simplify import simplified, stages
+from .launch import Foreign, Launch, launch, memory
+from .tasks import Task, kernel_of
+
+if TYPE_CHECKING:
+    from ...compiler import Compilation, OperationProgram
 
 Array = NDArray[Any]
 
-_REPORTED = 1000  # steps of an input of unknown length, in a report
 _MOST_LAUNCHES = 256  # sizes of inputs that a network remembers
 
 
@@ -33,10 +36,11 @@ class Program:
     thread.
     """
 
-    def __init__(self, graph: Graph, weights: Weights) -> None:
+    def __init__(self, graph: Graph, weights: Weights, options: CompileOptions) -> None:
         self.graph = graph
         self.weights = weights
-        self.lowered, made = simplified(graph, weights)
+        self.options = options
+        self.lowered, made = simplified(graph, weights, exact=options.accuracy == "strict")
         self._made = checked(self.lowered, made)
         self._packed: dict[tuple[str, Native], Mapping[str, Array]] = {}
         self._launches: dict[tuple[Any, ...], Launch | None] = {}
@@ -47,7 +51,7 @@ class Program:
         that is given. Raises ValueError where lengths do not fit each other, or an operation has no output, and as
         `check_out` for what can't be written into.
         """
-        key = (driver.most_threads(), *[x.shape for x in inputs])
+        key = (self._team(), *[x.shape for x in inputs])
         found = self._launches[key] if key in self._launches else self._launch(key)
         if found is not None:
             outputs = _arrays(out, found.outputs, inputs)
@@ -61,7 +65,11 @@ class Program:
 
     def knows(self, shape: tuple[int, ...]) -> bool:
         """Whether inputs of a shape, of a network of one input, were given before, and are right."""
-        return (driver.most_threads(), shape) in self._launches
+        return (self._team(), shape) in self._launches
+
+    def _team(self) -> int:
+        """The most threads of a call."""
+        return driver.most_threads(self.options.num_threads)
 
     def _run(self, found: Launch, arrays: list[Array]) -> None:
         """Go through the parts of a launch, in the memory of this thread."""
@@ -95,7 +103,7 @@ class Program:
             found = None
             at = graph.shapes_at(sizes)
             if batch and _fits(graph, at):
-                found = launch(graph, batch, at, self._pack, team)
+                found = launch(graph, batch, at, self._pack, team, self.options)
             if len(self._launches) >= _MOST_LAUNCHES:
                 self._launches = {}
             self._launches[key] = found
@@ -134,28 +142,55 @@ class Program:
             y = reference.compute(node.op, [x.astype(compute, copy=False) for x in inputs], weights)
         return np.ascontiguousarray(y, TYPES[self.lowered.dtype].numpy)
 
-    def report(self) -> str:
+    def report(self, length: int) -> str:
         """A table of the nodes of the simplified network: the output, the operation and the nodes that became part of it,
-        what computes it, and, of convolutions, the MFLOP of one sequence of `_REPORTED` steps.
+        what computes it, and, of convolutions, the MFLOP of one sequence; for inputs of `length` steps, where that is not
+        fixed.
         """
         graph = self.lowered
-        sizes = {graph.length_name(source): source.length or _REPORTED for source in graph.sources}
-        rows = [("node", "output", "operation", "by", f"MFLOP at {_REPORTED}")]
+        at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
+        rows = [("node", "output", "operation", "by", "MFLOP")]
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
-            by = "none" if isinstance(node.op, Reshape) else "kernel" if computes(node, graph) else "NumPy"
-            cost = f"{self._flops(node, sizes) / 1e6:.3g}" if isinstance(node.op, Conv) else ""
+            kernel = None if isinstance(node.op, Reshape) else self.kernel(node.name, length)
+            by = "nothing" if isinstance(node.op, Reshape) else "NumPy" if kernel is None else kernel.schedule
+            cost = f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv) else ""
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        return "".join(
-            "  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() + "\n" for row in rows
+        table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        steps = ", ".join(f"{s.length or length} steps" for s in graph.sources)
+        own = memory(graph, 1, at) / 1024 if _fits(graph, at) else 0
+        return "\n".join(
+            [*table, f"For one sequence of {steps}: {own:.0f} KiB of memory beside inputs and outputs.", ""]
         )
 
-    def _flops(self, node: Node, sizes: Mapping[str, int]) -> int:
-        """Of a convolution, for one sequence."""
-        steps = self.lowered.shapes[node.inputs[0]].steps
-        assert isinstance(node.op, Conv)
-        return node.op.problem.flops(1, 1 if steps is None else max(0, steps.evaluate(sizes)))
+    def log(self) -> str:
+        """The graph before and after each pass that changes it."""
+        graph, text = self.graph, f"{self.graph}"
+        for name, after, _ in stages(graph, self.weights, exact=self.options.accuracy == "strict"):
+            if after.nodes != graph.nodes:
+                text += f"\n# {name}\n{after}"
+            graph = after
+        return text
+
+    def kernel(self, name: str, length: int) -> Compilation | OperationProgram | None:
+        """What computes a node of the simplified network, or the one that a node became part of; None where that is
+        NumPy. Raises ValueError where there is no such node.
+        """
+        graph = self.lowered
+        found = next((node for node in graph.nodes if name in (node.name, *node.merged)), None)
+        if found is None:
+            raise ValueError(
+                f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
+            )
+        at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
+        steps = at[found.inputs[0]].steps
+        return kernel_of(found, graph, 1 if steps is None else steps.constant or 0, self.options)
+
+
+def _flops(op: Conv, x: Shape) -> int:
+    """Of a convolution, for one sequence."""
+    return op.problem.flops(1, 1 if x.steps is None else max(0, x.steps.constant or 0))
 
 
 def _fits(graph: Graph, shapes: Mapping[str, Shape]) -> bool:

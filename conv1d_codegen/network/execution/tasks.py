@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ...ir import input_names
 from ...layers.execution import compiled
 from ...locks import COMPILING
 from ...lower import operations
@@ -17,6 +18,7 @@ from ..ops import Conv, Shape
 from ..ops.fused import ConvThen, Mapped
 
 if TYPE_CHECKING:
+    from ...compiler import Compilation, OperationProgram
     from ...runtime.native import Native
 
 
@@ -30,37 +32,38 @@ class Task:
     length: int
 
 
-def task(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape]) -> Task | None:
+def task(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape], options: CompileOptions) -> Task | None:
     """The kernel of a node for a batch and tensors of known shapes. None where no kernel computes it."""
     batch, length = _sizes(sequences, shapes[node.inputs[0]])
-    if isinstance(node.op, Conv):
-        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        native = compiled(node.op.problem, CompileOptions(), length, epilogue).native
-        further = {f"in{number}": name for number, name in enumerate(node.inputs[1:])}
-        return Task(native, {"x": node.inputs[0], **further, "y": node.name}, batch, length)
-    operation = _operation(node, graph)
-    if operation is None:
+    kernel, operation = kernel_of(node, graph, length, options), _operation(node, graph)
+    if kernel is None:
         return None
     if isinstance(node.op, Mapped):  # whose first input may have one step for all
         batch, length = _sizes(sequences, shapes[node.name])
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
     several = isinstance(node.op, Mapped | ops.Concat)
-    tensors = {f"in{number}" if several else "x": name for number, name in enumerate(node.inputs)}
+    names = input_names(len(node.inputs)) if several else ["x", *input_names(len(node.inputs) - 1)]
+    return Task(kernel.native, {**dict(zip(names, node.inputs, strict=True)), "y": node.name}, batch, length)
+
+
+def kernel_of(node: Node, graph: Graph, length: int, options: CompileOptions) -> Compilation | OperationProgram | None:
+    """What computes a node, for an input of `length` steps, where it is a kernel."""
+    if isinstance(node.op, Conv):
+        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
+        return compiled(node.op.problem, options, length, epilogue)
+    operation = _operation(node, graph)
+    if operation is None:
+        return None
     with COMPILING:
         from ...compiler import compile_operation
 
-        return Task(compile_operation(operation).native, {**tensors, "y": node.name}, batch, length)
+        return compile_operation(operation, options.target)
 
 
 def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
     """A kernel's batch and length: vectors are the steps of one sequence."""
     return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
-
-
-def computes(node: Node, graph: Graph) -> bool:
-    """Whether a kernel computes a node."""
-    return isinstance(node.op, Conv) or _operation(node, graph) is not None
 
 
 def _operation(node: Node, graph: Graph) -> Operation | None:
