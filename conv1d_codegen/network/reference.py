@@ -168,17 +168,17 @@ def _resize(op: ops.Resize, x: Array) -> Array:
     steps = length * op.up // op.down
     if length and not steps:
         raise ValueError(f"{op} makes no output of {length} steps.")
-    t, factor = np.arange(steps), op.down / op.up
+    t, scale = np.arange(steps), op.up / op.down
+    wide = length * scale
     if op.coordinates == "align_corners":
-        place = t * ((length - 1) / (steps - 1)) if steps > 1 else 0.0 * t
+        place = t * ((length - 1) / (wide - 1)) if wide > 1 else 0.0 * t
     elif op.coordinates == "asymmetric":
-        place = t * factor
+        place = t / scale
     elif op.coordinates == "pytorch_half_pixel" and steps == 1:
         place = 0.0 * t
     else:
-        place = (t + 0.5) * factor - 0.5
-        if op.coordinates == "half_pixel_symmetric":
-            place += length / 2 * (1 - steps / (length * op.up / op.down))
+        offset = length / 2 * (1 - steps / wide) if op.coordinates == "half_pixel_symmetric" else 0.0
+        place = offset + (t + 0.5) / scale - 0.5
     if op.mode == "linear":
         place = np.clip(place, 0, max(length - 1, 0))
         before = np.floor(place).astype(int)
@@ -253,6 +253,17 @@ def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
     return reversed(range(x.shape[1])) if op.backwards else iter(range(x.shape[1]))
 
 
+def _simple_rnn(
+    op: ops.SimpleRnn, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
+) -> Array:
+    wide = x @ kernel if bias is None else x @ kernel + bias
+    (h,) = first or [np.zeros((len(x), op.units), x.dtype)]
+    states = np.empty((*x.shape[:2], op.units), x.dtype)
+    for t in _steps_of(op, x):
+        states[:, t] = h = _activated(op.activation, wide[:, t] + h @ recurrent_kernel)
+    return states if op.sequences else h
+
+
 def _lstm(
     op: ops.Lstm, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
 ) -> Array:
@@ -291,6 +302,7 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.ConvTranspose: _conv_transpose,
     ops.Lstm: _lstm,
     ops.Gru: _gru,
+    ops.SimpleRnn: _simple_rnn,
     ops.Activate: lambda op, x: _activated(op.activation, x),
     ops.PRelu: lambda op, x, alpha: np.where(x > 0, x, alpha * x),
     ops.Softmax: _softmax,

@@ -6,7 +6,7 @@ op.py            what every operation has
 elementwise.py   activations, norms of the channels, combinations
 windows.py       convolutions and pools
 moves.py         padding, slices, repetition, other shapes
-recurrent.py     LSTM and GRU
+recurrent.py     LSTM, GRU and the simple cell
 """
 
 from .elementwise import (
@@ -29,7 +29,7 @@ from .elementwise import (
 )
 from .moves import PAD_MODES, ChannelSlice, Crop, Pad, Repeat, Reshape, Resize, Slice, Transpose
 from .op import Op, Shape
-from .recurrent import Gru, Lstm, Recurrent
+from .recurrent import Gru, Lstm, Recurrent, SimpleRnn
 from .windows import POOLS, REDUCTIONS, ChannelPool, Conv, ConvTranspose, GlobalPool, Pool
 
 __all__ = [
@@ -67,6 +67,7 @@ __all__ = [
     "RmsNorm",
     "Scaling",
     "Shape",
+    "SimpleRnn",
     "Slice",
     "Softmax",
     "Transpose",

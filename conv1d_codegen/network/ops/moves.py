@@ -161,7 +161,7 @@ class Resize(Op):
 
     Output step t lies at p of the input: with `coordinates` "half_pixel" (t + ½)·down ÷ up − ½, "pytorch_half_pixel" the
     same but 0 for a single step, "half_pixel_symmetric" the same around the middle, "asymmetric" t·down ÷ up, and
-    "align_corners" t·(T − 1) ÷ (steps − 1). There it is the step that `rounding` says, or between two on their line.
+    "align_corners" t·(T − 1) ÷ (T·up ÷ down − 1). There it is the step that `rounding` says, or between two on their line.
     """
 
     mode: str

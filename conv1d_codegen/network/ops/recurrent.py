@@ -44,6 +44,15 @@ class Recurrent(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class SimpleRnn(Recurrent):
+    """h = act(x·kernel + h·recurrent_kernel + bias); it has no gates."""
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        own = {"kernel": (inputs[0].channels, self.units), "recurrent_kernel": (self.units, self.units)}
+        return {**own, "bias": (self.units,)} if self.use_bias else own
+
+
+@dataclass(frozen=True, slots=True)
 class Lstm(Recurrent):
     """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s). The state is h, s; the
     output is h, or with `cell` s.

@@ -142,7 +142,7 @@ def _moved(of_array: Callable[[OnnxNode, Array, Sequence[Known]], Array]) -> Fol
         if isinstance(x, Fill):
             raise Unsupported("an array of a size that is not known")
         array = x.values if isinstance(x, Symbols) else x
-        made = of_array(node, array, inputs)
+        made = np.asarray(of_array(node, array, inputs))
         return simplest(made, x.dtype) if isinstance(x, Symbols) else made
 
     return folded

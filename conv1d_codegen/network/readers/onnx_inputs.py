@@ -92,6 +92,8 @@ def _ways(declared: Declared) -> list[str]:
     """Words of N, C, T and 1, a letter an axis."""
     dims = declared.dims
     rank = len(dims)
+    if rank == 1:
+        return ["C", "T"] if isinstance(dims[0], int) else ["T"]
     if rank == 2:
         return ["NT", "NC"] if isinstance(dims[1], int) else ["NT"]
     if rank == 3:
@@ -110,7 +112,7 @@ def _fits(role: str, size: Size) -> bool:
 
 def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
     """The inputs with these axes; None where their batches contradict each other."""
-    batches = {d.dims[word.index("N")] for d, word in zip(inputs, words, strict=True)}
+    batches = {d.dims[word.index("N")] if "N" in word else 1 for d, word in zip(inputs, words, strict=True)}
     fixed = {size for size in batches if isinstance(size, int)}
     named = {size for size in batches if isinstance(size, str)}
     if (len(fixed) == 1 and len(batches) > 1) or len(fixed) > 1 or len(named) > 1:

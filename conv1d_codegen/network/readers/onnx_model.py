@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from ...number_types import TYPES
 from ..graph import Graph, Weights
 from ..network import Network
 from .onnx_builder import Builder
@@ -21,11 +22,13 @@ from .onnx_file import Budget, opened, opset, tensor
 from .onnx_inputs import Declared, Reading, declared, readings
 from .onnx_node import OnnxNode
 from .onnx_operators import OPERATORS
-from .onnx_values import Known, Tensor, Unsupported, Value
+from .onnx_values import Known, Tensor, Unsupported, Value, numbers
 
 #: What operators raise for a node whose parts do not fit each other.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MOST_SHOWN = 50
+#: Operators that are read, at least of constants.
+KNOWN = {*OPERATORS, *FOLDED, "Constant", "If", "CastLike"}
 
 
 def from_onnx(file: IO[bytes], folder: Path, inputs: Mapping[str, Any]) -> Network:
@@ -34,7 +37,7 @@ def from_onnx(file: IO[bytes], folder: Path, inputs: Mapping[str, Any]) -> Netwo
     budget = Budget(len(data))
     model = opened(data)
     del data
-    return Network.of(*Model(model, folder, budget, inputs).network())
+    return Network.of(*Model(model, folder, budget, inputs).best().result())
 
 
 class Missing:
@@ -59,8 +62,8 @@ class Model:
         self.arrays: dict[str, Any] = {}
         self.inputs: list[Declared] = declared(self.graph, {**self.initializers, **self.given}, shapes)
 
-    def network(self) -> tuple[Graph, Weights]:
-        """The graph and its weights. Raises ValueError, with all nodes that are not supported."""
+    def best(self) -> Reader:
+        """The model as it is read with the fewest moves. Raises ValueError for a graph that is none."""
         best: Reader | None = None
         for reading in readings(self.inputs):
             reader = Reader(self, reading)
@@ -71,7 +74,7 @@ class Model:
                 break
         if best is None:
             raise ValueError("The inputs have batches of different sizes.")
-        return best.result()
+        return best
 
     def initializer(self, name: str) -> Any:
         """The array of an initializer, which is read once."""
@@ -166,8 +169,9 @@ class Reader:
         """The outputs of a node; Missing where it is not supported, or reads what is not."""
         inputs = [self._value(name, values) if name else None for name in node.inputs]
         missing = [Missing()] * len(node.outputs)
-        if node.op_type not in OPERATORS and node.op_type not in FOLDED and node.op_type not in ("Constant", "If"):
-            self.refused.append(f"{node}")
+        if node.op_type not in KNOWN:
+            quantized = ": it is quantized, and networks here compute in floats" if "Q" in node.op_type else ""
+            self.refused.append(f"{node}{quantized}")
             return missing
         if any(isinstance(x, Missing) for x in inputs):
             return missing
@@ -198,6 +202,8 @@ class Reader:
             return _constant(node)
         if node.op_type == "If":
             return self._branch(node, inputs, values)
+        if node.op_type == "CastLike":
+            return self._cast_like(*inputs)
         x = inputs[0] if inputs else None
         if isinstance(x, Tensor) and node.op_type in ("Shape", "Size"):
             sizes = x.sizes(self.builder.batch)
@@ -208,6 +214,17 @@ class Reader:
         if node.op_type not in OPERATORS:
             raise Unsupported("inputs that are computed while it runs")
         return OPERATORS[node.op_type](self.builder, node, inputs)
+
+    def _cast_like(self, x: Value | None, like: Value | None) -> Value:
+        own = TYPES[self.builder.dtype].numpy
+        dtype = own if isinstance(like, Tensor) else numbers(like, "a type").dtype
+        if isinstance(x, Tensor):
+            if dtype != own:
+                raise Unsupported(f"a cast from {own} to {dtype}")
+            return x
+        array = numbers(x, "an array")
+        self.budget.take(array.size * dtype.itemsize, "A constant")
+        return array.astype(dtype)
 
     def _branch(self, node: OnnxNode, inputs: Sequence[Value | None], values: Any) -> tuple[Value | Missing, ...]:
         """The outputs of the branch of an If that is taken: its condition is known."""

@@ -138,10 +138,10 @@ def _gather(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
 
 def _concat(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     xs = [x for x in inputs if isinstance(x, Tensor)]
-    if len(xs) != len(inputs) or not xs:
-        raise Unsupported("a constant among its inputs")
     if len(xs) == 1:
-        return xs[0]
+        return _beside(b, node, inputs, xs[0])
+    if len(xs) != len(inputs):
+        raise Unsupported("a constant among its inputs")
     axis, rank = place(node.attribute("axis", None), len(xs[0].axes)), len(xs[0].axes)
     if any(len(x.axes) != rank for x in xs):
         raise ValueError("inputs of different ranks")
@@ -158,6 +158,26 @@ def _concat(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     if any(x.shape.steps is not None for x in xs):
         xs = [b.sequence(x) for x in xs]
     return b.made(Concat(axes[axis] == ("T",)), *xs, axes=axes)
+
+
+def _beside(b: Builder, node: OnnxNode, inputs: Inputs, x: Tensor) -> Tensor:
+    """A tensor between constants, which are zeros: padding."""
+    axis, rank = place(node.attribute("axis", None), len(x.axes)), len(x.axes)
+    pads, after = [0, 0], False
+    for value in inputs:
+        if isinstance(value, Tensor):
+            after = True
+            continue
+        size = index(value.shape[axis]).constant if isinstance(value, np.ndarray | Fill) else None
+        zero = not value.any() if isinstance(value, np.ndarray) else isinstance(value, Fill) and value.value == 0
+        if size is None or not zero:
+            raise Unsupported("a constant among its inputs that is not 0")
+        pads[after] += size
+    if pads == [0, 0]:
+        return x
+    x = b.arranged(x, ["T" if i == axis else "?" for i in range(rank)])
+    name, shape = b.shape(Pad(pads[0], pads[1]), x)
+    return Tensor(name, shape, x.axes, x.parts)
 
 
 def _pad(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:

@@ -1,4 +1,4 @@
-"""LSTM and GRU of ONNX."""
+"""LSTM, GRU and RNN of ONNX."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...problem import Activation
-from ..ops import Concat, GlobalPool, Gru, Lstm, Recurrent
+from ..ops import Concat, GlobalPool, Gru, Lstm, Recurrent, SimpleRnn
 from .onnx_builder import Builder
 from .onnx_elementwise import Inputs, tensor_of
 from .onnx_moves import cut
@@ -16,9 +16,9 @@ from .onnx_node import OnnxNode
 from .onnx_values import Array, Fill, Tensor, Unsupported, Value, numbers
 
 _ACTIVATIONS = {"Sigmoid": "sigmoid", "Tanh": "tanh", "Relu": "relu", "Softsign": "softsign", "Softplus": "softplus"}
-_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (0, 1, 2)}  # of ONNX, in the order that they have here
+_GATES = {"LSTM": (0, 2, 3, 1), "GRU": (0, 1, 2), "RNN": (0,)}  # of ONNX, in the order that they have here
 _DIRECTIONS = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-_STATES = {"LSTM": 2, "GRU": 1}
+_STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 
 
 def _recurrent(b: Builder, node: OnnxNode, inputs: Inputs) -> tuple[Tensor, ...]:
@@ -55,6 +55,8 @@ def _recurrent(b: Builder, node: OnnxNode, inputs: Inputs) -> tuple[Tensor, ...]
         ) -> Recurrent:
             if node.op_type == "LSTM":
                 return Lstm(sequences=sequences, cell=of_cell, **common)
+            if node.op_type == "RNN":
+                return SimpleRnn(sequences=sequences, **common)
             return Gru(sequences=sequences, reset_after=after, **common)
 
         if wanted[0]:
@@ -70,15 +72,13 @@ def _recurrent(b: Builder, node: OnnxNode, inputs: Inputs) -> tuple[Tensor, ...]
 
 def _activations(node: OnnxNode, direction: int) -> tuple[Activation, Activation]:
     """Of the candidate and output, and of the gates."""
-    count = 3 if node.op_type == "LSTM" else 2
-    names = node.attribute("activations", None)
-    if names is None:
-        names = ["Sigmoid", "Tanh", "Tanh"][:count]
-    else:
-        names = [n.decode("utf-8", "replace") for n in names][direction * count :][:count]
-    if any(n not in _ACTIVATIONS for n in names) or len(names) != count or names[1] != names[-1]:
+    default = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}[node.op_type]
+    count = len(default)
+    given = node.attribute("activations", None)
+    names = default if given is None else [n.decode("utf-8", "replace") for n in given][direction * count :][:count]
+    if any(n not in _ACTIVATIONS for n in names) or len(names) != count or names[-1] != names[-2 if count == 3 else -1]:
         raise Unsupported(f"activations {', '.join(map(str, names))[:200]}")
-    return Activation(_ACTIVATIONS[names[1]]), Activation(_ACTIVATIONS[names[0]])
+    return Activation(_ACTIVATIONS[names[-1]]), Activation(_ACTIVATIONS[names[0]])
 
 
 def _weights(
@@ -122,7 +122,4 @@ def _joined(b: Builder, parts: list[Tensor], units: int, sequence: bool, batch_f
     return Tensor(x.node, x.shape, tuple(axes), (2, units) if both else (units,))
 
 
-OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], tuple[Tensor, ...]]] = {
-    "LSTM": _recurrent,
-    "GRU": _recurrent,
-}
+OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], tuple[Tensor, ...]]] = dict.fromkeys(_GATES, _recurrent)
