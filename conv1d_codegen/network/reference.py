@@ -90,8 +90,11 @@ def _rms_norm(op: ops.RmsNorm, x: Array, gamma: Array) -> Array:
 
 
 def _softmax(op: ops.Softmax, x: Array) -> Array:
-    moved = x - x.max(-1, keepdims=True)
-    total = np.exp(moved).sum(-1, keepdims=True)
+    axis = 1 if op.steps else -1
+    if x.shape[axis] == 0:
+        return x
+    moved = x - x.max(axis, keepdims=True)
+    total = np.exp(moved).sum(axis, keepdims=True)
     result: Array = moved - np.log(total) if op.log else np.exp(moved) / total
     return result
 
@@ -320,6 +323,8 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.ChannelSlice: lambda op, x: x[..., op.start + op.step * np.arange(op.count)],
     ops.ChannelPool: lambda op, x: _REDUCED[op.kind](x, axis=-1, keepdims=True),
     ops.Transpose: lambda op, x: x.swapaxes(1, 2),
+    ops.Shuffle: lambda op, x: x.reshape(*x.shape[:-1], op.groups, -1).swapaxes(-1, -2).reshape(x.shape),
+    ops.Trim: lambda op, x, like: x[:, : like.shape[1]],
     ops.Resize: _resize,
     ops.Pad: _pad,
     ops.Crop: _crop,

@@ -27,7 +27,7 @@ from .elementwise import (
     Scaling,
     Softmax,
 )
-from .moves import PAD_MODES, ChannelSlice, Crop, Pad, Repeat, Reshape, Resize, Slice, Transpose
+from .moves import PAD_MODES, ChannelSlice, Crop, Pad, Repeat, Reshape, Resize, Shuffle, Slice, Transpose, Trim
 from .op import Op, Shape
 from .recurrent import Gru, Lstm, Recurrent, SimpleRnn
 from .windows import POOLS, REDUCTIONS, ChannelPool, Conv, ConvTranspose, GlobalPool, Pool
@@ -67,8 +67,10 @@ __all__ = [
     "RmsNorm",
     "Scaling",
     "Shape",
+    "Shuffle",
     "SimpleRnn",
     "Slice",
     "Softmax",
     "Transpose",
+    "Trim",
 ]

@@ -64,9 +64,18 @@ class PRelu(Op):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Op):
-    """exp(x) ÷ its sum over the channels, or the logarithm of that."""
+    """exp(x) ÷ its sum over the channels, or with `steps` over these; or the logarithm of that."""
 
     log: bool = False
+    steps: bool = False
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check(not self.steps or x.steps is not None, f"{self} takes a sequence [N, steps, channels]. Received: {x}.")
+        return x
+
+    def reach(self) -> Reach | None:
+        return None if self.steps else Reach()
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,28 @@ class ChannelSlice(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Shuffle(Op):
+    """The first channel of each of some groups, then the second of each, and so on."""
+
+    groups: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check_sizes("There is one group or more", self.groups)
+        check(x.channels % self.groups == 0, f"{self} divides the channels by groups. Received: {x}.")
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class Trim(Op):
+    """The first steps of a tensor, as many as a second one has, or all."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        x, like = inputs
+        return Shape(index(minimum(steps_of(self, x), steps_of(self, like))), x.channels)
+
+
+@dataclass(frozen=True, slots=True)
 class Transpose(Op):
     """Steps as channels and channels as steps, of an input of known length."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...symbolic.index import Index, index
 from ..graph import Node
-from ..ops import BatchNorm, Conv, Op, Reshape, Shape, Transpose
+from ..ops import BatchNorm, Conv, Op, Reshape, Shape, Shuffle, Transpose
 from .keras_config import plain_name
 from .onnx_file import Budget
 from .onnx_values import Array, Axis, Factor, Tensor, Unsupported
@@ -31,8 +31,8 @@ class Builder:
         self.nodes: list[Node] = []
         self.weights: dict[str, Array] = {}
         self.moves = 0
-        #: All lengths that tensors have.
-        self.lengths: set[Index] = set()
+        #: All lengths that tensors have, with one that has it.
+        self.lengths: dict[Index, str] = {}
         #: What the next nodes are named after.
         self.name = ""
         self._taken = taken
@@ -53,7 +53,7 @@ class Builder:
         self.nodes.append(node)
         self._ops[name] = node
         if made.steps is not None:
-            self.lengths.add(made.steps)
+            self.lengths.setdefault(made.steps, name)
         return name, made
 
     def same(self, op: Op, x: Tensor, weights: Mapping[str, Array] | None = None) -> Tensor:
@@ -100,6 +100,10 @@ class Builder:
         where that is not possible.
         """
         order = tuple(factor for axis in x.axes for factor in axis if isinstance(factor, int))
+        if (1, 0) in x.axes and len(x.parts) == 2:
+            name, shape = self.shape(Shuffle(x.parts[0]), x)
+            axes = [(0,) if axis == (1, 0) else axis for axis in x.axes]
+            x, order = Tensor.of(name, shape, axes), (0,)
         together = any(tuple(f for f in axis if isinstance(f, int)) == tuple(range(len(x.parts))) for axis in x.axes)
         if len(x.parts) > 1 and together:
             axes = [tuple(f for f in axis if not isinstance(f, int) or f == 0) for axis in x.axes]

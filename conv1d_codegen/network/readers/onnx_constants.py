@@ -140,12 +140,37 @@ def _moved(of_array: Callable[[OnnxNode, Array, Sequence[Known]], Array]) -> Fol
     def folded(node: OnnxNode, inputs: Sequence[Known]) -> Known:
         x = inputs[0]
         if isinstance(x, Fill):
-            raise Unsupported("an array of a size that is not known")
+            return _moved_fill(node, x, inputs)
         array = x.values if isinstance(x, Symbols) else x
         made = np.asarray(of_array(node, array, inputs))
         return simplest(made, x.dtype) if isinstance(x, Symbols) else made
 
     return folded
+
+
+def _moved_fill(node: OnnxNode, x: Fill, inputs: Sequence[Known]) -> Known:
+    """The same for one number in a shape: where its axes go."""
+    rank, sizes = len(x.shape), list(x.shape)
+    if node.op_type == "Slice":
+        for axis, (start, end, step) in slices(node, inputs, rank).items():
+            constant = sizes[axis].constant
+            if constant is not None and isinstance(start, int) and isinstance(end, int) and step:
+                sizes[axis] = index(len(clamped(start, end, step, constant)))
+            elif (start, step) != (0, 1) or not isinstance(end, int) or end < 1 << 31:
+                raise Unsupported("a part of an array of a size that is not known")
+    elif node.op_type == "Transpose":
+        sizes = [sizes[axis] for axis in node.attribute("perm", list(range(rank))[::-1])]
+    elif node.op_type in ("Squeeze", "Unsqueeze"):
+        axes = [axis % (rank + (node.op_type == "Unsqueeze")) for axis in axes_of(node, inputs) or []]
+        if len(axes) != 1:
+            raise Unsupported("several axes of an array of a size that is not known")
+        if node.op_type == "Squeeze":
+            sizes.pop(axes[0])
+        else:
+            sizes.insert(axes[0], index(1))
+    else:
+        raise Unsupported("an array of a size that is not known")
+    return Fill(x.value, tuple(sizes))
 
 
 def _gather(node: OnnxNode, x: Array, inputs: Sequence[Known]) -> Array:

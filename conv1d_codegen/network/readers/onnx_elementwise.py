@@ -12,7 +12,7 @@ import numpy as np
 from ...layers import activations
 from ...problem import Problem
 from ...symbolic.index import index
-from ..ops import Activate, Clip, Combine, Conv, Function, Op, Power, PRelu
+from ..ops import Activate, Clip, Combine, Conv, Function, LayerNorm, Op, Power, PRelu
 from .onnx_builder import SWAPPED, Builder
 from .onnx_node import OnnxNode
 from .onnx_values import Array, Axis, Fill, Hint, Tensor, Unsupported, Value, numbers
@@ -217,6 +217,8 @@ def _with_constant(b: Builder, kind: str, x: Tensor, array: Array, first: bool) 
     if kind == "subtract":
         return b.scaled(x, b.full(x.shape.channels, -1.0), wide)
     y = b.scaled(x, None, wide)
+    if len(values) == 1 and x.hint is not None and x.hint.kind == "variance":
+        return replace(y, hint=replace(x.hint, kind="variance+", factor=float(values[0])))
     one = len(values) == 1 and values[0] == 1 and x.hint is not None and x.hint.kind == "erf"
     return replace(y, hint=Hint("1+erf", x.hint.of)) if one and x.hint else y
 
@@ -237,7 +239,19 @@ _GATED = {"sigmoid": "silu", "hard_sigmoid": "hard_silu", "tanh_softplus": "mish
 
 
 def _pattern(b: Builder, kind: str, x: Tensor, y: Tensor) -> Tensor | None:
-    """A product that is an activation."""
+    """A product that is an activation, or the last of the steps of a norm of the channels."""
+    first, second = x.hint, y.hint
+    if (
+        first
+        and second
+        and (kind, first.kind, second.kind) == ("divide", "centred", "deviation")
+        and first.of == second.of
+    ):
+        return b.same(LayerNorm(second.factor, False, False), replace(x, node=first.of))
+    if kind == "subtract" and y.hint == Hint("mean", x.node):
+        return replace(of_two(b, Combine(kind), x, y), hint=Hint("centred", x.node))
+    if kind == "multiply" and x.node == y.node and x.axes == y.axes and x.hint is not None and x.hint.kind == "centred":
+        return replace(of_two(b, Combine(kind), x, y), hint=replace(x.hint, kind="square"))
     for a, gate in ((x, y), (y, x)):
         if kind != "multiply" or gate.hint is None or a.axes != gate.axes:
             continue
@@ -292,8 +306,17 @@ def _pow(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     value = float(exponent.reshape(()))
     x = x.with_axes([()] * (exponent.ndim - len(x.axes)) + list(x.axes))
     if value == 2:
-        return of_two(b, Combine("multiply"), x, x)
-    return b.same(Function("sqrt") if value == 0.5 else Power(value), x)
+        return _pattern(b, "multiply", x, x) or of_two(b, Combine("multiply"), x, x)
+    return _rooted(b, x) if value == 0.5 else b.same(Power(value), x)
+
+
+def _rooted(b: Builder, x: Tensor) -> Tensor:
+    y = b.same(Function("sqrt"), x)
+    return replace(y, hint=replace(x.hint, kind="deviation")) if x.hint and x.hint.kind == "variance+" else y
+
+
+def _sqrt(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
+    return _rooted(b, tensor_of(inputs))
 
 
 def _neg(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
@@ -346,7 +369,7 @@ OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], Tensor]] = {
     "Mean": arithmetic("average"),
     "Pow": _pow,
     "Neg": _neg,
-    "Sqrt": _function("sqrt"),
+    "Sqrt": _sqrt,
     "Abs": _function("abs"),
     "Log": _function("log"),
     "Reciprocal": _function("reciprocal"),

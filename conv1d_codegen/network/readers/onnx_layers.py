@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from .onnx_builder import Builder
 from .onnx_constants import axes_of
 from .onnx_elementwise import Inputs, of_two, tensor_of
 from .onnx_node import OnnxNode
-from .onnx_values import Array, Tensor, Unsupported, numbers
+from .onnx_values import Array, Hint, Tensor, Unsupported, numbers
 
 
 def _with_channels(b: Builder, x: Tensor, axis: int) -> Tensor:
@@ -145,6 +146,8 @@ def _over(b: Builder, x: Tensor, axis: int) -> Tensor:
 
 def _softmax(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     x = tensor_of(inputs)
+    if node.opset >= 13 and x.axes[place(node.attribute("axis", -1), len(x.axes))] == ("T",):
+        return b.same(Softmax(node.op_type == "LogSoftmax", True), b.sequence(x))
     old = node.opset < 13
     x = (
         _over(b, x, place(node.attribute("axis", 1), len(x.axes)))
@@ -173,6 +176,7 @@ def _reduce(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     reduced = {f for axis in axes for f in x.axes[axis]}
     if not reduced <= {"T", 0} or (len(x.parts) > 1 and 0 in reduced):
         raise Unsupported(f"an input with axes {b.text(x)}, of which it takes {sorted(axes)} together")
+    start = x
     kept = [() if set(axis) & reduced else axis for axis in x.axes]
     if 0 in reduced:
         x = b.made(ChannelPool(kind), x, axes=[() if 0 in axis else axis for axis in x.axes])
@@ -182,7 +186,11 @@ def _reduce(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     if node.op_type == "ReduceL2":
         x = b.same(Function("sqrt"), x)
     x = x.with_axes(kept)
-    return x if node.attribute("keepdims", 1) else without(x, axes)
+    if not node.attribute("keepdims", 1):
+        return without(x, axes)
+    if kind == "average" and reduced == {0} and start.hint is not None and start.hint.kind == "square":
+        return replace(x, hint=replace(start.hint, kind="variance"))
+    return replace(x, hint=Hint("mean", start.node)) if kind == "average" and reduced == {0} else x
 
 
 OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], Tensor]] = {

@@ -16,6 +16,7 @@ import numpy as np
 from ...number_types import TYPES
 from ..graph import Graph, Weights
 from ..network import Network
+from ..simplify import drop_unused
 from .onnx_builder import Builder
 from .onnx_constants import FOLDED, shape_of, size_of
 from .onnx_file import Budget, opened, opset, tensor
@@ -91,7 +92,7 @@ class Reader:
         taken = {source.name for source in reading.sources}
         self.budget = model.budget.copy()
         self.builder = Builder(model.inputs[0].dtype, reading.batch, self.budget, taken)
-        self.builder.lengths |= {x.shape.steps for x in reading.tensors.values() if x.shape.steps is not None}
+        self.builder.lengths |= {x.shape.steps: x.node for x in reading.tensors.values() if x.shape.steps is not None}
         self.values: dict[str, Value | Missing] = {**model.given, **reading.tensors}
         self.refused: list[str] = []
         self.outputs: list[Tensor] = []
@@ -119,7 +120,7 @@ class Reader:
             raise Unsupported("it does not depend on the inputs")
         self.builder.name = f"{name}/output"
         x = value
-        if any({"T"} < set(axis) and "N" not in axis for axis in x.axes):
+        if any(len(set(axis) - {"N"}) > 1 for axis in x.axes):
             x = self.builder.settled(x)
         return self.builder.vector(x)
 
@@ -131,7 +132,7 @@ class Reader:
             raise ValueError("The model has what no network here has:\n" + "".join(f"  {line}\n" for line in lines))
         builder = self.builder
         graph = Graph(self.reading.sources, tuple(builder.nodes), tuple(x.node for x in self.outputs), builder.dtype)
-        return graph, builder.weights
+        return drop_unused(graph, builder.weights)
 
     def _follow(self, graph: Any, values: Any, wanted: Sequence[str]) -> None:
         """All nodes of a graph that the wanted names need."""

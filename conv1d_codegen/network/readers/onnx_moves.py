@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from ...number_types import TYPES
-from ...symbolic.index import Index, index
-from ..ops import ChannelSlice, Concat, Crop, GlobalPool, Op, Pad, Repeat, Resize, Slice
+from ...symbolic.index import Extreme, Index, index, minimum
+from ..ops import ChannelSlice, Concat, Crop, GlobalPool, Op, Pad, Repeat, Resize, Shape, Slice, Trim
 from .onnx_axes import place, target, without
 from .onnx_builder import Builder
 from .onnx_constants import clamped, slices, split_sizes
@@ -46,6 +47,11 @@ def cut(b: Builder, x: Tensor, axis: int, start: Any, end: Any, step: int) -> Te
         if x.axes[axis] == ("T",):
             return _steps(b, x, taken.start, taken[-1] + 1 - size.constant, step, axis)
         return _channels(b, x, taken.start, len(taken), step)
+    if isinstance(end, Index) and start == 0 and step == 1 and x.axes[axis] == ("T",):
+        like = _with_steps(b, end) or _with_steps(b, index(minimum(end, size)))
+        if end != size and like is not None:
+            name, shape = b.shape(Trim(), x, replace(x, node=like, shape=Shape(end, 1)))
+            return Tensor(name, shape, x.axes, x.parts)
     start, end = _from_ends(start, size, False), _from_ends(end, size, True)
     if start == 0 and end == 0 and step == 1:
         return x
@@ -53,6 +59,13 @@ def cut(b: Builder, x: Tensor, axis: int, start: Any, end: Any, step: int) -> Te
     if x.axes[axis] != ("T",):
         raise Unsupported(f"a part from {start} to {end} of an input with axes {b.text(x)}")
     return _steps(b, x, start, end, step, axis)
+
+
+def _with_steps(b: Builder, steps: Index) -> str | None:
+    """A tensor that has so many steps, whichever way round the smaller of two is written."""
+    atom = steps.single_atom
+    turned = Extreme(atom.kind, atom.b, atom.a) if isinstance(atom, Extreme) else None
+    return b.lengths.get(steps) or (b.lengths.get(Index({(turned,): 1})) if turned else None)
 
 
 def _steps(b: Builder, x: Tensor, start: int, end: int, step: int, axis: int) -> Tensor:

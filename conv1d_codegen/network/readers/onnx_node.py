@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Container, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ class OnnxNode:
     """A node: what it computes, from what, and as what. Raises ValueError for attributes of a type that no operator has."""
 
     def __init__(
-        self, proto: Any, opset: int, folder: Path, budget: Budget, lengths: Set[Index], used: Set[str]
+        self, proto: Any, opset: int, folder: Path, budget: Budget, lengths: Container[Index], used: Set[str]
     ) -> None:
         own = proto.domain in ("", "ai.onnx")
         self.op_type: str = proto.op_type if own else f"{proto.domain}.{proto.op_type}"
