@@ -85,6 +85,13 @@ def opened(data: bytes) -> Any:
     return model
 
 
+def text(value: Any) -> str:
+    """A name, which protobuf gives as bytes where it is no text. Raises ValueError then."""
+    if not isinstance(value, str):
+        raise ValueError(f"It is damaged: a name is no text, {value[:100]!r}.")
+    return value
+
+
 def opset(model: Any) -> int:
     """The version of ONNX's operators. Raises ValueError for an old one, or none."""
     found = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
@@ -100,8 +107,8 @@ def dtype_of(number: int, what: str) -> np.dtype[Any]:
     if number not in _TYPES:
         words = {_STRING: "strings"}
         raise ValueError(f"{what} has {words.get(number, f'type {number} of ONNX')}, which is not read.")
-    text = _TYPES[number][0]
-    return np.dtype(TYPES["bf16"].numpy if text == "bf16" else text)
+    word = _TYPES[number][0]
+    return np.dtype(TYPES["bf16"].numpy if word == "bf16" else word)
 
 
 def tensor(proto: Any, folder: Path, budget: Budget) -> Array:
@@ -114,16 +121,17 @@ def tensor(proto: Any, folder: Path, budget: Budget) -> Array:
     size = math.prod(dims) * dtype.itemsize
     if proto.data_location == _EXTERNAL:
         return _external(proto, what, size, folder, budget, dtype).reshape(dims)
-    budget.take(size, what)
     _, field = _TYPES[proto.data_type]
     if proto.HasField("raw_data"):
         raw = proto.raw_data
         if len(raw) != size:
             raise ValueError(f"{what} of shape {dims} takes {size} bytes of {dtype}. The file has {len(raw)}.")
+        budget.take(size, what)
         return np.frombuffer(raw, dtype).reshape(dims)
     values: Sequence[Any] = getattr(proto, field)
     if len(values) != math.prod(dims):
         raise ValueError(f"{what} of shape {dims} has {math.prod(dims)} numbers. The file has {len(values)}.")
+    budget.take(size, what)
     try:
         if proto.data_type in _HALVES:
             return np.array(values, np.uint16).view(dtype).reshape(dims)
@@ -134,13 +142,12 @@ def tensor(proto: Any, folder: Path, budget: Budget) -> Array:
 
 def _external(proto: Any, what: str, size: int, folder: Path, budget: Budget, dtype: np.dtype[Any]) -> Array:
     """The numbers of a tensor in a file of the model's folder."""
-    entries = {entry.key: entry.value for entry in proto.external_data}
+    entries = {text(entry.key): text(entry.value) for entry in proto.external_data}
     location = entries.get("location", "")
     inside = os.path.realpath(folder)
-    path = os.path.realpath(os.path.join(inside, location))
-    parts = location.replace("\\", "/").split("/")
-    outside = os.path.isabs(location) or ".." in parts or not path.startswith(inside.rstrip(os.sep) + os.sep)
-    if not location or "\0" in location or outside:
+    plain = "\0" not in location and ".." not in location.replace("\\", "/").split("/")
+    path = os.path.realpath(os.path.join(inside, location)) if plain else ""
+    if os.path.isabs(location) or not path.startswith(inside.rstrip(os.sep) + os.sep):
         raise ValueError(f"{what} lies in {location[:200]!r}, which is not inside the model's folder.")
     offset, length = (_count(entries.get(key, default), what) for key, default in (("offset", "0"), ("length", "")))
     if length not in (None, size):
@@ -160,10 +167,10 @@ def _external(proto: Any, what: str, size: int, folder: Path, budget: Budget, dt
         raise ValueError(f"{what} lies in {location[:200]!r}, which can't be read: {error}") from error
 
 
-def _count(text: str, what: str) -> int | None:
+def _count(given: str, what: str) -> int | None:
     """A size of external data; None where it is not given."""
-    if not text:
+    if not given:
         return None
-    if len(text) > 19 or not (text.isascii() and text.isdigit()):
-        raise ValueError(f"{what} has an offset or length of {text[:50]!r}.")
-    return int(text)
+    if len(given) > 19 or not (given.isascii() and given.isdigit()):
+        raise ValueError(f"{what} has an offset or length of {given[:50]!r}.")
+    return int(given)

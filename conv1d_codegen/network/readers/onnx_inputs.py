@@ -12,7 +12,7 @@ from ...symbolic.index import Index, index, var
 from ..graph import Source
 from ..ops import Shape
 from .keras_config import plain_name
-from .onnx_file import dtype_of
+from .onnx_file import dtype_of, text
 from .onnx_values import Tensor
 
 _MOST = 64  # ways to read all inputs together, that are tried
@@ -56,7 +56,8 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
                 f"load(path, inputs={{{value.name[:100]!r}: …}})."
             )
         dims: tuple[Size, ...] = tuple(
-            d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else d.dim_param or None for d in kind.shape.dim
+            d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else text(d.dim_param) or None
+            for d in kind.shape.dim
         )
         if value.name in shapes:
             given = tuple(shapes[value.name])

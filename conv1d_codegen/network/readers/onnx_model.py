@@ -19,7 +19,7 @@ from ..network import Network
 from ..simplify import drop_unused
 from .onnx_builder import Builder
 from .onnx_constants import FOLDED, shape_of, size_of
-from .onnx_file import Budget, opened, opset, tensor
+from .onnx_file import Budget, opened, opset, tensor, text
 from .onnx_inputs import Declared, Reading, declared, readings
 from .onnx_node import OnnxNode
 from .onnx_operators import OPERATORS
@@ -55,7 +55,7 @@ class Model:
             raise ValueError("The file has sparse tensors, which are not read.")
         shapes = {name: value for name, value in inputs.items() if isinstance(value, tuple)}
         self.given = {name: np.asarray(value) for name, value in inputs.items() if name not in shapes}
-        names = {value.name for value in self.graph.input}
+        names = {text(value.name) for value in self.graph.input}
         unknown = [name for name in inputs if name not in names]
         if unknown:
             raise ValueError(f"The model has inputs {', '.join(sorted(names))}. Given: {', '.join(unknown)}.")
@@ -105,7 +105,7 @@ class Reader:
     def read(self) -> None:
         """Follows all nodes. Raises ValueError for a graph that is none."""
         graph = self.model.graph
-        wanted = [output.name for output in graph.output]
+        wanted = [text(output.name) for output in graph.output]
         self._follow(graph, self.values, wanted)
         for name in wanted:
             value = self._value(name, self.values)

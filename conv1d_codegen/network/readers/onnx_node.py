@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...symbolic.index import Index
-from .onnx_file import Budget, dtype_of, tensor
+from .onnx_file import Budget, dtype_of, tensor, text
 
 #: By the type of an attribute: the field that has it.
 _FIELDS = {1: "f", 2: "i", 3: "s", 4: "t", 5: "g", 6: "floats", 7: "ints", 8: "strings"}
@@ -24,14 +24,14 @@ class OnnxNode:
         self, proto: Any, opset: int, folder: Path, budget: Budget, lengths: Container[Index], used: Set[str]
     ) -> None:
         own = proto.domain in ("", "ai.onnx")
-        self.op_type: str = proto.op_type if own else f"{proto.domain}.{proto.op_type}"
-        self.inputs: Sequence[str] = list(proto.input)
+        self.op_type: str = text(proto.op_type) if own else f"{text(proto.domain)}.{text(proto.op_type)}"
+        self.inputs: Sequence[str] = [text(name) for name in proto.input]
         #: Names of the outputs; empty for those that nothing reads, and without them at the end.
-        self.outputs: Sequence[str] = _without_end([name if name in used else "" for name in proto.output])
-        self.name: str = proto.name or next((name for name in proto.output if name), "")
+        self.outputs: Sequence[str] = _without_end([name if name in used else "" for name in map(text, proto.output)])
+        self.name: str = text(proto.name) or next((name for name in proto.output if name), "")
         self.opset, self.folder, self.budget = opset, folder, budget
         self._lengths = lengths
-        self._attributes = {attribute.name: _value(attribute) for attribute in proto.attribute}
+        self._attributes = {text(attribute.name): _value(attribute) for attribute in proto.attribute}
 
     def attribute(self, name: str, default: Any) -> Any:
         """An attribute: a number, text, a list of these, or protobuf of a tensor or graph."""
@@ -54,8 +54,8 @@ class OnnxNode:
         shown = ", ".join(
             f"{name}={value}" for name, value in self._attributes.items() if isinstance(value, int | float | str | list)
         )
-        text = f"{self.op_type} {self.name[:_SHOWN]!r}"
-        return f"{text} ({shown[:_SHOWN]})" if shown else text
+        named = f"{self.op_type} {self.name[:_SHOWN]!r}"
+        return f"{named} ({shown[:_SHOWN]})" if shown else named
 
 
 def _without_end(names: list[str]) -> list[str]:
