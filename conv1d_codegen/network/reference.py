@@ -186,8 +186,8 @@ def _resize(op: ops.Resize, x: Array) -> Array:
         place = np.clip(place, 0, max(length - 1, 0))
         before = np.floor(place).astype(int)
         part = (place - before).astype(x.dtype)[:, None]
-        y: Array = x[:, before] * (1 - part) + x[:, np.minimum(before + 1, length - 1)] * part
-        return y
+        between = x[:, before] * (1 - part) + x[:, np.ceil(place).astype(int)] * part
+        return np.where(part == 0, x[:, before], between)
     rounded = _ROUNDED[op.rounding](place)
     return x[:, np.clip(rounded, 0, max(length - 1, 0)).astype(int)]
 

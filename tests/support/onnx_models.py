@@ -129,3 +129,50 @@ def single(
     node = helper.make_node(op_type, names, list(outputs), **attributes)
     given = {f"c{number}": np.asarray(value) for number, value in enumerate(constants) if value is not None}
     return model_of([node], {"x": shape}, outputs, given, opset)
+
+
+def rich() -> Any:
+    """A model with arithmetic of shapes, a condition, and operators of most kinds."""
+    n = helper.make_node
+    then, other = (
+        helper.make_graph([n(op, ["a"], ["b"])], op, [], [helper.make_tensor_value_info("b", 1, None)])
+        for op in ("Tanh", "Relu")
+    )
+    nodes = [
+        n("Conv", ["x", "k", "kb"], ["h"], pads=[1, 1], dilations=[1]),
+        n("Sigmoid", ["h"], ["s"]),
+        n("Mul", ["h", "s"], ["a"]),
+        n("Equal", ["one", "one"], ["c"]),
+        n("If", ["c"], ["i"], then_branch=then, else_branch=other),
+        n("Shape", ["i"], ["shape"]),
+        n("Gather", ["shape", "one"], ["channels"], axis=0),
+        n("Unsqueeze", ["channels", "axes"], ["wide"]),
+        n("Concat", ["zeros", "wide"], ["back"], axis=0),
+        n("Transpose", ["i"], ["t"], perm=[0, 2, 1]),
+        n("MatMul", ["t", "m"], ["d"]),
+        n("Reshape", ["d", "back"], ["r"]),
+        n("Transpose", ["r"], ["q"], perm=[1, 0, 2]),
+        n("GRU", ["q", "w", "u", "", ""], ["g"], hidden_size=3),
+        n("Squeeze", ["g", "axes"], ["e"]),
+        n("ReduceMean", ["e", "axes0"], ["y"], keepdims=0),
+    ]
+    constants = {
+        "k": numbers(0, 4, 2, 3),
+        "kb": numbers(1, 4),
+        "one": np.array(1),
+        "axes": np.array([0]) + 0,
+        "axes0": np.array([0]),
+        "zeros": np.array([0, 0]),
+        "m": numbers(2, 4, 4),
+        "w": numbers(3, 1, 9, 4),
+        "u": numbers(4, 1, 9, 3),
+    }
+    constants["axes"] = np.array([0])
+    nodes[14] = n("Squeeze", ["g", "axes1"], ["e"])
+    constants["axes1"] = np.array([1])
+    return model_of(nodes, {"x": ("N", 2, "T")}, constants=constants, opset=18)
+
+
+def written(path: Path, model: Any) -> Path:
+    path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
+    return path

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...symbolic.index import Index, index
+from .onnx_arrays import axes_of
 from .onnx_builder import Builder
-from .onnx_constants import axes_of
 from .onnx_elementwise import Inputs, tensor_of
 from .onnx_node import OnnxNode
 from .onnx_values import Axis, Factor, Fill, Tensor, Unsupported, Value, as_symbols

@@ -20,9 +20,9 @@ from ..ops import (
     RmsNorm,
     Softmax,
 )
+from .onnx_arrays import axes_of
 from .onnx_axes import place, without
 from .onnx_builder import Builder
-from .onnx_constants import axes_of
 from .onnx_elementwise import Inputs, of_two, tensor_of
 from .onnx_node import OnnxNode
 from .onnx_values import Array, Hint, Tensor, Unsupported, numbers

@@ -17,8 +17,9 @@ from ...number_types import TYPES
 from ..graph import Graph, Weights
 from ..network import Network
 from ..simplify import drop_unused
+from .onnx_arrays import shape_of, size_of
 from .onnx_builder import Builder
-from .onnx_constants import FOLDED, shape_of, size_of
+from .onnx_constants import FOLDED
 from .onnx_file import Budget, opened, opset, tensor, text
 from .onnx_inputs import Declared, Reading, declared, readings
 from .onnx_node import OnnxNode

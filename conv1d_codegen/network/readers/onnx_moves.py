@@ -12,9 +12,9 @@ import numpy as np
 from ...number_types import TYPES
 from ...symbolic.index import Extreme, Index, index, minimum
 from ..ops import ChannelSlice, Concat, Crop, GlobalPool, Op, Pad, Repeat, Resize, Shape, Slice, Trim
+from .onnx_arrays import clamped, slices, split_sizes
 from .onnx_axes import place, target, without
 from .onnx_builder import Builder
-from .onnx_constants import clamped, slices, split_sizes
 from .onnx_elementwise import Inputs, tensor_of
 from .onnx_node import OnnxNode
 from .onnx_values import Axis, Fill, Symbols, Tensor, Unsupported, integers, numbers
