@@ -84,7 +84,7 @@ def split_sizes(node: OnnxNode, inputs: Sequence[Any], length: int) -> list[int]
     if given is None and len(inputs) > 1 and inputs[1] is not None:
         given = integers(inputs[1], "sizes")
     if given is None:
-        count = node.attribute("num_outputs", None) or len(node.outputs)
+        count = node.attribute("num_outputs", None) or node.count
         part = ceildiv(length, count)
         given = [max(0, min(part, length - i * part)) for i in range(count)]
     if sum(given) != length or any(size < 0 for size in given):

@@ -75,7 +75,7 @@ class Model:
             if best.cost == (0, 0):
                 break
         if best is None:
-            raise ValueError("The inputs have batches of different sizes.")
+            raise ValueError("The inputs can be read in no way together, as their batches have different sizes.")
         return best
 
     def initializer(self, name: str) -> Any:

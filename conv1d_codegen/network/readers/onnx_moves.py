@@ -20,7 +20,6 @@ from .onnx_node import OnnxNode
 from .onnx_values import Axis, Fill, Symbols, Tensor, Unsupported, integers, numbers
 
 _MODES = {"constant": "zeros", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
-_ENDS = {(0, 1): "first", (-1, 0): "last"}  # of a length that is not known, which is not 0 then
 _SPLIT: Sequence[Axis] = (("T",), (0,))
 
 
@@ -71,9 +70,11 @@ def _with_steps(b: Builder, steps: Index) -> str | None:
 def _steps(b: Builder, x: Tensor, start: int, end: int, step: int, axis: int) -> Tensor:
     if step < 1:
         raise Unsupported("steps in reverse")
+    if end - start == 1 and x.shape.steps is not None and x.shape.steps.constant is None:
+        cropped = _steps(b, x, *((start, 0) if start >= 0 else (0, end)), 1, axis) if end != 0 and start != 0 else x
+        name, shape = b.shape(GlobalPool("first" if start >= 0 else "last", True), cropped)
+        return Tensor(name, shape, x.axes, x.parts)
     op: Op = Crop(start, -end) if start >= 0 and end <= 0 and step == 1 else Slice(start, end, step)
-    if (start, end) in _ENDS:
-        op = GlobalPool(_ENDS[start, end], True)
     name, shape = b.shape(op, x)
     return Tensor(name, shape, x.axes, x.parts)
 

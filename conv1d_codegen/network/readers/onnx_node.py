@@ -29,6 +29,8 @@ class OnnxNode:
         #: Names of the outputs; empty for those that nothing reads, and without them at the end.
         self.outputs: Sequence[str] = _without_end([name if name in used else "" for name in map(text, proto.output)])
         self.name: str = text(proto.name) or next((name for name in proto.output if name), "")
+        #: How many outputs it has, those that nothing reads among them.
+        self.count = len(proto.output)
         self.opset, self.folder, self.budget = opset, folder, budget
         self._lengths = lengths
         self._attributes = {text(attribute.name): _value(attribute) for attribute in proto.attribute}
