@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...number_types import TYPES
 from ...symbolic.index import Index, index, var
 from ..graph import Source
 from ..ops import Shape
@@ -16,7 +15,7 @@ from .onnx_file import dtype_of, text
 from .onnx_values import Tensor
 
 _MOST = 64  # ways to read all inputs together, that are tried
-_NAMES = {TYPES[name].numpy: name for name in ("f32", "f64", "f16", "bf16")}
+_FLOATS = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}  # by their numbers in ONNX
 
 Size = int | str | None
 
@@ -49,10 +48,9 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
             raise ValueError(f"{what} is no tensor, or of no known rank.")
-        dtype = dtype_of(kind.elem_type, what)
-        if dtype not in _NAMES:
+        if kind.elem_type not in _FLOATS:
             raise ValueError(
-                f"{what} has {dtype}, and inputs of a network are floats. Where it is the same in all calls, give its value: "
+                f"{what} has {dtype_of(kind.elem_type, what)}, and inputs of a network are floats. Where it is the same in all calls, give its value: "
                 f"load(path, inputs={{{value.name[:100]!r}: …}})."
             )
         dims: tuple[Size, ...] = tuple(
@@ -64,7 +62,7 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
             if len(given) != len(dims) or any(size is not None and size < 1 for size in given):
                 raise ValueError(f"{what} has shape {dims}. Given: {given}.")
             dims = tuple(own if size is None else size for own, size in zip(dims, given, strict=True))
-        found.append(Declared(value.name, dims, _NAMES[dtype]))
+        found.append(Declared(value.name, dims, _FLOATS[kind.elem_type]))
     if not found:
         raise ValueError("The network has no input.")
     if len({d.dtype for d in found}) > 1:
