@@ -77,6 +77,41 @@ def test_waveforms(shape: tuple[int | str, ...]) -> None:
     assert read(nodes, {"x": x}, shape=shape, one=np.array([1]), wanted=wanted, k=kernel) == ["conv"]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_rows_that_are_channels(turned: bool, channels: int) -> None:
+    """As electrodes are: a kernel along the steps of each, one of all of them, and pools and norms between."""
+
+    def wide(a: Any, b: Any) -> list[Any]:
+        return [b, a] if turned else [a, b]
+
+    first, second = numbers(4, 3, channels, 1, 5), numbers(5, 6, 1, 6, 1)
+    weights = {"f": first, "s": second, "b": numbers(6, 3), "g": numbers(7, 3), "v": abs(numbers(8, 3)) + 0.5}
+    if turned:
+        weights |= {name: weights[name].swapaxes(2, 3).copy() for name in "fs"}
+    pads, kernel, strides = [*wide(0, 2), *wide(0, 2)], wide(1, 2), wide(1, 2)
+    nodes = [
+        n("Conv", ["x", "f", "b"], ["a"], pads=pads),
+        n("BatchNormalization", ["a", "g", "b", "g", "v"], ["c"]),
+        n("MaxPool", ["c"], ["p"], kernel_shape=kernel, strides=strides),
+        n("Mul", ["p", "scale"], ["m"]),
+        n("Elu", ["m"], ["e"]),
+        n("Conv", ["e", "s"], ["d"], group=3),
+        n("ReduceMean", ["d", "axes"], ["y"], keepdims=0),
+    ]
+    weights |= {"scale": numbers(9, 3, 1, 1), "axes": np.array([2, 3])}
+    shape = ("N", channels, *wide(6, "T"))
+    x = {"x": numbers(0, 2, channels, *wide(6, 20))}
+    ops = read(nodes, x, shape=shape, **weights)
+    assert [op for op in ops if op != "shuffle"] == [
+        "conv", "batch_norm", "pool", "batch_norm", "activate", "conv", "global_pool"
+    ]  # fmt: skip
+    known = read(nodes, x, shape=("N", channels, *wide(6, 20)), **weights)
+    assert known == ops
+    with pytest.raises(ValueError, match="two axes of steps"):
+        Run(model_of([n("Conv", ["x", "f"], ["y"])], {"x": shape}, constants={"f": numbers(4, 3, channels, 3, 3)}))
+
+
 def test_vectors_and_flat_sequences() -> None:
     matrix = numbers(4, 48, 6)
     flat = [n("Flatten", ["x"], ["a"]), n("Gemm", ["a", "m"], ["y"])]

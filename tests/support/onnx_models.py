@@ -70,7 +70,7 @@ class Run:
 
 def _to_ours(x: Tensor, array: Array) -> Array:
     letters = [axis[0] if axis else None for axis in x.axes]
-    order = [letters.index(f) for f in ("N", "T", 0) if f in letters]
+    order = [letters.index(f) for f in ("N", "T", 0, 1) if f in letters]
     moved = array.transpose(*order, *(i for i, f in enumerate(letters) if f is None))
     steps = moved.shape[order.index(letters.index("T"))] if "T" in letters else 1
     return np.ascontiguousarray(moved.reshape(-1 if "N" in letters else 1, steps, x.shape.channels))

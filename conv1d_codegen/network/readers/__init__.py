@@ -14,7 +14,7 @@ onnx_builder.py    nodes of a network, from tensors whose axes lie as in ONNX
 onnx_constants.py  nodes whose inputs are known, and the arithmetic of shapes
 onnx_arrays.py     those of them that put numbers together anew
 onnx_operators.py  which operation an operator is, from onnx_axes.py, onnx_elementwise.py, onnx_layers.py, onnx_moves.py,
-                   onnx_recurrent.py and onnx_windows.py
+                   onnx_recurrent.py, onnx_rows.py and onnx_windows.py
 """
 
 from __future__ import annotations

@@ -135,20 +135,26 @@ def by_channel(b: Builder, x: Tensor, array: Array) -> tuple[Tensor, Array]:
         raise Unsupported(
             f"a constant of shape {array.shape} on axes {b.text(x)}, which differs along others than the channels"
         )
-    factors = [f for axis in x.axes for f in axis if isinstance(f, int)]
-    if factors != sorted(factors):
-        raise Unsupported("a constant on parts of the channels in another order")
-    shape = [size if axis in varied else 1 for axis, size in enumerate(array.shape)]
-    wide = [
-        int(sizes[axis].constant or 0) if any(isinstance(f, int) for f in x.axes[axis]) else 1 for axis in range(rank)
-    ]
     if x.shape.channels == 1:
         (count,) = [array.shape[axis] for axis in varied] or [1]
         kernel = b.full(count, 1.0).reshape(1, 1, count)
         problem = Problem(1, count, 1, dtype=b.dtype, use_bias=False)
         return b.dense(x, Conv(problem), kernel, None), array.reshape(-1)
     b.budget.take(x.shape.channels * array.itemsize, "A constant by channels")
-    return x, np.broadcast_to(array.reshape(shape), wide).reshape(-1)
+    return x, _by_parts(x, array)
+
+
+def _by_parts(x: Tensor, array: Array) -> Array:
+    """A constant along the axes of a tensor that are channels, in the order of these."""
+    order = [f for axis in x.axes for f in axis if isinstance(f, int)]
+    sizes = [
+        x.parts[f] if size > 1 else 1
+        for axis, size in zip(x.axes, array.shape, strict=True)
+        for f in axis
+        if isinstance(f, int)
+    ]
+    sorted_ = array.reshape(sizes).transpose([order.index(f) for f in sorted(order)])
+    return np.broadcast_to(sorted_, [x.parts[f] for f in sorted(order)]).reshape(-1)
 
 
 def arithmetic(kind: str) -> Callable[[Builder, OnnxNode, Inputs], Tensor]:

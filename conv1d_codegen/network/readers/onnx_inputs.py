@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,7 +51,8 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
             raise ValueError(f"{what} is no tensor, or of no known rank.")
         if kind.elem_type not in _FLOATS:
             raise ValueError(
-                f"{what} has {dtype_of(kind.elem_type, what)}, and inputs of a network are floats. Where it is the same in all calls, give its value: "
+                f"{what} has {dtype_of(kind.elem_type, what)}, and inputs of a network are floats. Where it is the same in "
+                f"all calls, give its value: "
                 f"load(path, inputs={{{value.name[:100]!r}: …}})."
             )
         dims: tuple[Size, ...] = tuple(
@@ -88,7 +90,7 @@ def readings(inputs: Sequence[Declared]) -> Iterator[Reading]:
 
 
 def _ways(declared: Declared) -> list[str]:
-    """Words of N, C, T and 1, a letter an axis."""
+    """Words of N, C, T and 1, a letter an axis; D is a second axis that is channels too, as rows of a picture are."""
     dims = declared.dims
     rank = len(dims)
     if rank == 1:
@@ -98,15 +100,20 @@ def _ways(declared: Declared) -> list[str]:
     if rank == 3:
         words = ["NCT", "NTC", "TNC"]
     elif rank > 3:
-        words = ["N" + "".join(word) for word in itertools.permutations(["C", "T"] + ["1"] * min(rank - 3, 4))]
-        words = [word for word in dict.fromkeys(words) if word[1] == "C" or word[-1] == "C"] if rank < 8 else []
+        words = [*_of_units(rank), *(["NCDT", "NCTD"] if rank == 4 else [])]
     else:
         words = []
     return [word for word in words if all(_fits(role, d) for role, d in zip(word, dims, strict=True))]
 
 
+def _of_units(rank: int) -> list[str]:
+    """All axes but three have length 1; channels stand first or last of them, if they can."""
+    words = ["N" + "".join(word) for word in itertools.permutations(["C", "T", *"1" * (rank - 3)])] if rank < 7 else []
+    return sorted(dict.fromkeys(words), key=lambda word: word[1] != "C" and word[-1] != "C")
+
+
 def _fits(role: str, size: Size) -> bool:
-    return isinstance(size, int) if role == "C" else role != "1" or size == 1
+    return isinstance(size, int) if role in "CD" else role != "1" or size == 1
 
 
 def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
@@ -127,11 +134,12 @@ def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
         while name in taken:
             name += "_"
         taken.add(name)
-        channels = sizes.get("C", 1)
-        assert isinstance(channels, int)  # as `_ways` asks
+        parts = tuple(size for size in (sizes.get("C", 1), sizes.get("D", 1)) if isinstance(size, int))
+        parts = parts if "D" in word else parts[:1]
+        channels = math.prod(parts)
         source = Source(name, channels, length if isinstance(length, int) else None)
         sources.append(source)
         steps = index(length) if isinstance(length, int) else var("T" if len(inputs) == 1 else f"T_{name}")
-        factors: dict[str, Any] = {"N": ("N",), "T": ("T",), "C": (0,), "1": ()}
-        tensors[d.name] = Tensor.of(name, Shape(steps, channels), [factors[role] for role in word])
+        factors: dict[str, Any] = {"N": ("N",), "T": ("T",), "C": (0,), "D": (1,), "1": ()}
+        tensors[d.name] = Tensor(name, Shape(steps, channels), tuple(factors[role] for role in word), parts)
     return Reading(tuple(sources), tensors, batch)

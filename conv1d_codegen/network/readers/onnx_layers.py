@@ -23,7 +23,7 @@ from ..ops import (
 from .onnx_arrays import axes_of
 from .onnx_axes import place, without
 from .onnx_builder import Builder
-from .onnx_elementwise import Inputs, of_two, tensor_of
+from .onnx_elementwise import Inputs, by_channel, of_two, tensor_of
 from .onnx_node import OnnxNode
 from .onnx_values import Array, Hint, Tensor, Unsupported, numbers
 
@@ -84,8 +84,13 @@ def _batch_norm(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
         raise Unsupported("training_mode, spatial=0, or outputs beside the first")
     x = tensor_of(inputs)
     gamma, beta, mean, variance = (numbers(v, "a weight") for v in inputs[1:5])
-    x = _with_channels(b, x, 1)
     given = {"gamma": gamma, "beta": beta, "mean": mean, "variance": variance}
+    if len(x.parts) > 1:
+        shape = [-1] + [1] * (len(x.axes) - 2)
+        given = {name: by_channel(b, x, array.reshape(shape))[1] for name, array in given.items()}
+        given = {name: np.broadcast_to(array, (x.shape.channels,)) for name, array in given.items()}
+    else:
+        x = _with_channels(b, x, 1)
     return b.same(BatchNorm(node.attribute("epsilon", 1e-5)), x, given)
 
 

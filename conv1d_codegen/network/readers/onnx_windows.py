@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,40 +12,8 @@ from ...problem import padding as pad
 from ..ops import Conv, ConvTranspose, GlobalPool, Pool
 from .onnx_builder import Builder
 from .onnx_node import OnnxNode
+from .onnx_rows import Window, over_rows, row_axis
 from .onnx_values import Array, Tensor, Unsupported, Value, numbers
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """What a node says of one axis."""
-
-    size: int
-    stride: int
-    dilation: int
-    auto_pad: str
-    pads: tuple[int, int]
-
-    def padding(self, length: int | None) -> pad.Padding:
-        """Its padding, for an input of `length` steps."""
-        if self.auto_pad == "VALID":
-            return "valid"
-        if self.auto_pad == "SAME_UPPER":
-            return "same"
-        if self.auto_pad == "SAME_LOWER":
-            return self.explicit(length)
-        return self.pads if any(self.pads) else "valid"
-
-    def explicit(self, length: int | None) -> tuple[int, int]:
-        """Its padding as steps before and after."""
-        if not self.auto_pad.startswith("SAME"):
-            return (0, 0) if self.auto_pad == "VALID" else self.pads
-        if length is None and self.stride > 1:
-            raise Unsupported(f"padding {self.auto_pad} with strides of {self.stride}, for an input of no known length")
-        length = 1 if length is None else length
-        steps = pad.ceildiv(length, self.stride)
-        total = max(0, (steps - 1) * self.stride + pad.extent(self.size, self.dilation) - length)
-        before = total - total // 2 if self.auto_pad == "SAME_LOWER" else total // 2
-        return before, total - before
 
 
 def windows(node: OnnxNode, sizes: Sequence[int]) -> list[Window]:
@@ -109,6 +76,9 @@ def _length(x: Tensor) -> int | None:
 def _conv(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> Tensor:
     x, kernel, bias = _parts(inputs)
     given = windows(node, kernel.shape[2:])
+    rows = row_axis(x)
+    if rows is not None and len(given) == 2:
+        return over_rows(b, x, rows, kernel, bias, given, node.attribute("group", 1))
     x, along = placed(b, x, kernel.shape[2:])
     kernel = _on_steps(kernel, along, given)
     window = given[along]
@@ -196,7 +166,9 @@ def _pool(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> Tensor:
     given = windows(node, sizes)
     kind = {"MaxPool": "max", "AveragePool": "average"}[node.op_type]
     counted, ceil = bool(node.attribute("count_include_pad", 0)), bool(node.attribute("ceil_mode", 0))
-    x, along = placed(b, x, sizes)
+    along = _alone(x, given)
+    if along is None:
+        x, along = placed(b, x, sizes)
     for axis, window in enumerate(given):
         if axis != along and (_only(window) or window.size > 1) and counted and kind == "average":
             raise Unsupported("two axes of steps")
@@ -205,7 +177,17 @@ def _pool(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> Tensor:
     if padding == "same" and counted:
         padding = window.explicit(_length(x))
     op = Pool(kind, window.size, window.stride, padding, counted, window.dilation, ceil and window.auto_pad == "NOTSET")
-    return b.made(op, x, axes=x.axes)
+    name, shape = b.shape(op, x)
+    return Tensor(name, shape, x.axes, x.parts)
+
+
+def _alone(x: Tensor, given: Sequence[Window]) -> int | None:
+    """The axis with the steps, where nothing is done along the others, so that these may be any; else None."""
+    axes = [i for i, axis in enumerate(x.axes[2:]) if axis == ("T",)]
+    trivial = [w.size == 1 and w.stride == 1 and w.explicit(1) == (0, 0) for w in given]
+    if len(axes) != 1 or len(trivial) != len(x.axes) - 2 or len(x.parts) < 2:
+        return None
+    return axes[0] if all(t for i, t in enumerate(trivial) if i != axes[0]) else None
 
 
 def _global_pool(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> Tensor:
