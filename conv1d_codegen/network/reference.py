@@ -118,10 +118,13 @@ _COMBINED: dict[str, Callable[[Array, Array], Array]] = {
 
 _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "abs": np.abs,
+    "ceil": np.ceil,
     "cos": np.cos,
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "floor": np.floor,
     "log": np.log,
     "reciprocal": np.reciprocal,
+    "round": np.rint,
     "sign": np.sign,
     "sin": np.sin,
     "sqrt": np.sqrt,

@@ -4,12 +4,11 @@ import itertools
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from support.onnx_models import Array, Run, agrees, numbers, single
+from support.onnx_models import Array, Run, agrees, model_of, numbers, single
 
-F32 = onnx.TensorProto.FLOAT
 X = {"x": numbers(0, 2, 4, 11)}, {"x": numbers(1, 3, 4, 8)}
 PADDINGS: list[dict[str, Any]] = [
     {},
@@ -104,3 +103,23 @@ def test_global_pools() -> None:
     assert agrees(single("GlobalAveragePool"), *X).ops == ["global_pool"]
     run = Run(single("GlobalMaxPool"))
     np.testing.assert_array_equal(run(X[0])[0], X[0]["x"].max(2, keepdims=True))
+
+
+@pytest.mark.parametrize("activation", ["none", "silu"])
+def test_causal_convolutions_with_a_state(activation: str) -> None:
+    """Two calls, the second with the state of the first, are one; and it is a convolution with zeros before."""
+    kernel, bias = numbers(2, 4, 1, 3), numbers(3, 4)
+    node = helper.make_node("CausalConvWithState", ["x", "k", "b", "past"], ["y", "present"], activation=activation)
+    shapes: dict[str, Any] = {"x": ("N", 4, "T"), "past": ("N", 4, 2)}
+    run = Run(model_of([node], shapes, ["y", "present"], {"k": kernel, "b": bias}))
+    x = X[0]["x"]
+    first, state = run({"x": x[:, :, :1], "past": np.zeros((2, 4, 2), "f4")})
+    second, end = run({"x": x[:, :, 1:], "past": state})
+    plain = Run(single("CausalConvWithState", kernel, bias, outputs=["y", "present"], activation=activation))
+    whole, last = plain(X[0])
+    np.testing.assert_allclose(np.concatenate([first, second], 2), whole, 1e-5, 1e-6)
+    np.testing.assert_array_equal(end, x[:, :, -2:])
+    np.testing.assert_array_equal(last, end)
+    made: Any = ReferenceEvaluator(single("Conv", kernel, bias, group=4, pads=[2, 0])).run(None, X[0])
+    padded = made[0]
+    np.testing.assert_allclose(whole, padded / (1 + np.exp(-padded)) if activation == "silu" else padded, 1e-4, 1e-5)

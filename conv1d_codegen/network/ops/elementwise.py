@@ -13,7 +13,7 @@ from .op import Op, Shape, check, check_epsilon, check_sizes, steps_of
 
 COMBINATIONS = ("add", "subtract", "multiply", "divide", "average", "maximum", "minimum")
 _OF_TWO = ("subtract", "divide")
-FUNCTIONS = ("abs", "cos", "erf", "log", "reciprocal", "sign", "sin", "sqrt")
+FUNCTIONS = ("abs", "ceil", "cos", "erf", "floor", "log", "reciprocal", "round", "sign", "sin", "sqrt")
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class Builder:
             axes = [tuple(new.get(f, f) for f in axis) for axis in x.axes]
             x = self.made(Reshape(outer, inner), x, axes=axes)
         elif len(x.parts) > 1:
-            raise Unsupported(f"axes that split the channels into {x.parts}")
+            raise Unsupported(f"an input with axes {self.text(x)}, where it takes a batch of channels of steps")
         for place, axis in enumerate(x.axes):
             if set(axis) == {"T", 0}:
                 x = self.exchanged(x) if axis == (0, "T") else x

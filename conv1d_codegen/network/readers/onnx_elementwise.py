@@ -64,6 +64,14 @@ def _hard_sigmoid(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     return b.same(Clip(0.0, 1.0), line)
 
 
+def _swish(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
+    x, alpha = tensor_of(inputs), node.attribute("alpha", 1.0)
+    if alpha == 1:
+        return b.same(activation("silu"), x)
+    gate = b.same(activation("sigmoid"), b.scaled(x, b.full(x.shape.channels, alpha), None))
+    return of_two(b, Combine("multiply"), x, gate)
+
+
 def _shrink(node: OnnxNode) -> Op:
     bias, limit = node.attribute("bias", 0.0), node.attribute("lambd", 0.5)
     if bias not in (0.0, limit):
@@ -358,6 +366,7 @@ OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], Tensor]] = {
     "Mish": _activate(_with("mish")),
     "Exp": _activate(_with("exponential")),
     "Gelu": _activate(_gelu),
+    "Swish": _swish,
     "Shrink": _activate(_shrink),
     "Selu": _selu,
     "HardSigmoid": _hard_sigmoid,
@@ -376,10 +385,8 @@ OPERATORS: dict[str, Callable[[Builder, OnnxNode, Inputs], Tensor]] = {
     "Pow": _pow,
     "Neg": _neg,
     "Sqrt": _sqrt,
-    "Abs": _function("abs"),
-    "Log": _function("log"),
-    "Reciprocal": _function("reciprocal"),
-    "Sign": _function("sign"),
-    "Sin": _function("sin"),
-    "Cos": _function("cos"),
+    **{
+        name: _function(name.lower())
+        for name in ("Abs", "Ceil", "Cos", "Floor", "Log", "Reciprocal", "Round", "Sign", "Sin")
+    },
 }

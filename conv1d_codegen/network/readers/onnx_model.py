@@ -37,9 +37,11 @@ def from_onnx(file: IO[bytes], folder: Path, inputs: Mapping[str, Any]) -> Netwo
     """The network of an ONNX file. Raises ValueError for what is none, ImportError without the package onnx."""
     data = file.read()
     budget = Budget(len(data))
-    model = opened(data)
+    opened_file = opened(data)
     del data
-    return Network.of(*Model(model, folder, budget, inputs).best().result())
+    graph, weights = Model(opened_file, folder, budget, inputs).best().result()
+    del opened_file  # before the network takes copies of its weights
+    return Network.of(graph, weights)
 
 
 class Missing:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ...problem import Problem
+from ...problem import Activation, Problem
 from ...problem import padding as pad
-from ..ops import Conv, ConvTranspose, GlobalPool, Pool
+from ..ops import Activate, Concat, Conv, ConvTranspose, GlobalPool, Pad, Pool, Slice
 from .onnx_builder import Builder
 from .onnx_node import OnnxNode
 from .onnx_rows import Window, over_rows, row_axis
@@ -198,7 +198,32 @@ def _global_pool(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> 
     return b.made(GlobalPool("max" if node.op_type == "GlobalMaxPool" else "average", True), x, axes=x.axes)
 
 
-OPERATORS = {
+def _causal_conv(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> tuple[Tensor, ...]:
+    """A depthwise convolution of what came before, or zeros, and its input; and the end of these, for the next call."""
+    x, kernel, bias = _parts(inputs[:3])
+    past = inputs[3] if len(inputs) > 3 else None
+    taps, activation = kernel.shape[2], node.attribute("activation", "none")
+    if activation not in ("none", "silu", "swish"):
+        raise Unsupported(f"the activation {activation!r}")
+    x = b.sequence(b.arranged(x, "NCT"))
+    if past is None:
+        name, shape = b.shape(Pad(taps - 1, 0), x)
+    elif isinstance(past, Tensor):
+        name, shape = b.shape(Concat(steps=True), b.sequence(b.arranged(past, "NCT")), x)
+    else:
+        raise Unsupported("a past_state that is a constant")
+    whole = Tensor.of(name, shape, x.axes)
+    channels = x.shape.channels
+    problem = Problem(channels, channels, taps, groups=channels, dtype=b.dtype, use_bias=bias is not None)
+    y = b.made(Conv(problem), whole, axes=x.axes, weights=_weights(np.transpose(kernel, (2, 1, 0)), bias))
+    made = [y if activation == "none" else b.same(Activate(Activation("silu")), y)]
+    if len(node.outputs) > 1:
+        made.append(b.made(Slice(1 - taps, 0), whole, axes=x.axes))
+    return tuple(made)
+
+
+OPERATORS: dict[str, Callable[[Builder, OnnxNode, Sequence[Value | None]], Tensor | tuple[Tensor, ...]]] = {
+    "CausalConvWithState": _causal_conv,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
     "MaxPool": _pool,
