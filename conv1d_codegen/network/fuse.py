@@ -32,6 +32,7 @@ _COMBINED: dict[str, Callable[[Value, Value], Value]] = {
     "average": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
     "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
     # the IR's maximum gives the second of two numbers with a NaN
     "maximum": lambda a, b: Select("eq", a, a, Binary("max", a, b), a),
     "minimum": lambda a, b: Select("eq", a, a, Binary("min", a, b), a),

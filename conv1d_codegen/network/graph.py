@@ -90,7 +90,7 @@ class Graph:
                 raise ValueError(
                     f"Node {node.name}: {node.op} has weights {', '.join(wanted) or 'none'}. Received: {', '.join(node.weights) or 'none'}."
                 )
-            if isinstance(node.op, Combine | Concat):
+            if isinstance(node.op, Combine) or (isinstance(node.op, Concat) and not node.op.steps):
                 of_steps = [
                     x.steps for x in inputs if x.steps is not None and (x.steps != 1 or isinstance(node.op, Concat))
                 ]

@@ -6,6 +6,7 @@ It shares no code with the passes over graphs nor with the compiler, but for the
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -91,8 +92,11 @@ def _rms_norm(op: ops.RmsNorm, x: Array, gamma: Array) -> Array:
 
 
 def _softmax(op: ops.Softmax, x: Array) -> Array:
-    moved = x - x.max(-1, keepdims=True)
-    total = np.exp(moved).sum(-1, keepdims=True)
+    axis = 1 if op.steps else -1
+    if x.shape[axis] == 0:
+        return x
+    moved = x - x.max(axis, keepdims=True)
+    total = np.exp(moved).sum(axis, keepdims=True)
     result: Array = moved - np.log(total) if op.log else np.exp(moved) / total
     return result
 
@@ -108,9 +112,29 @@ _COMBINED: dict[str, Callable[[Array, Array], Array]] = {
     "average": np.add,
     "subtract": np.subtract,
     "multiply": np.multiply,
+    "divide": np.divide,
     "maximum": np.maximum,
     "minimum": np.minimum,
 }
+
+
+_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    "abs": np.abs,
+    "ceil": np.ceil,
+    "cos": np.cos,
+    "erf": np.vectorize(math.erf, otypes=[np.float64]),
+    "floor": np.floor,
+    "log": np.log,
+    "reciprocal": np.reciprocal,
+    "round": np.rint,
+    "sign": np.sign,
+    "sin": np.sin,
+    "sqrt": np.sqrt,
+}
+
+
+def _function(op: ops.Function, x: Array) -> Array:
+    return _FUNCTIONS[op.kind](x).astype(x.dtype, copy=False)
 
 
 def _combine(op: ops.Combine, *inputs: Array) -> Array:
@@ -134,17 +158,58 @@ def _crop(op: ops.Crop, x: Array) -> Array:
     return x[:, op.left : x.shape[1] - op.right]
 
 
+def _slice(op: ops.Slice, x: Array) -> Array:
+    start, end = op.bounds(x.shape[1])
+    return x[:, start : max(start, end) : op.step]
+
+
+_ROUNDED: dict[str, Callable[[Array], Array]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
+    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+}
+
+
+def _resize(op: ops.Resize, x: Array) -> Array:
+    length = x.shape[1]
+    steps = length * op.up // op.down
+    if length and not steps:
+        raise ValueError(f"{op} makes no output of {length} steps.")
+    t, scale = np.arange(steps), op.up / op.down
+    wide = length * scale
+    if op.coordinates == "align_corners":
+        place = t * ((length - 1) / (wide - 1)) if wide > 1 else 0.0 * t
+    elif op.coordinates == "asymmetric":
+        place = t / scale
+    elif op.coordinates == "pytorch_half_pixel" and steps == 1:
+        place = 0.0 * t
+    else:
+        offset = length / 2 * (1 - steps / wide) if op.coordinates == "half_pixel_symmetric" else 0.0
+        place = offset + (t + 0.5) / scale - 0.5
+    if op.mode == "linear":
+        place = np.clip(place, 0, max(length - 1, 0))
+        before = np.floor(place).astype(int)
+        part = (place - before).astype(x.dtype)[:, None]
+        between = x[:, before] * (1 - part) + x[:, np.ceil(place).astype(int)] * part
+        return np.where(part == 0, x[:, before], between)
+    rounded = _ROUNDED[op.rounding](place)
+    return x[:, np.clip(rounded, 0, max(length - 1, 0)).astype(int)]
+
+
 def _pool(op: ops.Pool, x: Array) -> Array:
     length = x.shape[1]
-    steps = pad.output_length(length, op.size, op.stride, 1, op.padding)
+    steps = op.output_length(length)
     _check_steps(op, x, steps)
-    left = pad.left_padding(length, op.size, op.stride, 1, op.padding)
-    last = max(0, (steps - 1) * op.stride + op.size - left - length)
+    left = pad.left_padding(length, op.size, op.stride, op.dilation, op.padding)
+    extent = pad.extent(op.size, op.dilation)
+    last = max(0, (steps - 1) * op.stride + extent - left - length)
     after = op.padding[1] if isinstance(op.padding, tuple) else last
-    right = max(after, steps * op.stride + op.size - left - length)
+    right = max(after, steps * op.stride + extent - left - length)
 
     def combined(wide: Array, of_two: Callable[[Array, Array], Array]) -> Array:
-        taken = (wide[:, j : j + steps * op.stride : op.stride] for j in range(op.size))
+        firsts = range(0, op.size * op.dilation, op.dilation)
+        taken = (wide[:, j : j + steps * op.stride : op.stride] for j in firsts)
         return functools.reduce(of_two, taken)
 
     widths = ((0, 0), (left, right), (0, 0))
@@ -159,11 +224,16 @@ def _pool(op: ops.Pool, x: Array) -> Array:
     return combined(np.pad(x, widths), np.add) / combined(counted, np.add)
 
 
+_REDUCED: dict[str, Callable[..., Array]] = {"max": np.max, "min": np.min, "average": np.mean, "sum": np.sum}
+
+
 def _global_pool(op: ops.GlobalPool, x: Array) -> Array:
     if x.shape[1] == 0:
         raise ValueError(f"{op} makes no output of 0 steps.")
-    made: Array = x.max(1, keepdims=op.keep) if op.kind == "max" else x.mean(1, keepdims=op.keep)
-    return made
+    if op.kind in ("first", "last"):
+        end = 0 if op.kind == "first" else -1
+        return x[:, [end]] if op.keep else x[:, end]
+    return _REDUCED[op.kind](x, axis=1, keepdims=op.keep)
 
 
 def _conv_transpose(op: ops.ConvTranspose, x: Array, kernel: Array, bias: Array | None = None) -> Array:
@@ -176,8 +246,13 @@ def _conv_transpose(op: ops.ConvTranspose, x: Array, kernel: Array, bias: Array 
         (batch, max(op.left + steps, (length - 1) * op.stride + pad.extent(op.kernel_size, op.dilation)), op.filters),
         x.dtype,
     )
+    outputs, inputs = op.filters // op.groups, op.channels // op.groups
     for j in range(op.kernel_size if length else 0):
-        full[:, j * op.dilation :][:, : (length - 1) * op.stride + 1 : op.stride] += x @ kernel[j].T
+        for group in range(op.groups):
+            own = kernel[j, group * outputs : (group + 1) * outputs]
+            products = x[..., group * inputs : (group + 1) * inputs] @ own.T
+            places = full[:, j * op.dilation :, group * outputs : (group + 1) * outputs]
+            places[:, : (length - 1) * op.stride + 1 : op.stride] += products
     y = full[:, op.left : op.left + steps]
     return y if bias is None else y + bias
 
@@ -188,21 +263,37 @@ def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
     return reversed(range(x.shape[1])) if op.backwards else iter(range(x.shape[1]))
 
 
-def _lstm(op: ops.Lstm, x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None) -> Array:
+def _simple_rnn(
+    op: ops.SimpleRnn, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
+) -> Array:
     wide = x @ kernel if bias is None else x @ kernel + bias
-    h = state = np.zeros((len(x), op.units), x.dtype)
+    (h,) = first or [np.zeros((len(x), op.units), x.dtype)]
+    states = np.empty((*x.shape[:2], op.units), x.dtype)
+    for t in _steps_of(op, x):
+        states[:, t] = h = _activated(op.activation, wide[:, t] + h @ recurrent_kernel)
+    return states if op.sequences else h
+
+
+def _lstm(
+    op: ops.Lstm, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
+) -> Array:
+    wide = x @ kernel if bias is None else x @ kernel + bias
+    h, state = first or [np.zeros((len(x), op.units), x.dtype)] * 2
     states = np.empty((*x.shape[:2], op.units), x.dtype)
     for t in _steps_of(op, x):
         i, f, c, o = np.split(wide[:, t] + h @ recurrent_kernel, 4, -1)
         state = _activated(op.gate, f) * state + _activated(op.gate, i) * _activated(op.activation, c)
-        states[:, t] = h = _activated(op.gate, o) * _activated(op.activation, state)
-    return states if op.sequences else h
+        h = _activated(op.gate, o) * _activated(op.activation, state)
+        states[:, t] = last = state if op.cell else h
+    return states if op.sequences else last
 
 
-def _gru(op: ops.Gru, x: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None) -> Array:
+def _gru(
+    op: ops.Gru, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
+) -> Array:
     biases = np.zeros((2, 3 * op.units), x.dtype) if bias is None else np.broadcast_to(bias, (2, 3 * op.units))
     wide = x @ kernel + biases[0]
-    h = np.zeros((len(x), op.units), x.dtype)
+    (h,) = first or [np.zeros((len(x), op.units), x.dtype)]
     states = np.empty((*x.shape[:2], op.units), x.dtype)
     cut = 2 * op.units
     for t in _steps_of(op, x):
@@ -267,6 +358,7 @@ _MEANING: dict[type, Callable[..., Array]] = {
     fused.ConvThen: _conv_then,
     ops.Lstm: _lstm,
     ops.Gru: _gru,
+    ops.SimpleRnn: _simple_rnn,
     ops.Activate: lambda op, x: _activated(op.activation, x),
     ops.PRelu: lambda op, x, alpha: np.where(x > 0, x, alpha * x),
     ops.Softmax: _softmax,
@@ -276,7 +368,17 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.GroupNorm: _group_norm,
     ops.RmsNorm: _rms_norm,
     ops.Combine: _combine,
-    ops.Concat: lambda op, *inputs: np.concatenate(inputs, -1),
+    ops.Concat: lambda op, *inputs: np.concatenate(inputs, 1 if op.steps else -1),
+    ops.Function: _function,
+    ops.Power: lambda op, x: np.power(x, np.asarray(op.exponent, x.dtype)),
+    ops.Clip: lambda op, x: np.minimum(np.maximum(x, np.asarray(op.low, x.dtype)), np.asarray(op.high, x.dtype)),
+    ops.Slice: _slice,
+    ops.ChannelSlice: lambda op, x: x[..., op.start + op.step * np.arange(op.count)],
+    ops.ChannelPool: lambda op, x: _REDUCED[op.kind](x, axis=-1, keepdims=True),
+    ops.Transpose: lambda op, x: x.swapaxes(1, 2),
+    ops.Shuffle: lambda op, x: x.reshape(*x.shape[:-1], op.groups, -1).swapaxes(-1, -2).reshape(x.shape),
+    ops.Trim: lambda op, x, like: x[:, : like.shape[1]],
+    ops.Resize: _resize,
     ops.Pad: _pad,
     ops.Crop: _crop,
     ops.Pool: _pool,

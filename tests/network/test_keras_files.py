@@ -80,7 +80,7 @@ def test_importing_the_package_imports_no_h5py() -> None:
     ("data", "message"),
     [
         (b"", "nor a .keras file"),
-        (b'{"class_name": "Model"}', "nor a .keras file, which is a zip, nor HDF5. It begins with b'{"),
+        (b'{"class_name": "Model"}', "nor a .keras file, which is a zip, nor HDF5, nor ONNX. It begins with b'{"),
         (b"PK\x03\x04 and no more", "can not be unpacked"),
         (b"\x89HDF\r\n\x1a\n and no more", "HDF5 file is damaged"),
         (content("tcn_3.keras")[:-100], "can not be unpacked"),

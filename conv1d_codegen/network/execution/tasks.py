@@ -72,11 +72,11 @@ def _operation(node: Node, graph: Graph) -> Operation | None:
     match node.op:
         case Mapped(count, expression):
             return operations.Map(dtype, count, expression)
-        case ops.Pool(kind, size, stride, padding, counted):
+        case ops.Pool(kind, size, stride, padding, counted, dilation=1, ceil=False):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted)
-        case ops.GlobalPool(kind):
+        case ops.GlobalPool(kind) if kind in ops.POOLS:
             return operations.GlobalPool(dtype, channels, kind)
-        case ops.Concat():
+        case ops.Concat(steps=False):
             return operations.Concat(dtype, tuple(graph.shapes[name].channels for name in node.inputs))
         case ops.Pad(left, right, mode):
             return operations.Pad(dtype, channels, left, right, mode)

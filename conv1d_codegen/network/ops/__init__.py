@@ -5,41 +5,51 @@ Tensors are sequences `(batch, steps, channels)`, or vectors `(batch, channels)`
 op.py            what every operation has
 elementwise.py   activations, norms of the channels, combinations
 windows.py       convolutions and pools
-moves.py         padding, cropping, repetition, other shapes
-recurrent.py     LSTM and GRU
+moves.py         padding, slices, repetition, other shapes
+recurrent.py     LSTM, GRU and the simple cell
 fused.py         what the passes over graphs make of several
 """
 
 from .elementwise import (
     COMBINATIONS,
+    FUNCTIONS,
     Activate,
     BatchNorm,
+    Clip,
     Combine,
     Concat,
+    Function,
     Glu,
     GroupNorm,
     LayerNorm,
+    Power,
     PRelu,
     RmsNorm,
     Scaling,
     Softmax,
 )
-from .moves import PAD_MODES, Crop, Pad, Repeat, Reshape
+from .moves import PAD_MODES, ChannelSlice, Crop, Pad, Repeat, Reshape, Resize, Shuffle, Slice, Transpose, Trim
 from .op import Op, Shape
-from .recurrent import Gru, Lstm, Recurrent
-from .windows import POOLS, Conv, ConvTranspose, GlobalPool, Pool
+from .recurrent import Gru, Lstm, Recurrent, SimpleRnn
+from .windows import POOLS, REDUCTIONS, ChannelPool, Conv, ConvTranspose, GlobalPool, Pool
 
 __all__ = [
     "COMBINATIONS",
+    "FUNCTIONS",
     "PAD_MODES",
     "POOLS",
+    "REDUCTIONS",
     "Activate",
     "BatchNorm",
+    "ChannelPool",
+    "ChannelSlice",
+    "Clip",
     "Combine",
     "Concat",
     "Conv",
     "ConvTranspose",
     "Crop",
+    "Function",
     "GlobalPool",
     "Glu",
     "GroupNorm",
@@ -50,11 +60,18 @@ __all__ = [
     "PRelu",
     "Pad",
     "Pool",
+    "Power",
     "Recurrent",
     "Repeat",
     "Reshape",
+    "Resize",
     "RmsNorm",
     "Scaling",
     "Shape",
+    "Shuffle",
+    "SimpleRnn",
+    "Slice",
     "Softmax",
+    "Transpose",
+    "Trim",
 ]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...problem import Activation
+from ...symbolic.index import index
 from ..reach import Reach
-from .op import Op, Shape, check, check_epsilon, check_sizes
+from .op import Op, Shape, check, check_epsilon, check_sizes, steps_of
 
-COMBINATIONS = ("add", "subtract", "multiply", "average", "maximum", "minimum")
+COMBINATIONS = ("add", "subtract", "multiply", "divide", "average", "maximum", "minimum")
+_OF_TWO = ("subtract", "divide")
+FUNCTIONS = ("abs", "ceil", "cos", "erf", "floor", "log", "reciprocal", "round", "sign", "sin", "sqrt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,34 @@ class Activate(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Function(Op):
+    """One of `FUNCTIONS` of each number."""
+
+    kind: str
+
+    def __post_init__(self) -> None:
+        check(self.kind in FUNCTIONS, f"A function is one of {', '.join(FUNCTIONS)}. Received: {self.kind!r}.")
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Op):
+    """Each number to a power."""
+
+    exponent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clip(Op):
+    """Each number, at least `low` and at most `high`."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class PRelu(Op):
     """x where it is positive, else alpha·x, with an alpha for each channel."""
 
@@ -32,9 +64,18 @@ class PRelu(Op):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(Op):
-    """exp(x) ÷ its sum over the channels, or the logarithm of that."""
+    """exp(x) ÷ its sum over the channels, or with `steps` over these; or the logarithm of that."""
 
     log: bool = False
+    steps: bool = False
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check(not self.steps or x.steps is not None, f"{self} takes a sequence [N, steps, channels]. Received: {x}.")
+        return x
+
+    def reach(self) -> Reach | None:
+        return None if self.steps else Reach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +158,7 @@ class Combine(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         check(len(inputs) > 1, f"{self} takes two inputs or more. Received: {len(inputs)}.")
-        check(len(inputs) == 2 or self.kind != "subtract", f"{self} takes two inputs. Received: {len(inputs)}.")
+        check(len(inputs) == 2 or self.kind not in _OF_TWO, f"{self} takes two inputs. Received: {len(inputs)}.")
         channels = {x.channels for x in inputs} - {1} or {1}
         check(len(channels) == 1, f"{self} takes inputs of equal channels. Received: {', '.join(map(str, inputs))}.")
         steps = [x.steps for x in inputs if x.steps is not None and x.steps != 1]
@@ -130,8 +171,19 @@ class Combine(Op):
 
 @dataclass(frozen=True, slots=True)
 class Concat(Op):
-    """The channels of several tensors, one after another."""
+    """The channels of several tensors, one after another; or, with `steps`, their steps."""
+
+    steps: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         check(len({x.steps is None for x in inputs}) == 1, f"{self} takes sequences, or vectors, and not both.")
-        return Shape(inputs[0].steps, sum(x.channels for x in inputs))
+        if not self.steps:
+            return Shape(inputs[0].steps, sum(x.channels for x in inputs))
+        check(
+            len({x.channels for x in inputs}) == 1,
+            f"{self} takes inputs of equal channels. Received: {', '.join(map(str, inputs))}.",
+        )
+        return Shape(sum((steps_of(self, x) for x in inputs), index(0)), inputs[0].channels)
+
+    def reach(self) -> Reach | None:
+        return None if self.steps else Reach()

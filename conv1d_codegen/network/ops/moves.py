@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from ...symbolic.index import index
+from ...problem.padding import ceildiv
+from ...symbolic.index import index, maximum, minimum
 from ..reach import Reach
 from .op import Op, Shape, check, check_sizes, steps_of
 
 PAD_MODES = ("zeros", "reflect", "replicate", "circular")
+RESIZES = ("nearest", "linear")
+COORDINATES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners")
+ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,89 @@ class Crop(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Slice(Op):
+    """Each `step`-th step, from `start` to before `end`; below 0 both count from the last step on, and an `end` of 0 is
+    behind it. What lies beside the input is not there.
+    """
+
+    start: int
+    end: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        check_sizes("A slice's step is 1 or more", self.step)
+
+    def bounds(self, length: Any) -> tuple[Any, Any]:
+        """The first step and the one after the last, for `length` steps of input, which may be an index expression."""
+        start = minimum(self.start, length) if self.start >= 0 else maximum(length + self.start, 0)
+        end = minimum(self.end, length) if self.end > 0 else maximum(length + self.end, 0)
+        return start, end
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        start, end = map(index, self.bounds(steps_of(self, x)))
+        return Shape(index(maximum(ceildiv(end - start, self.step), 0)), x.channels)
+
+    def reach(self) -> Reach | None:
+        return Reach(Fraction(self.step), Fraction(self.start), Fraction(self.start)) if self.start >= 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSlice(Op):
+    """`count` channels: `start` and each `step`-th after it; a negative step goes down."""
+
+    start: int
+    count: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        check_sizes("Channels are counted from 0, one or more of them", self.start, self.count - 1, least=0)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        last = self.start + (self.count - 1) * self.step
+        check(max(self.start, last) < x.channels and last >= 0, f"{self} takes channels of its input. Received: {x}.")
+        return Shape(x.steps, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Op):
+    """The first channel of each of some groups, then the second of each, and so on."""
+
+    groups: int
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check_sizes("There is one group or more", self.groups)
+        check(x.channels % self.groups == 0, f"{self} divides the channels by groups. Received: {x}.")
+        return x
+
+
+@dataclass(frozen=True, slots=True)
+class Trim(Op):
+    """The first steps of a tensor, as many as a second one has, or all."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        x, like = inputs
+        return Shape(index(minimum(steps_of(self, x), steps_of(self, like))), x.channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Op):
+    """Steps as channels and channels as steps, of an input of known length."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        channels = steps_of(self, x).constant
+        if channels is None or channels < 1:
+            raise ValueError(f"{self} takes an input of known length. Received: {x}; give `Input` a length.")
+        return Shape(index(x.channels), channels)
+
+    def reach(self) -> Reach | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Repeat(Op):
     """Each step several times."""
 
@@ -87,3 +175,35 @@ class Reshape(Op):
 
     def reach(self) -> Reach | None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Resize(Op):
+    """`T·up ÷ down` steps, rounded down, between those of the input.
+
+    Output step t lies at p of the input: with `coordinates` "half_pixel" (t + ½)·down ÷ up − ½, "pytorch_half_pixel" the
+    same but 0 for a single step, "half_pixel_symmetric" the same around the middle, "asymmetric" t·down ÷ up, and
+    "align_corners" t·(T − 1) ÷ (T·up ÷ down − 1). There it is the step that `rounding` says, or between two on their line.
+    """
+
+    mode: str
+    up: int
+    down: int = 1
+    coordinates: str = "half_pixel"
+    rounding: str = "round_prefer_floor"
+
+    def __post_init__(self) -> None:
+        check_sizes("A factor of steps is of sizes of 1 or more", self.up, self.down)
+        for value, known in ((self.mode, RESIZES), (self.coordinates, COORDINATES), (self.rounding, ROUNDINGS)):
+            check(value in known, f"Resizing is by one of {', '.join(known)}. Received: {value!r}.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape(steps_of(self, x) * self.up // self.down, x.channels)
+
+    def reach(self) -> Reach | None:
+        if self.coordinates in ("align_corners", "half_pixel_symmetric"):
+            return None
+        factor = Fraction(self.down, self.up)
+        first = Fraction(0) if self.coordinates == "asymmetric" else factor / 2 - Fraction(1, 2)
+        return Reach(factor, first - 1, first + 1)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from ...problem import Activation
 from ..reach import Reach
-from .op import Op, Shape, steps_of
+from .op import Op, Shape, check, steps_of
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrent(Op):
     """What recurrent cells share. With `sequences` the output has each step's state, at that step, also where the steps
-    are gone through `backwards`; without, it is the last state.
+    are gone through `backwards`; without, it is the last state. The first state is zero, or given: vectors of `units`, as
+    many as the cell has, after the sequence.
     """
 
     units: int
@@ -24,17 +25,44 @@ class Recurrent(Op):
     backwards: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+        x, *states = inputs
         steps = steps_of(self, x)
+        check(
+            len(states) in (0, self.states) and all(s == Shape(None, self.units) for s in states),
+            f"{self} takes a sequence, and no first state or {self.states} vectors of {self.units}. "
+            f"Received: {', '.join(map(str, inputs))}.",
+        )
         return Shape(steps if self.sequences else None, self.units)
+
+    @property
+    def states(self) -> int:
+        """How many vectors its state has."""
+        return 1
 
     def reach(self) -> Reach | None:
         return None
 
 
 @dataclass(frozen=True, slots=True)
+class SimpleRnn(Recurrent):
+    """h = act(x·kernel + h·recurrent_kernel + bias); it has no gates."""
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        own = {"kernel": (inputs[0].channels, self.units), "recurrent_kernel": (self.units, self.units)}
+        return {**own, "bias": (self.units,)} if self.use_bias else own
+
+
+@dataclass(frozen=True, slots=True)
 class Lstm(Recurrent):
-    """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s)."""
+    """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s). The state is h, s; the
+    output is h, or with `cell` s.
+    """
+
+    cell: bool = False
+
+    @property
+    def states(self) -> int:
+        return 2
 
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         wide = 4 * self.units

@@ -9,11 +9,12 @@ from typing import Any
 
 from ...problem import Problem
 from ...problem import padding as pad
-from ...symbolic.index import index
+from ...symbolic.index import index, minimum
 from ..reach import Reach
 from .op import Op, Shape, check, check_sizes, steps_of
 
 POOLS = ("max", "average")
+REDUCTIONS = ("max", "min", "average", "sum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class ConvTranspose(Op):
     """The transpose of a convolution: each input step adds `kernel[j]ᵀ · x` to output step `t·stride + j·dilation − left`.
 
     There are `(T − 1)·stride + (k − 1)·dilation + 1 − left − right` output steps; where `right` is negative, the last ones
-    have no products.
+    have no products. Channels and filters of a group have products with each other alone.
     """
 
     channels: int
@@ -61,11 +62,14 @@ class ConvTranspose(Op):
     left: int = 0
     right: int = 0
     use_bias: bool = True
+    groups: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("channels", "filters", "kernel_size", "stride", "dilation"):
+        for name in ("channels", "filters", "kernel_size", "stride", "dilation", "groups"):
             check(getattr(self, name) >= 1, f"{name} of {self} is 1 or more.")
         check(self.left >= 0, f"left of {self} is 0 or more.")
+        divided = self.channels % self.groups == self.filters % self.groups == 0
+        check(divided, f"{self} divides channels and filters by groups.")
 
     def output_length(self, length: Any) -> Any:
         """Steps of output for `length` steps of input, which may be an index expression."""
@@ -77,7 +81,7 @@ class ConvTranspose(Op):
         return Shape(index(self.output_length(steps_of(self, x))), self.filters)
 
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        kernel = {"kernel": (self.kernel_size, self.filters, self.channels)}
+        kernel = {"kernel": (self.kernel_size, self.filters, self.channels // self.groups)}
         return {**kernel, "bias": (self.filters,)} if self.use_bias else kernel
 
     def reach(self) -> Reach | None:
@@ -90,36 +94,50 @@ class ConvTranspose(Op):
 
 @dataclass(frozen=True, slots=True)
 class Pool(Op):
-    """The maximum or the average of `size` steps. Padding takes no part; with `count_padding` an average counts it."""
+    """The maximum or the average of `size` steps, `dilation` apart. Padding takes no part; with `count_padding` an average
+    counts it. With `ceil` there is one more window where steps are left at the end, if it begins on the input.
+    """
 
     kind: str
     size: int
     stride: int
     padding: pad.Padding = "valid"
     count_padding: bool = False
+    dilation: int = 1
+    ceil: bool = False
 
     def __post_init__(self) -> None:
         check(self.kind in POOLS, f"A pool is one of {', '.join(POOLS)}. Received: {self.kind!r}.")
-        check_sizes("A pool's size and stride are 1 or more", self.size, self.stride)
+        check_sizes("A pool's size, stride and dilation are 1 or more", self.size, self.stride, self.dilation)
+
+    def output_length(self, length: Any) -> Any:
+        """Steps of output for `length` steps of input, which may be an index expression."""
+        if not self.ceil or self.padding in ("same", "causal"):
+            return pad.output_length(length, self.size, self.stride, self.dilation, self.padding)
+        left, right = self.padding if isinstance(self.padding, tuple) else (0, 0)
+        whole = pad.output_length(length + self.stride - 1, self.size, self.stride, self.dilation, (left, right))
+        return minimum(whole, pad.ceildiv(length + left, self.stride))
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
-        return Shape(index(pad.output_length(steps_of(self, x), self.size, self.stride, 1, self.padding)), x.channels)
+        return Shape(index(self.output_length(steps_of(self, x))), x.channels)
 
     def reach(self) -> Reach | None:
-        least, most = pad.left_paddings(self.size, self.stride, 1, self.padding)
-        return Reach(Fraction(self.stride), Fraction(-most), Fraction(self.size - 1 - least))
+        least, most = pad.left_paddings(self.size, self.stride, self.dilation, self.padding)
+        extent = pad.extent(self.size, self.dilation)
+        return Reach(Fraction(self.stride), Fraction(-most), Fraction(extent - 1 - least))
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool(Op):
-    """The maximum or the average of all steps: a vector, or with `keep` a sequence of one step."""
+    """One of `REDUCTIONS` of all steps, or the "first" or "last" of them: a vector, or with `keep` a sequence of one step."""
 
     kind: str
     keep: bool = False
 
     def __post_init__(self) -> None:
-        check(self.kind in POOLS, f"A pool is one of {', '.join(POOLS)}. Received: {self.kind!r}.")
+        known = (*REDUCTIONS, "first", "last")
+        check(self.kind in known, f"A reduction of steps is one of {', '.join(known)}. Received: {self.kind!r}.")
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -128,3 +146,17 @@ class GlobalPool(Op):
 
     def reach(self) -> Reach | None:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPool(Op):
+    """One of `REDUCTIONS` of the channels of each step: one channel."""
+
+    kind: str
+
+    def __post_init__(self) -> None:
+        check(self.kind in REDUCTIONS, f"A reduction is one of {', '.join(REDUCTIONS)}. Received: {self.kind!r}.")
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        return Shape(x.steps, 1)

@@ -5,26 +5,48 @@ keras_config.py    the config, as JSON → the model's layers and their calls
 keras_layers.py    which layer a config describes
 keras_weights.py   which arrays of a file belong to which layer
 hdf5.py            HDF5 files, read with care
+onnx_model.py      an ONNX model: its nodes followed from the inputs to the outputs
+onnx_inputs.py     which axes its inputs have
+onnx_file.py       the file, and its tensors as arrays
+onnx_node.py       a node and its attributes
+onnx_values.py     what a name stands for: numbers, sizes, tensors with their axes
+onnx_builder.py    nodes of a network, from tensors whose axes lie as in ONNX
+onnx_constants.py  nodes whose inputs are known, and the arithmetic of shapes
+onnx_arrays.py     those of them that put numbers together anew
+onnx_operators.py  which operation an operator is, from onnx_axes.py, onnx_elementwise.py, onnx_layers.py, onnx_moves.py,
+                   onnx_recurrent.py, onnx_rows.py and onnx_windows.py
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from .. import saved
 from ..network import Network
-from . import hdf5, keras_model
+from . import hdf5, keras_model, onnx_model
 
 _ZIP = b"PK\x03\x04"
+_ONNX = b"\x08"  # the version of its format, which stands first
 
 
-def load(path: str | os.PathLike[str]) -> Network:
-    """The network in a file that `save` made, or in one of Keras's: `.keras`, of Keras 3 or the last ones of Keras 2, or a
-    whole model in HDF5 (`.h5`). What the file is decides, not its name. Keras's need the package h5py, and no Keras.
+def load(path: str | os.PathLike[str], *, inputs: Mapping[str, Any] | None = None) -> Network:
+    """The network in a file that `save` made, in one of Keras's: `.keras`, of Keras 3 or the last ones of Keras 2, or a
+    whole model in HDF5 (`.h5`), or in an ONNX file, of operators from version 7 on. What the file is decides, not its name.
+    Keras's need the package h5py, and no Keras; ONNX's need the package onnx, and no runtime.
 
     The inputs `(steps, channels)` and outputs are those of the model, in its order; outputs in a dict become a list.
-    Raises OSError where the file can't be opened, ImportError without h5py, and ValueError for everything else: what is
-    no such file, a damaged one, and layers that no network here has, all of which one message lists.
+
+    **Inputs of ONNX `(batch, channels, steps)` are given as `(batch, steps, channels)`**, as all networks here have them,
+    and so come the outputs. An input `(batch, steps)` has one channel, or is `(batch, 1, channels)`, as the model reads it:
+    `network.graph` says. A batch of fixed size may be any. `inputs` has, for an ONNX file, by name the numbers of inputs
+    that are the same in each call, or as a tuple the shape of an input where the file leaves it open, with None for what
+    stays so: `load("vad.onnx", inputs={"sr": 16000, "input": (None, 512)})`.
+
+    Raises OSError where the file can't be opened, ImportError without h5py or onnx, and ValueError for everything else:
+    what is no such file, a damaged one, and layers or nodes that no network here has, all of which one message lists.
     """
     if os.path.isdir(path):
         raise ValueError(
@@ -37,7 +59,11 @@ def load(path: str | os.PathLike[str]) -> Network:
         file.seek(0)
         begin = file.read(len(hdf5.SIGNATURE))
         file.seek(0)
+        if inputs and not begin.startswith(_ONNX):
+            raise ValueError("`inputs` are for ONNX files, which may leave them open.")
         try:
+            if begin.startswith(_ONNX):
+                return onnx_model.from_onnx(file, Path(path).parent, inputs or {})
             if begin.startswith(_ZIP):
                 return keras_model.from_zip(file)
             if begin == hdf5.SIGNATURE:
@@ -45,5 +71,6 @@ def load(path: str | os.PathLike[str]) -> Network:
         except RecursionError as error:
             raise ValueError(f"{os.fspath(path)} nests models or expressions too deeply to be read.") from error
     raise ValueError(
-        f"{os.fspath(path)} is no file of a network, neither of ours nor a .keras file, which is a zip, nor HDF5. It begins with {begin!r}."
+        f"{os.fspath(path)} is no file of a network, neither of ours nor a .keras file, which is a zip, nor HDF5, nor ONNX. "
+        f"It begins with {begin!r}."
     )
