@@ -9,6 +9,7 @@ A tensor that others read too, or that the network gives, stays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import SUM, Activate, Binary, Const, Expression, Operand, Ref, Select, Value, input_names, weight_names
+from ..ir import SUM, Activate, Binary, Const, Expression, Operand, Ref, Select, Unary, Value, input_names, weight_names
 from ..ir.rewrite import nodes
 from ..problem import Activation
 from . import ops
@@ -37,6 +38,12 @@ _COMBINED: dict[str, Callable[[Value, Value], Value]] = {
     "maximum": lambda a, b: Select("eq", a, a, Binary("max", a, b), a),
     "minimum": lambda a, b: Select("eq", a, a, Binary("min", a, b), a),
 }
+_FUNCTIONS: dict[str, Callable[[Value], Value]] = {
+    "abs": lambda x: Unary("abs", x),
+    "sqrt": lambda x: Unary("sqrt", x),
+    "reciprocal": lambda x: 1.0 / x,
+}
+_POWERS: dict[float, Callable[[Value], Value]] = {1.0: lambda x: x, 2.0: lambda x: x * x, -1.0: lambda x: 1.0 / x}
 
 
 def as_maps(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -82,6 +89,15 @@ def _expression(
             return Expression(x * gate, (Operand(2 * half), Operand(2 * half, half))), {}
         case ops.BatchNorm():
             return _batch_norm(op, operands, own)
+        case ops.Clip(low, high):
+            x = Binary("max", Const(low), x) if low > -math.inf else x  # NaN stays NaN
+            return Expression(Binary("min", Const(high), x) if high < math.inf else x, operands), {}
+        case ops.Function(kind) if kind in _FUNCTIONS:
+            return Expression(_FUNCTIONS[kind](x), operands), {}
+        case ops.Power(exponent) if exponent in _POWERS:
+            return Expression(_POWERS[exponent](x), operands), {}
+        case ops.ChannelSlice(start, _, 1):
+            return Expression(x, (Operand(shapes[0].channels, start),)), {}
         case ops.Combine():
             for other in others:
                 x = _COMBINED[op.kind](x, other)
