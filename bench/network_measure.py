@@ -76,11 +76,11 @@ def _candidates(network: Network, x: Array, settings: Settings) -> dict[str, Can
     wanted = expected(network, x)
     candidates: dict[str, Candidate] = {"compiled": (partial(network, x), wrong(network(x), wanted))}
     for name in settings.peers:
-        candidates[name] = _peer_candidate(name, network, x, wanted, settings.threads)
+        candidates[name] = peer_candidate(name, network, x, wanted, settings.threads)
     return candidates
 
 
-def _peer_candidate(name: str, network: Network, x: Array, wanted: Array, threads: int) -> Candidate:
+def peer_candidate(name: str, network: Network, x: Array, wanted: Array, threads: int) -> Candidate:
     """A peer's call, and what is wrong with its output."""
     first = np.ascontiguousarray(x.transpose(0, 2, 1))
     try:

@@ -32,13 +32,14 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     if arguments.quick:
         arguments.rounds = 3
     check_common(parser, arguments, peers.NETWORK_NEEDS)
-    if "torch_compile" in arguments.peers and not _has_compiler():
+    if "torch_compile" in arguments.peers and not has_compiler():
         print("torch_compile is left out: it needs a C++ compiler, g++, clang++ or what CXX names.", file=sys.stderr)
         arguments.peers = tuple(name for name in arguments.peers if name != "torch_compile")
     return arguments
 
 
-def _has_compiler() -> bool:
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, by the names that torch looks for."""
     names = (os.environ.get("CXX"), "g++", "clang++")
     return any(shutil.which(name) for name in names if name)
 

@@ -222,7 +222,8 @@ def _pool(g: Writer, work: Work, x: str) -> str:
 
 
 def _global_pool(g: Writer, work: Work, x: str) -> str:
-    return g("ReduceMax" if work.op.kind == "max" else "ReduceMean", x, axes=[2], keepdims=int(work.op.keep))
+    one = g("GlobalMaxPool" if work.op.kind == "max" else "GlobalAveragePool", x)
+    return one if work.op.keep else g("Squeeze", one, _sizes(2))
 
 
 def _repeat(g: Writer, work: Work, x: str) -> str:
