@@ -22,6 +22,7 @@ from conv1d_codegen.network.ops import Conv
 # Of the largest output of the reference in float64. Every network's outputs were found within 2e-5, ours and the peers';
 # a layer that is left out or computed in bfloat16 is beyond it.
 TOLERANCE = 2e-4
+_SAID = 300  # characters of what a library says went wrong, which may be pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def peer_candidate(name: str, network: Network, x: Array, wanted: Array, threads
         prepared.call()
         y = prepared.result()
     except Exception as error:  # whatever a library raises: it is marked, and the others are measured
-        return lambda: None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        return lambda: None, f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
     return prepared.call, wrong(y if y.ndim == 2 else y.transpose(0, 2, 1), wanted)
 
 

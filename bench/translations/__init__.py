@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.problem import padding as pad
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 #: Operations that no translation has, each with the reason.
 LEFT_OUT: dict[type[ops.Op], str] = {}
@@ -91,6 +92,20 @@ def works(graph: Graph, weights: Weights, batch: int, length: int) -> list[Work]
         of_inputs = tuple(steps[name] for name in node.inputs)
         found.append(Work(node.name, node.op, node.inputs, own, batch, channels, of_inputs, steps[node.name]))
     return found
+
+
+def operation_of(table: Mapping[type[ops.Op], T], op: ops.Op) -> T:
+    """A library's translation of an operation. Raises Untranslated, with the reason, where it has none."""
+    if type(op) not in table:
+        raise Untranslated(f"{op}: {LEFT_OUT.get(type(op), 'it has no translation')}")
+    return table[type(op)]
+
+
+def activation_of(table: Mapping[str, T], activation: Activation) -> T:
+    """A library's translation of an activation. Raises Untranslated, with the reason, where it has none."""
+    if activation.name not in table:
+        raise Untranslated(f"{activation}: {LEFT_OUT_ACTIVATIONS.get(activation.name, 'it has no translation')}")
+    return table[activation.name]
 
 
 def output_shape(graph: Graph, batch: int, length: int) -> tuple[int, ...]:

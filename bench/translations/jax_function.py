@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from bench.translations import Untranslated, Work, parameters, pool_sides, sides_of, usual_gates, works
+from bench.translations import Work, activation_of, operation_of, parameters, pool_sides, sides_of, usual_gates, works
 from conv1d_codegen.network import ops
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.problem import Activation
@@ -29,16 +29,14 @@ def function(graph: Graph, weights: Weights, batch: int, length: int) -> Callabl
     def network(x: Tensor) -> Tensor:
         tensors = {graph.sources[0].name: x}
         for work in nodes:
-            tensors[work.name] = OPERATIONS[type(work.op)](work, *(tensors[name] for name in work.inputs))
+            tensors[work.name] = operation_of(OPERATIONS, work.op)(work, *(tensors[name] for name in work.inputs))
         return tensors[graph.outputs[0]]
 
     return network
 
 
-def _activated(activation: Activation, x: Tensor) -> Tensor:
-    if activation.name not in ACTIVATIONS:
-        raise Untranslated(f"JAX has no {activation}")
-    return ACTIVATIONS[activation.name](activation, x)
+def _activated(kind: Activation, x: Tensor) -> Tensor:
+    return activation_of(ACTIVATIONS, kind)(kind, x)
 
 
 def _with_bias(work: Work, x: Tensor) -> Tensor:

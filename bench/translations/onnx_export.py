@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench.translations import (
     Array,
-    Untranslated,
     Work,
+    activation_of,
+    operation_of,
     output_shape,
     parameters,
     pool_sides,
@@ -35,7 +36,7 @@ def exported(graph: Graph, weights: Weights, batch: int, length: int) -> onnx.Mo
     tensors = {source.name: "x"}
     nodes = works(graph, weights, batch, length)
     for work in nodes:
-        tensors[work.name] = OPERATIONS[type(work.op)](writer, work, *(tensors[name] for name in work.inputs))
+        tensors[work.name] = operation_of(OPERATIONS, work.op)(writer, work, *(tensors[name] for name in work.inputs))
     inputs = helper.make_tensor_value_info("x", TensorProto.FLOAT, (batch, source.channels, length))
     outputs = helper.make_tensor_value_info(
         writer("Identity", tensors[graph.outputs[0]]), TensorProto.FLOAT, output_shape(graph, batch, length)
@@ -76,10 +77,8 @@ def _sizes(*sizes: int) -> Array:
     return np.array(sizes, np.int64)
 
 
-def _activated(g: Writer, activation: Activation, x: str) -> str:
-    if activation.name not in ACTIVATIONS:
-        raise Untranslated(f"ONNX has no {activation}")
-    return ACTIVATIONS[activation.name](g, x, activation)
+def _activated(g: Writer, kind: Activation, x: str) -> str:
+    return activation_of(ACTIVATIONS, kind)(g, x, kind)
 
 
 def _conv(g: Writer, work: Work, x: str) -> str:

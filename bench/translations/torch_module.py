@@ -12,7 +12,18 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench.translations import Array, Untranslated, Work, parameters, pool_sides, sides_of, usual_gates, works
+from bench.translations import (
+    Array,
+    Untranslated,
+    Work,
+    activation_of,
+    operation_of,
+    parameters,
+    pool_sides,
+    sides_of,
+    usual_gates,
+    works,
+)
 from conv1d_codegen.network import ops
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.problem import Activation
@@ -24,7 +35,7 @@ def module(graph: Graph, weights: Weights, batch: int, length: int) -> Any:
     """The module, which takes a tensor `(batch, channels, length)`, and gives the output. Raises ValueError for what
     `works` refuses, Untranslated for what torch has no words for.
     """
-    made = [(work, OPERATIONS[type(work.op)](work)) for work in works(graph, weights, batch, length)]
+    made = [(work, operation_of(OPERATIONS, work.op)(work)) for work in works(graph, weights, batch, length)]
 
     def network(x: Tensor) -> Tensor:
         tensors = {graph.sources[0].name: x}
@@ -43,23 +54,21 @@ def _optional(work: Work, name: str) -> Tensor:
     return _tensor(work.weights[name]) if name in work.weights else None
 
 
-def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
-    if activation.name not in ACTIVATIONS:
-        raise Untranslated(f"torch has no {activation}")
-    return ACTIVATIONS[activation.name](activation)
+def _activation(kind: Activation) -> Callable[[Tensor], Tensor]:
+    return activation_of(ACTIVATIONS, kind)(kind)
 
 
 def _conv(work: Work) -> Callable[[Tensor], Tensor]:
     p, bias = work.op.problem, _optional(work, "bias")
-    activation = _activation(p.activation)
+    activated = _activation(p.activation)
     if work.steps[0] is None:
         matrix = _tensor(work.weights["kernel"][0].T)
-        return lambda x: activation(F.linear(x, matrix, bias))
+        return lambda x: activated(F.linear(x, matrix, bias))
     kernel = _tensor(work.weights["kernel"].transpose(2, 1, 0))
     left, right = sides_of(p, work.length)
     own = left if left == right else 0  # conv1d pads both sides alike
     prepared = _padded(0 if own else left, 0 if own else right)
-    return lambda x: activation(F.conv1d(prepared(x), kernel, bias, p.stride, own, p.dilation, p.groups))
+    return lambda x: activated(F.conv1d(prepared(x), kernel, bias, p.stride, own, p.dilation, p.groups))
 
 
 def _padded(left: int, right: int, value: float = 0.0) -> Callable[[Tensor], Tensor]:

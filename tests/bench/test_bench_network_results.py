@@ -126,7 +126,7 @@ def test_a_peer_that_is_wrong_or_fails_is_marked_and_all_is_written(
     assert network_run.main(arguments) == 0
     out = capsys.readouterr().out
     assert "WRONG: torch: outputs are off by 1 of the largest" in out
-    assert "WRONG: jax: RuntimeError: no such" in out
+    assert "WRONG: jax: RuntimeError: no such thing" in out
     assert "cost of a layer" in out
     (this,) = record.read(path).results
     assert set(this.timings) == {"peak", "compiled", "convolutions"}

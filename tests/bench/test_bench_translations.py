@@ -50,6 +50,10 @@ def test_every_operation_and_activation_is_tried() -> None:
 def test_what_libraries_have_no_words_for_is_refused() -> None:
     with pytest.raises(translations.Untranslated, match="without max_value"):
         translations.parameters(Activation("relu", (("max_value", 2.0),)))
+    with pytest.raises(translations.Untranslated, match=r"^squareplus: no operator of ONNX or torch"):
+        translations.activation_of({"relu": 0}, Activation("squareplus"))
+    with pytest.raises(translations.Untranslated, match=r"^repeat\(times=2\): it has no translation"):
+        translations.operation_of({ops.Crop: 0}, ops.Repeat(2))
     with pytest.raises(translations.Untranslated, match="tanh and sigmoid"):
         translations.usual_gates(ops.Lstm(2, Activation("relu"), Activation("sigmoid")))
     x = Input(2, name="x")
