@@ -71,7 +71,7 @@ CASES = (
         4,
         1000,
         64,
-        "Bai, Kolter, Koltun 2018, arXiv:1803.01271; defaults of github.com/philipperemy/keras-tcn 2.x",
+        "Bai, Kolter, Koltun 2018, arXiv:1803.01271; github.com/philipperemy/keras-tcn, defaults before these had 3 taps",
     ),
     Case(
         "inception-time",

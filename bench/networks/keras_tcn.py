@@ -1,4 +1,6 @@
-"""keras-tcn with its defaults: 64 filters of 2 taps, dilations 1 to 32, one stack, causal, relu, skip connections."""
+"""keras-tcn with the defaults of its versions before 3 taps were the default: 64 filters of 2 taps, dilations 1 to 32, one
+stack, causal, relu, skip connections.
+"""
 
 from __future__ import annotations
 
