@@ -7,6 +7,7 @@ from importlib import import_module
 
 #: Commands beside the run, and the module of each, which has `main(argv)`.
 COMMANDS = {
+    "networks": "network_run",
     "compare": "compare",
     "compile": "compile_time",
     "calls": "calls",

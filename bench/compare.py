@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean, median
+from typing import Any
 
 from bench import record
-from bench.record import Result, Run
+from bench.record import Run, Timed
 
 # Two runs of one version on a machine with other work on it: with one sweep 41 of 118 times moved; with three, and
 # arrays at fixed places, 3.
@@ -48,7 +49,7 @@ class Change:
         return f"{self.name:34} {self.threads:>2} {self.candidate:11} {word} by {by:>8} (noise {100 * self.noise:.1f} %): {times}"
 
 
-def changes(old: Run, new: Run) -> Iterator[Change]:
+def changes(old: Run[Any], new: Run[Any]) -> Iterator[Change]:
     """Every time that both runs have of the same problem."""
     before = {(result.name, result.threads): result for result in old.results}
     same_clock = _comparable(old) == _comparable(new)
@@ -58,12 +59,12 @@ def changes(old: Run, new: Run) -> Iterator[Change]:
             yield from _of_case(was, result, result.peak / was.peak if same_clock else 1.0)
 
 
-def _comparable(run: Run) -> tuple[object, ...]:
+def _comparable(run: Run[Any]) -> tuple[object, ...]:
     """What must be the same for a peak to be a measure of the clock."""
     return (run.machine.get("llvm_cpu"), run.options.get("target"), run.options.get("dtype"))
 
 
-def _of_case(old: Result, new: Result, clock: float) -> Iterator[Change]:
+def _of_case(old: Timed, new: Timed, clock: float) -> Iterator[Change]:
     for candidate, timing in new.timings.items():
         was = old.timings.get(candidate)
         if was is not None and candidate not in _LIMITS:
@@ -79,7 +80,7 @@ def _of_case(old: Result, new: Result, clock: float) -> Iterator[Change]:
             )
 
 
-def warnings(old: Run, new: Run) -> list[str]:
+def warnings(old: Run[Any], new: Run[Any]) -> list[str]:
     """What else differs between the runs."""
     found = []
     for what in ("machine", "versions", "options"):
@@ -94,8 +95,8 @@ def warnings(old: Run, new: Run) -> list[str]:
     return found
 
 
-def report(old: Run, new: Run) -> tuple[str, bool]:
-    """The comparison as text, and whether a compiled layer got slower by more than the noise."""
+def report(old: Run[Any], new: Run[Any]) -> tuple[str, bool]:
+    """The comparison as text, and whether a compiled layer or network got slower by more than the noise."""
     every = list(changes(old, new))
     lines = [f"warning: {text}" for text in warnings(old, new)]
     if not every:
@@ -109,12 +110,12 @@ def report(old: Run, new: Run) -> tuple[str, bool]:
     lines.append(f"{len(moved)} of {len(every)} times moved by more than the noise")
     if ours:
         mean = geometric_mean(change.factor for change in ours)
-        lines.append(f"compiled layers: {mean:.3f} times the time, geometric mean of {len(ours)}")
+        lines.append(f"compiled {new.kind}: {mean:.3f} times the time, geometric mean of {len(ours)}")
     return "\n".join(lines), any(change.moved and change.factor > 1 for change in ours)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Compares two files. Gives the exit code: 1 where a compiled layer got slower by more than the noise, 2 where a
+    """Compares two files. Gives the exit code: 1 where a compiled layer or network got slower by more than the noise, 2 where a
     file can't be read.
     """
     parser = argparse.ArgumentParser(

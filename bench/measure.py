@@ -69,8 +69,7 @@ def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
     or {"skipped": [name, why]}.
     """
     peak = FmaPeak(resolve(settings.target), settings.dtype)
-    speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]
-    yield {"limits": asdict(Limits(settings.threads, cores, speed, copy_bandwidth()))}
+    yield {"limits": asdict(limits(peak, settings.threads, cores))}
     found: defaultdict[str, Findings] = defaultdict(Findings)
     for sweep in range(settings.sweeps):
         for case in settings.cases():
@@ -82,6 +81,12 @@ def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
                 outcome = {"skipped": [case.name, str(error)]}
             if sweep == settings.sweeps - 1:
                 yield outcome
+
+
+def limits(peak: FmaPeak, threads: int, cores: list[int]) -> Limits:
+    """What the machine can do, as the process starts."""
+    speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]
+    return Limits(threads, cores, speed, copy_bandwidth())
 
 
 def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> Result:

@@ -17,8 +17,8 @@ from statistics import median
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from bench import style
 from bench.record import Limits, Result, Run
 
 _COLOURS = {
@@ -35,7 +35,6 @@ _COLOURS = {
 _FAR = 1 / 3  # of the roof
 _ABOVE = 2.5  # times the peak: how far the picture goes
 _ASIDE = 1.02  # times the intensity: how far right of its point the best peer is, and how far left the direct algorithm
-_FAINT, _ROOF = "#8a96a3", "#2b2b2b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Roof:
         return cls(limits.threads * median(result.peak for result in results) / 1e9, limits.bandwidth / 1e9)
 
 
-def draw(path: Path, run: Run) -> None:
+def draw(path: Path, run: Run[Result]) -> None:
     """Draws the cases of the run's smallest number of threads, and saves the picture; the file's ending says in which
     format.
     """
@@ -89,7 +88,7 @@ def _case(axes: Axes, result: Result, best: str | None) -> None:
     """Our point, and joined to it the direct algorithm's as a diamond, where ours is another, and the best peer's as a
     ring.
     """
-    colour, x, y = _COLOURS.get(result.kind, _ROOF), _intensity(result), _gigaflops(result, "compiled")
+    colour, x, y = _COLOURS.get(result.kind, style.ROOF), _intensity(result), _gigaflops(result, "compiled")
     others = [("D", 4.5, x / _ASIDE, "direct"), ("o", 5.5, x * _ASIDE, best)]
     for marker, size, beside, name in others:
         if name in result.timings:
@@ -115,11 +114,16 @@ def _roofs(axes: Axes, roof: Roof) -> None:
     bottom, top = min(axes.get_ylim()[0], 0.5 * peak), max(axes.get_ylim()[1], _ABOVE * peak)
     ridge = min(max(low, peak / bandwidth), high)
     heights = [min(peak, bandwidth * x) for x in (low, ridge, high)]
-    axes.plot([low, ridge, high], heights, color=_ROOF, linewidth=1.6, zorder=1)
+    axes.plot([low, ridge, high], heights, color=style.ROOF, linewidth=1.6, zorder=1)
     axes.fill_between([low, ridge, high], heights, top, color="#f3f4f6", zorder=0)
     axes.set(xlim=(low, high), ylim=(bottom, top))
     axes.text(
-        1.005, peak, f"FMA peak\n{peak:.0f}\nGFLOP/s", transform=axes.get_yaxis_transform(), va="center", color=_ROOF
+        1.005,
+        peak,
+        f"FMA peak\n{peak:.0f}\nGFLOP/s",
+        transform=axes.get_yaxis_transform(),
+        va="center",
+        color=style.ROOF,
     )
 
 
@@ -139,7 +143,7 @@ def _slope(axes: Axes, roof: Roof) -> None:
         text,
         ha="center",
         va="bottom",
-        color=_ROOF,
+        color=style.ROOF,
         rotation=angle,
         rotation_mode="anchor",
         in_layout=False,
@@ -152,31 +156,25 @@ def _names(axes: Axes, roof: Roof, results: list[Result]) -> None:
     for result in results:
         x, y = _intensity(result), _gigaflops(result, "compiled")
         if result.kind != "tiny" and y < _FAR * min(peak, bandwidth * x):
-            colour = _COLOURS.get(result.kind, _ROOF)
+            colour = _COLOURS.get(result.kind, style.ROOF)
             axes.annotate(result.name, (x, y), (6, -4), textcoords="offset points", va="top", fontsize=8, color=colour)
 
 
-def _words(axes: Axes, run: Run, limits: Limits, results: list[Result], peers: list[str]) -> None:
+def _words(axes: Axes, run: Run[Result], limits: Limits, results: list[Result], peers: list[str]) -> None:
     axes.set_xlabel("arithmetic intensity, FLOP a byte of input, weights and output")
     axes.set_ylabel("GFLOP/s")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_locator(NullLocator())
-    axes.grid(which="major", color="#e1e5e9", linewidth=0.7)
-    axes.spines[["top", "right"]].set_visible(False)
-    threads = "one thread" if limits.threads == 1 else f"{limits.threads} threads"
-    axes.set_title(
-        f"{len(results)} convolutions on {threads} of {run.machine['cpu']} ({run.machine['llvm_cpu']})",
-        loc="left",
-        fontsize=13,
-    )
+        style.logarithmic(axis)
+    style.finish(axes)
+    axes.set_title(style.title(run, limits, f"{len(results)} convolutions"), loc="left", fontsize=13)
     kinds = dict.fromkeys(result.kind for result in results)
-    handles = [Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(kind, _ROOF), label=kind) for kind in kinds]
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=_COLOURS.get(kind, style.ROOF), label=kind) for kind in kinds
+    ]
     if any("direct" in result.timings for result in results):
         handles.append(_hollow("D", "direct, beside Cook–Toom"))
         why = "beyond the peak: Cook–Toom, with fewer multiplications than are counted; beyond the slope: in the caches"
-        axes.text(0.008, 0.985, why, transform=axes.transAxes, va="top", color=_FAINT, fontsize=9)
+        axes.text(0.008, 0.985, why, transform=axes.transAxes, va="top", color=style.FAINT, fontsize=9)
     if peers:
         handles.append(_hollow("o", "best peer"))
         axes.text(
@@ -186,12 +184,14 @@ def _words(axes: Axes, run: Run, limits: Limits, results: list[Result], peers: l
             transform=axes.transAxes,
             ha="right",
             va="top",
-            color=_FAINT,
+            color=style.FAINT,
             fontsize=9,
         )
-    axes.legend(handles=handles, loc="lower right", ncols=2, frameon=True, framealpha=0.9, edgecolor="#e1e5e9")
+    axes.legend(handles=handles, loc="lower right", ncols=2, frameon=True, framealpha=0.9, edgecolor=style.GRID)
 
 
 def _hollow(marker: str, label: str) -> Line2D:
     """What the legend shows for something beside the points."""
-    return Line2D([], [], marker=marker, linestyle="", markerfacecolor="white", markeredgecolor=_FAINT, label=label)
+    return Line2D(
+        [], [], marker=marker, linestyle="", markerfacecolor="white", markeredgecolor=style.FAINT, label=label
+    )

@@ -9,12 +9,22 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
-
-from bench.measure import Settings
+from typing import Any, ClassVar, Protocol
 
 _TOP = Path(__file__).resolve().parent.parent
-_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_COUNTS = ("CONV1D_CODEGEN_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Settings(Protocol):
+    """What to measure, and how: a dataclass of a module that also has `events(settings, cores)`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def threads(self) -> int: ...
+
+    @property
+    def peers(self) -> tuple[str, ...]: ...
 
 
 class ProcessFailed(Exception):
@@ -22,12 +32,12 @@ class ProcessFailed(Exception):
 
 
 def events(settings: Settings) -> Iterator[dict[str, Any]]:
-    """What happens in a process of its own, pinned to `settings.threads` cores: see `measure.events`.
+    """What happens in a process of its own, pinned to `settings.threads` cores: see `events` beside its class.
 
     Raises ProcessFailed where the process ends with an error, after the events until then.
     """
     environment = {**os.environ, **dict.fromkeys(_COUNTS, str(settings.threads)), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "bench.child", json.dumps(asdict(settings))]
+    command = [sys.executable, "-m", "bench.child", type(settings).__module__, json.dumps(asdict(settings))]
     last = "the start"
     with subprocess.Popen(
         command, cwd=_TOP, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from bench.timing import Timing
 from conv1d_codegen.problem import Problem, parse_case
@@ -31,35 +31,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """One case on so many threads.
+class Timed:
+    """Something measured on so many threads: the times of calls by name, and who gave a wrong output, or none, instead.
 
-    `timings` has "compiled", "generic", the limits "peak", "write" and "copy", each of the peers, "direct" where the
-    compiled layer is computed by Cook–Toom, the same layer by the direct algorithm, and, on several threads, "single":
-    the compiled layer on one of them. Who gave a wrong output, or none, is in `faults` instead. `peak` is FLOP/s of one
-    core in these rounds, `bytes` those of input, weights, bias and output.
+    `timings` has "compiled", "peak", and each of the peers. `text` says what was computed. `peak` is FLOP/s of one core
+    in these rounds.
     """
 
     name: str
-    kind: str
     text: str
     threads: int
     flops: int
-    bytes: int
-    plan: str
     peak: float
     timings: dict[str, Timing]
     faults: dict[str, str]
-
-    @property
-    def problem(self) -> Problem:
-        return parse_case(self.text)[0]
-
-    @property
-    def toom(self) -> str:
-        """The F(m, r) of the compiled layer's plan; nothing where that is not Cook–Toom's."""
-        algorithm, _, rest = self.plan.partition(" ")
-        return rest.split()[0] if algorithm == "cook_toom" else ""
 
     def seconds(self, name: str) -> float | None:
         """Of one call; None where it was not timed."""
@@ -78,15 +63,58 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """A whole run: when, where, of what, and all results."""
+class Result(Timed):
+    """One case of a layer.
+
+    `timings` also has "generic", the limits "write" and "copy", "direct" where the compiled layer is computed by
+    Cook–Toom, the same layer by the direct algorithm, and, on several threads, "single": the compiled layer on one of
+    them. `text` is the case's, `bytes` those of input, weights, bias and output.
+    """
+
+    kind: str
+    bytes: int
+    plan: str
+
+    @property
+    def problem(self) -> Problem:
+        return parse_case(self.text)[0]
+
+    @property
+    def toom(self) -> str:
+        """The F(m, r) of the compiled layer's plan; nothing where that is not Cook–Toom's."""
+        algorithm, _, rest = self.plan.partition(" ")
+        return rest.split()[0] if algorithm == "cook_toom" else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkResult(Timed):
+    """One network.
+
+    `timings` also has "convolutions", the sum of the times of all its convolutions, each by itself. `layers` counts its
+    nodes, `convolutions` those that are one, and `heavy` the others that have products to sum up: transposed
+    convolutions and recurrent cells.
+    """
+
+    layers: int
+    convolutions: int
+    heavy: int
+
+
+_RESULTS: dict[str, type[Timed]] = {"layers": Result, "networks": NetworkResult}
+R = TypeVar("R", bound=Timed)
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[R]):
+    """A whole run: when, where, of what, and all results, which are of layers or of networks."""
 
     date: str
     machine: dict[str, Any]
     versions: dict[str, str]
     options: dict[str, Any]
     limits: list[Limits]
-    results: list[Result]
+    results: list[R]
+    kind: str = "layers"
 
     def write(self, path: Path) -> None:
         path.write_text(
@@ -94,19 +122,20 @@ class Run:
         )
 
 
-def result_from(fields: Mapping[str, Any]) -> Result:
+def result_from(fields: Mapping[str, Any], kind: str = "layers") -> Any:
     """The inverse of `asdict`. Raises TypeError, KeyError or ValueError for anything else."""
     timings = {
         name: Timing(float(timing["seconds"]), float(timing["noise"])) for name, timing in fields["timings"].items()
     }
     if not all(timing.seconds > 0 for timing in timings.values()):
         raise ValueError(f"{fields['name']} has times that are not positive")
-    result = Result(**{**fields, "timings": timings})
-    parse_case(result.text)
+    result = _RESULTS[kind](**{**fields, "timings": timings})
+    if isinstance(result, Result):
+        parse_case(result.text)
     return result
 
 
-def read(path: Path) -> Run:
+def read(path: Path) -> Run[Any]:
     """The run that `write` wrote. Raises RecordError, with what is wrong, for another file, and OSError where none can
     be read.
     """
@@ -115,7 +144,8 @@ def read(path: Path) -> Run:
         if fields.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}, the one that this bench reads")
         limits = [Limits(**each) for each in fields["limits"]]
-        return Run(**{**fields, "limits": limits, "results": [result_from(each) for each in fields["results"]]})
+        kind = fields.get("kind", "layers")
+        return Run(**{**fields, "limits": limits, "results": [result_from(each, kind) for each in fields["results"]]})
     except KeyError as error:
         raise RecordError(f"{path} is not what `python -m bench --json` writes: it has no {error}.") from error
     except (AttributeError, TypeError, ValueError) as error:  # ValueError: JSON's and Unicode's errors are some

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import geometric_mean
 
 from bench import targets
+from bench.cells import line, mean, times
 from bench.record import Result
 
 _COLUMNS = (
@@ -50,9 +51,9 @@ def row(result: Result, peers: list[str], transforms: bool = True) -> str:
             f"{result.flops / compiled.seconds / 1e9:.1f}",
             *(_bound(result, transforms) if result.threads == 1 else _scaling(result, transforms)),
             result.toom,
-            _times(result.ratio("direct", "compiled")),
-            _times(result.ratio("generic", "compiled")),
-            _times(None if best is None else result.ratio(best, "compiled")),
+            times(result.ratio("direct", "compiled")),
+            times(result.ratio("generic", "compiled")),
+            times(None if best is None else result.ratio(best, "compiled")),
             best or "",
         ]
     )
@@ -73,9 +74,9 @@ def means(results: Sequence[Result], peers: list[str]) -> str:
     for kind, members in groups.items():
         ratios = [ratio for ratio in (_against_best(result, peers) for result in members) if ratio is not None]
         lines.append(
-            f"{kind:<16} {len(members):>5} {_mean_of_first(members):>10} {_mean(r.ratio('direct', 'compiled') for r in members):>9} "
-            f"{_mean(r.ratio('generic', 'compiled') for r in members):>10} "
-            f"{_mean(ratios):>12} {sum(ratio < 1 for ratio in ratios) if ratios else '':>12}".rstrip()
+            f"{kind:<16} {len(members):>5} {_mean_of_first(members):>10} {mean(r.ratio('direct', 'compiled') for r in members):>9} "
+            f"{mean(r.ratio('generic', 'compiled') for r in members):>10} "
+            f"{mean(ratios):>12} {sum(ratio < 1 for ratio in ratios) if ratios else '':>12}".rstrip()
         )
     return "\n".join(lines)
 
@@ -104,7 +105,7 @@ def _bound(result: Result, transforms: bool) -> list[str]:
 
 def _scaling(result: Result, transforms: bool) -> list[str]:
     met = targets.scaling_met(result, transforms)
-    return ["", _times(result.ratio("single", "compiled")), "" if met is None else "met" if met else "missed"]
+    return ["", times(result.ratio("single", "compiled")), "" if met is None else "met" if met else "missed"]
 
 
 def _against_best(result: Result, peers: list[str]) -> float | None:
@@ -114,18 +115,9 @@ def _against_best(result: Result, peers: list[str]) -> float | None:
 
 def _mean_of_first(results: Sequence[Result]) -> str:
     if results[0].threads > 1:
-        return _mean(result.ratio("single", "compiled") for result in results)
+        return mean(result.ratio("single", "compiled") for result in results)
     return f"{100 * geometric_mean(targets.limit(result).seconds / result.timings['compiled'].seconds for result in results):.1f}"
 
 
-def _mean(ratios: Iterable[float | None]) -> str:
-    known = [ratio for ratio in ratios if ratio is not None]
-    return f"{geometric_mean(known):.2f}" if known else ""
-
-
-def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:.2f}"
-
-
 def _line(cells: Sequence[str]) -> str:
-    return " ".join(f"{cell:{width}}" for cell, (_, width) in zip(cells, _COLUMNS, strict=True))
+    return line(cells, _COLUMNS)

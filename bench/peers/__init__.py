@@ -1,17 +1,19 @@
-"""The peers: other libraries that compute the same convolution, each as fast as its users can call it. One file each.
+"""The peers: other libraries that compute the same, each as fast as its users can call it. One file each.
 
-A peer's file is named as what it imports, and has one function:
+A peer's file is named as what it imports, and has two functions:
 
-    prepare(problem, x, weights, bias, threads) -> Prepared
+    prepare(problem, x, weights, bias, threads) -> Prepared             a layer: convolution, bias and relu
+    prepare_network(graph, weights, x, threads) -> Prepared             a network, by its file of `translations`
 
-`x` is `(N, C, T)`, `weights` `(F, C/g, k)`, `bias` `(F,)`, all float32 and C-contiguous, whatever the problem's data
-format. What can be done once for many inferences of one shape is done there: layouts, compiling, buffers. The imports
-are at the top of each file, so a file is loaded, by `load`, only once its library is wanted and known to be there.
+`x` is `(N, C, T)`, `weights` of a layer `(F, C/g, k)`, `bias` `(F,)`, all float32 and C-contiguous, whatever the problem's
+data format. What can be done once for many inferences of one shape is done there: layouts, compiling, buffers. The
+imports are at the top of each file, so a file is loaded, by `load`, only once its library is wanted and known to be there.
+`torch_compile` has networks only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -20,15 +22,27 @@ from typing import Any, Protocol
 import numpy as np
 
 from conv1d_codegen import Problem
+from conv1d_codegen.network.graph import Graph, Weights
 
 Array = np.ndarray[Any, Any]
-#: Each peer, and the modules it needs.
-NEEDS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino",), "jax": ("jax",)}
+Needs = Mapping[str, tuple[str, ...]]
+#: Each peer of a layer, and the modules it needs; that of the library first.
+NEEDS: Needs = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino",), "jax": ("jax",)}
+#: The same of a network.
+NETWORK_NEEDS: Needs = {
+    "torch": ("torch",),
+    "torch_compile": ("torch",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "openvino": ("openvino", "onnx"),
+    "jax": ("jax",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One inference, ready to be called again and again; and the output `(N, F, T')` of the last."""
+    """One inference, ready to be called again and again; and the output of the last, `(N, F, T')`, or `(N, F)` where that
+    has no steps.
+    """
 
     call: Callable[[], object]
     result: Callable[[], Array]
@@ -39,6 +53,8 @@ class Peer(Protocol):
 
     def prepare(self, problem: Problem, x: Array, weights: Array, bias: Array, threads: int) -> Prepared: ...
 
+    def prepare_network(self, graph: Graph, weights: Weights, x: Array, threads: int) -> Prepared: ...
+
 
 def load(name: str) -> Peer:
     """The peer of that name. Raises ImportError where its library is missing."""
@@ -46,9 +62,10 @@ def load(name: str) -> Peer:
     return peer
 
 
-def missing(names: Iterable[str]) -> list[str]:
+def missing(names: Iterable[str], needs: Needs) -> list[str]:
     """The modules, of those that these peers need, that are not installed."""
-    return [module for name in names for module in NEEDS[name] if find_spec(module) is None]
+    modules = dict.fromkeys(module for name in names for module in needs[name])
+    return [module for module in modules if find_spec(module) is None]
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
@@ -56,7 +73,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     for one.
     """
     packages = metadata.packages_distributions()
-    return {name: metadata.version(packages[name][0]) for name in names}
+    return {name: metadata.version(packages[NETWORK_NEEDS[name][0]][0]) for name in names}
 
 
 def sides(problem: Problem) -> tuple[int, int]:

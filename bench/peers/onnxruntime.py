@@ -1,4 +1,5 @@
-"""ONNX Runtime: a graph of Conv and Relu, which its optimiser makes one node, with input and output bound beforehand.
+"""ONNX Runtime: a graph of Conv and Relu, which its optimiser makes one node, or an exported network, with input and
+output bound beforehand.
 
 The buffers are ONNX Runtime's own: bound to NumPy's, which are aligned to 16 bytes only, `encodec/in` takes 30 %
 longer.
@@ -12,21 +13,32 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.peers import Array, Prepared, sides
+from bench.translations import onnx_export, output_shape
 from conv1d_codegen import Problem
+from conv1d_codegen.network.graph import Graph, Weights
 
 
 def prepare(problem: Problem, x: Array, weights: Array, bias: Array, threads: int) -> Prepared:
     """A session of `threads` threads, this one among them."""
+    return _session(_model(problem, x.shape, weights, bias), x, _shape(problem, x.shape), threads)
+
+
+def prepare_network(graph: Graph, weights: Weights, x: Array, threads: int) -> Prepared:
+    """The same, of the exported network."""
+    model = onnx_export.exported(graph, weights, len(x), x.shape[2])
+    return _session(model, x, output_shape(graph, len(x), x.shape[2]), threads)
+
+
+def _session(model: onnx.ModelProto, x: Array, shape: tuple[int, ...], threads: int) -> Prepared:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    model = _model(problem, x.shape, weights, bias).SerializeToString()
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    outputs = onnxruntime.OrtValue.ortvalue_from_shape_and_type(_shape(problem, x.shape), np.float32)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    outputs = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32)
     inputs = onnxruntime.OrtValue.ortvalue_from_shape_and_type(x.shape, np.float32)
     inputs.update_inplace(x)
     binding = session.io_binding()
-    binding.bind_ortvalue_input("x", inputs)
-    binding.bind_ortvalue_output("y", outputs)
+    binding.bind_ortvalue_input(session.get_inputs()[0].name, inputs)
+    binding.bind_ortvalue_output(session.get_outputs()[0].name, outputs)
     return Prepared(lambda: session.run_with_iobinding(binding), outputs.numpy)
 
 

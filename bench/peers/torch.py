@@ -1,4 +1,4 @@
-"""PyTorch: `F.conv1d` with a bias, then `relu_`, eager, in inference mode; oneDNN as it is on by default.
+"""PyTorch: `F.conv1d` with a bias, then `relu_`, or a network, eager, in inference mode; oneDNN as it is on by default.
 
 `conv1d` pads both sides alike, so where they differ `F.pad` is part of what is timed. Compiling the module with
 `torch.jit.freeze` and `optimize_for_inference` was no faster on any of the ten shapes tried but one (by 7 %).
@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
 from bench.peers import Array, Prepared, sides
+from bench.translations import torch_module
 from conv1d_codegen import Problem
+from conv1d_codegen.network.graph import Graph, Weights
 
 _INFERENCE = torch.inference_mode()
 _INFERENCE.__enter__()  # for good: within each call it costs 2 µs
@@ -33,3 +38,20 @@ def prepare(problem: Problem, x: Array, weights: Array, bias: Array, threads: in
         outputs = F.conv1d(F.pad(inputs, (left, right)), kernel, offsets, stride, 0, dilation, groups).relu_()
 
     return Prepared(even if left == right else uneven, lambda: outputs.numpy())
+
+
+def prepare_network(graph: Graph, weights: Weights, x: Array, threads: int) -> Prepared:
+    """The network as a module, eager."""
+    return called(torch_module.module(graph, weights, len(x), x.shape[2]), x, threads)
+
+
+def called(network: Callable[[Any], Any], x: Array, threads: int) -> Prepared:
+    """Inferences of a module."""
+    torch.set_num_threads(threads)
+    inputs = outputs = torch.tensor(x)
+
+    def call() -> None:
+        nonlocal outputs
+        outputs = network(inputs)
+
+    return Prepared(call, lambda: outputs.numpy())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from bench import measure, process
+from bench import measure, network_measure, process
 
 
 @pytest.fixture
@@ -13,4 +16,10 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     measure the copy's bandwidth.
     """
     monkeypatch.setattr(measure, "copy_bandwidth", lambda: 1e9)
-    monkeypatch.setattr(process, "events", lambda settings: measure.events(settings, []))
+
+    def events(settings: measure.Settings | network_measure.Settings) -> Iterator[dict[str, Any]]:
+        if isinstance(settings, measure.Settings):
+            return measure.events(settings, [])
+        return network_measure.events(settings, [])
+
+    monkeypatch.setattr(process, "events", events)

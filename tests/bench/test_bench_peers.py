@@ -41,7 +41,7 @@ class ZerosPeer:
 def test_a_peer_that_is_wrong_or_fails_is_marked_and_the_others_are_timed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(peers, "missing", lambda names: [])
+    monkeypatch.setattr(peers, "missing", lambda names, needs: [])
     monkeypatch.setattr(peers, "versions", lambda names: {})
     monkeypatch.setattr(peers, "load", {"torch": ZerosPeer, "jax": SimpleNamespace()}.__getitem__)
     assert run.main(["--filter", "tiny/realtime", "--rounds", "1", "--peers", "torch,jax"]) == 0

@@ -19,13 +19,13 @@ def result(
     this = CASES[name]
     every = {"write": 1e-6, "copy": 2e-6, "peak": 1e-5, **seconds}
     timings = {who: timing.Timing(value, noise) for who, value in every.items()}
-    return record.Result(name, this.kind, str(this), threads, this.flops, 1000, plan, 100e9, timings, {})
+    return record.Result(name, str(this), threads, this.flops, 100e9, timings, {}, this.kind, bytes=1000, plan=plan)
 
 
 TOOM = "cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4"
 
 
-def a_run(*results: record.Result, peers: tuple[str, ...] = (), **machine: str) -> record.Run:
+def a_run(*results: record.Result, peers: tuple[str, ...] = (), **machine: str) -> record.Run[record.Result]:
     limits = [record.Limits(threads, [0], 100e9, 1e10) for threads in sorted({each.threads for each in results})]
     options = {"peers": list(peers), "target": None, "dtype": "f32"}
     return record.Run(
