@@ -8,6 +8,7 @@ symbols.py     building a graph by calling layers
 layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs
 fuse.py        those for what is element-wise
+distribute.py  that for what follows a concatenation
 execution/     a graph, run by kernels
 network.py     what a user holds
 saved.py       a network in one plain file

@@ -204,7 +204,7 @@ def _pool(op: ops.Pool, x: Array) -> Array:
     left = pad.left_padding(length, op.size, op.stride, op.dilation, op.padding)
     extent = pad.extent(op.size, op.dilation)
     last = max(0, (steps - 1) * op.stride + extent - left - length)
-    after = op.padding[1] if isinstance(op.padding, tuple) else last
+    after = op.padding[1] if isinstance(op.padding, tuple) else last if op.padding == "same" else 0
     right = max(after, steps * op.stride + extent - left - length)
 
     def combined(wide: Array, of_two: Callable[[Array, Array], Array]) -> Array:

@@ -22,6 +22,7 @@ import numpy as np
 from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
+from .distribute import distribute_maps
 from .graph import Graph, Node, Weights, with_nodes
 from .ops import Activate, BatchNorm, Conv, Pad
 
@@ -105,7 +106,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 PASSES = (
     *(drop_unused, fold_norms, fuse_activations, fuse_paddings),
-    *(fuse.as_maps, fuse.fuse_maps, fuse.fuse_epilogues),
+    *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from conv1d_codegen import Conv1D, Problem
-from conv1d_codegen.network import Input, Network, Sequential, layers
+from conv1d_codegen.network import Input, Network, Sequential, layers, reference
 from conv1d_codegen.network.graph import Graph, Node, Source, checked
 from conv1d_codegen.network.ops import (
     BatchNorm,
@@ -192,3 +192,26 @@ def test_pools_with_explicit_padding(pool: Pool, wanted: list[float]) -> None:
     """Of the steps 1 to 10, as torch pools them."""
     x = np.arange(1.0, 11).reshape(1, 10, 1)
     np.testing.assert_allclose(compute(pool, [x], {}).ravel(), wanted)
+
+
+def test_what_follows_a_concatenation_becomes_part_of_what_is_before_it() -> None:
+    x = Input(3, name="x")
+    branches = [Conv1D(count, 3, padding="same", use_bias=False, name=f"conv{count}")(x) for count in (4, 2, 1)]
+    h = layers.BatchNormalization(name="norm")(layers.Concatenate(name="all")(branches))
+    y = layers.Multiply(name="times")([layers.Activation("relu", name="relu")(h), Conv1D(1, 1, name="gate")(x)])
+    network = Network(x, y)
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in network.get_weights()])
+    text = network.dump("lowered")
+    assert text.count("map") == 0
+    assert "times[1]: f32[N, T, 2] = conv c3_f2_k3_same_linear_f32_nobias then (relu(" in text
+    assert "norm/mean[4:6], norm/factor[4:6], norm/beta[4:6]" in text
+    given = rng.standard_normal((2, 20, 3)).astype(np.float32)
+    wanted = reference.run(network.graph, network.weights, {"x": given})["times"]
+    np.testing.assert_allclose(network(given), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_concatenation_that_others_read_stays_whole() -> None:
+    x = Input(3)
+    h = layers.Concatenate()([x, Conv1D(2, 1)(x)])
+    assert "map relu(in0)" in Network(x, [layers.Activation("relu")(h), h]).dump("lowered")
