@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..emit import templates
+from ..errors import RedZoneError
 from ..machine.target import Target
 from . import threads
 from .native import Native
@@ -64,6 +65,8 @@ class Table:
     """Steps for a team of so many threads, as the driver reads them."""
 
     def __init__(self, steps: Sequence[Step], team: int) -> None:
+        self._red_zones = any(step.native.red_zones for step in steps)
+        team = 1 if self._red_zones else team  # kernels of a team have their words at places of their own
         self.team = team
         self.steps = tuple(steps)  # keeps machine code mapped
         self.scratch_bytes = team * max((step.native.entry.scratch_bytes for step in steps), default=0)
@@ -79,15 +82,21 @@ class Table:
 
     def run(self, driver: Driver, scratch: int, memory: int, arrays: Sequence[int], keep: tuple[object, ...]) -> None:
         """Run the steps: scratch memory of `scratch_bytes`, the network's own memory, and the addresses of its arrays.
-        `keep` stays alive meanwhile.
+        `keep` stays alive meanwhile. Raises RedZoneError where kernels that look for it find a margin damaged.
         """
         pack = _block(len(arrays))
+        if self._red_zones:
+            ctypes.c_int64.from_address(scratch).value = 0  # a kernel sets it where a margin is damaged
         if self.team == 1:
             driver.function(pack(*self.begin, 0, driver.pause, 0, scratch, memory, *arrays))
         else:
             counters: Any = (ctypes.c_int64 * (_COUNTERS * len(self.steps)))()
             block = pack(*self.begin, ctypes.addressof(counters), driver.pause, 0, scratch, memory, *arrays)
             threads.runtime().run(Work(driver.function, block, (self, driver, counters, keep)), self.team)
+        if self._red_zones and ctypes.c_int64.from_address(scratch).value:
+            raise RedZoneError(
+                "A kernel of the network has written beside a scratch array: a fault of the compiler, to be reported."
+            )
 
 
 @cache

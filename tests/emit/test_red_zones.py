@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, assert_exact, empty_output, exact_data, expected, supports
+from support.natives import call
 from support.type_helpers import Array
 
 from conv1d_codegen.compiler import Compilation, Program, compile_problem
@@ -75,6 +76,20 @@ def run(kernel: Kernel, red_zones: bool = True) -> Array:
     x, y = np.ones((1, 5, 1), np.float32), np.zeros((1, 5, 1), np.float32)
     compiled(x, compiled.pack(np.ones((1, 1, 1), np.float32), None), y)
     return y
+
+
+@pytest.mark.parametrize("team", [1, 3])
+def test_the_driver_looks_for_it_too(team: int) -> None:
+    target, x, y = TARGETS[RUNNABLE[-1]], np.ones((1, 5, 1), np.float32), np.zeros((1, 5, 1), np.float32)
+    arrays = {"x": x, "w": np.ones((1, 1, 1), np.float32), "y": y}
+    for first, damaged in ((8, True), (7, False)):
+        kernel = astray(8, "f32", first)
+        native = Native(kernel, jit.load(emit(kernel, target, "astray", "by hand", True), kernel.name, target), True)
+        if not damaged:
+            call(native, arrays, {"N": 1, "T": 5}, target, team)
+            continue
+        with pytest.raises(RedZoneError, match="of the network has written beside a scratch array"):
+            call(native, arrays, {"N": 1, "T": 5}, target, team)
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "bf16"])
