@@ -223,7 +223,8 @@ def _programs_of(
     problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None, others: bool
 ) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
-    plans = simpler_plans(problem, target, plan) if others else ()
+    simpler = simpler_plans(problem, target, plan) if others else ()
+    plans = (other for other in simpler if epilogue is None or other.algorithm != "generic")  # which has none
 
     def program(plan: Plan) -> Program:
         return _program(representative(problem, plan.algorithm), plan, target, red_zones, epilogue)
