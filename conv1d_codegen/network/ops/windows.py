@@ -49,8 +49,7 @@ class Conv(Op):
 class ConvTranspose(Op):
     """The transpose of a convolution: each input step adds `kernel[j]ᵀ · x` to output step `t·stride + j·dilation − left`.
 
-    There are `(T − 1)·stride + (k − 1)·dilation + 1 − left − right` output steps; where `right` is negative, the last ones
-    have no products.
+    Where `right` is negative, the last output steps have no products.
     """
 
     channels: int
@@ -69,7 +68,7 @@ class ConvTranspose(Op):
 
     def output_length(self, length: Any) -> Any:
         """Steps of output for `length` steps of input, which may be an index expression."""
-        return (length - 1) * self.stride + pad.extent(self.kernel_size, self.dilation) - (self.left + self.right)
+        return pad.transposed_length(length, self.kernel_size, self.stride, self.dilation, self.left, self.right)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
