@@ -23,7 +23,7 @@ from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
 from .graph import Graph, Node, Weights, with_nodes
-from .ops import Activate, BatchNorm, Conv, Pad
+from .ops import Activate, BatchNorm, Conv, ConvTranspose, Pad
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
     def folded(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
         conv, norm = pair.first.op, pair.second.op
-        if not isinstance(conv, Conv) or not isinstance(norm, BatchNorm) or conv.problem.activation != Activation():
+        if not isinstance(conv, Conv | ConvTranspose) or not isinstance(norm, BatchNorm):
+            return None
+        if isinstance(conv, Conv) and conv.problem.activation != Activation():
             return None
         if graph.dtype != TYPES[graph.dtype].compute:
             return None  # the product would be rounded to float16 or bfloat16 once more
@@ -67,8 +69,12 @@ def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         scale = own.get("gamma", np.ones(shape.channels)) / np.sqrt(own["variance"] + norm.epsilon)
         offset = ((bias[0] if bias else 0.0) - own["mean"]) * scale + own.get("beta", 0.0)
         names = (f"{pair.second.name}/folded_kernel", f"{pair.second.name}/folded_bias")
-        node = Node(pair.second.name, Conv(conv.problem.with_(use_bias=True)), pair.first.inputs, names)
-        return node, dict(zip(names, (kernel * scale, offset), strict=True))
+        op: Conv | ConvTranspose
+        if isinstance(conv, ConvTranspose):
+            op, kernel = replace(conv, use_bias=True), kernel * scale[:, None]  # whose filters come before its channels
+        else:
+            op, kernel = Conv(conv.problem.with_(use_bias=True)), kernel * scale
+        return Node(pair.second.name, op, pair.first.inputs, names), dict(zip(names, (kernel, offset), strict=True))
 
     return _merged(graph, weights, folded)
 

@@ -17,7 +17,7 @@ from ...runtime.driver import FIRST_ARRAY, MEMORY, Place, Step, Table, number
 from .. import ops
 from ..graph import Graph, Node
 from . import arena
-from .tasks import Task, task
+from .tasks import Task, tasks
 
 Array = NDArray[Any]
 #: Numbers that an operation writes for which another thread pays, as a convolution's products do.
@@ -62,27 +62,23 @@ def launch(
     shapes = {name: _shape(graph, name, sizes) for name in graph.shapes}
     roots = _roots(graph)
     places, memory = _places(graph, shapes, roots)
-    tasks = {node.name: task(node, graph, sizes) for node in graph.nodes if not isinstance(node.op, ops.Reshape)}
-    flops = {node.name: _flops(node, made, shapes[node.name]) for node, made in _made(graph, tasks)}
+    made = [(node, tasks(node, graph, sizes)) for node in graph.nodes if not isinstance(node.op, ops.Reshape)]
+    flops = {node.name: _flops(node, some, shapes) for node, some in made}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []
-    for native, group in itertools.groupby(_made(graph, tasks), lambda item: item[1] is not None):
+    for native, group in itertools.groupby(made, lambda item: bool(item[1])):
         if not native:
             parts += [Foreign(node) for node, _ in group]
             continue
         steps = [
             step
-            for node, made in group
-            if made is not None
-            for step in _steps(made, places, pack(node, made), threads.worth(flops[node.name], 1 << 30, worth) > 1)
+            for node, some in group
+            for one in some
+            for step in _steps(one, places, pack(node, one), threads.worth(flops[node.name], 1 << 30, worth) > 1)
         ]
         parts.append(Table(steps, worth))
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
     return Launch(tuple(parts), places, shapes, memory, scratch, sum(flops.values()))
-
-
-def _made(graph: Graph, tasks: Mapping[str, Task | None]) -> list[tuple[Node, Task | None]]:
-    return [(node, tasks[node.name]) for node in graph.nodes if node.name in tasks]
 
 
 def _shape(graph: Graph, name: str, sizes: Mapping[str, int]) -> tuple[int, ...]:
@@ -122,13 +118,15 @@ def _places(
     return {name: own[root] for name, root in roots.items()}, made.bytes
 
 
-def _flops(node: Node, made: Task | None, shape: tuple[int, ...]) -> int:
+def _flops(node: Node, made: list[Task], shapes: Mapping[str, tuple[int, ...]]) -> int:
     """About how much a node computes, for the number of threads."""
-    if made is None:
+    if not made:
         return 0
     if isinstance(node.op, ops.Conv):
-        return node.op.problem.flops(made.batch, made.length)
-    return math.prod(shape) * _FLOPS_OF_NUMBER
+        return node.op.flops(made[0].batch, made[0].length)
+    if isinstance(node.op, ops.ConvTranspose):
+        return node.op.flops(*shapes[node.inputs[0]][:2])
+    return math.prod(shapes[node.name]) * _FLOPS_OF_NUMBER
 
 
 def _steps(made: Task, places: Mapping[str, Place], weights: Mapping[str, Array], shared: bool) -> list[Step]:

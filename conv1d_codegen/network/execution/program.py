@@ -18,7 +18,7 @@ from ...runtime.driver import FIRST_ARRAY, Place
 from ...runtime.native import Native
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, Pad, Reshape
+from ..ops import Conv, ConvTranspose, Pad, Reshape
 from ..simplify import simplified
 from .launch import Foreign, Launch, launch
 from .tasks import Task, computes
@@ -107,7 +107,7 @@ class Program:
             names = {"kernel": "w", "bias": "b"}
             given = zip(node.op.weights(*shapes), node.weights, strict=True)
             sources = {names.get(name, name): self._made[weight] for name, weight in given}
-            self._packed[key] = made.native.pack(sources, {"N": made.batch, "T": made.length})
+            self._packed[key] = made.packed(sources)
         return self._packed[key]
 
     def _interpreted(self, inputs: Mapping[str, Array]) -> list[Array]:
@@ -142,7 +142,7 @@ class Program:
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
             by = "none" if isinstance(node.op, Reshape) else "kernel" if computes(node, graph) else "NumPy"
-            cost = f"{self._flops(node, sizes) / 1e6:.3g}" if isinstance(node.op, Conv) else ""
+            cost = f"{self._flops(node, sizes) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         return "".join(
@@ -152,8 +152,8 @@ class Program:
     def _flops(self, node: Node, sizes: Mapping[str, int]) -> int:
         """Of a convolution, for one sequence."""
         steps = self.lowered.shapes[node.inputs[0]].steps
-        assert isinstance(node.op, Conv)
-        return node.op.problem.flops(1, 1 if steps is None else max(0, steps.evaluate(sizes)))
+        assert isinstance(node.op, Conv | ConvTranspose)
+        return node.op.flops(1, 1 if steps is None else max(0, steps.evaluate(sizes)))
 
 
 def _fits(graph: Graph, sizes: Mapping[str, int]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ...problem import Problem
+from ...problem import LARGEST_SPAN, Problem
 from ...problem import padding as pad
 from ...symbolic.index import index
 from ..reach import Reach
@@ -41,6 +41,10 @@ class Conv(Op):
         least, most = p.left_paddings()
         return Reach(Fraction(p.stride), Fraction(-most), Fraction(p.extent - 1 - least))
 
+    def flops(self, batch: int, length: int) -> int:
+        """Multiplications and additions."""
+        return self.problem.flops(batch, length)
+
     def __str__(self) -> str:
         return f"conv {self.problem}"
 
@@ -65,10 +69,17 @@ class ConvTranspose(Op):
         for name in ("channels", "filters", "kernel_size", "stride", "dilation"):
             check(getattr(self, name) >= 1, f"{name} of {self} is 1 or more.")
         check(self.left >= 0, f"left of {self} is 0 or more.")
+        steps = self.kernel_size * self.dilation + self.stride + self.left + abs(self.right)
+        span = steps * max(self.channels, self.filters) * 8
+        check(span <= LARGEST_SPAN, f"Sizes are limited to 2**46 bytes. Received: {self}, of {span} bytes in float64.")
 
     def output_length(self, length: Any) -> Any:
         """Steps of output for `length` steps of input, which may be an index expression."""
         return pad.transposed_length(length, self.kernel_size, self.stride, self.dilation, self.left, self.right)
+
+    def flops(self, batch: int, length: int) -> int:
+        """Multiplications and additions, of steps that are left out too."""
+        return 2 * batch * length * self.kernel_size * self.channels * self.filters
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
