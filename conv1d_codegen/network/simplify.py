@@ -1,6 +1,7 @@
 """Passes over graphs: each makes a network into one that computes the same with less.
 
     drop_unused        nodes that no output needs
+    fuse_crops         steps left out after a transposed convolution are not computed
     fold_norms         a batch norm after a convolution goes into its weights
     fuse_activations   an activation after a convolution becomes part of it
     fuse_paddings      zeros around the input of a convolution become its padding
@@ -23,7 +24,7 @@ from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
 from .graph import Graph, Node, Weights, with_nodes
-from .ops import Activate, BatchNorm, Conv, ConvTranspose, Pad
+from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,19 @@ def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
             kept.append(node)
             needed.update(node.inputs)
     return with_nodes(graph, weights, kept[::-1])
+
+
+def fuse_crops(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """A transposed convolution, of whose output steps are left out, leaves these out."""
+
+    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
+        conv, crop = pair.first.op, pair.second.op
+        if not isinstance(conv, ConvTranspose) or not isinstance(crop, Crop):
+            return None
+        op = replace(conv, left=conv.left + crop.left, right=conv.right + crop.right)
+        return replace(pair.first, name=pair.second.name, op=op), {}
+
+    return _merged(graph, weights, fused)
 
 
 def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -110,7 +124,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

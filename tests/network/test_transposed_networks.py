@@ -9,6 +9,7 @@ from support.helpers import RUNNABLE
 from support.networks import in_float64
 from support.type_helpers import Array
 
+from conv1d_codegen import get_num_threads, set_num_threads
 from conv1d_codegen.network import Input, Network, layers
 from conv1d_codegen.network.execution import tasks
 from conv1d_codegen.network.ops import ConvTranspose
@@ -91,6 +92,19 @@ def test_a_skip_connection_is_part_of_it() -> None:
             np.testing.assert_array_equal(network(given), wanted(network, given))
 
 
+def test_steps_that_are_cropped_after_it_are_not_computed() -> None:
+    for crop in ((0, 2), (3, 0), (9, 1)):
+        cropping = layers.Cropping1D(crop)
+        network = made(3, {"filters": 5, "kernel_size": 4, "strides": 2}, cropping)
+        assert len(network.report().splitlines()) == 2, network.report()
+        assert f"left={crop[0]}" in network.report() or not crop[0]
+        for length in (6, 7, 20):
+            given = np.random.default_rng(length).integers(-3, 4, (2, length, 3)).astype(np.float32)
+            np.testing.assert_array_equal(network(given), wanted(network, given))
+        with pytest.raises(ValueError, match="steps"):
+            made(3, {"filters": 5, "kernel_size": 4, "strides": 2}, layers.Cropping1D((9, 9)))(given[:, :1])
+
+
 def test_what_has_other_channels_stays_beside_it() -> None:
     """One channel that counts for all lies in no rows like the output's."""
     x = Input(4, name="x")
@@ -100,6 +114,19 @@ def test_what_has_other_channels_stays_beside_it() -> None:
     integers(network, np.random.default_rng(5))
     given = np.random.default_rng(6).integers(-3, 4, (2, 9, 4)).astype(np.float32)
     np.testing.assert_array_equal(network(given), wanted(network, given))
+
+
+def test_several_threads_give_the_same_bits() -> None:
+    network = made(32, {"filters": 24, "kernel_size": 9, "strides": 4, "padding": "same"})
+    given = np.random.default_rng(7).standard_normal((2, 700, 32)).astype(np.float32)
+    before, found = get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            set_num_threads(count)
+            found.append(network(given).tobytes())
+    finally:
+        set_num_threads(before)
+    assert len(set(found)) == 1
 
 
 def test_more_parts_than_are_worth_it_run_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:

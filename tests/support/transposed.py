@@ -16,6 +16,7 @@ from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.reference.interpreter import interpret
 from conv1d_codegen.runtime import driver
 from conv1d_codegen.runtime.driver import FIRST_ARRAY, Place, Step, Table, number
+from conv1d_codegen.selftest.guards import SIDES, guarded
 
 #: channels, filters, taps, stride, dilation, left, right: phases without taps, of one tap and of several; a dilation and
 #: a stride that share a factor; steps cropped away and added, few and more than the taps reach; full and partial vectors
@@ -94,15 +95,19 @@ def interpreted(whole: Transposed, data: Mapping[str, Array], stage: str) -> Arr
 
 def run(
     whole: Transposed,
-    data: Mapping[str, Array],
+    data: dict[str, Array],
     epilogue: Expression | None = None,
-    further: Mapping[str, Array] | None = None,
+    further: dict[str, Array] | None = None,
     algorithm: str = "auto",
 ) -> Array:
-    """The output of the machine code, for the target that is set. `further` are an epilogue's inputs and weights."""
+    """The output of the machine code, for the target that is set. `further` are an epilogue's inputs and weights.
+
+    Every array lies against a page that nothing may touch.
+    """
     batch, length, _ = data["x"].shape
-    y = np.full((batch, whole.output_length(length), whole.filters), np.nan, data["x"].dtype)
-    given = {**data, **(further or {}), "y": y}
+    side = SIDES[length % 2]
+    y = guarded(np.full((batch, whole.output_length(length), whole.filters), np.nan, data["x"].dtype), side)
+    given = {**{name: guarded(array, side) for name, array in (data | (further or {})).items()}, "y": y}
     weights = {name: array for name, array in given.items() if array.ndim == 1 or name == "w"}
     arrays = [array for name, array in given.items() if name not in weights]
     places = {name: Place(FIRST_ARRAY + k, 0) for k, name in enumerate(name for name in given if name not in weights)}

@@ -50,7 +50,7 @@ class Task:
 
 
 def tasks(node: Node, graph: Graph, sizes: Mapping[str, int]) -> list[Task]:
-    """The kernels of a node for sizes: batch `N`, and the lengths of the inputs. None where no kernel computes it."""
+    """The kernels of a node for sizes: batch `N`, and the lengths of the inputs; none where none computes it."""
     shape = graph.shapes[node.inputs[0]]
     batch, length = sizes["N"], 0 if shape.steps is None else shape.steps.evaluate(sizes)
     if shape.steps is None:  # each vector is a step
