@@ -15,7 +15,7 @@ from .errors import UnprovedWarning
 from .executable import Executable
 from .ir import Expression, Kernel
 from .locks import COMPILING, kept
-from .lower import lower, representative
+from .lower import Placement, lower, representative
 from .lower.operations import Operation
 from .machine.host import resolve
 from .machine.target import TARGETS, Target
@@ -36,7 +36,8 @@ class Program(Executable):
     """The stages of a convolution.
 
     A specialised program serves one problem. A generic one serves all that differ only in what it takes at run time.
-    With an `epilogue`, its outputs are what that makes of the problem's and of further inputs.
+    With an `epilogue`, its outputs are what that makes of the problem's and of further inputs. With a `placement`, its
+    arrays are parts of others.
     """
 
     def __init__(
@@ -46,16 +47,19 @@ class Program(Executable):
         target: Target,
         red_zones: bool = False,
         epilogue: Expression | None = None,
+        placement: Placement | None = None,
     ) -> None:
         super().__init__(target, red_zones)
         self.problem = problem
         self.plan = plan
         self.epilogue = epilogue
+        self.placement = placement
         self.known_strides = plan.algorithm != "generic"  # whose strides are run-time sizes
 
     @property
     def title(self) -> str:
-        return str(self.problem) if self.epilogue is None else f"{self.problem}, then {self.epilogue}"
+        then = "" if self.epilogue is None else f", then {self.epilogue}"
+        return f"{self.problem}{then}{'' if self.placement is None else f', in {self.placement}'}"
 
     @property
     def schedule(self) -> str:
@@ -64,7 +68,7 @@ class Program(Executable):
     @kept
     def loop(self) -> Kernel:
         """The formula, as loops."""
-        kernel = lower(self.problem, self.plan, self.epilogue)
+        kernel = lower(self.problem, self.plan, self.epilogue, self.placement)
         if knobs.verify():
             verify(kernel)
         return kernel
@@ -188,13 +192,15 @@ def compile_problem(
     options: CompileOptions | None = None,
     length: int | None = None,
     epilogue: Expression | None = None,
+    placement: Placement | None = None,
 ) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and
     target.
 
     The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of
     `length` steps, or for long ones. Any of them computes inputs of all lengths. An `epilogue` makes the outputs from the
-    problem's. Raises CompileError for an algorithm, plan or target that does not fit.
+    problem's; with a `placement`, arrays are parts of others. Raises CompileError for an algorithm, plan or target that
+    does not fit.
     """
     options = options or CompileOptions()
     with COMPILING:
@@ -207,9 +213,9 @@ def compile_problem(
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(
-            (problem, plan, target, red_zones, epilogue),
+            (problem, plan, target, red_zones, epilogue, placement),
             lambda: Compilation(
-                problem, *_programs_of(problem, plan, target, red_zones, epilogue, options.plan is None)
+                problem, *_programs_of(problem, plan, target, red_zones, epilogue, placement, options.plan is None)
             ),
         )
 
@@ -226,20 +232,35 @@ def compile_operation(operation: Operation, target: Target | str | None = None) 
 
 
 def _programs_of(
-    problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None, others: bool
+    problem: Problem,
+    plan: Plan,
+    target: Target,
+    red_zones: bool,
+    epilogue: Expression | None,
+    placement: Placement | None,
+    others: bool,
 ) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
-    plans = simpler_plans(problem, target, plan) if others else ()
+    simpler = simpler_plans(problem, target, plan) if others else ()
+    plain = epilogue is None and placement is None
+    plans = (other for other in simpler if plain or other.algorithm != "generic")  # which has neither
 
     def program(plan: Plan) -> Program:
-        return _program(representative(problem, plan.algorithm), plan, target, red_zones, epilogue)
+        return _program(representative(problem, plan.algorithm), plan, target, red_zones, epilogue, placement)
 
     return program(plan), map(program, plans)
 
 
-def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None) -> Program:
+def _program(
+    problem: Problem,
+    plan: Plan,
+    target: Target,
+    red_zones: bool,
+    epilogue: Expression | None,
+    placement: Placement | None,
+) -> Program:
     """The program of a problem, or the one that other compilations share."""
-    key = problem, plan, target, red_zones, epilogue
+    key = problem, plan, target, red_zones, epilogue, placement
     program = _programs.get(key)
     if program is None:
         program = _programs[key] = Program(*key)

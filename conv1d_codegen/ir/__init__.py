@@ -4,6 +4,7 @@ axes.py        what loops run over, and in what pieces
 nodes.py       the grammar: loops, statements and kernels, and their text
 values.py      buffers and values
 expression.py  what is made of each number of a tensor
+rows.py        rows of a larger array
 views.py       parts of arrays, seen with the indices of the whole
 packing.py     how the packed weights lie, described and carried out
 rewrite.py     walks, substitutions and what the passes share
@@ -34,6 +35,7 @@ from .nodes import (
     store,
     written_out,
 )
+from .rows import Rows
 from .values import (
     Access,
     Activate,
@@ -81,6 +83,7 @@ __all__ = [
     "Part",
     "Prefetch",
     "Ref",
+    "Rows",
     "Select",
     "Statement",
     "Storage",

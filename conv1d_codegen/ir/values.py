@@ -9,6 +9,7 @@ from ..number_types import TYPES
 from ..problem import Activation
 from ..symbolic.index import Index, Indexable, index
 from .axes import Axis
+from .rows import Rows
 
 UNARY = ("neg", "abs", "sqrt", "exp2i")  # exp2i: 2 to the power of an integer held in a float
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "min", "copysign": "copysign"}
@@ -63,7 +64,8 @@ SPACES = {
 class Buffer:
     """An array, row-major: `dtype`, and a shape of index expressions (constants for scratch and registers).
 
-    `axes` says what the dimensions of a convolution's arrays run over.
+    `axes` says what the dimensions of a convolution's arrays run over. With `rows`, its rows are parts of a larger array
+    of the caller's.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Buffer:
     storage: Storage
     access: Access
     axes: tuple[Axis, ...] = ()
+    rows: Rows | None = None
 
     def __post_init__(self) -> None:
         require(is_name(self.name), f"not a buffer name: {self.name!r}")
@@ -87,6 +90,8 @@ class Buffer:
         constant = all(s.constant is not None for s in self.shape)
         bounded = not self.is_local or self.storage is Storage.SHARED or constant
         require(bounded, f"buffer {self.name}: scratch and registers have constant sizes")
+        placed = self.rows is None or (self.storage is Storage.ARGUMENT and len(self.shape) > 1)
+        require(placed, f"buffer {self.name}: rows of a larger array are the caller's")
 
     @property
     def is_local(self) -> bool:
@@ -99,10 +104,12 @@ class Buffer:
         return self.access is not Access.READ
 
     def offset(self, place: tuple[Index, ...]) -> Index:
-        """How many elements lie before the one at `place`."""
-        before, step = index(0), index(1)
-        for at, size in zip(reversed(place), reversed(self.shape), strict=True):
-            before = before + at * step
+        """How many elements lie before the one at `place`, those of other rows' arrays included."""
+        before, step = index(0 if self.rows is None else self.rows.first), index(1)
+        for axis, size in reversed(tuple(enumerate(self.shape))):
+            if self.rows is not None and axis < 2:
+                step = (self.rows.whole, index(self.rows.apart))[axis]
+            before = before + place[axis] * step
             step = step * size
         return before
 
@@ -116,7 +123,8 @@ class Buffer:
 
     def __str__(self) -> str:
         storage = "update " if self.storage is Storage.ARGUMENT and self.access is Access.UPDATE else self.storage.value
-        return f"{self.name}: {storage}{self.dtype}" + (f"[{', '.join(map(str, self.shape))}]" if self.shape else "")
+        shape = f"[{', '.join(map(str, self.shape))}]" if self.shape else ""
+        return f"{self.name}: {storage}{self.dtype}{shape}{'' if self.rows is None else f' {self.rows}'}"
 
 
 class Value:
@@ -252,10 +260,17 @@ def load(buffer: Buffer, *place: Indexable) -> Load:
     return Load(buffer, tuple(index(i) for i in place))
 
 
-def buffer(name: str, dtype: str, shape: tuple[Indexable, ...], space: str, axes: tuple[Axis, ...] = ()) -> Buffer:
+def buffer(
+    name: str,
+    dtype: str,
+    shape: tuple[Indexable, ...],
+    space: str,
+    axes: tuple[Axis, ...] = (),
+    rows: Rows | None = None,
+) -> Buffer:
     """A `Buffer` whose sizes may be plain integers, its storage and access by one of the words of `SPACES`."""
     require(space in SPACES, f"buffer {name}: no such space: {space!r}. Known: {', '.join(SPACES)}.")
-    return Buffer(name, dtype, tuple(index(size) for size in shape), *SPACES[space], axes)
+    return Buffer(name, dtype, tuple(index(size) for size in shape), *SPACES[space], axes, rows)
 
 
 def value(number: Value | float) -> Value:

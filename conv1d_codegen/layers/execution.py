@@ -19,6 +19,7 @@ from .arrays import as_array, as_numbers, is_real_float
 if TYPE_CHECKING:
     from ..compiler import Compilation
     from ..ir import Expression
+    from ..lower import Placement
     from ..runtime.kernel import CompiledKernel
 
 Array = NDArray[Any]
@@ -75,13 +76,17 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
 
 
 def compiled(
-    problem: Problem, options: CompileOptions, length: int | None, epilogue: Expression | None = None
+    problem: Problem,
+    options: CompileOptions,
+    length: int | None,
+    epilogue: Expression | None = None,
+    placement: Placement | None = None,
 ) -> Compilation:
     """What `compile_problem` gives, which is imported here: LLVM is loaded when it is first needed."""
     with COMPILING:  # around the import too: a fork in the middle of one leaves the module locked in the child
         from ..compiler import compile_problem
 
-        return compile_problem(problem, options, length, epilogue)
+        return compile_problem(problem, options, length, epilogue, placement)
 
 
 def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:

@@ -1,6 +1,7 @@
 """One algorithm a file: each writes a problem's formula as loops, readable, slow and right. The passes make it fast.
 
 Cook–Toom's loops come in blocks already, as what a block keeps in scratch memory is part of the algorithm.
+`transposed.py` makes a transposed convolution several problems, each with a `placement.py` for its part of the output.
 `nest.py` and `instructions.py` are for kernels of several formulas, and for machine instructions that no layer needs yet.
 """
 
@@ -11,19 +12,23 @@ from ..problem import Problem
 from ..schedule.plan import Plan
 from . import cook_toom, depthwise, direct, generic
 from .formula import Sizes
+from .placement import Placement
 
 
-def lower(problem: Problem, plan: Plan, epilogue: Expression | None = None) -> Kernel:
+def lower(
+    problem: Problem, plan: Plan, epilogue: Expression | None = None, placement: Placement | None = None
+) -> Kernel:
     """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it. With an `epilogue`, which
-    generic kernels can't have, its outputs are what that makes of the problem's.
+    generic kernels can't have, its outputs are what that makes of the problem's. With a `placement`, which direct and
+    Cook–Toom kernels can have, its arrays are parts of others.
     """
     match plan.algorithm:
         case "cook_toom":
-            return cook_toom.lower(problem, plan, epilogue)
+            return cook_toom.lower(problem, plan, epilogue, placement)
         case "depthwise":
             return depthwise.lower(problem, epilogue)
         case "direct":
-            return direct.lower(problem, epilogue)
+            return direct.lower(problem, epilogue, placement)
     return generic.lower(problem)
 
 
@@ -37,4 +42,4 @@ def representative(problem: Problem, algorithm: str) -> Problem:
     return generic.representative(problem) if algorithm == "generic" else problem
 
 
-__all__ = ["Sizes", "lower", "representative", "sizes"]
+__all__ = ["Placement", "Sizes", "lower", "representative", "sizes"]

@@ -55,26 +55,29 @@ from ..toom.program import Program, program
 from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, identifier
+from .placement import Placement
 
 #: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one
 #: of a block.
 SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
 
-def lower(problem: Problem, plan: Plan, epilogue: Expression | None = None) -> Kernel:
+def lower(
+    problem: Problem, plan: Plan, epilogue: Expression | None = None, placement: Placement | None = None
+) -> Kernel:
     """The loops of `plan`'s F(m, r), in blocks of its size."""
-    return _Lowering(problem, plan, epilogue).kernel()
+    return _Lowering(problem, plan, epilogue, placement).kernel()
 
 
 class _Lowering:
     """The sizes and buffers of one kernel, and its statements."""
 
-    def __init__(self, problem: Problem, plan: Plan, epilogue: Expression | None) -> None:
+    def __init__(self, problem: Problem, plan: Plan, epilogue: Expression | None, placement: Placement | None) -> None:
         p = problem
         self.problem, self.plan = p, plan
         self.toom, self.split = algorithm(plan.outputs, plan.taps), Split.of(p, plan.taps)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
-        self.formula = Formula(p, self.sizes, epilogue)
+        self.formula = Formula(p, self.sizes, epilogue, placement)
         first, last = pad.interior(var("T"), self.sizes.lefts, self.split.all_taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
         self.group = (var("g"),) if p.groups > 1 else ()

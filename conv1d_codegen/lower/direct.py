@@ -10,6 +10,7 @@ from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, index, var
 from .formula import LENGTH, Formula, Sizes, identifier
+from .placement import Placement
 
 
 def constant_sizes(problem: Problem, grouped: bool, length: Index = LENGTH) -> tuple[Sizes, Block]:
@@ -27,10 +28,10 @@ def constant_sizes(problem: Problem, grouped: bool, length: Index = LENGTH) -> t
     return Sizes(p.group_channels, p.group_filters, *taps, groups, outputs, left, (least, most), length), named
 
 
-def lower(problem: Problem, epilogue: Expression | None = None) -> Kernel:
+def lower(problem: Problem, epilogue: Expression | None = None, placement: Placement | None = None) -> Kernel:
     """The loops of the formula: the weights of some filters go over all steps before the next ones are read."""
     sizes, named = constant_sizes(problem, grouped=problem.groups > 1)
-    formula = Formula(problem, sizes, epilogue)
+    formula = Formula(problem, sizes, epilogue, placement)
     n, t, f = var("n"), var("t"), var("f")
     group = (var("g"),) if problem.groups > 1 else ()
     steps = loop("t", 0, sizes.outputs, formula.output(n, t, group, f), axis=Axis.STEP)

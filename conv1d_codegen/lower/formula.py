@@ -25,6 +25,7 @@ from ..ir import (
     Expression,
     Load,
     Operand,
+    Rows,
     Store,
     Value,
     View,
@@ -39,6 +40,7 @@ from ..ir import (
 from ..problem import Problem
 from ..problem import padding as pad
 from ..symbolic.index import Index, Indexable, var
+from .placement import Placement
 
 #: Steps of a kernel's input, known at run time.
 LENGTH = var("T")
@@ -68,28 +70,42 @@ def identifier(text: str) -> str:
 class Formula:
     """The buffers of one convolution and the statements that compute one output.
 
-    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs.
+    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs. With a
+    `placement`, input and output are parts of larger arrays.
     """
 
-    def __init__(self, problem: Problem, sizes: Sizes, epilogue: Expression | None = None) -> None:
+    def __init__(
+        self, problem: Problem, sizes: Sizes, epilogue: Expression | None = None, placement: Placement | None = None
+    ) -> None:
         self.problem, self.sizes, self.epilogue = problem, sizes, epilogue
         batch, length = var("N"), sizes.length
         group = () if sizes.groups is None else (sizes.groups,)
         groups = () if sizes.groups is None else (Axis.GROUP,)
 
-        def array(name: str, steps: Indexable, count: Indexable, axis: Axis, space: str) -> View:
+        if placement is not None and problem.channels_first:
+            raise ValueError(f"Rows of steps that lie apart are channels-last. Received: {problem}.")
+        read = None if placement is None else placement.input(length, problem.channels)
+        written = None if placement is None else placement.output(length)
+
+        def array(name: str, steps: Indexable, count: Indexable, axis: Axis, space: str, rows: Rows | None) -> View:
             inner = (*group, count, steps) if problem.channels_first else (steps, *group, count)
             axes = (*groups, axis, Axis.STEP) if problem.channels_first else (Axis.STEP, *groups, axis)
-            return View.of(buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes)))
+            return View.of(buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes), rows))
 
-        self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input")
-        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output")
+        self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input", read)
+        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output", written)
         taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
         inputs = () if epilogue is None else epilogue.inputs
         self.inputs = [
-            buffer(name, problem.dtype, (batch, sizes.outputs if given.steps else 1, given.channels), "input")
+            buffer(
+                name,
+                problem.dtype,
+                (batch, sizes.outputs if given.steps else 1, given.channels),
+                "input",
+                rows=written,
+            )
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
         ]
         self.of_channels = [

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from ..ir import SUM, Activate, Binary, Const, Expression, Operand, Ref, Select, Unary, Value, input_names, weight_names
 from ..ir.rewrite import nodes
+from ..lower.transposed import takes
 from ..problem import Activation
 from . import ops
 from .graph import Graph, Node, Weights, with_nodes
-from .ops import Conv, Shape
-from .ops.fused import ConvThen, Mapped
+from .ops import Conv, ConvTranspose, Shape
+from .ops.fused import ConvThen, Mapped, TransposeThen
 
 Array = NDArray[Any]
 #: Nodes of the values of one expression. A number that is read twice is written twice, so chains could grow without end.
@@ -128,11 +129,13 @@ def fuse_maps(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 def fuse_epilogues(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """The network with expressions of what a convolution makes as part of it."""
-    return with_nodes(graph, weights, _merged(graph, Conv))
+    return with_nodes(graph, weights, _merged(graph, Conv, ConvTranspose))
 
 
-def _merged(graph: Graph, kind: type[ops.Op]) -> list[Node]:
-    """The nodes, with each map as part of the last of its inputs that is of a kind, whole, and needed nowhere else."""
+def _merged(graph: Graph, *kinds: type[ops.Op]) -> list[Node]:
+    """The nodes, with each map as part of the last of its inputs that is of one of these kinds, whole, and needed nowhere
+    else.
+    """
     readers: dict[str, set[str]] = {name: set() for name in graph.shapes}
     made: dict[str, Node] = {}
     place = {node.name: number for number, node in enumerate(graph.nodes)}
@@ -140,7 +143,7 @@ def _merged(graph: Graph, kind: type[ops.Op]) -> list[Node]:
         for name in node.inputs:
             readers[name].add(node.name)
     for node in graph.nodes:
-        while (fused := _with_last(node, kind, made, readers, place, graph.outputs)) is not None:
+        while (fused := _with_last(node, kinds, made, readers, place, graph.outputs)) is not None:
             node = fused
         made[node.name] = node
     return list(made.values())
@@ -148,7 +151,7 @@ def _merged(graph: Graph, kind: type[ops.Op]) -> list[Node]:
 
 def _with_last(
     node: Node,
-    kind: type[ops.Op],
+    kinds: tuple[type[ops.Op], ...],
     made: dict[str, Node],
     readers: dict[str, set[str]],
     place: Mapping[str, int],
@@ -156,7 +159,7 @@ def _with_last(
 ) -> Node | None:
     """A map with the last of its inputs that can be part of it, if there is one, which is then made no more."""
     alone = [name for name in node.inputs if name in made and readers[name] == {node.name} and name not in outputs]
-    fusable = [name for name in alone if isinstance(made[name].op, kind)]
+    fusable = [name for name in alone if isinstance(made[name].op, kinds)]
     if not fusable or not isinstance(node.op, Mapped):
         return None
     first = made[max(fusable, key=place.__getitem__)]
@@ -170,7 +173,7 @@ def _with_last(
 
 def _fused(first: Node, second: Node, outermost: Mapped) -> Node | None:
     """A map with one of its inputs, a map or a convolution, as one node; None where it needs other channels or steps
-    of it, or where it would be too long.
+    of it, where it would be too long, or where a transposed convolution can't have it.
     """
     below, outer = _expression_of(first.op), outermost.expression
     read = list(zip(second.inputs, outer.inputs, strict=True))
@@ -185,16 +188,21 @@ def _fused(first: Node, second: Node, outermost: Mapped) -> Node | None:
     def place(name: str, operand: Operand) -> Ref:
         return Ref(f"in{numbers.setdefault((name, operand), len(numbers))}")
 
-    own = first.inputs[1:] if isinstance(first.op, Conv) else first.inputs
+    convolved = isinstance(first.op, Conv | ConvTranspose)
+    own = first.inputs[convolved:]
     given: dict[str, Value] = {SUM.name: SUM, **{name: Ref(name) for name in weight_names(below.weights)}}
     inner = below.of(given | _placed(zip(own, below.inputs, strict=True), place))
     moved = {name: Ref(f"channel{below.weights + k}") for k, name in enumerate(weight_names(outer.weights))}
     value = outer.of(moved | _placed(read, lambda name, operand: inner if name == first.name else place(name, operand)))
     expression = Expression(value, tuple(operand for _, operand in numbers), below.weights + outer.weights)
-    op = (
-        ConvThen(first.op.problem, expression) if isinstance(first.op, Conv) else Mapped(outermost.channels, expression)
-    )
-    inputs = (*first.inputs[: isinstance(first.op, Conv)], *(name for name, _ in numbers))
+    op: ops.Op = Mapped(outermost.channels, expression)
+    if isinstance(first.op, Conv):
+        op = ConvThen(first.op.problem, expression)
+    elif isinstance(first.op, ConvTranspose):
+        if not takes(expression, first.op.filters):
+            return None
+        op = TransposeThen.of(first.op, expression)
+    inputs = (*first.inputs[:convolved], *(name for name, _ in numbers))
     merged = (*first.merged, first.name, *second.merged)
     return Node(second.name, op, inputs, (*first.weights, *second.weights), merged)
 
@@ -204,7 +212,7 @@ def _placed(read: Iterable[tuple[str, Operand]], place: Callable[[str, Operand],
 
 
 def _expression_of(op: ops.Op) -> Expression:
-    return op.expression if isinstance(op, Mapped | ConvThen) else Expression(SUM)
+    return op.expression if isinstance(op, Mapped | ConvThen | TransposeThen) else Expression(SUM)
 
 
 def _size(expression: Expression) -> int:

@@ -152,10 +152,10 @@ class Network:
         Raises ValueError for another stage, or for a layer that no kernel computes.
         """
         if layer is not None:
-            kernel = self._program.kernel(layer, length)
-            if kernel is None:
+            kernels = self._program.kernels(layer, length)
+            if not kernels:
                 raise ValueError(f"{layer} is computed by NumPy, and has no kernel to show.")
-            return kernel.dump(stage, passes)
+            return "\n".join(kernel.dump(stage, passes) for kernel in kernels)
         if stage == "graph" and passes:
             return self._program.log()
         texts = {"graph": self._graph, "lowered": self._program.lowered}

@@ -317,6 +317,12 @@ def _conv_then(
     return _value(op.expression, op.problem.filters, inputs, weights, {SUM.name: _conv(op, x, kernel, bias)})
 
 
+def _transpose_then(
+    op: fused.TransposeThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
+) -> Array:
+    return _value(op.expression, op.filters, inputs, weights, {SUM.name: _conv_transpose(op, x, kernel, bias)})
+
+
 def _value(
     expression: Expression,
     channels: int,
@@ -356,6 +362,7 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.ConvTranspose: _conv_transpose,
     fused.Mapped: _mapped,
     fused.ConvThen: _conv_then,
+    fused.TransposeThen: _transpose_then,
     ops.Lstm: _lstm,
     ops.Gru: _gru,
     ops.SimpleRnn: _simple_rnn,

@@ -1,6 +1,7 @@
 """Passes over graphs: each makes a network into one that computes the same with less.
 
     drop_unused        nodes that no output needs
+    fuse_crops         steps left out after a transposed convolution are not computed
     fold_norms         a batch norm after a convolution goes into its weights
     fuse_activations   an activation after a convolution becomes part of it
     fuse_paddings      zeros around the input of a convolution become its padding
@@ -24,7 +25,7 @@ from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
 from .graph import Graph, Node, Weights, with_nodes
-from .ops import Activate, BatchNorm, Conv, Pad
+from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,27 @@ def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return with_nodes(graph, weights, kept[::-1])
 
 
+def fuse_crops(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """A transposed convolution, of whose output steps are left out, leaves these out."""
+
+    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
+        conv, crop = pair.first.op, pair.second.op
+        if not isinstance(conv, ConvTranspose) or not isinstance(crop, Crop):
+            return None
+        op = replace(conv, left=conv.left + crop.left, right=conv.right + crop.right)
+        return replace(pair.first, name=pair.second.name, op=op), {}
+
+    return _merged(graph, weights, fused)
+
+
 def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     """y = (w·x + b − mean)·s + beta, with s = gamma ÷ √(variance + epsilon), is (w·s)·x + (b − mean)·s + beta."""
 
     def folded(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
         conv, norm = pair.first.op, pair.second.op
-        if not isinstance(conv, Conv) or not isinstance(norm, BatchNorm) or conv.problem.activation != Activation():
+        if not isinstance(conv, Conv | ConvTranspose) or not isinstance(norm, BatchNorm):
+            return None
+        if isinstance(conv, Conv) and conv.problem.activation != Activation():
             return None
         if graph.dtype != TYPES[graph.dtype].compute:
             return None  # the product would be rounded to float16 or bfloat16 once more
@@ -68,8 +84,12 @@ def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         scale = own.get("gamma", np.ones(shape.channels)) / np.sqrt(own["variance"] + norm.epsilon)
         offset = ((bias[0] if bias else 0.0) - own["mean"]) * scale + own.get("beta", 0.0)
         names = (f"{pair.second.name}/folded_kernel", f"{pair.second.name}/folded_bias")
-        node = Node(pair.second.name, Conv(conv.problem.with_(use_bias=True)), pair.first.inputs, names)
-        return node, dict(zip(names, (kernel * scale, offset), strict=True))
+        op: Conv | ConvTranspose
+        if isinstance(conv, ConvTranspose):
+            op, kernel = replace(conv, use_bias=True), kernel * scale[:, None]  # whose filters come before its channels
+        else:
+            op, kernel = Conv(conv.problem.with_(use_bias=True)), kernel * scale
+        return Node(pair.second.name, op, pair.first.inputs, names), dict(zip(names, (kernel, offset), strict=True))
 
     return _merged(graph, weights, folded)
 
@@ -105,7 +125,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

@@ -2,6 +2,7 @@
 
 problem.py     `Problem` and `Activation`, with their text forms
 padding.py     output length and padding arithmetic
+phases.py      a transposed convolution as convolutions of stride 1
 summation.py   which products are summed up in which order
 """
 

@@ -8,6 +8,10 @@ For an input of `length` steps, with `extent = (kernel_size - 1) * dilation + 1`
              where total = max((output - 1) * stride + extent - length, 0): the odd step goes to the right
     (l, r)   output = (length + l + r - extent) // stride + 1    left = l, right = r
 
+A transposed convolution is the other way round: each input step adds to output steps `t*stride + j*dilation - left`.
+
+    output = (length - 1) * stride + extent - left - right       right < 0: the last steps have no products
+
 The functions use nothing but ``+ - * //`` and `maximum`, so they take Python integers (the layer, the argument checks)
 and the loop IR's index expressions (the lowerings, for which the length is known only at run time) alike.
 
@@ -94,3 +98,25 @@ def interior(length: Any, lefts: tuple[Any, Any], kernel_size: Any, stride: Any,
     """
     least, most = lefts
     return ceildiv(most, stride), (length + least - extent(kernel_size, dilation)) // stride + 1
+
+
+def transposed_length(length: Any, kernel_size: Any, stride: Any, dilation: Any, left: Any, right: Any) -> Any:
+    """Steps of output of a transposed convolution for `length` steps of input."""
+    return (length - 1) * stride + extent(kernel_size, dilation) - (left + right)
+
+
+def transposed_crops(
+    kernel_size: int, stride: int, dilation: int, padding: str, output_padding: int | None
+) -> tuple[int, int]:
+    """Steps that a transposed convolution with "valid" or "same" padding leaves out at either end; fewer than none are
+    added (Keras's `compute_conv_transpose_output_length`).
+    """
+    window, same = int(extent(kernel_size, dilation)), padding == "same"
+    if output_padding is not None:
+        total = window - window % 2 - output_padding if same else -output_padding
+        left = max(total // 2, 0) if same else 0
+        return left, total - left
+    if not same:
+        return 0, -max(stride - window, 0)
+    left = max(window - stride, 0) // 2
+    return left, window - stride - left

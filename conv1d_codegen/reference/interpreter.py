@@ -6,10 +6,12 @@ number that is read before it is written shows in the result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from ..ir import (
     Accumulate,
@@ -55,10 +57,23 @@ def interpret(kernel: Kernel, arrays: Mapping[str, Array], sizes: Mapping[str, i
     machine = Machine(TYPES[kernel.compute].numpy, dict(sizes))
     sources = laid_out(kernel.packings, arrays, machine.dtype, sizes)
     for buffer in kernel.buffers:
-        shape = tuple(size.evaluate(sizes) for size in buffer.shape)
-        machine.arrays[buffer.name] = sources[buffer.name].reshape(shape)
+        machine.arrays[buffer.name] = _seen(buffer, sources[buffer.name], sizes)
     with np.errstate(all="ignore"):
         machine.run(kernel.body)
+
+
+def _seen(buffer: Buffer, array: Array, sizes: Mapping[str, int]) -> Array:
+    """The array as a kernel sees it: in the shape of the buffer, of which it may be a part."""
+    shape = tuple(size.evaluate(sizes) for size in buffer.shape)
+    if buffer.rows is None:
+        return array.reshape(shape)
+    batch, count, *inner = shape[0], max(shape[1], 0), *shape[2:]
+    first, apart, whole = buffer.rows.first, buffer.rows.apart, buffer.rows.whole.evaluate(sizes)
+    if count and (first < 0 or first + (count - 1) * apart + math.prod(inner) > whole):
+        raise IndexError(f"the rows of {buffer} are outside an array of {whole} numbers a sequence")
+    of_row = array.reshape(batch, whole)[:, first:] if count else array[:0]
+    strides = (whole, apart, *(math.prod(inner[axis + 1 :]) for axis in range(len(inner))))
+    return as_strided(of_row, (batch, count, *inner), tuple(array.itemsize * step for step in strides))
 
 
 class Machine:

@@ -3,6 +3,7 @@
     __init__.py   names are defined before they are used; loops are of the form that code is printed for
     place.py      what is known at a statement: names, ranges, buffers
     access.py     every access lies within its buffer, as wide as the printed code makes it
+    rows.py       rows of larger arrays lie apart, and within
     written.py    no register or scratch element is read before it is written
     races.py      no two parallel iterations, and no two lanes, touch an element that one of them writes
 
@@ -33,7 +34,7 @@ from ..ir import (
 from ..ir.rewrite import constants_of, walk
 from ..symbolic.index import var
 from ..symbolic.scope import Scope
-from . import access, races, written
+from . import access, races, rows, written
 from .place import InvalidKernel, Place
 
 
@@ -43,6 +44,7 @@ def verify(kernel: Kernel, scheduled: bool = False) -> None:
     for buffer in kernel.buffers:
         for size in buffer.shape:
             place.known(size, f"the shape of {buffer}")
+        rows.check(buffer, place)
     _parallel_outside(kernel.body, outermost=True)
     _block(kernel.body, place)
     races.between_iterations(place.accesses)

@@ -12,7 +12,7 @@ from support.type_helpers import known
 import conv1d_codegen
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler, executable
 from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.ir import Block, Kernel, Statement, Store
+from conv1d_codegen.ir import SUM, Block, Expression, Kernel, Statement, Store
 from conv1d_codegen.ir.rewrite import map_leaves, walk
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import Target
@@ -92,6 +92,19 @@ def test_the_next_plan_takes_its_place_and_a_warning_says_so(loaded: list[str], 
     assert len(loaded) == 1
     assert Plan.parse(layer.dump("plan").strip()).rows == (1,)
     np.testing.assert_array_equal(layer(x), y)  # and without another warning
+
+
+def test_what_takes_its_place_has_the_epilogue_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generic kernel has none, and would give the sums themselves."""
+
+    def refused(kernel: Kernel, scheduled: bool = False) -> None:
+        raise InvalidKernel("for the test")
+
+    monkeypatch.setattr(executable, "verify", refused)
+    compilation = compile_problem(Problem.parse("c8_f16_k3_valid_linear_f32"), epilogue=Expression(SUM * 2.0))
+    with pytest.warns(UnprovedWarning), pytest.raises(InvalidKernel):
+        _ = compilation.native
+    assert compilation.plan.algorithm == "direct"
 
 
 def test_a_plan_by_hand_is_not_replaced(loaded: list[str], faulty_tiles: None) -> None:

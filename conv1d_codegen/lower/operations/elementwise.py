@@ -5,11 +5,12 @@ Where all arrays are alike, they are gone through as one row of numbers, so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir import Axis, Expression, Kernel, Level, buffer, input_names, load, loop, store, weight_names
 from ...symbolic.index import index, minimum, var
 from ..formula import read
+from ..placement import Placement
 from .operation import Operation, T, in_blocks, over_channels, over_steps
 
 #: Numbers of a parallel iteration over rows.
@@ -18,15 +19,18 @@ _ROW = 16384
 
 @dataclass(frozen=True, slots=True)
 class Map(Operation):
-    """An expression for each number of a tensor of so many channels. `flat` arrays are rows of `T` numbers."""
+    """An expression for each number of a tensor of so many channels. `flat` arrays are rows of `T` numbers. With a
+    `placement`, all arrays are parts of others.
+    """
 
     channels: int
     expression: Expression
+    placement: Placement | None = None
 
     @property
     def flat(self) -> bool:
         alike = all(operand.steps and operand.channels == self.channels for operand in self.expression.inputs)
-        return alike and not self.expression.weights
+        return alike and not self.expression.weights and self.placement is None
 
     def kernel(self) -> Kernel:
         return self._flat() if self.flat else self._by_channels()
@@ -43,15 +47,16 @@ class Map(Operation):
 
     def _by_channels(self) -> Kernel:
         expression = self.expression
+        rows = None if self.placement is None else self.placement.output(T)
         inputs = [
-            self.array(name, T if operand.steps else 1, operand.channels)
+            replace(self.array(name, T if operand.steps else 1, operand.channels), rows=rows)
             for name, operand in zip(input_names(len(expression.inputs)), expression.inputs, strict=True)
         ]
         weights = [
             buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,))
             for name in weight_names(expression.weights)
         ]
-        y = self.array("y", T, self.channels, "output")
+        y = replace(self.array("y", T, self.channels, "output"), rows=rows)
         n, t, c = var("n"), var("t"), var("c")
         given = {
             array.name: read(array, operand, n, t, c) for array, operand in zip(inputs, expression.inputs, strict=True)
@@ -61,4 +66,5 @@ class Map(Operation):
         return self.named([*weights, *inputs, y], (body,))
 
     def __str__(self) -> str:
-        return f"map c{self.channels} {self.expression} {self.dtype}"
+        placed = "" if self.placement is None else f" in {self.placement}"
+        return f"map c{self.channels} {self.expression} {self.dtype}{placed}"

@@ -22,7 +22,7 @@ from .. import ops
 from ..graph import Graph, Node
 from ..ops import Shape
 from . import arena
-from .tasks import Task, task
+from .tasks import Task, tasks
 
 Array = NDArray[Any]
 #: Numbers that an operation writes for which another thread pays, as a convolution's products do.
@@ -73,23 +73,23 @@ def launch(
     """
     shapes = {name: _shape(batch, shape) for name, shape in known.items()}
     places, own = _places(graph, shapes)
-    tasks = {
-        node.name: task(node, graph, batch, known, options)
+    made = [
+        (node, tasks(node, graph, batch, known, options))
         for node in graph.nodes
         if not isinstance(node.op, ops.Reshape)
-    }
-    flops = {node.name: _flops(node, made, shapes[node.name]) for node, made in _made(graph, tasks)}
+    ]
+    flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []
-    for native, group in itertools.groupby(_made(graph, tasks), lambda item: item[1] is not None):
+    for native, group in itertools.groupby(made, lambda item: bool(item[1])):
         if not native:
             parts += [Foreign(node) for node, _ in group]
             continue
         steps = [
             step
-            for node, made in group
-            if made is not None
-            for step in _steps(made, places, pack(node, made), threads.worth(flops[node.name], 1 << 30, worth) > 1)
+            for node, own_tasks in group
+            for each in own_tasks
+            for step in _steps(each, places, pack(node, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
         ]
         parts.append(Table(steps, worth))
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
@@ -108,10 +108,6 @@ def launch(
         own,
         scratch,
     )
-
-
-def _made(graph: Graph, tasks: Mapping[str, Task | None]) -> list[tuple[Node, Task | None]]:
-    return [(node, tasks[node.name]) for node in graph.nodes if node.name in tasks]
 
 
 def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
@@ -153,18 +149,20 @@ def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[s
     return {name: everywhere[root] for name, root in roots.items()}, made.bytes
 
 
-def _flops(node: Node, made: Task | None, shape: tuple[int, ...]) -> int:
+def _flops(node: Node, made: list[Task], shapes: Mapping[str, tuple[int, ...]]) -> int:
     """About how much a node computes, for the number of threads."""
-    if made is None:
+    if not made:
         return 0
     if isinstance(node.op, ops.Conv):
-        return node.op.problem.flops(made.batch, made.length)
-    return math.prod(shape) * _FLOPS_OF_NUMBER
+        return node.op.flops(made[0].batch, made[0].length)
+    if isinstance(node.op, ops.ConvTranspose):
+        return node.op.flops(*shapes[node.inputs[0]][:2])
+    return math.prod(shapes[node.name]) * _FLOPS_OF_NUMBER
 
 
 def _steps(made: Task, places: Mapping[str, Place], weights: Mapping[str, Array], shared: bool) -> list[Step]:
     """The steps of a task: one for each nest."""
-    native = made.native
+    native = made.kernel.native
     kernel, called = native.kernel, native.entry
     own = {"N": made.batch, "T": made.length}
     arrays = [

@@ -15,13 +15,13 @@ from ...locks import ProcessLock
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, workspace
-from ...runtime.native import Native, address
+from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, Pad, Reshape, Shape
+from ..ops import Conv, ConvTranspose, Pad, Reshape, Shape
 from ..simplify import simplified, stages
 from .launch import Foreign, Launch, launch, memory
-from .tasks import Task, kernel_of
+from .tasks import Task, tasks
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
@@ -42,7 +42,7 @@ class Program:
         self.options = options
         self.lowered, made = simplified(graph, weights, exact=options.accuracy == "strict")
         self._made = checked(self.lowered, made)
-        self._packed: dict[tuple[str, Native], Mapping[str, Array]] = {}
+        self._packed: dict[tuple[object, ...], Mapping[str, Array]] = {}
         self._launches: dict[tuple[Any, ...], Launch | None] = {}
         self._lock = ProcessLock()
 
@@ -111,13 +111,13 @@ class Program:
 
     def _pack(self, node: Node, made: Task) -> Mapping[str, Array]:
         """A node's weights as its kernel takes them, kept as long as this program is."""
-        key = node.name, made.native
+        key = node.name, made.kernel.native, made.part
         if key not in self._packed:
             shapes = [self.lowered.shapes[name] for name in node.inputs]
             names = {"kernel": "w", "bias": "b"}
             given = zip(node.op.weights(*shapes), node.weights, strict=True)
             sources = {names.get(name, name): self._made[weight] for name, weight in given}
-            self._packed[key] = made.native.pack(sources, {"N": made.batch, "T": made.length})
+            self._packed[key] = made.packed(sources)
         return self._packed[key]
 
     def _interpreted(self, inputs: list[Array]) -> list[Array]:
@@ -152,9 +152,11 @@ class Program:
         rows = [("node", "output", "operation", "by", "MFLOP")]
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
-            kernel = None if isinstance(node.op, Reshape) else self.kernel(node.name, length)
-            by = "nothing" if isinstance(node.op, Reshape) else "NumPy" if kernel is None else kernel.schedule
-            cost = f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv) else ""
+            cost = (
+                f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
+            )
+            by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
+            by = "nothing" if isinstance(node.op, Reshape) else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -173,8 +175,8 @@ class Program:
             graph = after
         return text
 
-    def kernel(self, name: str, length: int) -> Compilation | OperationProgram | None:
-        """What computes a node of the simplified network, or the one that a node became part of; None where that is
+    def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
+        """What computes a node of the simplified network, or the one that a node became part of; nothing where that is
         NumPy. Raises ValueError where there is no such node.
         """
         graph = self.lowered
@@ -184,13 +186,12 @@ class Program:
                 f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        steps = at[found.inputs[0]].steps
-        return kernel_of(found, graph, 1 if steps is None else steps.constant or 0, self.options)
+        return [made.kernel for made in tasks(found, graph, 1, at, self.options)]
 
 
-def _flops(op: Conv, x: Shape) -> int:
+def _flops(op: Conv | ConvTranspose, x: Shape) -> int:
     """Of a convolution, for one sequence."""
-    return op.problem.flops(1, 1 if x.steps is None else max(0, x.steps.constant or 0))
+    return op.flops(1, 1 if x.steps is None else max(0, x.steps.constant or 0))
 
 
 def _fits(graph: Graph, shapes: Mapping[str, Shape]) -> bool:

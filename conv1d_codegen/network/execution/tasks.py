@@ -2,68 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from ...ir import input_names
 from ...layers.execution import compiled
 from ...locks import COMPILING
 from ...lower import operations
 from ...lower.operations import Operation
+from ...lower.transposed import Part, Transposed
 from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
-from ..ops import Conv, Shape
-from ..ops.fused import ConvThen, Mapped
+from ..ops import Conv, ConvTranspose, Shape
+from ..ops.fused import ConvThen, Mapped, TransposeThen
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
-    from ...runtime.native import Native
+
+Array = NDArray[Any]
+
+#: Kernels of one transposed convolution. More would take long to compile: it has them where its stride and its dilation
+#: share a factor and are large.
+_MOST_PARTS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A kernel, the tensors that are its arrays by the names of its buffers, and its run-time sizes `N` and `T`."""
+    """A kernel, the tensors that are its arrays by the names of its buffers, and its run-time sizes `N` and `T`; of a
+    transposed convolution, a part of its output.
+    """
 
-    native: Native
+    kernel: Compilation | OperationProgram
     tensors: Mapping[str, str]
     batch: int
     length: int
+    part: Part | None = None
+
+    def packed(self, weights: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The weights of a node, by the names of the formula, as the kernel takes them."""
+        native = self.kernel.native
+        if self.part is not None:
+            with_products = any(buffer.name == "x" for buffer in native.kernel.buffers)
+            weights = self.part.laid_out(weights, with_products)
+        return native.pack(weights, {"N": self.batch, "T": self.length})
 
 
-def task(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape], options: CompileOptions) -> Task | None:
-    """The kernel of a node for a batch and tensors of known shapes. None where no kernel computes it."""
+def tasks(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape], options: CompileOptions) -> list[Task]:
+    """The kernels of a node for a batch and tensors of known shapes; none where none computes it."""
     batch, length = _sizes(sequences, shapes[node.inputs[0]])
-    kernel, operation = kernel_of(node, graph, length, options), _operation(node, graph)
-    if kernel is None:
-        return None
+    if isinstance(node.op, Conv):
+        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
+        kernel = compiled(node.op.problem, options, length, epilogue)
+        return [Task(kernel, _tensors(node), batch, length)]
+    if isinstance(node.op, ConvTranspose):
+        return list(_parts(node, node.op, graph.dtype, batch, length, options))
+    operation = _operation(node, graph)
+    if operation is None:
+        return []
     if isinstance(node.op, Mapped):  # whose first input may have one step for all
         batch, length = _sizes(sequences, shapes[node.name])
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
-    several = isinstance(node.op, Mapped | ops.Concat)
-    names = input_names(len(node.inputs)) if several else ["x", *input_names(len(node.inputs) - 1)]
-    return Task(kernel.native, {**dict(zip(names, node.inputs, strict=True)), "y": node.name}, batch, length)
+    return [Task(_compiled(operation, options), _tensors(node), batch, length)]
 
 
-def kernel_of(node: Node, graph: Graph, length: int, options: CompileOptions) -> Compilation | OperationProgram | None:
-    """What computes a node, for an input of `length` steps, where it is a kernel."""
-    if isinstance(node.op, Conv):
-        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        return compiled(node.op.problem, options, length, epilogue)
-    operation = _operation(node, graph)
-    if operation is None:
-        return None
+def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
+    """A kernel's batch and length: vectors are the steps of one sequence."""
+    return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
+
+
+def _tensors(node: Node) -> Mapping[str, str]:
+    """A node's tensors by the names of the kernel's buffers."""
+    alike = isinstance(node.op, Mapped | ops.Concat)
+    names = input_names(len(node.inputs)) if alike else ["x", *input_names(len(node.inputs) - 1)]
+    return {**dict(zip(names, node.inputs, strict=True)), "y": node.name}
+
+
+def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram:
     with COMPILING:
         from ...compiler import compile_operation
 
         return compile_operation(operation, options.target)
 
 
-def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
-    """A kernel's batch and length: vectors are the steps of one sequence."""
-    return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
+def _parts(
+    node: Node, op: ConvTranspose, dtype: str, batch: int, length: int, options: CompileOptions
+) -> Iterator[Task]:
+    """The parts of a transposed convolution that have output steps, for inputs of so many steps."""
+    sizes = op.channels, op.filters, op.kernel_size, op.stride, op.dilation, op.left, op.right
+    parts = Transposed(*sizes, dtype=dtype, use_bias=op.use_bias).parts() if op.groups == 1 else []
+    if len(parts) > _MOST_PARTS:
+        return
+    then = op.expression if isinstance(op, TransposeThen) else None
+    for part in parts:
+        if part.rows(length) <= 0:
+            continue
+        if part.has_products(length):
+            own, epilogue = part.problem_length(length), part.epilogue(then)
+            kernel = compiled(part.problem, options, own, epilogue, part.placement)
+            yield Task(kernel, _tensors(node), batch, own, part)
+        else:
+            yield Task(_compiled(part.bare(then), options), _tensors(node), batch, part.rows(length), part)
 
 
 def _operation(node: Node, graph: Graph) -> Operation | None:

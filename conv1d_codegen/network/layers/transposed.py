@@ -43,10 +43,8 @@ class Conv1DTranspose(NetworkLayer):
             raise ValueError(f'Conv1DTranspose has padding "valid" or "same". Received: padding={padding!r}.')
         (size,), (stride,) = check.one_tuple(kernel_size, "kernel_size"), check.one_tuple(strides, "strides")
         (dilation,) = check.one_tuple(dilation_rate, "dilation_rate")
-        extent, more = int(pad.extent(size, dilation)), None
-        if output_padding is not None:
-            more = output_padding if isinstance(output_padding, int) else output_padding[0]
-        left, right = _cropped(extent, stride, name == "same", more)
+        more = output_padding if output_padding is None or isinstance(output_padding, int) else output_padding[0]
+        left, right = pad.transposed_crops(size, stride, dilation, name, more)
         self._activation = activations.get(activation)
         self._parameters: dict[str, Any] = {
             "filters": filters,
@@ -66,15 +64,3 @@ class Conv1DTranspose(NetworkLayer):
         op = ops.ConvTranspose(x.known.channels, **self._parameters)
         y = self.made(op, x, weights=list(op.weights(x.known)))
         return activated(y, self._activation, self.name)
-
-
-def _cropped(extent: int, stride: int, same: bool, more: int | None) -> tuple[int, int]:
-    """Steps that are left out at either end; fewer than none are added."""
-    if more is not None:
-        total = extent - extent % 2 - more if same else -more
-        left = max(total // 2, 0) if same else 0
-        return left, total - left
-    if not same:
-        return 0, -max(stride - extent, 0)
-    left = max(extent - stride, 0) // 2
-    return left, extent - stride - left

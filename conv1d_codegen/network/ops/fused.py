@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 
 from ...ir import Expression, weight_names
 from .op import Op, Shape, check
-from .windows import Conv
+from .windows import Conv, ConvTranspose
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,26 @@ class ConvThen(Conv):
 
     def __str__(self) -> str:
         return f"conv {self.problem} then {self.expression.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransposeThen(ConvTranspose):
+    """A transposed convolution of the first input, and an expression of what it makes and of the other inputs."""
+
+    expression: Expression = field(kw_only=True)
+
+    @classmethod
+    def of(cls, op: ConvTranspose, expression: Expression) -> TransposeThen:
+        """The same with an expression, in place of the one that it has."""
+        return cls(*(getattr(op, own.name) for own in fields(ConvTranspose)), expression=expression)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return ConvTranspose.shape(self, inputs[0])
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        own = dict.fromkeys(weight_names(self.expression.weights), (self.filters,))
+        return {**ConvTranspose.weights(self, inputs[0]), **own}
+
+    def __str__(self) -> str:
+        plain = ConvTranspose(*(getattr(self, own.name) for own in fields(ConvTranspose)))
+        return f"{plain} then {self.expression.value}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ...problem import Problem
+from ...problem import LARGEST_SPAN, Problem
 from ...problem import padding as pad
 from ...symbolic.index import index, minimum
 from ..reach import Reach
@@ -42,6 +42,10 @@ class Conv(Op):
         least, most = p.left_paddings()
         return Reach(Fraction(p.stride), Fraction(-most), Fraction(p.extent - 1 - least))
 
+    def flops(self, batch: int, length: int) -> int:
+        """Multiplications and additions."""
+        return self.problem.flops(batch, length)
+
     def __str__(self) -> str:
         return f"conv {self.problem}"
 
@@ -50,8 +54,8 @@ class Conv(Op):
 class ConvTranspose(Op):
     """The transpose of a convolution: each input step adds `kernel[j]ᵀ · x` to output step `t·stride + j·dilation − left`.
 
-    There are `(T − 1)·stride + (k − 1)·dilation + 1 − left − right` output steps; where `right` is negative, the last ones
-    have no products. Channels and filters of a group have products with each other alone.
+    Where `right` is negative, the last output steps have no products. Channels and filters of a group have products with
+    each other alone.
     """
 
     channels: int
@@ -70,10 +74,17 @@ class ConvTranspose(Op):
         check(self.left >= 0, f"left of {self} is 0 or more.")
         divided = self.channels % self.groups == self.filters % self.groups == 0
         check(divided, f"{self} divides channels and filters by groups.")
+        steps = self.kernel_size * self.dilation + self.stride + self.left + abs(self.right)
+        span = steps * max(self.channels, self.filters) * 8
+        check(span <= LARGEST_SPAN, f"Sizes are limited to 2**46 bytes. Received: {self}, of {span} bytes in float64.")
 
     def output_length(self, length: Any) -> Any:
         """Steps of output for `length` steps of input, which may be an index expression."""
-        return (length - 1) * self.stride + pad.extent(self.kernel_size, self.dilation) - (self.left + self.right)
+        return pad.transposed_length(length, self.kernel_size, self.stride, self.dilation, self.left, self.right)
+
+    def flops(self, batch: int, length: int) -> int:
+        """Multiplications and additions, of steps that are left out too."""
+        return 2 * batch * length * self.kernel_size * self.channels * self.filters
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
