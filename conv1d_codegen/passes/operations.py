@@ -3,7 +3,8 @@
     for c: y[n, t, c] := e(x[n, t, c])      →      for panel, for v, lanes l: y[n, t, …] := e(x[n, t, …])
 
 What is kept for one channel, as the sum of a pool, is kept for all lanes. The loops within, over taps or steps, stay
-where they are: a row of channels is read together.
+where they are: a row of channels is read together. Where channels themselves are summed up, as for a norm, several steps
+are taken together first (`tile/rows.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ..number_types import TYPES
 from ..symbolic.index import index
 from ..verify import verify
 from . import collapse_loops, expand_epilogue, pack_weights
-from .tile import cut
+from .tile import cut, rows
 from .tile.register_tile import RegisterTile, Side
 
 #: Vectors of a row that are written out beside each other, so that one need not wait for another.
@@ -32,6 +33,7 @@ def stages(operation: Operation, kernel: Kernel, target: Target, check: bool = F
     """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
     width = target.vector_bytes // TYPES[operation.compute].bytes
     passes: dict[str, Callable[[Kernel], Kernel]] = {
+        "tile_rows": lambda k: k.with_body(rows.tiled(k.body, width, k.compute)),
         "vectorize": lambda k: k.with_body(_vectorized(k.body, width)),
         "pack_weights": lambda k: pack_weights.packed(k, lambda buffer: _in_vectors(buffer, width)),
         "expand_epilogue": lambda k: k.with_body(expand_epilogue.expanded(k.body, k.compute, _MOST_WRITTEN_OUT)),

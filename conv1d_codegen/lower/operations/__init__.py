@@ -4,6 +4,8 @@ formula.
 operation.py     what all of them have
 elementwise.py   an expression of the numbers at one place
 pools.py         the maximum or the average of some steps, or of all
+norms.py         layer, RMS and group norms
+softmax.py       softmax, and its logarithm
 moves.py         channels side by side, padding, cropping, repetition
 
 Blocks of steps are the parallel iterations, and channels the innermost loop, which
@@ -13,7 +15,22 @@ its arrays.
 
 from .elementwise import Map
 from .moves import Concat, Crop, Pad, Repeat
+from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
 from .pools import GlobalPool, Pool
+from .softmax import Softmax
 
-__all__ = ["Concat", "Crop", "GlobalPool", "Map", "Operation", "Pad", "Pool", "Repeat"]
+__all__ = [
+    "Concat",
+    "Crop",
+    "GlobalPool",
+    "GroupNorm",
+    "LayerNorm",
+    "Map",
+    "Operation",
+    "Pad",
+    "Pool",
+    "Repeat",
+    "RmsNorm",
+    "Softmax",
+]

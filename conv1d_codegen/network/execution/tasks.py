@@ -80,4 +80,12 @@ def _operation(node: Node, graph: Graph) -> Operation | None:
             return operations.Crop(dtype, channels, left, right)
         case ops.Repeat(times):
             return operations.Repeat(dtype, channels, times)
+        case ops.LayerNorm(epsilon, scale, center):
+            return operations.LayerNorm(dtype, channels, epsilon, scale, center)
+        case ops.GroupNorm(epsilon, scale, center, groups):
+            return operations.GroupNorm(dtype, channels, epsilon, scale, center, groups)
+        case ops.RmsNorm(epsilon):
+            return operations.RmsNorm(dtype, channels, epsilon, True, False)
+        case ops.Softmax(log):
+            return operations.Softmax(dtype, channels, log)
     return None
