@@ -1,11 +1,12 @@
 """Passes over graphs: each makes a network into one that computes the same with less.
 
     drop_unused        nodes that no output needs
+    split_recurrent    the products of a recurrent cell's inputs become a convolution (`split.py`)
     fold_norms         a batch norm after a convolution goes into its weights
     fuse_activations   an activation after a convolution becomes part of it
     fuse_paddings      zeros around the input of a convolution become its padding
 
-Each looks at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
+Most look at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
 a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise.
 
 A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
@@ -24,6 +25,7 @@ from ..problem import Activation
 from . import fuse
 from .graph import Graph, Node, Weights, with_nodes
 from .ops import Activate, BatchNorm, Conv, Pad
+from .split import split_recurrent
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, split_recurrent, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

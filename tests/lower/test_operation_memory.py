@@ -8,10 +8,12 @@ from support.helpers import RUNNABLE, bits, last_line, python
 from support.operation_helpers import Called, around, numbers, output_of
 
 from conv1d_codegen.ir import Storage
-from conv1d_codegen.lower.operations import GroupNorm, LayerNorm, Operation, RmsNorm, Softmax
+from conv1d_codegen.lower.operations import GroupNorm, Gru, LayerNorm, Lstm, Operation, RmsNorm, Softmax
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.problem import Activation
 from conv1d_codegen.selftest.guards import SIDES, guard_own_arrays, guarded
 
+ACTIVATIONS = Activation("tanh"), Activation("sigmoid")
 OPERATIONS: tuple[Operation, ...] = (
     LayerNorm("f32", 3, 1e-3, True, True),
     LayerNorm("f16", 37, 1e-3, True, False),
@@ -21,6 +23,10 @@ OPERATIONS: tuple[Operation, ...] = (
     Softmax("f32", 19),
     Softmax("bf16", 65, log=True),
     Softmax("f32", 2500),
+    Lstm("f32", 3, *ACTIVATIONS, sequences=True),
+    Lstm("f16", 35, *ACTIVATIONS, backwards=True),
+    Gru("f32", 33, *ACTIVATIONS, sequences=True, bias=True),
+    Gru("f64", 7, *ACTIVATIONS, reset_after=False),
 )
 
 

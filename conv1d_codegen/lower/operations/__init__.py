@@ -6,6 +6,7 @@ elementwise.py   an expression of the numbers at one place
 pools.py         the maximum or the average of some steps, or of all
 norms.py         layer, RMS and group norms
 softmax.py       softmax, and its logarithm
+recurrent.py     LSTM and GRU, but for the products of their inputs
 moves.py         channels side by side, padding, cropping, repetition
 
 Blocks of steps are the parallel iterations, and channels the innermost loop, which
@@ -18,6 +19,7 @@ from .moves import Concat, Crop, Pad, Repeat
 from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
 from .pools import GlobalPool, Pool
+from .recurrent import Gru, Lstm
 from .softmax import Softmax
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "Crop",
     "GlobalPool",
     "GroupNorm",
+    "Gru",
     "LayerNorm",
+    "Lstm",
     "Map",
     "Operation",
     "Pad",

@@ -16,6 +16,7 @@ from ...runtime import threads
 from ...runtime.driver import FIRST_ARRAY, MEMORY, Place, Step, Table, number
 from .. import ops
 from ..graph import Graph, Node
+from ..ops.fused import CellSteps
 from . import arena
 from .tasks import Task, task
 
@@ -128,6 +129,8 @@ def _flops(node: Node, made: Task | None, shape: tuple[int, ...]) -> int:
         return 0
     if isinstance(node.op, ops.Conv):
         return node.op.problem.flops(made.batch, made.length)
+    if isinstance(node.op, CellSteps):
+        return 2 * made.batch * made.length * node.op.cell.units * node.op.cell.wide
     return math.prod(shape) * _FLOPS_OF_NUMBER
 
 

@@ -14,7 +14,7 @@ from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv
-from ..ops.fused import ConvThen, Mapped
+from ..ops.fused import CellSteps, ConvThen, Mapped
 
 if TYPE_CHECKING:
     from ...runtime.native import Native
@@ -88,4 +88,9 @@ def _operation(node: Node, graph: Graph) -> Operation | None:
             return operations.RmsNorm(dtype, channels, epsilon, True, False)
         case ops.Softmax(log):
             return operations.Softmax(dtype, channels, log)
+        case CellSteps(ops.Lstm() as c):
+            return operations.Lstm(dtype, c.units, c.activation, c.gate, c.sequences, c.backwards)
+        case CellSteps(ops.Gru() as c) as steps:
+            own = c.reset_after, steps.use_bias
+            return operations.Gru(dtype, c.units, c.activation, c.gate, c.sequences, c.backwards, *own)
     return None

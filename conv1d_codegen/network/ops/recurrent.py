@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Recurrent(Op):
     sequences: bool = False
     backwards: bool = False
 
+    @property
+    @abstractmethod
+    def wide(self) -> int:
+        """The gates of all units."""
+
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         steps = steps_of(self, x)
@@ -36,10 +42,13 @@ class Recurrent(Op):
 class Lstm(Recurrent):
     """Gates i, f, the candidate c and gate o, in this order: s = f·s + i·act(c), h = o·act(s)."""
 
+    @property
+    def wide(self) -> int:
+        return 4 * self.units
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        wide = 4 * self.units
-        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
-        return {**own, "bias": (wide,)} if self.use_bias else own
+        own = {"kernel": (inputs[0].channels, self.wide), "recurrent_kernel": (self.units, self.wide)}
+        return {**own, "bias": (self.wide,)} if self.use_bias else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,10 @@ class Gru(Recurrent):
 
     reset_after: bool = True
 
+    @property
+    def wide(self) -> int:
+        return 3 * self.units
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        wide = 3 * self.units
-        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
-        return {**own, "bias": (2, wide) if self.reset_after else (wide,)} if self.use_bias else own
+        own = {"kernel": (inputs[0].channels, self.wide), "recurrent_kernel": (self.units, self.wide)}
+        return {**own, "bias": (2, self.wide) if self.reset_after else (self.wide,)} if self.use_bias else own
