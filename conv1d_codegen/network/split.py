@@ -1,5 +1,5 @@
 """split_recurrent: a recurrent cell becomes a convolution of one tap, which multiplies all inputs by their weights, and
-the cell's steps, which go on from these products.
+the cell's steps, which go on from these products. In float16 and bfloat16 the products are rounded on the way.
 """
 
 from __future__ import annotations

@@ -35,12 +35,13 @@ def main(target: str) -> None:
     for operation in OPERATIONS:
         if not TARGETS[target].converts(operation.dtype):
             continue
-        code, rng = Called(operation, target), np.random.default_rng(0)
+        rng = np.random.default_rng(0)
         kernel = operation.kernel()
         shapes = {b.name: [size.constant or 0 for size in b.shape] for b in kernel.buffers}
         own = [b.name for b in kernel.buffers if b.storage is Storage.CONSTANT]
         weights = {name: numbers(rng, operation.dtype, *shapes[name]) for name in own}
         for side in SIDES:
+            code = Called(operation, target, red_zones=side == "end")
             for length in around(operation, target):
                 print(f"{operation} @2x{length} {target}, guarded at the {side}", flush=True)
                 x = numbers(rng, operation.dtype, 2, length, shapes["x"][-1])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.helpers import RUNNABLE
 from support.networks import in_float64
-from support.operation_helpers import Called, epsilon_of, interpreted, numbers, staged, wide
+from support.operation_helpers import Called, assert_as_interpreted, epsilon_of, interpreted, numbers, staged, wide
 from support.type_helpers import Array
 
 from conv1d_codegen.lower.operations import Gru, Lstm
@@ -80,7 +80,7 @@ def test_each_pass_keeps_the_meaning(kind: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-@pytest.mark.parametrize("units", [1, 3, 16, 33, 100, 128, 300])
+@pytest.mark.parametrize("units", [1, 3, 16, 33, 128, 300])
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_code_gives_what_the_formula_says(kind: str, units: int, target: str) -> None:
     operation = cell(kind, units)
@@ -88,6 +88,12 @@ def test_the_code_gives_what_the_formula_says(kind: str, units: int, target: str
     for batch, length in ((1, 1), (3, 2), (1, 20)):
         own, x = drawn(operation, batch, length)
         assert_close(operation, own, x, code(own, x), f"{target} @{batch}x{length}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_code_is_what_the_loops_say(kind: str) -> None:
+    operation = cell(kind, 19)
+    assert_as_interpreted(operation, *drawn(operation, 1, 3))
 
 
 @pytest.mark.parametrize("way", WAYS)

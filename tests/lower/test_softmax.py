@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.helpers import RUNNABLE, bits
 from support.networks import in_float64
-from support.operation_helpers import Called, around, epsilon_of, interpreted, numbers, staged
+from support.operation_helpers import Called, around, assert_as_interpreted, epsilon_of, interpreted, numbers, staged
 from support.type_helpers import Array
 
 from conv1d_codegen.ir import Bind, Kernel, Store, buffer, load, loop, store
@@ -50,16 +50,16 @@ def drawn(operation: Softmax, *shape: int) -> Array:
 @pytest.mark.parametrize("target", ["sse2", "avx512"])
 @pytest.mark.parametrize("log", LOGS)
 def test_each_pass_keeps_the_meaning(log: bool, target: str) -> None:
-    for channels, dtype in ((1, "f32"), (3, "f64"), (21, "f32")):
+    for channels, dtype in ((1, "f32"), (3, "f64"), (18, "f32")):
         operation = Softmax(dtype, channels, log)
         for name, kernel in staged(operation, target):
-            for length in (1, 17):
+            for length in (1, TARGETS[target].lanes(operation.compute) + 1):
                 x = drawn(operation, 1, length)
                 assert_close(operation, x, interpreted(kernel, {}, x), f"{name} @1x{length}")
 
 
 @pytest.mark.parametrize("target", RUNNABLE)
-@pytest.mark.parametrize("channels", [1, 3, 8, 17, 64, 300])
+@pytest.mark.parametrize("channels", [1, 3, 17, 64, 300])
 @pytest.mark.parametrize("log", LOGS)
 def test_the_code_gives_what_the_formula_says(log: bool, channels: int, target: str) -> None:
     operation = Softmax("f32", channels, log)
@@ -101,6 +101,12 @@ def test_a_step_has_the_same_bits_wherever_it_lies(target: str) -> None:
     for at in (0, 5, 63, 64, 89):
         one = np.ascontiguousarray(x[:, at : at + 1])
         assert bits(code({}, one)) == bits(whole[:, at : at + 1]), at
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_the_code_is_what_the_loops_say(log: bool) -> None:
+    operation = Softmax("f32", 17, log)
+    assert_as_interpreted(operation, {}, drawn(operation, 1, 17))
 
 
 def test_rows_that_are_too_long_for_a_tile() -> None:

@@ -130,7 +130,8 @@ def _flops(node: Node, made: Task | None, shape: tuple[int, ...]) -> int:
     if isinstance(node.op, ops.Conv):
         return node.op.problem.flops(made.batch, made.length)
     if isinstance(node.op, CellSteps):
-        return 2 * made.batch * made.length * node.op.cell.units * node.op.cell.wide
+        sequences = made.batch if made.batch > 1 else 0  # with one, no other thread can help
+        return 2 * sequences * made.length * node.op.cell.units * node.op.cell.wide
     return math.prod(shape) * _FLOPS_OF_NUMBER
 
 
