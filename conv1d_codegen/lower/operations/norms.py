@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...ir import Alloc, Axis, Block, Buffer, Const, For, Kernel, Unary, Value, accumulate, buffer, load, loop, store
+from ...ir import Alloc, Axis, Block, Buffer, For, Kernel, Unary, Value, accumulate, buffer, load, loop, store
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, index, minimum, var
-from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps, steps_as_number
 
 #: Steps of a block, at least: several tiles of steps that are summed up together.
 LEAST_STEPS = 64
@@ -193,19 +193,3 @@ class GroupNorm(Norm):
             loop("k", 0, size, (store(made, (channel,), load(of_group)),)),
         )
         return loop("g", 0, self.groups, body, axis=Axis.GROUP)
-
-
-def steps_as_number(compute: str) -> tuple[Buffer, Block]:
-    """A register, and what makes it the number of steps: whole chunks first, so that float32 counts up to 2**32."""
-    count = buffer("count", compute, (), "register")
-    chunks = T // LONGEST_CHAIN
-
-    def more(number: int) -> Block:
-        return (store(count, (), load(count) + float(number)),)
-
-    return count, (
-        Alloc(count),
-        store(count, (), Const(0.0)),
-        loop("chunk", 0, chunks, more(LONGEST_CHAIN), axis=Axis.TAP),
-        loop("t", chunks * LONGEST_CHAIN, T, more(1), axis=Axis.TAP),
-    )

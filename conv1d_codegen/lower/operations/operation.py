@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...ir import (
+    Alloc,
     Axis,
     Binary,
     Block,
@@ -26,6 +27,7 @@ from ...ir import (
     store,
 )
 from ...number_types import TYPES
+from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, minimum, var
 from ..formula import identifier
 
@@ -96,3 +98,19 @@ def accumulator(kind: str, compute: str, name: str = "acc") -> tuple[Buffer, Sto
         return store(acc, (), here + number)
 
     return acc, store(acc, (), Const(-math.inf if kind == "max" else 0.0)), add
+
+
+def steps_as_number(compute: str) -> tuple[Buffer, Block]:
+    """A register, and what makes it the number of steps: whole chunks first, so that float32 counts up to 2**32."""
+    count = buffer("count", compute, (), "register")
+    chunks = T // LONGEST_CHAIN
+
+    def more(number: int) -> Block:
+        return (store(count, (), load(count) + float(number)),)
+
+    return count, (
+        Alloc(count),
+        store(count, (), Const(0.0)),
+        loop("chunk", 0, chunks, more(LONGEST_CHAIN), axis=Axis.TAP),
+        loop("t", chunks * LONGEST_CHAIN, T, more(1), axis=Axis.TAP),
+    )

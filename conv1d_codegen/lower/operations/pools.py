@@ -13,7 +13,7 @@ from ...ir import Alloc, Axis, Block, Buffer, Const, Kernel, Let, Load, Part, bu
 from ...problem import padding as pad
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
-from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps, steps_as_number
 
 #: Taps that are written out one after another.
 _WRITTEN_OUT = 8
@@ -103,7 +103,7 @@ class GlobalPool(Operation):
     def kernel(self) -> Kernel:
         x, y = self.array("x", T, self.channels), self.array("y", 1, self.channels, "output")
         chunk = var("chunk") * LONGEST_CHAIN
-        count = buffer("count", self.compute, (), "register")
+        count, counted = steps_as_number(self.compute)
 
         def of_channel(c: Index) -> Block:
             acc, start, add = accumulator(self.kind, self.compute)
@@ -117,15 +117,11 @@ class GlobalPool(Operation):
                 (Alloc(part), start_part, steps, add(load(part))),
                 axis=Axis.TAP,
             )
-            body: Block = (Alloc(acc), start, chunks)
-            if self.kind == "max":
-                return (*body, store(y, (var("n"), 0, c), load(acc)))
-            one = loop("t", 0, T, (store(count, (), load(count) + 1.0),), axis=Axis.TAP)
-            counted = (Alloc(count), store(count, (), Const(0.0)), one)
-            return (*body, *counted, store(y, (var("n"), 0, c), load(acc) / load(count)))
+            total = load(acc) if self.kind == "max" else load(acc) / load(count)
+            return (Alloc(acc), start, chunks, store(y, (var("n"), 0, c), total))
 
-        row = over_channels(self.channels, of_channel)
-        return self.named([x, y], (loop("n", 0, N, (row,), "parallel", axis=Axis.SEQUENCE),), least=1)
+        body = (*(() if self.kind == "max" else counted), over_channels(self.channels, of_channel))
+        return self.named([x, y], (loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE),), least=1)
 
     def __str__(self) -> str:
         return f"global_{self.kind}_pool c{self.channels} {self.dtype}"
