@@ -4,6 +4,12 @@ the cell's steps, which go on from these products. In float16 and bfloat16 the p
 
 from __future__ import annotations
 
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
 from ..problem import Problem
 from .graph import Graph, Node, Weights, with_nodes
 from .ops import Conv, Gru, Recurrent
@@ -11,32 +17,39 @@ from .ops.fused import CellSteps
 
 
 def split_recurrent(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """The network with each recurrent cell in two. What each of the two biases of a GRU is added to stays as it is."""
+    """The network with each recurrent cell in two. Of the two biases of a GRU, each stays where it is added."""
     added = dict(weights)
-    changed: list[Node] = []
     names = set(graph.shapes)
+    changed: list[Node] = []
     for node in graph.nodes:
-        if not isinstance(node.op, Recurrent):
+        cell = node.op
+        if not isinstance(cell, Recurrent):
             changed.append(node)
             continue
-        cell, x = node.op, graph.shapes[node.inputs[0]]
-        own = {name: weights[given] for name, given in zip(cell.weights(x), node.weights, strict=True)}
-        biases = [own["bias"]] if cell.use_bias else []
-        of_steps = {"recurrent_kernel": own["recurrent_kernel"]}
+
+        def kept(name: str, array: NDArray[Any], node: Node = node) -> str:
+            free = _free(f"{node.name}/{name}", added)
+            added[free] = array
+            return free
+
+        channels = graph.shapes[node.inputs[0]].channels
+        kernel, recurrent_kernel, *biases = node.weights
+        of_inputs = [kept("inputs_kernel", weights[kernel][np.newaxis])]
+        of_steps = [recurrent_kernel]
         if isinstance(cell, Gru) and cell.reset_after and biases:
-            biases, of_steps["recurrent_bias"] = [own["bias"][0]], own["bias"][1]
-        of_inputs = dict(zip(("kernel", "bias"), (own["kernel"][None], *biases), strict=False))
-        name = f"{node.name}/inputs"
-        while name in names:
-            name += "_"
-        names.add(name)
-        conv = Conv(Problem(x.channels, cell.wide, 1, dtype=graph.dtype, use_bias=cell.use_bias))
-        for op, named, inputs, given in (
-            (conv, name, node.inputs, of_inputs),
-            (CellSteps(cell), node.name, (name,), of_steps),
-        ):
-            made = {f"{named}/{weight}": array for weight, array in given.items()}
-            added.update(made)
-            merged = node.merged if named == node.name else ()
-            changed.append(Node(named, op, inputs, tuple(made), merged))
+            both = weights[biases[0]]
+            biases = [kept("inputs_bias", both[0])]
+            of_steps.append(kept("recurrent_bias", both[1]))
+        conv = Conv(Problem(channels, cell.wide, 1, dtype=graph.dtype, use_bias=cell.use_bias))
+        products = _free(f"{node.name}/inputs", names)
+        names.add(products)
+        changed.append(Node(products, conv, node.inputs, (*of_inputs, *biases)))
+        changed.append(Node(node.name, CellSteps(cell), (products,), tuple(of_steps), node.merged))
     return with_nodes(graph, added, changed)
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """The name, or one like it that nothing has."""
+    while name in taken:
+        name += "_"
+    return name

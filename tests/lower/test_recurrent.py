@@ -170,13 +170,14 @@ def test_a_sequence_of_no_steps_is_refused() -> None:
         network(np.zeros((1, 0, 4), np.float32))
 
 
-def test_a_node_of_the_name_that_the_products_get() -> None:
+def test_nodes_and_weights_of_the_names_that_the_products_get() -> None:
     rng, op = np.random.default_rng(0), op_of(cell("lstm", 3)).cell
     nodes = (
-        Node("cell/inputs", ops.Repeat(2), ("x",)),
+        Node("cell/inputs", ops.PRelu(), ("x",), ("cell/inputs_kernel",)),
         Node("cell", op, ("cell/inputs",), ("kernel", "recurrent", "bias")),
+        Node("norm", ops.RmsNorm(), ("cell",), ("cell/recurrent_kernel",)),
     )
-    graph = Graph((Source("x", 4),), nodes, ("cell",))
+    graph = Graph((Source("x", 4),), nodes, ("norm",))
     weights = {name: rng.standard_normal(shape) for name, shape in graph.weight_shapes().items()}
     network, x = Network.of(graph, weights), rng.standard_normal((1, 3, 4)).astype(np.float32)
     (wanted,) = in_float64(graph, weights, x)

@@ -9,7 +9,7 @@ softmax.py       softmax, and its logarithm
 recurrent.py     LSTM and GRU, but for the products of their inputs
 moves.py         channels side by side, padding, cropping, repetition
 
-Blocks of steps are the parallel iterations, and channels the innermost loop, which
+Blocks of steps, or sequences, are the parallel iterations, and channels the innermost loop, which
 `passes/operations.py` puts into vectors. There is no plan: what such a kernel takes is the time of reading and writing
 its arrays.
 """

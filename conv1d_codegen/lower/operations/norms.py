@@ -7,6 +7,7 @@ The variance is the mean square of what is left without the mean, so that a larg
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -52,9 +53,9 @@ class Norm(Operation):
         return f"{self.word} c{self.channels}_eps{self.epsilon!r}{words} {self.dtype}"
 
     @property
+    @abstractmethod
     def word(self) -> str:
         """Its name."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +158,18 @@ class GroupNorm(Norm):
         body: Block = (
             *counted,
             *map(Alloc, (sums, means, factors)),
-            self._sums(sums, lambda c: load(x, n, t, c)),
+            self._sums(sums, "total", lambda c: load(x, n, t, c)),
             self._of_groups(sums, means, lambda total: total / size / load(count)),
-            self._sums(sums, lambda c: centred(c) * centred(c)),
+            self._sums(sums, "squares", lambda c: centred(c) * centred(c)),
             self._of_groups(sums, factors, lambda total: self.factor(total / size / load(count))),
             over_steps(0, T, (row,)),
         )
         return self.named([*weights, x, y], (loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE),))
 
-    def _sums(self, sums: Buffer, number: Callable[[Index], Value]) -> For:
+    def _sums(self, sums: Buffer, name: str, number: Callable[[Index], Value]) -> For:
         """For each channel, the sum over the steps."""
-        total, start, add = accumulator("sum", self.compute, "total")
-        part, start_part, add_part = accumulator("sum", self.compute, "part")
+        total, start, add = accumulator("sum", self.compute, name)
+        part, start_part, add_part = accumulator("sum", self.compute, f"{name}_part")
         first = var("chunk") * LONGEST_CHAIN
         end, chunks = index(minimum(first + LONGEST_CHAIN, T)), (T + (LONGEST_CHAIN - 1)) // LONGEST_CHAIN
 
@@ -183,7 +184,7 @@ class GroupNorm(Norm):
         """For each channel, what is made of the sum over the channels of its group."""
         size = self.channels // self.groups
         channel = var("g") * size + var("k")
-        total, start, add = accumulator("sum", self.compute, "total")
+        total, start, add = accumulator("sum", self.compute, "of_channels")
         of_group = buffer("of_group", self.compute, (), "register")
         body: Block = (
             *map(Alloc, (total, of_group)),
