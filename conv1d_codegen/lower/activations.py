@@ -105,6 +105,22 @@ class Program:
         return numerator / (s + Fma(s * r, slope, Const(2.0**-shift)))
 
 
+def logarithm(compute: str, x: Value, most: int) -> tuple[list[Bind], Value]:
+    """The statements that come first, and log(x) for 1 <= x <= `most`, which is less than 2**32: x is halved until it is
+    less than 2, as often as `log_n` says.
+    """
+    numbers = itertools.count()
+    p = Program(compute, lambda hint: f"{hint}{next(numbers)}")
+    n: Value = Const(0.0)
+    m: Value = p.bind("log_x", x)
+    for bits in (bits for bits in (16, 8, 4, 2, 1) if 2**bits <= most):
+        n = p.bind("log_n", select(m, "ge", 2.0**bits, n + float(bits), n))
+        m = p.bind("log_m", select(m, "ge", 2.0**bits, m * 2.0**-bits, m))
+    u = p.bind("log_u", m - 1.0)
+    high, low = p.format.ln2
+    return p.binds, n * high + Fma(n, Const(low), Fma(u * u, horner(LOG1P[compute], u), u))
+
+
 def horner(coefficients: Sequence[float], x: Value) -> Value:
     """The polynomial, coefficients from the lowest power up."""
     result: Value = Const(coefficients[-1])

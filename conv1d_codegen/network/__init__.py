@@ -7,6 +7,7 @@ reference.py   what each operation means, in NumPy
 symbols.py     building a graph by calling layers
 layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs
+split.py       the one for recurrent cells
 fuse.py        those for what is element-wise
 distribute.py  that for what follows a concatenation
 execution/     a graph, run by kernels

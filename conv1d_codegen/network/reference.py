@@ -277,10 +277,13 @@ def _simple_rnn(
 def _lstm(
     op: ops.Lstm, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
 ) -> Array:
-    wide = x @ kernel if bias is None else x @ kernel + bias
-    h, state = first or [np.zeros((len(x), op.units), x.dtype)] * 2
-    states = np.empty((*x.shape[:2], op.units), x.dtype)
-    for t in _steps_of(op, x):
+    return _lstm_steps(op, x @ kernel if bias is None else x @ kernel + bias, recurrent_kernel, *first)
+
+
+def _lstm_steps(op: ops.Lstm, wide: Array, recurrent_kernel: Array, *first: Array) -> Array:
+    h, state = first or [np.zeros((len(wide), op.units), wide.dtype)] * 2
+    states = np.empty((*wide.shape[:2], op.units), wide.dtype)
+    for t in _steps_of(op, wide):
         i, f, c, o = np.split(wide[:, t] + h @ recurrent_kernel, 4, -1)
         state = _activated(op.gate, f) * state + _activated(op.gate, i) * _activated(op.activation, c)
         h = _activated(op.gate, o) * _activated(op.activation, state)
@@ -291,20 +294,34 @@ def _lstm(
 def _gru(
     op: ops.Gru, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
 ) -> Array:
-    biases = np.zeros((2, 3 * op.units), x.dtype) if bias is None else np.broadcast_to(bias, (2, 3 * op.units))
-    wide = x @ kernel + biases[0]
-    (h,) = first or [np.zeros((len(x), op.units), x.dtype)]
-    states = np.empty((*x.shape[:2], op.units), x.dtype)
+    biases = np.zeros((2, op.wide), x.dtype) if bias is None else np.broadcast_to(bias, (2, op.wide))
+    own = biases[1] if op.reset_after else None
+    return _gru_steps(op, x @ kernel + biases[0], recurrent_kernel, own, *first)
+
+
+def _gru_steps(
+    op: ops.Gru, wide: Array, recurrent_kernel: Array, recurrent_bias: Array | None = None, *first: Array
+) -> Array:
+    own = np.zeros(op.wide, wide.dtype) if recurrent_bias is None else recurrent_bias
+    (h,) = first or [np.zeros((len(wide), op.units), wide.dtype)]
+    states = np.empty((*wide.shape[:2], op.units), wide.dtype)
     cut = 2 * op.units
-    for t in _steps_of(op, x):
-        of_gates = h @ recurrent_kernel[:, :cut] + (biases[1, :cut] if op.reset_after else 0)
+    for t in _steps_of(op, wide):
+        of_gates = h @ recurrent_kernel[:, :cut] + own[:cut]
         z, r = np.split(_activated(op.gate, wide[:, t, :cut] + of_gates), 2, -1)
         if op.reset_after:
-            candidate = wide[:, t, cut:] + r * (h @ recurrent_kernel[:, cut:] + biases[1, cut:])
+            candidate = wide[:, t, cut:] + r * (h @ recurrent_kernel[:, cut:] + own[cut:])
         else:
             candidate = wide[:, t, cut:] + (r * h) @ recurrent_kernel[:, cut:]
         states[:, t] = h = z * h + (1 - z) * _activated(op.activation, candidate)
     return states if op.sequences else h
+
+
+def _cell_steps(op: fused.CellSteps, wide: Array, **weights: Array) -> Array:
+    if isinstance(op.cell, ops.Gru):
+        return _gru_steps(op.cell, wide, **weights)
+    assert isinstance(op.cell, ops.Lstm)
+    return _lstm_steps(op.cell, wide, **weights)
 
 
 def _mapped(op: fused.Mapped, *inputs: Array, **weights: Array) -> Array:
@@ -363,6 +380,7 @@ _MEANING: dict[type, Callable[..., Array]] = {
     fused.Mapped: _mapped,
     fused.ConvThen: _conv_then,
     fused.TransposeThen: _transpose_then,
+    fused.CellSteps: _cell_steps,
     ops.Lstm: _lstm,
     ops.Gru: _gru,
     ops.SimpleRnn: _simple_rnn,

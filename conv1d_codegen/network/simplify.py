@@ -2,11 +2,12 @@
 
     drop_unused        nodes that no output needs
     fuse_crops         steps left out after a transposed convolution are not computed
+    split_recurrent    the products of a recurrent cell's inputs become a convolution (`split.py`)
     fold_norms         a batch norm after a convolution goes into its weights
     fuse_activations   an activation after a convolution becomes part of it
     fuse_paddings      zeros around the input of a convolution become its padding
 
-Each looks at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
+Most look at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
 a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise.
 
 A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
@@ -26,6 +27,7 @@ from . import fuse
 from .distribute import distribute_maps
 from .graph import Graph, Node, Weights, with_nodes
 from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
+from .split import split_recurrent
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

@@ -3,14 +3,15 @@
     for c: y[n, t, c] := e(x[n, t, c])      →      for panel, for v, lanes l: y[n, t, …] := e(x[n, t, …])
 
 What is kept for one channel, as the sum of a pool, is kept for all lanes. The loops within, over taps or steps, stay
-where they are: a row of channels is read together.
+where they are: a row of channels is read together. Where channels themselves are summed up, as for a norm, several steps
+are taken together first (`tile/rows.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..ir import Axis, Block, Buffer, For, Kernel, Level, Statement
+from ..ir import Alloc, Axis, Block, Buffer, For, Kernel, Level, Statement
 from ..ir.packing import Packing
 from ..ir.rewrite import map_statements
 from ..lower.operations import Operation
@@ -19,11 +20,12 @@ from ..number_types import TYPES
 from ..symbolic.index import index
 from ..verify import verify
 from . import collapse_loops, expand_epilogue, pack_weights
-from .tile import cut
+from .tile import cut, rows
 from .tile.register_tile import RegisterTile, Side
 
-#: Vectors of a row that are written out beside each other, so that one need not wait for another.
-VECTORS = 4
+#: Vectors of a row that are written out beside each other, so that one need not wait for another; and sums that are
+#: kept beside each other, where each channel has several.
+VECTORS, SUMS = 4, 8
 #: Operations times vectors that are written out.
 _MOST_WRITTEN_OUT = 400
 
@@ -32,6 +34,7 @@ def stages(operation: Operation, kernel: Kernel, target: Target, check: bool = F
     """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
     width = target.vector_bytes // TYPES[operation.compute].bytes
     passes: dict[str, Callable[[Kernel], Kernel]] = {
+        "tile_rows": lambda k: k.with_body(rows.tiled(k.body, width, k.compute)),
         "vectorize": lambda k: k.with_body(_vectorized(k.body, width)),
         "pack_weights": lambda k: pack_weights.packed(k, lambda buffer: _in_vectors(buffer, width)),
         "expand_epilogue": lambda k: k.with_body(expand_epilogue.expanded(k.body, k.compute, _MOST_WRITTEN_OUT)),
@@ -45,16 +48,17 @@ def stages(operation: Operation, kernel: Kernel, target: Target, check: bool = F
 
 
 def _in_vectors(weights: Buffer, width: int) -> Packing:
-    """A number for each channel: whole vectors, the last one padded."""
-    axis = Axis.CHANNEL.value
-    return Packing(weights.name, f"{weights.name}p", weights.shape, (axis,), (), axis, width)
+    """Channels in whole vectors, the last one padded; the other axes within."""
+    axes = tuple(axis.value for axis in weights.axes)
+    return Packing(weights.name, f"{weights.name}p", weights.shape, axes, (), Axis.CHANNEL.value, width)
 
 
 def _vectorized(body: Block, width: int) -> Block:
     def in_vectors(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.CHANNEL, level=Level.ELEMENT):
-                pieces = cut.cut_filters(Axis.CHANNEL, s.hi, width, VECTORS)
+                kept = sum(isinstance(inner, Alloc) for inner in s.body)
+                pieces = cut.cut_filters(Axis.CHANNEL, s.hi, width, min(VECTORS, SUMS // max(1, kept)))
                 return tuple(statement for piece in pieces for statement in piece.around(_vectors(s, piece, width)))
         return None
 

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...ir import Axis, Block, Buffer, For, Kernel, Level, Part, buffer, loop
+from ...ir import (
+    Alloc,
+    Axis,
+    Binary,
+    Block,
+    Buffer,
+    Const,
+    For,
+    Kernel,
+    Level,
+    Part,
+    Select,
+    Store,
+    Value,
+    buffer,
+    load,
+    loop,
+    store,
+)
 from ...number_types import TYPES
+from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, minimum, var
 from ..formula import identifier
 
@@ -49,11 +69,11 @@ def over_channels(channels: Indexable, body: Callable[[Index], Block]) -> For:
     return loop("c", 0, channels, body(var("c")), axis=Axis.CHANNEL)
 
 
-def in_blocks(steps: Index, channels: int, body: Callable[[Index, Index], Block]) -> For:
-    """Blocks of steps of all sequences, as parallel iterations; `body` takes the first step of one and that after its
-    last.
+def in_blocks(steps: Index, channels: int, body: Callable[[Index, Index], Block], least: int = 1) -> For:
+    """Blocks of steps of all sequences, each of `least` or more, as parallel iterations; `body` takes the first step of
+    one and that after its last.
     """
-    size = max(1, _BLOCK // channels)
+    size = max(least, _BLOCK // channels)
     first = var("block") * size
     end = index(minimum(first + size, steps))
     blocks = loop(
@@ -65,3 +85,32 @@ def in_blocks(steps: Index, channels: int, body: Callable[[Index, Index], Block]
 def over_steps(first: Indexable, end: Indexable, body: Block, part: Part = Part.WHOLE) -> For:
     """What is done for each step `t`, or `t_left` … of a part."""
     return loop(f"t{part.value}", first, end, body, axis=Axis.STEP, part=part)
+
+
+def accumulator(kind: str, compute: str, name: str = "acc") -> tuple[Buffer, Store, Callable[[Value], Store]]:
+    """A register, what it begins with, and what takes a number up: for the `max`, which with a NaN is NaN, or a sum."""
+    acc = buffer(name, compute, (), "register")
+
+    def add(number: Value) -> Store:
+        here = load(acc)
+        if kind == "max":
+            return store(acc, (), Select("eq", here, here, Binary("max", here, number), here))
+        return store(acc, (), here + number)
+
+    return acc, store(acc, (), Const(-math.inf if kind == "max" else 0.0)), add
+
+
+def steps_as_number(compute: str) -> tuple[Buffer, Block]:
+    """A register, and what makes it the number of steps: whole chunks first, so that float32 counts up to 2**32."""
+    count = buffer("count", compute, (), "register")
+    chunks = T // LONGEST_CHAIN
+
+    def more(number: int) -> Block:
+        return (store(count, (), load(count) + float(number)),)
+
+    return count, (
+        Alloc(count),
+        store(count, (), Const(0.0)),
+        loop("chunk", 0, chunks, more(LONGEST_CHAIN), axis=Axis.TAP),
+        loop("t", chunks * LONGEST_CHAIN, T, more(1), axis=Axis.TAP),
+    )

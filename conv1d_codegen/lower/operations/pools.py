@@ -7,33 +7,13 @@ Steps all of whose taps fall on the input have a loop of their own, with no coun
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...ir import (
-    Alloc,
-    Axis,
-    Binary,
-    Block,
-    Buffer,
-    Const,
-    Kernel,
-    Let,
-    Load,
-    Part,
-    Select,
-    Store,
-    Value,
-    buffer,
-    load,
-    loop,
-    store,
-)
+from ...ir import Alloc, Axis, Block, Buffer, Const, Kernel, Let, Load, Part, buffer, load, loop, store
 from ...problem import padding as pad
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
-from .operation import N, Operation, T, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps, steps_as_number
 
 #: Taps that are written out one after another.
 _WRITTEN_OUT = 8
@@ -78,7 +58,7 @@ class Pool(Operation):
         kind = "unrolled" if self.size <= _WRITTEN_OUT else "serial"
 
         def of_channel(c: Index) -> Block:
-            acc, start, add = _accumulator(self.kind, self.compute)
+            acc, start, add = accumulator(self.kind, self.compute)
             taps = loop("j", 0, self.size, (add(self._read(x, var("t"), left, c)),), kind, axis=Axis.TAP)
             total = load(acc) / float(self.size) if self.kind == "average" else load(acc)
             return (Alloc(acc), start, taps, store(y, (var("n"), var("t"), c), total))
@@ -94,7 +74,7 @@ class Pool(Operation):
             counted = 0, minimum(self.size, steps)
 
         def of_channel(c: Index) -> Block:
-            acc, start, add = _accumulator(self.kind, self.compute)
+            acc, start, add = accumulator(self.kind, self.compute)
             terms = loop("j", *taps, (add(self._read(x, t, left, c)),), axis=Axis.TAP)
             if self.kind == "max":
                 return (Alloc(acc), start, terms, store(y, (var("n"), t, c), load(acc)))
@@ -124,11 +104,11 @@ class GlobalPool(Operation):
     def kernel(self) -> Kernel:
         x, y = self.array("x", T, self.channels), self.array("y", 1, self.channels, "output")
         chunk = var("chunk") * LONGEST_CHAIN
-        count = buffer("count", self.compute, (), "register")
+        count, counted = steps_as_number(self.compute)
 
         def of_channel(c: Index) -> Block:
-            acc, start, add = _accumulator(self.kind, self.compute)
-            part, start_part, add_part = _accumulator(self.kind, self.compute, "part")
+            acc, start, add = accumulator(self.kind, self.compute)
+            part, start_part, add_part = accumulator(self.kind, self.compute, "part")
             first, end = chunk, index(minimum(chunk + LONGEST_CHAIN, T))
             steps = loop("t", first, end, (add_part(load(x, var("n"), var("t"), c)),), axis=Axis.TAP)
             chunks = loop(
@@ -138,28 +118,11 @@ class GlobalPool(Operation):
                 (Alloc(part), start_part, steps, add(load(part))),
                 axis=Axis.TAP,
             )
-            body: Block = (Alloc(acc), start, chunks)
-            if self.kind == "max":
-                return (*body, store(y, (var("n"), 0, c), load(acc)))
-            one = loop("t", 0, T, (store(count, (), load(count) + 1.0),), axis=Axis.TAP)
-            counted = (Alloc(count), store(count, (), Const(0.0)), one)
-            return (*body, *counted, store(y, (var("n"), 0, c), load(acc) / load(count)))
+            total = load(acc) if self.kind == "max" else load(acc) / load(count)
+            return (Alloc(acc), start, chunks, store(y, (var("n"), 0, c), total))
 
-        row = over_channels(self.channels, of_channel)
-        return self.named([x, y], (loop("n", 0, N, (row,), "parallel", axis=Axis.SEQUENCE),), least=1)
+        body = (*(() if self.kind == "max" else counted), over_channels(self.channels, of_channel))
+        return self.named([x, y], (loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE),), least=1)
 
     def __str__(self) -> str:
         return f"global_{self.kind}_pool c{self.channels} {self.dtype}"
-
-
-def _accumulator(kind: str, compute: str, name: str = "acc") -> tuple[Buffer, Store, Callable[[Value], Store]]:
-    """A register, what it begins with, and what takes a number up."""
-    acc = buffer(name, compute, (), "register")
-
-    def add(number: Value) -> Store:
-        here = load(acc)
-        if kind == "average":
-            return store(acc, (), here + number)
-        return store(acc, (), Select("eq", here, here, Binary("max", here, number), here))
-
-    return acc, store(acc, (), Const(-math.inf if kind == "max" else 0.0)), add

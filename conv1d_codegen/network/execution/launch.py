@@ -21,6 +21,7 @@ from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, n
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Shape
+from ..ops.fused import CellSteps
 from . import arena
 from .tasks import Task, tasks
 
@@ -157,6 +158,9 @@ def _flops(node: Node, made: list[Task], shapes: Mapping[str, tuple[int, ...]]) 
         return node.op.flops(made[0].batch, made[0].length)
     if isinstance(node.op, ops.ConvTranspose):
         return node.op.flops(*shapes[node.inputs[0]][:2])
+    if isinstance(node.op, CellSteps):
+        sequences = made[0].batch if made[0].batch > 1 else 0  # with one, no other thread can help
+        return 2 * sequences * made[0].length * node.op.cell.units * node.op.cell.wide
     return math.prod(shapes[node.name]) * _FLOPS_OF_NUMBER
 
 

@@ -18,7 +18,7 @@ from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
-from ..ops.fused import ConvThen, Mapped, TransposeThen
+from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
@@ -127,4 +127,17 @@ def _operation(node: Node, graph: Graph) -> Operation | None:
             return operations.Crop(dtype, channels, left, right)
         case ops.Repeat(times):
             return operations.Repeat(dtype, channels, times)
+        case ops.LayerNorm(epsilon, scale, center):
+            return operations.LayerNorm(dtype, channels, epsilon, scale, center)
+        case ops.GroupNorm(epsilon, scale, center, groups):
+            return operations.GroupNorm(dtype, channels, epsilon, scale, center, groups)
+        case ops.RmsNorm(epsilon):
+            return operations.RmsNorm(dtype, channels, epsilon, True, False)
+        case ops.Softmax(log, steps=False):
+            return operations.Softmax(dtype, channels, log)
+        case CellSteps(ops.Lstm() as c):
+            return operations.Lstm(dtype, c.units, c.activation, c.gate, c.sequences, c.backwards)
+        case CellSteps(ops.Gru() as c) as steps:
+            own = c.reset_after, steps.use_bias
+            return operations.Gru(dtype, c.units, c.activation, c.gate, c.sequences, c.backwards, *own)
     return None

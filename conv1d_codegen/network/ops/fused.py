@@ -1,4 +1,4 @@
-"""What the passes over graphs make of several operations: one kernel each. No file has them."""
+"""What the passes over graphs make of operations: one kernel each. No file has them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from ...ir import Expression, weight_names
+from ..reach import Reach
 from .op import Op, Shape, check
+from .recurrent import Gru, Recurrent
 from .windows import Conv, ConvTranspose
 
 
@@ -67,3 +69,30 @@ class TransposeThen(ConvTranspose):
     def __str__(self) -> str:
         plain = ConvTranspose(*(getattr(self, own.name) for own in fields(ConvTranspose)))
         return f"{plain} then {self.expression.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class CellSteps(Op):
+    """The steps of a recurrent cell, of the products of its inputs with their weights and bias."""
+
+    cell: Recurrent
+
+    @property
+    def use_bias(self) -> bool:
+        """Whether the products of the state have a bias of their own."""
+        return isinstance(self.cell, Gru) and self.cell.reset_after and self.cell.use_bias
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        check(x.channels == self.cell.wide, f"{self} takes {self.cell.wide} channels. Received: {x}.")
+        return self.cell.shape(x)
+
+    def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
+        own = {"recurrent_kernel": (self.cell.units, self.cell.wide)}
+        return {**own, "recurrent_bias": (self.cell.wide,)} if self.use_bias else own
+
+    def reach(self) -> Reach | None:
+        return None
+
+    def __str__(self) -> str:
+        return f"steps of {self.cell}"

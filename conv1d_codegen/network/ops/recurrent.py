@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Recurrent(Op):
     use_bias: bool = True
     sequences: bool = False
     backwards: bool = False
+
+    @property
+    @abstractmethod
+    def wide(self) -> int:
+        """The gates of all units."""
 
     def shape(self, *inputs: Shape) -> Shape:
         x, *states = inputs
@@ -47,6 +53,10 @@ class Recurrent(Op):
 class SimpleRnn(Recurrent):
     """h = act(x·kernel + h·recurrent_kernel + bias); it has no gates."""
 
+    @property
+    def wide(self) -> int:
+        return self.units
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         own = {"kernel": (inputs[0].channels, self.units), "recurrent_kernel": (self.units, self.units)}
         return {**own, "bias": (self.units,)} if self.use_bias else own
@@ -64,10 +74,13 @@ class Lstm(Recurrent):
     def states(self) -> int:
         return 2
 
+    @property
+    def wide(self) -> int:
+        return 4 * self.units
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        wide = 4 * self.units
-        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
-        return {**own, "bias": (wide,)} if self.use_bias else own
+        own = {"kernel": (inputs[0].channels, self.wide), "recurrent_kernel": (self.units, self.wide)}
+        return {**own, "bias": (self.wide,)} if self.use_bias else own
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,10 @@ class Gru(Recurrent):
 
     reset_after: bool = True
 
+    @property
+    def wide(self) -> int:
+        return 3 * self.units
+
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        wide = 3 * self.units
-        own = {"kernel": (inputs[0].channels, wide), "recurrent_kernel": (self.units, wide)}
-        return {**own, "bias": (2, wide) if self.reset_after else (wide,)} if self.use_bias else own
+        own = {"kernel": (inputs[0].channels, self.wide), "recurrent_kernel": (self.units, self.wide)}
+        return {**own, "bias": (2, self.wide) if self.reset_after else (self.wide,)} if self.use_bias else own

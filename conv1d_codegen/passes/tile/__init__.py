@@ -3,7 +3,8 @@
 What lies in the lanes decides how, and each way is a file: filters, or steps, with the other of the two in the rows
 (`steps_and_filters.py`); the channels of a depthwise kernel (`channels.py`); where filters are few, channels whose
 products each lane sums up by itself (`sums.py`); and the channels of Cook–Toom's inputs, in their transforms
-(`transforms.py`). Where a loop is cut is in `cut.py`, what becomes of one output's statements in `register_tile.py`.
+(`transforms.py`). Of what is no convolution, rows of channels that are summed up are in `rows.py`. Where a loop is cut
+is in `cut.py`, what becomes of one output's statements in `register_tile.py`.
 
 needs   the loops of the formula, element by element, edges apart from what lies between
 leaves  register tiles: rows, vectors and lanes
