@@ -14,6 +14,7 @@ import numpy as np
 
 from ...symbolic.index import Index, index
 from ..graph import Node
+from ..lengths import Parts
 from ..ops import BatchNorm, Conv, Op, Reshape, Shape, Shuffle, Transpose
 from .keras_config import plain_name
 from .onnx_file import Budget
@@ -36,6 +37,7 @@ class Builder:
         #: What the next nodes are named after.
         self.name = ""
         self._taken = taken
+        self._formulas = Parts()
         self._ops: dict[str, Node] = {}
         self._known: dict[tuple[Any, ...], tuple[str, Array]] = {}
 
@@ -43,6 +45,7 @@ class Builder:
         """A new node: its name and its shape. Raises ValueError where the operation can't be."""
         shapes = [x.shape for x in inputs]
         made = op.shape(*shapes)
+        self._formulas.check(made.steps)
         name = self._free(self.name)
         names = [self._weight(f"{name}/{key}", array) for key, array in (weights or {}).items()]
         wanted = op.weights(*shapes)
