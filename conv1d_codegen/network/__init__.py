@@ -1,6 +1,7 @@
 """Whole networks: graphs of layers, built by hand or read from files.
 
 ops/           what a node computes: shapes and weights
+lengths.py     how long the formulas of lengths may be
 reach.py       which steps of its input an output step reads
 graph.py       nodes, inputs and outputs, frozen
 reference.py   what each operation means, in NumPy

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..number_types import TYPES
 from ..symbolic.index import Index, index, var
+from .lengths import Parts
 from .ops import Combine, Concat, Op, Shape
 from .reach import Reach
 
@@ -71,6 +72,7 @@ class Graph:
             raise ValueError("A network has an input and an output, or several.")
         shapes: dict[str, Shape] = {}
         equal: list[tuple[str, Index, Index]] = []
+        formulas = Parts()
         for source in self.sources:
             _check_new(source.name, shapes)
             length = index(source.length) if source.length is not None else var(self.length_name(source))
@@ -83,6 +85,7 @@ class Graph:
             inputs = [shapes[name] for name in node.inputs]
             try:
                 shapes[node.name] = node.op.shape(*inputs)
+                formulas.check(shapes[node.name].steps)
                 wanted = node.op.weights(*inputs)
             except ValueError as error:
                 raise ValueError(f"Node {node.name}: {error}") from error

@@ -192,10 +192,14 @@ class Index:
         if not self._coefficients:
             return "0"
         text = ""
-        for monomial, coefficient in sorted(self.terms, key=_order):
+        # each atom's text once: a second time in every formula within formulas would be 2**depth times
+        written = [(monomial, [str(atom) for atom in monomial], coefficient) for monomial, coefficient in self.terms]
+        for monomial, atoms, coefficient in sorted(written, key=_order):
             sign = "-" if coefficient < 0 else "+"
             negated = not text and coefficient < 0  # `-(a//b)`: Python's minus binds tighter
-            text += (f" {sign} " if text else "-" if negated else "") + _term(monomial, abs(coefficient), negated)
+            text += (f" {sign} " if text else "-" if negated else "") + _term(
+                monomial, atoms, abs(coefficient), negated
+            )
         return text
 
     __repr__ = __str__
@@ -286,14 +290,16 @@ def _evaluate_atom(atom: Div | Extreme, values: Mapping[str, int]) -> int:
     return max(first, second) if atom.kind == "max" else min(first, second)
 
 
-def _order(term: tuple[Monomial, int]) -> tuple[int, str]:
-    return (-len(term[0]), "*".join(str(atom) for atom in term[0]))
+def _order(term: tuple[Monomial, list[str], int]) -> tuple[int, str]:
+    return (-len(term[0]), "*".join(term[1]))
 
 
-def _term(monomial: Monomial, coefficient: int, negated: bool) -> str:
-    factors = [str(atom) if isinstance(atom, Var | Extreme) else f"({atom})" for atom in monomial]
+def _term(monomial: Monomial, atoms: list[str], coefficient: int, negated: bool) -> str:
+    factors = [
+        text if isinstance(atom, Var | Extreme) else f"({text})" for atom, text in zip(monomial, atoms, strict=True)
+    ]
     if len(monomial) == 1 and coefficient == 1 and isinstance(monomial[0], Div) and not negated:
-        return str(monomial[0])
+        return atoms[0]
     return "*".join(([str(coefficient)] if coefficient != 1 or not monomial else []) + factors)
 
 

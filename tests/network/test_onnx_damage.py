@@ -117,6 +117,42 @@ def test_one_array_read_many_times(tmp_path: Path) -> None:
         load(path)
 
 
+def test_lengths_that_double(tmp_path: Path) -> None:
+    """Formulas of lengths that have the one before several times, thirty times over; in numbers, and in operations."""
+    doubling = {
+        "product": [helper.make_node("Mul", [f"h{i}", f"h{i}"], [f"h{i + 1}"]) for i in range(40)],
+        "sum": [
+            node
+            for i in range(0, 160, 4)
+            for node in (
+                helper.make_node("Div", [f"h{i}", "two"], [f"h{i + 1}"]),
+                helper.make_node("Div", [f"h{i}", "three"], [f"h{i + 2}"]),
+                helper.make_node("Add", [f"h{i + 1}", f"h{i + 2}"], [f"h{i + 4}"]),
+            )
+        ],
+    }
+    for nodes in doubling.values():
+        last = nodes[-1].output[0]
+        begin = [helper.make_node("Shape", ["x"], ["s"]), helper.make_node("Gather", ["s", "two"], ["h0"])]
+        end = [helper.make_node("Unsqueeze", [last, "axis"], ["e"]), helper.make_node("Reshape", ["x", "e"], ["y"])]
+        constants = {"two": np.array(2), "three": np.array(3), "axis": np.array([0])}
+        model = model_of([*begin, *nodes, *end], {"x": ("N", 2, "T")}, constants=constants)
+        with pytest.raises(ValueError, match="arithmetic of lengths that is too long"):
+            load(written(tmp_path / "model", model))
+    pools = [
+        node
+        for i in range(40)
+        for node in (
+            helper.make_node("MaxPool", [f"h{i}"], [f"a{i}"], kernel_shape=[2], strides=[2]),
+            helper.make_node("MaxPool", [f"h{i}"], [f"b{i}"], kernel_shape=[3], strides=[3]),
+            helper.make_node("Concat", [f"a{i}", f"b{i}"], [f"h{i + 1}"], axis=2),
+        )
+    ]
+    pools[0].input[0] = pools[1].input[0] = "x"
+    with pytest.raises(ValueError, match="steps are a formula of"):
+        load(written(tmp_path / "model", model_of(pools, {"x": ("N", 2, "T")}, ["h40"])))
+
+
 def test_deep_and_long_models(tmp_path: Path) -> None:
     names = ["x", *(f"h{i}" for i in range(3000)), "y"]
     nodes = [helper.make_node("Neg", [a], [b]) for a, b in itertools.pairwise(names)]

@@ -201,3 +201,11 @@ def test_atoms_that_stay_leave_the_same_object() -> None:
     # which is no atom of its own there
     assert expression.map_atoms(lambda atom: 5 if atom == "a" else None) is expression
     assert (var("a") * 2).map_atoms(lambda atom: 5) == 10
+
+
+def test_the_text_of_formulas_within_formulas() -> None:
+    """Is written in a time that grows with its length."""
+    deep = var("T")
+    for _ in range(60):
+        deep = (deep + 1) // 2 - 3
+    assert str(deep).count("//2") == 60

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...symbolic.index import Index, index
 from ..graph import Node
+from ..lengths import Parts
 from ..ops import BatchNorm, Conv, Op, Reshape, Shape, Shuffle, Transpose
 from .keras_config import plain_name
 from .onnx_file import Budget
@@ -36,40 +37,35 @@ class Builder:
         #: What the next nodes are named after.
         self.name = ""
         self._taken = taken
-        self._ops: dict[str, Node] = {}
+        self._formulas = Parts()
         self._known: dict[tuple[Any, ...], tuple[str, Array]] = {}
 
-    def shape(self, op: Op, *inputs: Tensor, weights: Mapping[str, Array] | None = None) -> tuple[str, Shape]:
+    def node(self, op: Op, *inputs: Tensor, weights: Mapping[str, Array] | None = None) -> tuple[str, Shape]:
         """A new node: its name and its shape. Raises ValueError where the operation can't be."""
         shapes = [x.shape for x in inputs]
         made = op.shape(*shapes)
+        self._formulas.check(made.steps)
         name = self._free(self.name)
         names = [self._weight(f"{name}/{key}", array) for key, array in (weights or {}).items()]
         wanted = op.weights(*shapes)
         given = {key: np.shape(array) for key, array in (weights or {}).items()}
         if given != dict(wanted):
             raise ValueError(f"{op} has weights {dict(wanted)}. The file has: {given}.")
-        node = Node(name, op, tuple(x.node for x in inputs), tuple(names))
-        self.nodes.append(node)
-        self._ops[name] = node
+        self.nodes.append(Node(name, op, tuple(x.node for x in inputs), tuple(names)))
         if made.steps is not None:
             self.lengths.setdefault(made.steps, name)
         return name, made
 
     def same(self, op: Op, x: Tensor, weights: Mapping[str, Array] | None = None) -> Tensor:
         """What an operation makes of a tensor, whose axes stay."""
-        name, shape = self.shape(op, x, weights=weights)
+        name, shape = self.node(op, x, weights=weights)
         if shape != x.shape:
             raise ValueError(f"{op} makes {shape} of {x.shape}.")
         return replace(x, node=name, hint=None)
 
     def made(self, op: Op, *inputs: Tensor, axes: Sequence[Axis], weights: Mapping[str, Array] | None = None) -> Tensor:
         """What an operation makes of tensors, with these axes."""
-        return Tensor.of(*self.shape(op, *inputs, weights=weights), axes)
-
-    def maker(self, x: Tensor) -> Node | None:
-        """The node that makes a tensor; None of an input."""
-        return self._ops.get(x.node)
+        return Tensor.of(*self.node(op, *inputs, weights=weights), axes)
 
     def _free(self, wanted: str) -> str:
         plain = plain_name(wanted) or "node"
@@ -101,7 +97,7 @@ class Builder:
         """
         order = tuple(factor for axis in x.axes for factor in axis if isinstance(factor, int))
         if (1, 0) in x.axes and len(x.parts) == 2:
-            name, shape = self.shape(Shuffle(x.parts[0]), x)
+            name, shape = self.node(Shuffle(x.parts[0]), x)
             axes = [(0,) if axis == (1, 0) else axis for axis in x.axes]
             x, order = Tensor.of(name, shape, axes), (0,)
         together = any(tuple(f for f in axis if isinstance(f, int)) == tuple(range(len(x.parts))) for axis in x.axes)
@@ -109,8 +105,6 @@ class Builder:
             axes = [tuple(f for f in axis if not isinstance(f, int) or f == 0) for axis in x.axes]
             x = x.with_axes(axes, (x.shape.channels,))
         elif len(x.parts) == 2 and not any("T" in axis for axis in x.axes) and sorted(order) == [0, 1]:
-            if x.shape.steps not in (None, index(1)):
-                raise Unsupported("an axis of length 1 less than it seems")
             self.moves += 1
             outer, inner = x.parts
             new: Mapping[Factor, Factor] = {0: "T", 1: 0}
@@ -135,7 +129,7 @@ class Builder:
         if x.shape.steps is not None:
             return x
         self.moves += 1
-        name, shape = self.shape(Reshape(1, x.shape.channels), x)
+        name, shape = self.node(Reshape(1, x.shape.channels), x)
         return replace(x, node=name, shape=shape, hint=None)
 
     def vector(self, x: Tensor) -> Tensor:
@@ -143,7 +137,7 @@ class Builder:
         if x.shape.steps != 1 or any("T" in axis for axis in x.axes):
             return x
         self.moves += 1
-        name, shape = self.shape(Reshape(None, x.shape.channels), x)
+        name, shape = self.node(Reshape(None, x.shape.channels), x)
         return replace(x, node=name, shape=shape, hint=None)
 
     def exchanged(self, x: Tensor) -> Tensor:
@@ -200,7 +194,7 @@ class Builder:
     def dense(self, x: Tensor, op: Conv, kernel: Array, bias: Array | None) -> Tensor:
         """A convolution of one tap, from channels to channels, which keeps the axes."""
         weights = {"kernel": kernel} if bias is None else {"kernel": kernel, "bias": bias}
-        name, shape = self.shape(op, x, weights=weights)
+        name, shape = self.node(op, x, weights=weights)
         return Tensor.of(name, shape, x.axes)
 
 
@@ -211,17 +205,12 @@ def roles_of(x: Tensor) -> list[str]:
 
 
 def _fits(roles: Sequence[str], sizes: Mapping[str, Index], wanted: Sequence[str]) -> bool:
-    """Whether axes can be named otherwise: those of length 1 can."""
-    if len(roles) != len(wanted):
-        return False
-    for role, place in zip(roles, wanted, strict=True):
-        if place in ("?", role):
-            continue
-        if role == "1" and place not in roles and place != "1":
-            if sizes[place] != 1:
-                return False
-        elif not (place == "1" and role in sizes and sizes[role] == 1):
-            kept = role in sizes and sizes[role] == 1 and place not in roles and sizes[place] == 1
-            if not kept:
-                return False
-    return all(role in wanted or sizes.get(role) == 1 or "?" in wanted for role in roles if role != "1")
+    """Whether axes can be named otherwise: those of length 1 can, and what is no axis has length 1."""
+
+    def free(word: str) -> bool:
+        return word == "1" or (word in sizes and sizes[word] == 1)
+
+    return len(roles) == len(wanted) and all(
+        place in ("?", role) or (free(role) and free(place) and (place == "1" or place not in roles))
+        for role, place in zip(roles, wanted, strict=True)
+    )

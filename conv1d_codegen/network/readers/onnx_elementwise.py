@@ -284,7 +284,7 @@ def _pattern(b: Builder, kind: str, x: Tensor, y: Tensor) -> Tensor | None:
 def of_two(b: Builder, op: Op, x: Tensor, y: Tensor) -> Tensor:
     """An operation on two tensors that are broadcast against each other."""
     x, y = aligned(b, x, y)
-    name, shape = b.shape(op, x, y)
+    name, shape = b.node(op, x, y)
     axes = [one or other for one, other in zip(x.axes, y.axes, strict=True)]
     if x.parts == y.parts:
         return replace(x, node=name, shape=shape, axes=tuple(axes), hint=None)

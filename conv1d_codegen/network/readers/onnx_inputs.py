@@ -15,7 +15,7 @@ from .keras_config import plain_name
 from .onnx_file import dtype_of, text
 from .onnx_values import Tensor
 
-_MOST = 64  # ways to read all inputs together, that are tried
+_MOST = 24  # ways to read all inputs together, that are tried
 _FLOATS = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}  # by their numbers in ONNX
 
 Size = int | str | None

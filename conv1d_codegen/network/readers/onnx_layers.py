@@ -186,7 +186,7 @@ def _reduce(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     if 0 in reduced:
         x = b.made(ChannelPool(kind), x, axes=[() if 0 in axis else axis for axis in x.axes])
     if "T" in reduced:
-        name, shape = b.shape(GlobalPool(kind, False), x)
+        name, shape = b.node(GlobalPool(kind, False), x)
         x = Tensor(name, shape, tuple(kept), x.parts)
     if node.op_type == "ReduceL2":
         x = b.same(Function("sqrt"), x)

@@ -6,6 +6,7 @@ not say: the inputs are read in several ways, and that counts which needs the fe
 
 from __future__ import annotations
 
+import itertools
 from collections import ChainMap
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -29,6 +30,7 @@ from .onnx_values import Known, Tensor, Unsupported, Value, numbers
 #: What operators raise for a node whose parts do not fit each other.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MOST_SHOWN = 50
+_MOST_NODES = 50_000  # that are followed, in all ways to read the inputs
 #: Operators that are read, at least of constants.
 KNOWN = {*OPERATORS, *FOLDED, "Constant", "If", "CastLike"}
 
@@ -69,7 +71,8 @@ class Model:
     def best(self) -> Reader:
         """The model as it is read with the fewest moves. Raises ValueError for a graph that is none."""
         best: Reader | None = None
-        for reading in readings(self.inputs):
+        most = max(2, _MOST_NODES // (1 + len(self.graph.node)))
+        for reading in itertools.islice(readings(self.inputs), most):
             reader = Reader(self, reading)
             reader.read()
             if best is None or reader.cost < best.cost:

@@ -49,7 +49,7 @@ def cut(b: Builder, x: Tensor, axis: int, start: Any, end: Any, step: int) -> Te
     if isinstance(end, Index) and start == 0 and step == 1 and x.axes[axis] == ("T",):
         like = _with_steps(b, end) or _with_steps(b, index(minimum(end, size)))
         if end != size and like is not None:
-            name, shape = b.shape(Trim(), x, replace(x, node=like, shape=Shape(end, 1)))
+            name, shape = b.node(Trim(), x, replace(x, node=like, shape=Shape(end, 1)))
             return Tensor(name, shape, x.axes, x.parts)
     start, end = _from_ends(start, size, False), _from_ends(end, size, True)
     if start == 0 and end == 0 and step == 1:
@@ -72,10 +72,10 @@ def _steps(b: Builder, x: Tensor, start: int, end: int, step: int, axis: int) ->
         raise Unsupported("steps in reverse")
     if end - start == 1 and x.shape.steps is not None and x.shape.steps.constant is None:
         cropped = _steps(b, x, *((start, 0) if start >= 0 else (0, end)), 1, axis) if end != 0 and start != 0 else x
-        name, shape = b.shape(GlobalPool("first" if start >= 0 else "last", True), cropped)
+        name, shape = b.node(GlobalPool("first" if start >= 0 else "last", True), cropped)
         return Tensor(name, shape, x.axes, x.parts)
     op: Op = Crop(start, -end) if start >= 0 and end <= 0 and step == 1 else Slice(start, end, step)
-    name, shape = b.shape(op, x)
+    name, shape = b.node(op, x)
     return Tensor(name, shape, x.axes, x.parts)
 
 
@@ -83,7 +83,7 @@ def _channels(b: Builder, x: Tensor, start: int, count: int, step: int) -> Tenso
     inner = x.shape.channels // x.parts[0]
     if inner > 1 and step != 1:
         raise Unsupported("every second part of the channels, or in reverse")
-    name, shape = b.shape(ChannelSlice(start * inner, count * inner, step), x)
+    name, shape = b.node(ChannelSlice(start * inner, count * inner, step), x)
     return Tensor(name, shape, x.axes, (count, *x.parts[1:]))
 
 
@@ -190,7 +190,7 @@ def _beside(b: Builder, node: OnnxNode, inputs: Inputs, x: Tensor) -> Tensor:
     if pads == [0, 0]:
         return x
     x = b.arranged(x, ["T" if i == axis else "?" for i in range(rank)])
-    name, shape = b.shape(Pad(pads[0], pads[1]), x)
+    name, shape = b.node(Pad(pads[0], pads[1]), x)
     return Tensor(name, shape, x.axes, x.parts)
 
 
@@ -214,7 +214,7 @@ def _pad(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
             x = b.arranged(x, ["T" if i == axis else "?" for i in range(rank)])
         if mode == "constant" and value != 0:
             raise Unsupported(f"padding by {value}, and not by 0")
-        name, shape = b.shape(Pad(before, after, _MODES[mode]), x)
+        name, shape = b.node(Pad(before, after, _MODES[mode]), x)
         x = Tensor(name, shape, x.axes, x.parts)
     return x
 

@@ -78,7 +78,7 @@ def over_rows(
     length = None if x.shape.steps is None else x.shape.steps.constant
     each = height == 1 and count > 1
     if inner_rows == each and min(count, channels) > 1:
-        name, shape = b.shape(Shuffle(x.parts[0]), x)
+        name, shape = b.node(Shuffle(x.parts[0]), x)
         x = Tensor(name, shape, x.axes, x.parts[::-1])
     times = count if each else 1
     b.budget.take(kernel.nbytes * times, "A kernel for each row")
@@ -95,7 +95,7 @@ def over_rows(
         use_bias=bias is not None,
     )
     weights = {"kernel": weight} if bias is None else {"kernel": weight, "bias": np.tile(bias, times)}
-    name, shape = b.shape(Conv(problem), x, weights=weights)
+    name, shape = b.node(Conv(problem), x, weights=weights)
     axes: list[Axis] = [("N",), (1,) if each else (0,), x.axes[2], x.axes[3]]
     axes[2 + rows] = (0,) if each else ()
     return Tensor(name, shape, tuple(axes), (count, filters) if each else (filters,))

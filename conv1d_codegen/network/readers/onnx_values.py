@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...symbolic.index import Index, index
+from ...symbolic.index import Index, Var, index, parts
 from ..ops import Shape
 
+_MOST_PARTS = 1000  # of a formula in the arithmetic of shapes
 Array = NDArray[Any]
 Factor = str | int
 Axis = tuple[Factor, ...]
@@ -94,10 +95,24 @@ Value = Known | Tensor
 
 def simplest(values: Array, dtype: np.dtype[Any]) -> Array | Symbols:
     """An array of indices: as numbers, where all are constant."""
+    if not all(isinstance(value, int) or _is_short(value) for value in values.flat):
+        raise Unsupported("arithmetic of lengths that is too long to follow")
     constants = [value if isinstance(value, int) else value.constant for value in values.flat]
     if all(c is not None for c in constants):
         return np.array(constants, dtype).reshape(values.shape)
     return Symbols(values, dtype)
+
+
+def _is_short(length: Index) -> bool:
+    """Whether a formula has at most `_MOST_PARTS` parts, those within it counted each time."""
+    waiting, count = [length], 0
+    while waiting:
+        for monomial, _ in waiting.pop().terms:
+            count += 1 + len(monomial)
+            if count > _MOST_PARTS:
+                return False
+            waiting += [part for atom in monomial if not isinstance(atom, Var) for part in parts(atom)]
+    return True
 
 
 def as_symbols(value: Known) -> Array:

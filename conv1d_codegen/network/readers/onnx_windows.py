@@ -177,7 +177,7 @@ def _pool(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> Tensor:
     if padding == "same" and counted:
         padding = window.explicit(_length(x))
     op = Pool(kind, window.size, window.stride, padding, counted, window.dilation, ceil and window.auto_pad == "NOTSET")
-    name, shape = b.shape(op, x)
+    name, shape = b.node(op, x)
     return Tensor(name, shape, x.axes, x.parts)
 
 
@@ -207,9 +207,9 @@ def _causal_conv(b: Builder, node: OnnxNode, inputs: Sequence[Value | None]) -> 
         raise Unsupported(f"the activation {activation!r}")
     x = b.sequence(b.arranged(x, "NCT"))
     if past is None:
-        name, shape = b.shape(Pad(taps - 1, 0), x)
+        name, shape = b.node(Pad(taps - 1, 0), x)
     elif isinstance(past, Tensor):
-        name, shape = b.shape(Concat(steps=True), b.sequence(b.arranged(past, "NCT")), x)
+        name, shape = b.node(Concat(steps=True), b.sequence(b.arranged(past, "NCT")), x)
     else:
         raise Unsupported("a past_state that is a constant")
     whole = Tensor.of(name, shape, x.axes)
