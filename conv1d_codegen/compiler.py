@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
 from . import knobs
-from .errors import UnprovedWarning
+from .errors import CompileError, UnprovedWarning
 from .executable import Executable
 from .ir import Expression, Kernel
 from .locks import COMPILING, kept
@@ -163,7 +163,13 @@ class Compilation:
 
     @kept
     def kernel(self) -> CompiledKernel:
-        """The program as a callable for this problem; errors as of `native`."""
+        """The program as a callable for this problem; errors as of `native`. Raises CompileError for one that takes more
+        than an input, weights and an output: a call of it is a network's.
+        """
+        if self.program.epilogue is not None or self.program.placement is not None:
+            raise CompileError(
+                f"{self.program.title} takes other arrays than a problem has. Call its `native` code, as a network does."
+            )
         return CompiledKernel(self.problem, self.native)
 
     def dump(self, stage: str, passes: bool = False) -> str:

@@ -5,6 +5,7 @@ import pytest
 from support.helpers import RUNNABLE
 from support.transposed import CASES, by_definition, exact_data, interpreted, programs, run
 
+from conv1d_codegen import CompileError
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.ir import SUM, Activate, Expression, Operand, Ref, Rows, buffer, load, loop, store
 from conv1d_codegen.ir.nodes import Kernel
@@ -155,6 +156,14 @@ def test_the_interpreter_checks_rows_too() -> None:
     kernel = copy_in_rows(Rows(5, 8, var("T") * 8), var("T"))
     with pytest.raises(IndexError, match="rows of y"):
         interpret(kernel, {"x": np.zeros((1, 3, 4)), "y": np.zeros((1, 24))}, {"N": 1, "T": 3})
+
+
+def test_what_has_a_placement_is_not_called_as_a_problem() -> None:
+    """Its arrays are larger, or smaller, than those that such a call checks."""
+    problem = Problem.parse("c4_f4_k3_valid_linear_f32")
+    for given in ({"placement": Placement(0, 8, 0)}, {"epilogue": Expression(SUM * 2.0)}):
+        with pytest.raises(CompileError, match="as a network does"):
+            _ = compile_problem(problem, **given).kernel
 
 
 def test_rows_are_channels_last() -> None:

@@ -76,6 +76,9 @@ def _resampled(x: Symbol, pick: Pick) -> Symbol:
     if kind == "pad":
         return layers.ZeroPadding1D(pick([1, (0, 2), (3, 1)]))(x)
     if kind == "transposed":
+        if pick([False, True]):
+            twice = layers.Conv1DTranspose(x.known.channels, pick([1, 2, 3, 5]), strides=2, padding="same")(x)
+            return layers.AveragePooling1D(2)(layers.Activation(pick(ACTIVATIONS))(twice))
         size = pick([{"strides": 1}, {"strides": 1, "dilation_rate": 2}])
         return layers.Conv1DTranspose(x.known.channels, pick([1, 2, 3]), padding=pick(["same", "valid"]), **size)(x)
     if kind == "crop":
