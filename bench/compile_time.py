@@ -57,6 +57,7 @@ def forget() -> None:
     once in a process.
     """
     compiler.KEPT.clear()
+    compiler.KEPT_OPERATIONS.clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("conv1d_codegen."):
             for function in vars(module).values():

@@ -7,8 +7,7 @@ compile_operation(operation) → OperationProgram       the same of what else a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
 from weakref import WeakValueDictionary
 
 from . import knobs
@@ -174,9 +173,9 @@ class Compilation:
 #: over 100 layers with 10 KiB of code each (`GROWTH` in tests/runtime/test_kernel_cache.py).
 _BYTES_BESIDE = 120 << 10
 
-E = TypeVar("E", bound=Executable)
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
-_programs: WeakValueDictionary[tuple[object, ...], Executable] = WeakValueDictionary()
+KEPT_OPERATIONS: KernelCache[OperationProgram] = KernelCache(most_bytes=16 << 20)
+_programs: WeakValueDictionary[tuple[object, ...], Program] = WeakValueDictionary()
 
 
 def compile_problem(
@@ -211,12 +210,14 @@ def compile_problem(
 
 
 def compile_operation(operation: Operation, target: str | None = None) -> OperationProgram:
-    """The program of an operation for a target, or for this machine; the one that others share. Raises CompileError for
-    no target.
+    """The program of an operation for a target, or for this machine; the one that was made before, where it is kept. Raises
+    CompileError for no target.
     """
     with COMPILING:
         resolved, red_zones = resolve(target or knobs.target(TARGETS)), knobs.red_zones()
-        return _shared((operation, resolved, red_zones), lambda: OperationProgram(operation, resolved, red_zones))
+        return KEPT_OPERATIONS.get(
+            (operation, resolved, red_zones), lambda: OperationProgram(operation, resolved, red_zones)
+        )
 
 
 def _programs_of(
@@ -234,13 +235,7 @@ def _programs_of(
 def _program(problem: Problem, plan: Plan, target: Target, red_zones: bool, epilogue: Expression | None) -> Program:
     """The program of a problem, or the one that other compilations share."""
     key = problem, plan, target, red_zones, epilogue
-    return _shared(key, lambda: Program(*key))
-
-
-def _shared(key: tuple[object, ...], make: Callable[[], E]) -> E:
-    """The program that others hold for a key, or a new one."""
-    program: Any = _programs.get(key)
+    program = _programs.get(key)
     if program is None:
-        program = _programs[key] = make()
-    made: E = program
-    return made
+        program = _programs[key] = Program(*key)
+    return program
