@@ -54,6 +54,10 @@ class Program(Executable):
         self.known_strides = plan.algorithm != "generic"  # whose strides are run-time sizes
 
     @property
+    def identity(self) -> str:
+        return repr((self.problem, self.plan, self.epilogue))
+
+    @property
     def title(self) -> str:
         return str(self.problem) if self.epilogue is None else f"{self.problem}, then {self.epilogue}"
 
@@ -85,6 +89,10 @@ class OperationProgram(Executable):
     def __init__(self, operation: Operation, target: Target, red_zones: bool = False) -> None:
         super().__init__(target, red_zones)
         self.operation = operation
+
+    @property
+    def identity(self) -> str:
+        return repr(self.operation)
 
     @property
     def title(self) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 from . import knobs
 from .emit import emit
+from .emit.abi import entry
 from .errors import CompileError
 from .ir import Kernel
 from .knobs import STAGES
@@ -15,11 +15,10 @@ from .locks import kept
 from .machine.host import runs_here
 from .machine.target import Target
 from .passes import log
+from .runtime import kept_code
+from .runtime.kept_code import Image
 from .runtime.native import Native
 from .verify import verify
-
-if TYPE_CHECKING:
-    from .machine.jit import Code
 
 
 class Executable(ABC):
@@ -36,6 +35,11 @@ class Executable(ABC):
     @abstractmethod
     def title(self) -> str:
         """What is computed, in one line."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """All that the code depends on, beside the target and red zones: of two kernels that differ, another one."""
 
     @property
     @abstractmethod
@@ -65,9 +69,9 @@ class Executable(ABC):
         )
 
     @kept
-    def code(self) -> Code:
-        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for
-        another machine.
+    def native(self) -> Native:
+        """The machine code, loaded, and how it is called. Raises InvalidKernel where the loops could not be proved safe,
+        CompileError for another machine.
         """
         from .machine import jit
 
@@ -76,16 +80,23 @@ class Executable(ABC):
                 f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped."
             )
         logged = knobs.log_stages()
-        verify(self.scheduled, scheduled=True)  # nothing unproved runs
-        code = jit.load(self.llvm, self.scheduled.name, self.target, self.known_strides)
+        name = kept_code.key(self.target, self.identity, self.red_zones)
+        image = kept_code.read(name)
+        if image is None:
+            image = self._image()
+            kept_code.write(name, image)
+        code = jit.link(image.code, image.kernel.name)
         for stage in logged:
             print(f"--- {self.title}: {stage}\n{self.dump(stage)}", file=sys.stderr)
-        return code
+        return Native(image.kernel, code, self.red_zones, image.entry)
 
-    @kept
-    def native(self) -> Native:
-        """The machine code, and how it is called; errors as of `code`."""
-        return Native(self.scheduled, self.code, self.red_zones)
+    def _image(self) -> Image:
+        from .machine import jit
+
+        kernel = self.scheduled
+        verify(kernel, scheduled=True)  # nothing unproved runs
+        code = jit.object_code(self.llvm, self.target, self.known_strides)
+        return Image(kernel.with_body(()), entry(kernel, self.red_zones), code)
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; with `passes`, "scheduled" shows the kernel after each pass that changed it.
@@ -116,7 +127,7 @@ class Executable(ABC):
         length of the LLVM IR.
         """
         made = vars(self)
-        return (made["code"].size if "code" in made else 0) + (
+        return (made["native"].size if "native" in made else 0) + (
             _STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0
         )
 

@@ -86,13 +86,17 @@ def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
     return "".join([forms[instruction["kind"]].format_map(instruction) for instruction in instructions])
 
 
+def template_folder() -> Path:
+    """Where the templates lie: in an installed package inside it; in a checkout, at its top."""
+    package = Path(__file__).resolve().parent.parent
+    return next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
+
+
 @cache
 def templates() -> jinja2.Environment:
-    """The templates. In an installed package they lie inside it; in a checkout, at its top."""
-    package = Path(__file__).resolve().parent.parent
-    folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
+    """The templates."""
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(template_folder()),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,

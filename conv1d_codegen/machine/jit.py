@@ -215,16 +215,32 @@ def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Co
 
     `known_strides`: whether the strides of the arrays are constants in the code.
     """
-    return _in_llvm(lambda: _load(ir, symbol, target, known_strides))
+    return link(object_code(ir, target, known_strides), symbol)
 
 
-def _load(ir: str, symbol: str, target: Target, known_strides: bool) -> Code:
-    _require_executable_memory()
+def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
+    """The object file of IR, for this machine; arguments and errors as of `load`."""
+    return _in_llvm(lambda: _object_code(ir, target, known_strides))
+
+
+def link(image: bytes, symbol: str) -> Code:
+    """Load an object file that `object_code` gave: LLVM believes whatever is in it. Raises CompileError where the system
+    allows no new code.
+    """
+    return _in_llvm(lambda: _link(image, symbol))
+
+
+def _object_code(ir: str, target: Target, known_strides: bool) -> bytes:
     machine = target_machine(target)
     with _parsed(ir, machine) as module:
         optimise(module, machine)
         with _strength_reduction(ir, known_strides):
-            image = machine.emit_object(module)
+            image: bytes = machine.emit_object(module)
+    return image
+
+
+def _link(image: bytes, symbol: str) -> Code:
+    _require_executable_memory()
     _refuse_undefined_symbols(image, symbol)
     _unloading.clear()
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)

@@ -1,6 +1,8 @@
 """Every kernel is verified before it runs; one that is not proved safe gives its place to another, with a warning."""
 
 import ast
+import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +14,10 @@ from support.type_helpers import known
 import conv1d_codegen
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler, executable
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.executable import Executable
 from conv1d_codegen.ir import Block, Kernel, Statement, Store
 from conv1d_codegen.ir.rewrite import map_leaves, walk
 from conv1d_codegen.machine import jit
-from conv1d_codegen.machine.target import Target
 from conv1d_codegen.passes import Context, collapse_loops
 from conv1d_codegen.symbolic.index import index
 from conv1d_codegen.verify import InvalidKernel, verify
@@ -26,13 +28,13 @@ PACKAGE = Path(conv1d_codegen.__file__).parent
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kernels that were made machine code of."""
-    symbols, load = [], jit.load
+    symbols, link = [], jit.link
 
-    def noted(ir: str, symbol: str, target: Target, known_strides: bool = True) -> jit.Code:
+    def noted(image: bytes, symbol: str) -> jit.Code:
         symbols.append(symbol)
-        return load(ir, symbol, target, known_strides)
+        return link(image, symbol)
 
-    monkeypatch.setattr(jit, "load", noted)
+    monkeypatch.setattr(jit, "link", noted)
     compiler.KEPT.clear()
     yield symbols
     compiler.KEPT.clear()
@@ -117,25 +119,33 @@ def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyP
 
 
 def test_there_is_no_way_around_it() -> None:
-    """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the
-    line before.
+    """Kernels become machine code that runs in one place, which takes what was made in the line after it was verified, or
+    what was kept of that. The driver is no kernel.
     """
-    calls = {}
+    places: dict[str, list[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for function in ast.walk(tree):
+        for function in ast.walk(ast.parse(path.read_text())):
             if isinstance(function, ast.FunctionDef):
-                text = [ast.unparse(s) for s in function.body]
-                if any("jit.load(" in line or "library.link(" in line for line in text):
-                    calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
-    assert set(calls) == {"executable.py:code", "machine/jit.py:_load"}
-    before, load = next(
-        (a, b)
-        for a, b in zip(calls["executable.py:code"], calls["executable.py:code"][1:], strict=False)
-        if "jit.load(" in b
-    )
-    assert before == "verify(self.scheduled, scheduled=True)"
-    assert load.startswith("code = jit.load(self.llvm, self.scheduled.name, self.target")
+                for line in ast.unparse(function).splitlines()[1:]:
+                    for call in ("jit.load(", "jit.link(", "jit.object_code(", "library.link(", "kept_code.write("):
+                        if call in line:
+                            places.setdefault(call, []).append(
+                                f"{path.relative_to(PACKAGE)}:{function.name}: {line.strip()}"
+                            )
+    assert places == {
+        "library.link(": ["machine/jit.py:_link: tracker = library.link(linker, f'conv1d_codegen.{serial}')"],
+        "jit.load(": ["runtime/driver.py:__init__: self._code = jit.load(text, 'drive', target)"],
+        "jit.link(": ["executable.py:native: code = jit.link(image.code, image.kernel.name)"],
+        "jit.object_code(": [
+            "executable.py:_image: code = jit.object_code(self.llvm, self.target, self.known_strides)"
+        ],
+        "kept_code.write(": ["executable.py:native: kept_code.write(name, image)"],
+    }
+    native = inspect.getsource(known(vars(Executable)["native"])._make)
+    assert re.findall(r"\bimage = (.*)", native) == ["kept_code.read(name)", "self._image()"]
+    made = [line.strip() for line in inspect.getsource(Executable._image).splitlines()]
+    assert made[made.index("kernel = self.scheduled") + 1].startswith("verify(kernel, scheduled=True)")
+    assert "kernel =" not in "".join(made[made.index("kernel = self.scheduled") + 1 :])
 
 
 def test_the_helper_shifts_one_store() -> None:
