@@ -44,7 +44,8 @@ _unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until
 T = TypeVar("T")
 
 
-def _in_llvm(work: Callable[[], T]) -> T:
+def in_llvm(work: Callable[[], T]) -> T:
+    """What `work()` gives, which calls LLVM."""
     with COMPILING:  # on this thread: what `work` calls must not take it
         return sheltered(work)
 
@@ -63,7 +64,7 @@ class Machine:
 @cache
 def host_machine() -> Machine:
     """The machine at hand."""
-    return _in_llvm(_host)
+    return in_llvm(_host)
 
 
 @cache
@@ -167,7 +168,7 @@ def _strength_reduction(ir: str, known_strides: bool) -> Iterator[None]:
 
 def optimised(ir: str, target: Target) -> str:
     """LLVM IR after LLVM's passes."""
-    return _in_llvm(lambda: _optimised(ir, target))
+    return in_llvm(lambda: _optimised(ir, target))
 
 
 def _optimised(ir: str, target: Target) -> str:
@@ -179,7 +180,7 @@ def _optimised(ir: str, target: Target) -> str:
 
 def assembly(ir: str, target: Target, known_strides: bool = True) -> str:
     """The assembly of optimised code, as `load` makes it. Cross targets too."""
-    return _in_llvm(lambda: _assembly(ir, target, known_strides))
+    return in_llvm(lambda: _assembly(ir, target, known_strides))
 
 
 def _assembly(ir: str, target: Target, known_strides: bool) -> str:
@@ -215,22 +216,20 @@ def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Co
 
     `known_strides`: whether the strides of the arrays are constants in the code.
     """
-    return link(object_code(ir, target, known_strides), symbol)
-
-
-def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
-    """The object file of IR, for this machine; arguments and errors as of `load`."""
-    return _in_llvm(lambda: _object_code(ir, target, known_strides))
+    return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)
 
 
 def link(image: bytes, symbol: str) -> Code:
     """Load an object file that `object_code` gave: LLVM believes whatever is in it. Raises CompileError where the system
     allows no new code.
     """
-    return _in_llvm(lambda: _link(image, symbol))
+    return in_llvm(lambda: _link(image, symbol))
 
 
-def _object_code(ir: str, target: Target, known_strides: bool) -> bytes:
+def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
+    """The object file of IR; arguments and errors as of `load`. It is called `in_llvm`, or on another thread than the one
+    that holds COMPILING meanwhile.
+    """
     machine = target_machine(target)
     with _parsed(ir, machine) as module:
         optimise(module, machine)

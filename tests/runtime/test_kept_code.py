@@ -92,7 +92,7 @@ def test_what_is_read_is_what_was_written(folder: Path) -> None:
         compile_operation(Pool("f32", 6, "max", 3, 2, "same", False)),
     ]
     for one in several:
-        image = one._image()
+        image = jit.in_llvm(one._begun())
         kept_code.write("0" * 64 + ".code", image)
         assert kept_code.read("0" * 64 + ".code") == image, one.title
 
@@ -273,7 +273,7 @@ def test_no_damage_reaches_llvm(folder: Path) -> None:
 
 def test_a_header_is_read_or_refused(folder: Path) -> None:
     """Text with a right digest is no reason for an error either."""
-    image = program()._image()
+    image = jit.in_llvm(program()._begun())
     text = header.written(image.kernel, image.entry)
     for number in range(MUTATIONS):
         rng = random.Random(number)

@@ -17,7 +17,7 @@ from ...runtime.driver import FIRST_ARRAY, MEMORY, Place, Step, Table, number
 from .. import ops
 from ..graph import Graph, Node
 from . import arena
-from .tasks import Task, task
+from .tasks import Task, task, together
 
 Array = NDArray[Any]
 #: Numbers that an operation writes for which another thread pays, as a convolution's products do.
@@ -62,7 +62,10 @@ def launch(
     shapes = {name: _shape(graph, name, sizes) for name in graph.shapes}
     roots = _roots(graph)
     places, memory = _places(graph, shapes, roots)
-    tasks = {node.name: task(node, graph, sizes) for node in graph.nodes if not isinstance(node.op, ops.Reshape)}
+    computed = [node for node in graph.nodes if not isinstance(node.op, ops.Reshape)]
+    held = together(computed, graph, sizes)
+    tasks = {node.name: task(node, graph, sizes) for node in computed}
+    del held
     flops = {node.name: _flops(node, made, shapes[node.name]) for node, made in _made(graph, tasks)}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []

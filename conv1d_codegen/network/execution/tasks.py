@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from ..ops import Conv
 from ..ops.fused import ConvThen, Mapped
 
 if TYPE_CHECKING:
+    from ...compiler import Compilation, OperationProgram
     from ...runtime.native import Native
 
 
@@ -30,20 +31,47 @@ class Task:
     length: int
 
 
-def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
-    """The kernel of a node for sizes: batch `N`, and the lengths of the inputs. None where no kernel computes it."""
-    shape = graph.shapes[node.inputs[0]]
-    batch, length = sizes["N"], 0 if shape.steps is None else shape.steps.evaluate(sizes)
-    if shape.steps is None:  # each vector is a step
-        batch, length = 1, batch
+def together(nodes: Iterable[Node], graph: Graph, sizes: Mapping[str, int]) -> list[Compilation | OperationProgram]:
+    """What computes nodes, with the machine code of all of it: `task` finds it as long as it is held."""
+    programs = [program for node in nodes if (program := _program(node, graph, sizes)) is not None]
+    with COMPILING:
+        from ...compiler import Compilation
+        from ...executable import make_together
+    make_together(program.program if isinstance(program, Compilation) else program for program in programs)
+    return programs
+
+
+def _program(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Compilation | OperationProgram | None:
+    """What computes a node, or None."""
     if isinstance(node.op, Conv):
         epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        native = compiled(node.op.problem, CompileOptions(), length, epilogue).native
-        further = {f"in{number}": name for number, name in enumerate(node.inputs[1:])}
-        return Task(native, {"x": node.inputs[0], **further, "y": node.name}, batch, length)
+        return compiled(node.op.problem, CompileOptions(), _lengths(node, graph, sizes)[1], epilogue)
     operation = _operation(node, graph)
     if operation is None:
         return None
+    with COMPILING:
+        from ...compiler import compile_operation
+
+        return compile_operation(operation)
+
+
+def _lengths(node: Node, graph: Graph, sizes: Mapping[str, int]) -> tuple[int, int]:
+    """The batch and the length of what a node reads; of vectors, each is a step."""
+    steps = graph.shapes[node.inputs[0]].steps
+    return (1, sizes["N"]) if steps is None else (sizes["N"], steps.evaluate(sizes))
+
+
+def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
+    """The kernel of a node for sizes: batch `N`, and the lengths of the inputs. None where no kernel computes it."""
+    program = _program(node, graph, sizes)
+    if program is None:
+        return None
+    batch, length = _lengths(node, graph, sizes)
+    native = program.native
+    if isinstance(node.op, Conv):
+        further = {f"in{number}": name for number, name in enumerate(node.inputs[1:])}
+        return Task(native, {"x": node.inputs[0], **further, "y": node.name}, batch, length)
+    operation = _operation(node, graph)
     if isinstance(node.op, Mapped):
         steps = graph.shapes[node.name].steps
         batch, length = (1, sizes["N"]) if steps is None else (sizes["N"], steps.evaluate(sizes))
@@ -51,10 +79,7 @@ def task(node: Node, graph: Graph, sizes: Mapping[str, int]) -> Task | None:
         batch, length = 1, batch * length * operation.channels
     several = isinstance(node.op, Mapped | ops.Concat)
     tensors = {f"in{number}" if several else "x": name for number, name in enumerate(node.inputs)}
-    with COMPILING:
-        from ...compiler import compile_operation
-
-        return Task(compile_operation(operation).native, {**tensors, "y": node.name}, batch, length)
+    return Task(native, {**tensors, "y": node.name}, batch, length)
 
 
 def computes(node: Node, graph: Graph) -> bool:
