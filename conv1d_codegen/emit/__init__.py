@@ -12,8 +12,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import cache, reduce
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from ..errors import CompileError
 from ..ir import (
@@ -41,6 +40,9 @@ from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
 from .red_zones import RedZones
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
@@ -94,7 +96,11 @@ def template_folder() -> Path:
 
 @cache
 def templates() -> jinja2.Environment:
-    """The templates."""
+    """The templates. Jinja is imported here, as networks know this room before they compile anything; the caller holds
+    COMPILING.
+    """
+    import jinja2
+
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader(template_folder()),
         undefined=jinja2.StrictUndefined,

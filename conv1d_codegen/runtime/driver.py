@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..emit import templates
+from ..locks import COMPILING
 from ..machine.target import Target
 from . import threads
 from .native import Native
@@ -108,7 +109,8 @@ class Driver:
 @cache
 def driver(target: Target) -> Driver:
     """The driver for a target, made at its first use. Raises CompileError for another machine."""
-    return Driver(target)
+    with COMPILING:  # around imports too
+        return Driver(target)
 
 
 @cache
