@@ -160,7 +160,9 @@ def make_together(executables: Iterable[Executable]) -> None:
     it, or raises what was in its way. The caller does not hold COMPILING.
 
     Python has one lock and llvmlite another, so more threads than two don't help. Of a residual network's 13 kernels,
-    LLVM takes 36 % of the time.
+    LLVM takes a third of the time, and the first call 2.5 s instead of 3.2 (`python tools/first_call.py`, two busy
+    cores). A second process took as long, 2.5 to 2.7 s: it imports for 0.3 s and shares the rest, but no library starts
+    processes that its user has not asked for.
     """
     from .machine.shelter import overlapped, sheltered
 

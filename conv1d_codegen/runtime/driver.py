@@ -22,7 +22,7 @@ import numpy as np
 from ..emit import templates
 from ..locks import COMPILING
 from ..machine.target import Target
-from . import threads
+from . import kept_code, threads
 from .native import Native
 from .work import Work
 
@@ -100,8 +100,13 @@ class Driver:
     def __init__(self, target: Target) -> None:
         from ..machine import jit
 
-        text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
-        self._code = jit.load(text, "drive", target)
+        file = kept_code.key(target, "drive", WORDS, _SPINS, ZERO)
+        _, image = kept_code.read_parts(file)
+        if image is None:
+            text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
+            image = jit.in_llvm(lambda: jit.object_code(text, target))
+            kept_code.write_parts(file, b"", image)
+        self._code = jit.link(image, "drive")
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._code.address)
         self.pause = _pause()
 

@@ -12,7 +12,7 @@ writing never raise. Where the files have more than the wished number of bytes, 
 
     32 bytes      SHA-256 of the file's name and of what follows
     8 bytes       length of the header, little-endian
-    header        JSON: the kernel without its loops, and its entry (`header.py`)
+    header        JSON: the kernel without its loops, and its entry (`header.py`); none for the driver of networks
     the rest      the object code
 """
 
@@ -64,27 +64,40 @@ def key(target: Target, *parts: object) -> str | None:
 
 def read(name: str | None) -> Image | None:
     """The image of that name, or None."""
+    text, code = read_parts(name)
+    try:
+        return None if code is None else Image(*header.read(text), code)
+    except ValueError:
+        return None
+
+
+def read_parts(name: str | None) -> tuple[bytes, bytes | None]:
+    """The header and the object code of that name; no code where there is no such file, or a damaged one."""
     directory = knobs.cache_directory()
     if name is None or directory is None:
-        return None
+        return b"", None
     try:
         content = private_files.read(directory, name, knobs.code_bytes(), used=True)
-        body = content[_DIGEST:]
-        if content[:_DIGEST] != _digest(name, body):
-            return None
-        start = _LENGTH + int.from_bytes(body[:_LENGTH], "little")
-        return Image(*header.read(body[_LENGTH:start]), body[start:])
-    except (OSError, ValueError):
-        return None
+    except OSError:
+        return b"", None
+    body = content[_DIGEST:]
+    if content[:_DIGEST] != _digest(name, body):
+        return b"", None
+    start = _LENGTH + int.from_bytes(body[:_LENGTH], "little")
+    return body[_LENGTH:start], body[start:]
 
 
 def write(name: str | None, image: Image) -> None:
     """Keep an image, if that can be done."""
+    write_parts(name, header.written(image.kernel, image.entry), image.code)
+
+
+def write_parts(name: str | None, text: bytes, code: bytes) -> None:
+    """Keep object code with a header, if that can be done."""
     directory = knobs.cache_directory()
     if name is None or directory is None:
         return
-    text = header.written(image.kernel, image.entry)
-    body = len(text).to_bytes(_LENGTH, "little") + text + image.code
+    body = len(text).to_bytes(_LENGTH, "little") + text + code
     if _DIGEST + len(body) > knobs.code_bytes():
         return
     try:

@@ -78,7 +78,8 @@ def test_a_second_process_makes_none(made: list[str], monkeypatch: pytest.Monkey
     monkeypatch.setenv("CONV1D_CODEGEN_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("CONV1D_CODEGEN_CODE_MIB", "1")
     check(small())
-    assert len(made) == len(list(tmp_path.iterdir())) == KERNELS
+    assert len(made) == KERNELS
+    assert len(list(tmp_path.iterdir())) in (KERNELS, KERNELS + 1)  # with the driver, if this process had none
     forget()
     check(small())
     assert len(made) == KERNELS
