@@ -28,6 +28,7 @@ from functools import cache, lru_cache
 from itertools import count
 from typing import Any, TypeVar
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from ..errors import CompileError
@@ -79,6 +80,11 @@ def _host() -> Machine:
 def version() -> str:
     """Of LLVM."""
     return ".".join(map(str, llvm.llvm_version_info))
+
+
+def library() -> str:
+    """The version of llvmlite, which may mend LLVM without another version of that."""
+    return str(llvmlite.__version__)
 
 
 @cache

@@ -48,8 +48,10 @@ class Image:
 
 
 def key(target: Target, *parts: object) -> str | None:
-    """The name of the file for code that depends on a target and these parts, by their text; None where none is kept."""
-    if not knobs.code_bytes():
+    """The name of the file for code that depends on a target and these parts, by their text; None where none is kept, nor
+    read where all passes are to be checked.
+    """
+    if not knobs.code_bytes() or knobs.verify():
         return None
     from ..machine import jit
 
@@ -57,7 +59,7 @@ def key(target: Target, *parts: object) -> str | None:
         sources = _sources()
     except OSError:  # not in a folder, as within an archive
         return None
-    machine = jit.host_machine().triple, jit.version()
+    machine = jit.host_machine().triple, jit.version(), jit.library()
     known = (_FORMAT, __version__, sources, machine, sorted(asdict(target).items()), parts)
     return sha256(repr(known).encode()).hexdigest() + ".code"
 

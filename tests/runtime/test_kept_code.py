@@ -131,6 +131,7 @@ def test_what_code_depends_on_is_in_the_name(folder: Path, monkeypatch: pytest.M
         (kept_code, "_FORMAT", 0),
         (kept_code, "_sources", lambda: "others"),
         (jit, "version", lambda: "1.2.3"),
+        (jit, "library", lambda: "0.0.0"),
     ):
         with monkeypatch.context() as changed:
             changed.setattr(owner, attribute, value)
@@ -142,6 +143,13 @@ def test_what_code_depends_on_is_in_the_name(folder: Path, monkeypatch: pytest.M
 def test_the_sources_are_all_of_the_compiler_and_its_templates() -> None:
     files = {path.name for path in kept_code._files()}
     assert {"executable.py", "nodes.py", "knobs.py", "kernel.ll.j2", "instructions.ll.j2"} <= files
+
+
+def test_who_checks_every_pass_makes_the_code(folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    check()
+    monkeypatch.setenv("CONV1D_CODEGEN_VERIFY", "1")
+    check()
+    assert len(made) == 2
 
 
 def test_what_is_no_folder_keeps_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
