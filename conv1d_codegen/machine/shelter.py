@@ -65,7 +65,8 @@ def sheltered(work: Callable[[], T], interrupted: Callable[[], object] = bool) -
 
 def overlapped(calls: Iterable[Callable[[], object]]) -> None:
     """Another thread makes the calls, one after another, while this one goes on to the next of the iterable. What one
-    raises is dropped. Raises RuntimeError where the system gives no thread.
+    raises is dropped. The caller holds COMPILING, so that no fork finds the queue in use. Raises RuntimeError where the
+    system gives no thread.
     """
     waiting: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
 
