@@ -8,6 +8,7 @@ what was kept of earlier problems is dropped before each. Importing the package 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -54,9 +55,11 @@ class Compile:
 
 def forget() -> None:
     """Drop what was kept of earlier problems: caches with a limit. Those without hold what there is
-    once in a process.
+    once in a process. Code that is kept in files is not read.
     """
+    os.environ.pop("CONV1D_CODEGEN_CODE_MIB", None)
     compiler.KEPT.clear()
+    compiler.KEPT_OPERATIONS.clear()
     for name, module in list(sys.modules.items()):
         if name.startswith("conv1d_codegen."):
             for function in vars(module).values():

@@ -57,6 +57,10 @@ class Program(Executable):
         self.known_strides = plan.algorithm != "generic"  # whose strides are run-time sizes
 
     @property
+    def identity(self) -> str:
+        return repr((self.problem, self.plan, self.epilogue, self.placement))
+
+    @property
     def title(self) -> str:
         then = "" if self.epilogue is None else f", then {self.epilogue}"
         return f"{self.problem}{then}{'' if self.placement is None else f', in {self.placement}'}"
@@ -89,6 +93,10 @@ class OperationProgram(Executable):
     def __init__(self, operation: Operation, target: Target, red_zones: bool = False) -> None:
         super().__init__(target, red_zones)
         self.operation = operation
+
+    @property
+    def identity(self) -> str:
+        return repr(self.operation)
 
     @property
     def title(self) -> str:
@@ -189,7 +197,7 @@ class Compilation:
 _BYTES_BESIDE = 120 << 10
 
 KEPT: KernelCache[Compilation] = KernelCache(most_bytes=64 << 20)
-OPERATIONS: KernelCache[OperationProgram] = KernelCache(most_bytes=16 << 20)
+KEPT_OPERATIONS: KernelCache[OperationProgram] = KernelCache(most_bytes=16 << 20)
 _programs: WeakValueDictionary[tuple[object, ...], Program] = WeakValueDictionary()
 
 
@@ -227,12 +235,12 @@ def compile_problem(
 
 
 def compile_operation(operation: Operation, target: Target | str | None = None) -> OperationProgram:
-    """The program of an operation for a target, or for this machine; the one that others share. Raises CompileError for
-    no target.
+    """The program of an operation for a target, or for this machine; the one that was made before, where it is kept. Raises
+    CompileError for no target.
     """
     with COMPILING:
         resolved, red_zones = resolve(target or knobs.target(TARGETS)), knobs.red_zones()
-        return OPERATIONS.get(
+        return KEPT_OPERATIONS.get(
             (operation, resolved, red_zones), lambda: OperationProgram(operation, resolved, red_zones)
         )
 

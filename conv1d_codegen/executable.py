@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from . import knobs
 from .emit import emit
+from .emit.abi import entry
 from .errors import CompileError
 from .ir import Kernel
 from .knobs import STAGES
-from .locks import kept
+from .locks import COMPILING, kept
 from .machine.host import runs_here
 from .machine.target import Target
 from .passes import log
+from .runtime import kept_code
+from .runtime.kept_code import Image
 from .runtime.native import Native
 from .verify import verify
-
-if TYPE_CHECKING:
-    from .machine.jit import Code
 
 
 class Executable(ABC):
@@ -31,11 +32,17 @@ class Executable(ABC):
     def __init__(self, target: Target, red_zones: bool = False) -> None:
         self.target = target
         self.red_zones = red_zones
+        self._image: Image | None = None  # until it is loaded
 
     @property
     @abstractmethod
     def title(self) -> str:
         """What is computed, in one line."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """All that the code depends on, beside the target and red zones: of two kernels that differ, another one."""
 
     @property
     @abstractmethod
@@ -65,9 +72,9 @@ class Executable(ABC):
         )
 
     @kept
-    def code(self) -> Code:
-        """The machine code, loaded. Raises InvalidKernel where the loops could not be proved safe, CompileError for
-        another machine.
+    def native(self) -> Native:
+        """The machine code, loaded, and how it is called. Raises InvalidKernel where the loops could not be proved safe,
+        CompileError for another machine.
         """
         from .machine import jit
 
@@ -76,16 +83,38 @@ class Executable(ABC):
                 f"Code for {self.target} can't run on this machine ({jit.host_machine().cpu}); it can be dumped."
             )
         logged = knobs.log_stages()
-        verify(self.scheduled, scheduled=True)  # nothing unproved runs
-        code = jit.load(self.llvm, self.scheduled.name, self.target, self.known_strides)
+        image = self._image or kept_code.read(self._file) or jit.in_llvm(self._begun())
+        self._image = None
+        code = jit.link(image.code, image.kernel.name)
         for stage in logged:
             print(f"--- {self.title}: {stage}\n{self.dump(stage)}", file=sys.stderr)
-        return code
+        return Native(image.kernel, code, self.red_zones, image.entry)
 
-    @kept
-    def native(self) -> Native:
-        """The machine code, and how it is called; errors as of `code`."""
-        return Native(self.scheduled, self.code, self.red_zones)
+    def is_to_be_made(self) -> bool:
+        """Whether there is no machine code yet, neither here nor kept."""
+        if "native" not in vars(self) and self._image is None:
+            self._image = kept_code.read(self._file)
+        return "native" not in vars(self) and self._image is None
+
+    @property
+    def _file(self) -> str | None:
+        return kept_code.key(self.target, self.identity, self.red_zones)
+
+    def _begun(self) -> Callable[[], Image]:
+        """Python's part of the machine code; what is given does LLVM's, for `native` to find."""
+        from .machine import jit
+
+        file, kernel = self._file, self.scheduled
+        verify(kernel, scheduled=True)  # nothing unproved runs
+        ir, called = self.llvm, entry(kernel, self.red_zones)
+
+        def ended() -> Image:
+            code = jit.object_code(ir, self.target, self.known_strides)
+            self._image = Image(kernel.with_body(()), called, code)
+            kept_code.write(file, self._image)
+            return self._image
+
+        return ended
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; with `passes`, "scheduled" shows the kernel after each pass that changed it.
@@ -116,7 +145,7 @@ class Executable(ABC):
         length of the LLVM IR.
         """
         made = vars(self)
-        return (made["code"].size if "code" in made else 0) + (
+        return (made["native"].size if "native" in made else 0) + (
             _STAGES_PER_CHARACTER * len(made["llvm"]) if "llvm" in made else 0
         )
 
@@ -124,6 +153,34 @@ class Executable(ABC):
         """Forget the stages before the machine code, which are made again if they are asked for."""
         for name in ("loop", "passes", "llvm"):
             vars(self).pop(name, None)
+
+
+def make_together(executables: Iterable[Executable]) -> None:
+    """Make the machine code of several: while LLVM is at one, the next is lowered, proved and printed. `native` then loads
+    it, or raises what was in its way. The caller does not hold COMPILING.
+
+    Python has one lock and llvmlite another, so more threads than two don't help. Of a residual network's 13 kernels,
+    LLVM takes a third of the time, and the first call 2.5 s instead of 3.2 (`python tools/first_call.py`, two busy
+    cores). A second process took as long, 2.5 to 2.7 s: it imports for 0.3 s and shares the rest, but no library starts
+    processes that its user has not asked for.
+    """
+    from .machine.shelter import overlapped, sheltered
+
+    stopped: list[bool] = []
+
+    def begun() -> Iterator[Callable[[], Image]]:
+        for executable in dict.fromkeys(executables):
+            if stopped:
+                return
+            with suppress(CompileError):
+                if runs_here(executable.target) and executable.is_to_be_made():
+                    yield executable._begun()
+
+    def work() -> None:
+        with COMPILING, suppress(RuntimeError):
+            overlapped(begun())
+
+    sheltered(work, lambda: stopped.append(True))
 
 
 #: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.

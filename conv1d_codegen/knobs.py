@@ -6,6 +6,7 @@ CONV1D_CODEGEN_VERIFY=1         run the verifier after every pass too, and not o
 CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch arrays, slowly, see emit/red_zones.py   (changes code)
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see schedule/tuned_plans.py)   (changes code)
+CONV1D_CODEGEN_CODE_MIB=200     keep object code in that directory, up to so many MiB, for later processes (see runtime/kept_code.py)
 CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
 CONV1D_CODEGEN_RUNTIME=pool     whose threads these are: `openmp`, or Python's `pool`; OpenMP's, where there are any, if not set
 
@@ -69,6 +70,20 @@ def cache_directory() -> Path | None:
     if text and not os.path.isabs(text):
         raise ValueError(f"{_PREFIX}CACHE_DIR must be an absolute path. Received: {text!r}.")
     return Path(text) if text else None
+
+
+def code_bytes() -> int:
+    """How many bytes of object code are kept in `cache_directory`: none if the switch is not set. Raises ValueError for
+    what is not a whole number, and where no directory is named.
+    """
+    text = os.environ.get(_PREFIX + "CODE_MIB") or "0"
+    if not text.isdecimal() or len(text) > 6:
+        raise ValueError(f"{_PREFIX}CODE_MIB must be a whole number of MiB, up to 999999. Received: {text!r}.")
+    if int(text) and cache_directory() is None:
+        raise ValueError(
+            f"{_PREFIX}CODE_MIB={text} keeps code in the directory of {_PREFIX}CACHE_DIR, which is not set: name one that is only yours."
+        )
+    return int(text) << 20
 
 
 def threads() -> int | None:

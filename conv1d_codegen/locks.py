@@ -1,7 +1,8 @@
 """Locks that forks respect. A fork copies each lock as it is, but of the threads only the one that forks: what others
 held stays locked.
 
-There are two kinds, and every lock of the package is of one of them, or is replaced in the child (`runtime/pool.py`):
+There are two kinds, and every lock of the package is of one of them, is replaced in the child (`runtime/pool.py`), or is
+used under COMPILING only (a queue of `machine/shelter.py`):
 
 - `COMPILING` is the one around compiling, LLVM and the imports that they need. A fork waits for it, so a child never
   gets a compilation that another thread has left half done. There is one for all of it, and not one for each module:

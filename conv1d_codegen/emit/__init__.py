@@ -12,8 +12,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import cache, reduce
 from pathlib import Path
-
-import jinja2
+from typing import TYPE_CHECKING
 
 from ..errors import CompileError
 from ..ir import (
@@ -41,6 +40,9 @@ from .integers import Integers
 from .memory import Lanes, Memory
 from .numbers import Numbers
 from .red_zones import RedZones
+
+if TYPE_CHECKING:
+    import jinja2
 
 
 def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False) -> str:
@@ -86,13 +88,21 @@ def _printed(instructions: list[Instruction], declarations: set[str]) -> str:
     return "".join([forms[instruction["kind"]].format_map(instruction) for instruction in instructions])
 
 
+def template_folder() -> Path:
+    """Where the templates lie: in an installed package inside it; in a checkout, at its top."""
+    package = Path(__file__).resolve().parent.parent
+    return next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
+
+
 @cache
 def templates() -> jinja2.Environment:
-    """The templates. In an installed package they lie inside it; in a checkout, at its top."""
-    package = Path(__file__).resolve().parent.parent
-    folder = next(f for f in (package / "templates", package.parent / "templates") if f.is_dir())
+    """The templates. Jinja is imported here, as networks know this room before they compile anything; the caller holds
+    COMPILING.
+    """
+    import jinja2
+
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(template_folder()),
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
         autoescape=False,

@@ -29,6 +29,7 @@ class Integers:
         self._numbers: dict[str, int] = {}
         self._meaning: dict[str, Index] = {}
         self._depth: dict[str, int] = {}
+        self._depths: dict[Monomial, int] = {}  # of products of names, each of which is unique
         self._splits: dict[Index, _Split] = {}
 
     def number(self, name: str, value: int) -> None:
@@ -100,7 +101,11 @@ class Integers:
         return max((self._depth_of(monomial) for monomial, _ in expression.terms), default=0)
 
     def _depth_of(self, monomial: Monomial) -> int:
-        return max((self._depth[name] for name in Index({monomial: 1}).variables()), default=0)
+        depth = self._depths.get(monomial)
+        if depth is None:
+            depth = max((self._depth[name] for name in Index({monomial: 1}).variables()), default=0)
+            self._depths[monomial] = depth
+        return depth
 
     def ssa(self, expression: Index) -> str:
         """The value of a resolved expression: a number or a name."""

@@ -28,6 +28,7 @@ from functools import cache, lru_cache
 from itertools import count
 from typing import Any, TypeVar
 
+import llvmlite
 import llvmlite.binding as llvm
 
 from ..errors import CompileError
@@ -44,7 +45,8 @@ _unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until
 T = TypeVar("T")
 
 
-def _in_llvm(work: Callable[[], T]) -> T:
+def in_llvm(work: Callable[[], T]) -> T:
+    """What `work()` gives, which calls LLVM."""
     with COMPILING:  # on this thread: what `work` calls must not take it
         return sheltered(work)
 
@@ -63,7 +65,7 @@ class Machine:
 @cache
 def host_machine() -> Machine:
     """The machine at hand."""
-    return _in_llvm(_host)
+    return in_llvm(_host)
 
 
 @cache
@@ -78,6 +80,11 @@ def _host() -> Machine:
 def version() -> str:
     """Of LLVM."""
     return ".".join(map(str, llvm.llvm_version_info))
+
+
+def library() -> str:
+    """The version of llvmlite, which may mend LLVM without another version of that."""
+    return str(llvmlite.__version__)
 
 
 @cache
@@ -167,7 +174,7 @@ def _strength_reduction(ir: str, known_strides: bool) -> Iterator[None]:
 
 def optimised(ir: str, target: Target) -> str:
     """LLVM IR after LLVM's passes."""
-    return _in_llvm(lambda: _optimised(ir, target))
+    return in_llvm(lambda: _optimised(ir, target))
 
 
 def _optimised(ir: str, target: Target) -> str:
@@ -179,7 +186,7 @@ def _optimised(ir: str, target: Target) -> str:
 
 def assembly(ir: str, target: Target, known_strides: bool = True) -> str:
     """The assembly of optimised code, as `load` makes it. Cross targets too."""
-    return _in_llvm(lambda: _assembly(ir, target, known_strides))
+    return in_llvm(lambda: _assembly(ir, target, known_strides))
 
 
 def _assembly(ir: str, target: Target, known_strides: bool) -> str:
@@ -215,16 +222,30 @@ def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Co
 
     `known_strides`: whether the strides of the arrays are constants in the code.
     """
-    return _in_llvm(lambda: _load(ir, symbol, target, known_strides))
+    return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)
 
 
-def _load(ir: str, symbol: str, target: Target, known_strides: bool) -> Code:
-    _require_executable_memory()
+def link(image: bytes, symbol: str) -> Code:
+    """Load an object file that `object_code` gave: LLVM believes whatever is in it. Raises CompileError where the system
+    allows no new code.
+    """
+    return in_llvm(lambda: _link(image, symbol))
+
+
+def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
+    """The object file of IR; arguments and errors as of `load`. It is called `in_llvm`, or on another thread than the one
+    that holds COMPILING meanwhile.
+    """
     machine = target_machine(target)
     with _parsed(ir, machine) as module:
         optimise(module, machine)
         with _strength_reduction(ir, known_strides):
-            image = machine.emit_object(module)
+            image: bytes = machine.emit_object(module)
+    return image
+
+
+def _link(image: bytes, symbol: str) -> Code:
+    _require_executable_memory()
     _refuse_undefined_symbols(image, symbol)
     _unloading.clear()
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)

@@ -10,6 +10,7 @@ Golden Cove, Zen 5).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from ..number_types import TYPES
 
@@ -38,7 +39,7 @@ class Target:
     @property
     def required(self) -> frozenset[str]:
         """The processor's features that code for this target needs, by LLVM's names."""
-        return frozenset(feature[1:] for feature in self.features.split(",") if feature.startswith("+"))
+        return _required(self.features)
 
     @property
     def fma(self) -> bool:
@@ -55,6 +56,11 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.name} ({self.cpu}, {self.vector_bytes * 8}-bit vectors, {self.registers} registers)"
+
+
+@cache  # this machine has some seventy, and every product asks
+def _required(features: str) -> frozenset[str]:
+    return frozenset(feature[1:] for feature in features.split(",") if feature.startswith("+"))
 
 
 _X86, _ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"

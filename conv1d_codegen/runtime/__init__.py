@@ -3,6 +3,8 @@
 native.py         machine code, and its weights as it takes them
 kernel.py         machine code of a convolution behind a checked call
 kernel_cache.py   the kernels that are kept for the next layer
+kept_code.py      object code that is kept for the next process
+header.py         what is kept with it: how it is called
 workspace.py      memory for large scratch arrays
 driver.py         one call that runs the kernels of a network
 threads.py        the number of threads, and the team that shares a call

@@ -21,8 +21,9 @@ import numpy as np
 
 from ..emit import templates
 from ..errors import RedZoneError
+from ..locks import COMPILING
 from ..machine.target import Target
-from . import threads
+from . import kept_code, threads
 from .native import Native
 from .work import Work
 
@@ -111,8 +112,13 @@ class Driver:
     def __init__(self, target: Target) -> None:
         from ..machine import jit
 
-        text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
-        self._code = jit.load(text, "drive", target)
+        file = kept_code.key(target, "drive", WORDS, _SPINS, ZERO)
+        _, image = kept_code.read_parts(file)
+        if image is None:
+            text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
+            image = jit.in_llvm(lambda: jit.object_code(text, target))
+            kept_code.write_parts(file, b"", image)
+        self._code = jit.link(image, "drive")
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._code.address)
         self.pause = _pause()
 
@@ -120,7 +126,8 @@ class Driver:
 @cache
 def driver(target: Target) -> Driver:
     """The driver for a target, made at its first use. Raises CompileError for another machine."""
-    return Driver(target)
+    with COMPILING:  # around imports too
+        return Driver(target)
 
 
 @cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..emit.abi import entry
+from ..emit.abi import Entry, entry
 from ..ir import Kernel, Storage
 from ..ir.packing import laid_out
 from ..number_types import TYPES
@@ -23,8 +23,9 @@ _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer  # looked
 class Native:
     """A kernel that is machine code. Immutable; its loops are many objects, and are not kept."""
 
-    def __init__(self, kernel: Kernel, code: Code, red_zones: bool = False) -> None:
-        self.entry = entry(kernel, red_zones)
+    def __init__(self, kernel: Kernel, code: Code, red_zones: bool = False, called: Entry | None = None) -> None:
+        """`called`: how, for a kernel whose loops are not at hand."""
+        self.entry = called or entry(kernel, red_zones)
         self.kernel = kernel.with_body(())
         self.red_zones = red_zones
         self._code = code  # keeps the machine code mapped
@@ -32,6 +33,7 @@ class Native:
         # thread.
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
         self.address = code.address
+        self.size = code.size
 
     def pack(self, sources: Mapping[str, Array], sizes: Mapping[str, int]) -> dict[str, Array]:
         """The constants of the kernel by name, laid out from arrays by the names of the formula. `sizes`: the run-time

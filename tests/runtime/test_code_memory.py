@@ -38,7 +38,7 @@ def own() -> Compilation:
 
 def test_code_lives_as_long_as_any_owner() -> None:
     compilation = own()
-    kernel, address = compilation.kernel, compilation.program.code.address
+    kernel, address = compilation.kernel, compilation.program.native.address
     assert executable(address)
     x, w, b = exact_data(PROBLEM, 1, 9)
     packed = kernel.pack(w, b)
@@ -55,7 +55,7 @@ def test_code_lives_as_long_as_any_owner() -> None:
 
 def test_code_lives_while_another_thread_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     compilation = own()
-    kernel, address = compilation.kernel, compilation.program.code.address
+    kernel, address = compilation.kernel, compilation.program.native.address
     x, w, b = exact_data(PROBLEM, 2, 9)
     y, packed = np.empty((2, 8, 2), np.float32), kernel.pack(w, b)
     inside, leave = threading.Event(), threading.Event()

@@ -18,7 +18,6 @@ from conv1d_codegen import Conv1D, compiler
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.machine import jit
-from conv1d_codegen.machine.target import Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.kernel_cache import KernelCache
 
@@ -40,13 +39,13 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels for which machine code is made."""
-    names, load = [], jit.load
+    names, link = [], jit.link
 
-    def noted(ir: str, symbol: str, target: Target, known_strides: bool = True) -> jit.Code:
+    def noted(image: bytes, symbol: str) -> jit.Code:
         names.append(symbol)
-        return load(ir, symbol, target, known_strides)
+        return link(image, symbol)
 
-    monkeypatch.setattr(jit, "load", noted)
+    monkeypatch.setattr(jit, "link", noted)
     return names
 
 

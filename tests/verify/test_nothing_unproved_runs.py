@@ -1,6 +1,7 @@
 """Every kernel is verified before it runs; one that is not proved safe gives its place to another, with a warning."""
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,27 +13,28 @@ from support.type_helpers import known
 import conv1d_codegen
 from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, UnprovedWarning, compiler, executable
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.executable import Executable
 from conv1d_codegen.ir import SUM, Block, Expression, Kernel, Statement, Store
 from conv1d_codegen.ir.rewrite import map_leaves, walk
 from conv1d_codegen.machine import jit
-from conv1d_codegen.machine.target import Target
 from conv1d_codegen.passes import Context, collapse_loops
 from conv1d_codegen.symbolic.index import index
 from conv1d_codegen.verify import InvalidKernel, verify
 
+_WAYS = ("read", "write", "write_parts")
 PACKAGE = Path(conv1d_codegen.__file__).parent
 
 
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kernels that were made machine code of."""
-    symbols, load = [], jit.load
+    symbols, link = [], jit.link
 
-    def noted(ir: str, symbol: str, target: Target, known_strides: bool = True) -> jit.Code:
+    def noted(image: bytes, symbol: str) -> jit.Code:
         symbols.append(symbol)
-        return load(ir, symbol, target, known_strides)
+        return link(image, symbol)
 
-    monkeypatch.setattr(jit, "load", noted)
+    monkeypatch.setattr(jit, "link", noted)
     compiler.KEPT.clear()
     yield symbols
     compiler.KEPT.clear()
@@ -130,25 +132,45 @@ def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyP
 
 
 def test_there_is_no_way_around_it() -> None:
-    """`jit.load` is the only way to machine code that runs, and it has one caller, which verifies what it prints in the
-    line before.
+    """Kernels become machine code that runs in one place, which takes what was made in the line after it was verified, or
+    what was kept of that. The driver is no kernel.
     """
-    calls = {}
+    calls = ("library.link(", "jit.load(", "jit.link(", "object_code(", *(f"kept_code.{name}(" for name in _WAYS))
+    places: dict[str, list[str]] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(path.read_text())
-        for function in ast.walk(tree):
+        for function in ast.walk(ast.parse(path.read_text())):
             if isinstance(function, ast.FunctionDef):
-                text = [ast.unparse(s) for s in function.body]
-                if any("jit.load(" in line or "library.link(" in line for line in text):
-                    calls[f"{path.relative_to(PACKAGE)}:{function.name}"] = text
-    assert set(calls) == {"executable.py:code", "machine/jit.py:_load"}
-    before, load = next(
-        (a, b)
-        for a, b in zip(calls["executable.py:code"], calls["executable.py:code"][1:], strict=False)
-        if "jit.load(" in b
-    )
-    assert before == "verify(self.scheduled, scheduled=True)"
-    assert load.startswith("code = jit.load(self.llvm, self.scheduled.name, self.target")
+                own = [ast.unparse(s) for s in function.body if not isinstance(s, ast.FunctionDef)]
+                for line in "\n".join(own).splitlines():
+                    for call in calls:
+                        if call in line:
+                            places.setdefault(call, []).append(
+                                f"{path.relative_to(PACKAGE)}:{function.name}: {line.strip()}"
+                            )
+    read = "kept_code.read(self._file)"
+    assert places == {
+        "library.link(": ["machine/jit.py:_link: tracker = library.link(linker, f'conv1d_codegen.{serial}')"],
+        "jit.link(": [
+            "executable.py:native: code = jit.link(image.code, image.kernel.name)",
+            "runtime/driver.py:__init__: self._code = jit.link(image, 'drive')",
+        ],
+        "object_code(": [
+            "executable.py:ended: code = jit.object_code(ir, self.target, self.known_strides)",
+            "machine/jit.py:load: return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)",
+            "runtime/driver.py:__init__: image = jit.in_llvm(lambda: jit.object_code(text, target))",
+        ],
+        "kept_code.write(": ["executable.py:ended: kept_code.write(file, self._image)"],
+        "kept_code.write_parts(": ["runtime/driver.py:__init__: kept_code.write_parts(file, b'', image)"],
+        "kept_code.read(": [
+            f"executable.py:native: image = self._image or {read} or jit.in_llvm(self._begun())",
+            f"executable.py:is_to_be_made: self._image = {read}",
+        ],
+    }
+    begun = [line.strip() for line in inspect.getsource(Executable._begun).splitlines()]
+    at = begun.index("file, kernel = self._file, self.scheduled")
+    assert begun[at + 1].startswith("verify(kernel, scheduled=True)")
+    assert begun[at + 2].startswith("ir, called = self.llvm, ")
+    assert "kernel =" not in "".join(begun[at + 1 :])
 
 
 def test_the_helper_shifts_one_store() -> None:

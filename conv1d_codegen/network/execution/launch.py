@@ -23,7 +23,7 @@ from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
 from . import arena
-from .tasks import Task, tasks
+from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
 #: Numbers that an operation writes for which another thread pays, as a convolution's products do.
@@ -79,6 +79,7 @@ def launch(
         for node in graph.nodes
         if not isinstance(node.op, ops.Reshape)
     ]
+    together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
     parts: list[Table | Foreign] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,14 @@ def tasks(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape],
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
     return [Task(_compiled(operation, options), _tensors(node), batch, length)]
+
+
+def together(kernels: Iterable[Compilation | OperationProgram]) -> None:
+    """Make the machine code of kernels, while LLVM is at one and Python at the next."""
+    with COMPILING:
+        from ...compiler import Compilation
+        from ...executable import make_together
+    make_together(kernel.program if isinstance(kernel, Compilation) else kernel for kernel in kernels)
 
 
 def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
