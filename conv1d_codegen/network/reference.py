@@ -108,6 +108,7 @@ _COMBINED: dict[str, Callable[[Array, Array], Array]] = {
     "multiply": np.multiply,
     "maximum": np.maximum,
     "minimum": np.minimum,
+    "divide": np.divide,
 }
 
 
@@ -179,6 +180,34 @@ def _conv_transpose(op: ops.ConvTranspose, x: Array, kernel: Array, bias: Array 
     return y if bias is None else y + bias
 
 
+def _last(op: ops.Last, x: Array) -> Array:
+    if op.count > x.shape[1]:
+        raise ValueError(f"{op} takes {op.count} steps from an input of {x.shape[1]}.")
+    return x[:, x.shape[1] - op.count :]
+
+
+def _resize(op: ops.Resize, x: Array) -> Array:
+    length = x.shape[1]
+    steps = length * op.times_numerator // op.times_denominator
+    if steps == 0:
+        raise ValueError(f"{op} makes no output of {length} steps.")
+    up, down, i = op.times_numerator, op.times_denominator, np.arange(steps)
+    # places are whole numbers of 1/parts
+    if op.coordinates == "half_pixel":
+        places, parts = (2 * i + 1) * down - up, 2 * up
+    elif op.coordinates == "asymmetric":
+        places, parts = i * down, up
+    else:
+        places, parts = i * (length - 1), max(steps - 1, 1)
+    if op.mode == "nearest":
+        nearest = (places + (up if op.coordinates == "half_pixel" else 0)) // parts
+        return x[:, np.clip(nearest, 0, length - 1)]
+    places = np.clip(places, 0, (length - 1) * parts)
+    before, share = places // parts, (places % parts / parts).astype(x.dtype)[:, None]
+    after = np.minimum(before + 1, length - 1)
+    return np.where(share == 0, x[:, before], x[:, before] * (1 - share) + x[:, after] * share)
+
+
 def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
     if x.shape[1] == 0:
         raise ValueError(f"{op} makes no output of 0 steps.")
@@ -232,6 +261,10 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.Crop: _crop,
     ops.Pool: _pool,
     ops.GlobalPool: _global_pool,
+    ops.Take: lambda op, x: x[..., op.first : op.first + (op.count - 1) * op.step + 1 : op.step],
+    ops.Last: _last,
+    ops.Resize: _resize,
+    ops.Unary: lambda op, x: getattr(np, op.function)(x),
     ops.Repeat: lambda op, x: np.repeat(x, op.times, 1),
     ops.Reshape: lambda op, x: x.reshape(len(x), *(() if op.steps is None else (op.steps,)), op.channels),
 }

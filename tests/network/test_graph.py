@@ -111,7 +111,7 @@ def test_inputs_that_an_operation_can_not_have(op: Op, inputs: list[Shape], mess
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Combine("divide"), "is one of add"),
+        (lambda: Combine("modulo"), "is one of add"),
         (lambda: Pad(-1, 0), "0 steps or more"),
         (lambda: Pad(1, 0, "mirror"), "is one of zeros"),
         (lambda: Crop(0, -1), "0 steps or more"),

@@ -9,7 +9,7 @@ from ...problem import Activation
 from ..reach import Reach
 from .op import Op, Shape, check, check_epsilon, check_sizes
 
-COMBINATIONS = ("add", "subtract", "multiply", "average", "maximum", "minimum")
+COMBINATIONS = ("add", "subtract", "multiply", "average", "maximum", "minimum", "divide")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,10 @@ class Combine(Op):
 
     def shape(self, *inputs: Shape) -> Shape:
         check(len(inputs) > 1, f"{self} takes two inputs or more. Received: {len(inputs)}.")
-        check(len(inputs) == 2 or self.kind != "subtract", f"{self} takes two inputs. Received: {len(inputs)}.")
+        check(
+            len(inputs) == 2 or self.kind not in ("subtract", "divide"),
+            f"{self} takes two inputs. Received: {len(inputs)}.",
+        )
         channels = {x.channels for x in inputs} - {1} or {1}
         check(len(channels) == 1, f"{self} takes inputs of equal channels. Received: {', '.join(map(str, inputs))}.")
         steps = [x.steps for x in inputs if x.steps is not None and x.steps != 1]
