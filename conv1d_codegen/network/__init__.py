@@ -9,12 +9,15 @@ layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs
 program.py     a graph, ready to run
 network.py     what a user holds
+stored.py      weights as other programs store them
 saved.py       a network in one plain file
 readers/       trained networks from files
 """
 
 from .network import Network, Sequential, save
 from .readers import load
+from .readers.keras_live import from_keras
+from .readers.pytorch import from_torch
 from .symbols import Input
 
-__all__ = ["Input", "Network", "Sequential", "load", "save"]
+__all__ = ["Input", "Network", "Sequential", "from_keras", "from_torch", "load", "save"]

@@ -14,6 +14,7 @@ from ..number_types import TYPES
 from . import saved
 from .graph import Graph, Weights, checked
 from .program import Program
+from .stored import Imported, replaced
 from .symbols import Symbol, traced
 
 Array = NDArray[Any]
@@ -42,6 +43,9 @@ class Network:
             name: weight.layer.weight_values()[weight.name].reshape(shapes[name]) for name, weight in found.items()
         }
         self._begin(graph, values)
+
+    #: What is known of the program that the network was read from.
+    _imported: Imported | None = None
 
     def _begin(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
@@ -81,6 +85,26 @@ class Network:
             for name, value in zip(self.weights, weights, strict=True)
         }
         self._program = Program(self._graph, checked(self._graph, given))
+
+    def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
+        """Sets all weights by name, from a safetensors file or a mapping of names to arrays. A network that was read from
+        torch takes a module's state dict, with torch's names and layouts; those of `weight_norm` are taken too. Any other
+        has the names and shapes of `weights`.
+
+        Raises OSError where the file can't be read, and ValueError for one that is damaged, and for arrays that are
+        missing, not expected or of other shapes, all of which one message lists; then no weight changes.
+        """
+        if isinstance(source, Mapping):
+            arrays: Mapping[str, Any] = source
+        else:
+            from .readers import safetensors  # readers make networks
+
+            arrays = safetensors.read(source)
+        rule = "The weight {} takes real numbers"
+        dtype = TYPES[self._graph.dtype].numpy
+        given = {name: as_weights(value, dtype, rule.format(name)) for name, value in arrays.items()}
+        made = replaced(self.weights, given, self._imported)
+        self._program = Program(self._graph, checked(self._graph, made))
 
     def __call__(self, inputs: Any) -> Any:
         """The outputs for an array `(batch, steps, channels)`; a list, or a dict by name, where there are several inputs.
@@ -135,10 +159,11 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         # machine code belongs to this process
-        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single}
+        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single, "imported": self._imported}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._single = state["single"]
+        self._imported = state["imported"]
         self._begin(state["graph"], state["weights"])
 
     def __repr__(self) -> str:

@@ -4,7 +4,10 @@ keras_model.py     a Keras model, from its config and its weights
 keras_config.py    the config, as JSON → the model's layers and their calls
 keras_layers.py    which layer a config describes
 keras_weights.py   which arrays of a file belong to which layer
+keras_live.py      a model of a Keras that is there
 hdf5.py            HDF5 files, read with care
+safetensors.py     arrays by name
+pytorch/           modules of torch's
 """
 
 from __future__ import annotations

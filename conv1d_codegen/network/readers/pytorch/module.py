@@ -1,0 +1,356 @@
+"""A module of torch's as a network."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ....number_types import TYPES
+from ....symbolic.index import Index, index
+from ... import ops
+from ...network import Network
+from ...stored import Imported
+from . import activations, arithmetic, convolutions, norms, recurrent, shapes, windows
+from .builder import BATCH_AXIS, BATCH_SIZE, Builder, Constant, check, described
+from .call import Call, Fill, Handler, Refused
+from .export import checked, exported, torch_module
+from .layout import TIME, Axis, Tensor, channels, kinds, time
+
+_OPERATIONS: Mapping[str, Handler] = {
+    **convolutions.OPERATIONS,
+    **norms.OPERATIONS,
+    **activations.OPERATIONS,
+    **arithmetic.OPERATIONS,
+    **shapes.OPERATIONS,
+    **windows.OPERATIONS,
+    **recurrent.OPERATIONS,
+}
+_USUAL = {2: "nt", 3: "nct", 4: "nct1"}
+_DTYPES = {row.keras: row.name for row in TYPES.values()}
+_FILLED: Mapping[str, float] = {
+    f"{name}.default": value
+    for value, word in enumerate(("zeros", "ones"))
+    for name in (word, f"new_{word}", f"{word}_like")
+}
+_FULL = ("full.default", "full_like.default", "scalar_tensor.default")
+_SIZES: Mapping[Any, Any] = {
+    operator.add: operator.add,
+    operator.sub: operator.sub,
+    operator.mul: operator.mul,
+    operator.floordiv: operator.floordiv,
+    operator.neg: operator.neg,
+}
+_CHECKS = ("_assert", "sym_constrain_range", "_assert_tensor_metadata")
+
+
+def from_torch(module: Any, example: Any, layout: str | Sequence[str] | None = None) -> Network:
+    """The network of a `torch.nn.Module` in evaluation mode, with copies of its weights as they are now.
+
+        network = cc.from_torch(module, torch.zeros(1, 16, 1000))
+        y = network(np.zeros((4, 500, 16), "float32"))        # (batch, steps, channels)
+
+    `example` is an input that the module takes, or a tuple of several; only its shape and dtype count, which is the
+    network's: float32, float64, float16 or bfloat16. The batch is any, and lengths are if `torch.export` finds the
+    module to be one of any length; else they are the example's.
+
+    The network's inputs and outputs are `(batch, steps, channels)`, or `(batch, channels)` for outputs without steps,
+    whatever the order of axes in torch. `layout` says what the axes of an input, or of each of several, are: n the
+    batch, c the channels, t the steps, 1 an axis of length 1. Without it they are "nct", "nt" of two axes, which is one
+    channel, and "nct1" of four. An output of three axes that has no steps of the input has them in its last.
+
+    Weights have the names that they have in torch, for `Network.load_weights`.
+
+    Raises ImportError without torch, TypeError for what is no module, and ValueError for a module in training mode, for
+    one that `torch.export` refuses, and for operations that no network has: all of them in one message, with their
+    names, targets and the paths of their modules.
+    """
+    torch = torch_module()
+    checked(module, torch)
+    examples = list(example) if isinstance(example, list | tuple) else [example]
+    layouts = _layouts(examples, layout, torch)
+    dtypes = {str(x.dtype).removeprefix("torch.") for x in examples}
+    if len(dtypes) != 1 or not dtypes <= _DTYPES.keys():
+        raise ValueError(f"Examples have one dtype, {', '.join(_DTYPES)}. Received: {', '.join(sorted(dtypes))}.")
+    dtype = _DTYPES[dtypes.pop()]
+    try:
+        return _Reader(exported(module, examples, layouts, True, torch), layouts, dtype, torch).network()
+    except ValueError as error:
+        if not any("t" in axes for axes in layouts):
+            raise
+        first = error
+    try:  # of the example's length, more is known
+        return _Reader(exported(module, examples, layouts, False, torch), layouts, dtype, torch).network()
+    except ValueError as error:
+        raise error from first
+
+
+def _layouts(examples: Sequence[Any], layout: str | Sequence[str] | None, torch: Any) -> list[str]:
+    if not examples or not all(isinstance(x, torch.Tensor) for x in examples):
+        raise TypeError(
+            f"The example is a tensor, or a tuple of several. Received: {', '.join(str(type(x)) for x in examples)}."
+        )
+    given = [layout] if isinstance(layout, str) else layout
+    layouts = [_USUAL.get(x.dim(), "") for x in examples] if given is None else list(given)
+    if len(layouts) != len(examples):
+        raise ValueError(f"There is a layout for each example. Received: {layouts} for {len(examples)}.")
+    for axes, x in zip(layouts, examples, strict=True):
+        letters = axes.replace("1", "")
+        fits = len(axes) == x.dim() and "n" in axes and set(letters) <= set("nct") and len(set(letters)) == len(letters)
+        if not fits or any(kind == "1" and size != 1 for kind, size in zip(axes, x.shape, strict=True)):
+            raise ValueError(
+                'A layout names each axis once: n (batch), c (channels), t (steps), 1 (of length 1), as in "nct". '
+                f"Received: {axes!r} for an example of shape {tuple(x.shape)}."
+            )
+    return layouts
+
+
+class _Reader:
+    """One walk over the operations of a program."""
+
+    def __init__(self, program: Any, layouts: Sequence[str], dtype: str, torch: Any) -> None:
+        self._program, self._layouts, self._torch = program, layouts, torch
+        self._builder = Builder(dtype)
+        self._values: dict[Any, Any] = {}
+        self._lengths: dict[str, int] = {}
+        self._problems: list[str] = []
+
+    def network(self) -> Network:
+        """The network of the program. Raises ValueError, with all that can't be read."""
+        b, outputs = self._builder, []
+        single = True
+        self._inputs()
+        for node in self._program.graph.nodes:
+            if node.op == "call_function":
+                self._values[node] = self._read(node)
+            elif node.op == "output":
+                b.place = "output"
+                given = node.args[0]
+                single = len(given) == 1
+                outputs = [self._finished(node, x) for x in given]
+        if self._problems:
+            many = (
+                f"{len(self._problems)} of the module's operations"
+                if len(self._problems) > 1
+                else "An operation of the module"
+            )
+            raise ValueError(f"{many} can not be read:\n" + "\n".join(f"  {line}" for line in self._problems))
+        graph = b.graph(outputs)
+        used = {name for row in b.stored.values() for name in (*row.names, *row.derived)}
+        stored = {name: b.stored[name] for name in graph.weight_shapes()}
+        network = Network.of(graph, b.weights)
+        network._imported = Imported(stored, frozenset(self._parameters.values()) - used)
+        network._single = single
+        return network
+
+    # What goes in
+
+    def _inputs(self) -> None:
+        signature = self._program.graph_signature
+        self._parameters: dict[str, str] = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        constants = {**self._program.constants, **self._program.state_dict}
+        lifted = dict(signature.inputs_to_lifted_tensor_constants)
+        users = list(signature.user_inputs)
+        for node in self._program.graph.nodes:
+            if node.op != "placeholder":
+                continue
+            name = node.name
+            if name in users:
+                number = users.index(name)
+                if number < len(self._layouts):
+                    self._values[node] = self._input(node, self._layouts[number], len(self._layouts) > 1)
+            elif name in self._parameters:
+                full = self._parameters[name]
+                self._values[node] = (constants[full], full, ())
+            elif name in lifted:
+                self._values[node] = (constants[lifted[name]], None, ())
+
+    def _input(self, node: Any, layout: str, several: bool) -> Tensor:
+        shape = node.meta["val"].shape
+        sizes = dict(zip(layout, shape, strict=True))
+        if isinstance(sizes["n"], int):
+            raise ValueError(
+                f"The module takes {sizes['n']} sequences at once, and a network any number. Its code takes the batch for a constant."
+            )
+        length: Any = sizes.get("t", 1)
+        fixed = length if isinstance(length, int) else None
+        name = self._builder.source(node.name, int(sizes.get("c", 1)), fixed, several)
+        steps = self._builder.shapes[name].steps
+        if fixed is None and steps is not None:
+            self._lengths[str(steps)] = length.node.hint
+        self._lengths[str(BATCH_SIZE)] = sizes["n"].node.hint
+        axis: dict[str, Axis] = {"n": BATCH_AXIS, "c": channels(int(sizes.get("c", 1))), "t": time(steps), "1": ()}
+        return Tensor(name, tuple(axis[kind] for kind in layout))
+
+    # Operations
+
+    def _read(self, node: Any) -> Any:
+        target = str(node.target).removeprefix("aten.")
+        if any(target.startswith(word) for word in _CHECKS):
+            return None
+        arguments = self._arguments(node)
+        known = [self._value(v) for v in _flat(list(arguments.values()))]
+        failed = next((v for v in known if isinstance(v, _Failed)), None)
+        if failed is not None:
+            return failed
+        path = self._path(node)
+        self._builder.place = self._place(node, path)
+        try:
+            made = self._made(node, target, {name: self._filled(v) for name, v in arguments.items()}, known)
+            self._check_shape(node, made)
+            return made
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            where = f" in {path} ({self._class(node)})" if path else ""
+            self._problems.append(f"{node.name} ({node.target}){where}: {error}")
+            return _Failed()
+
+    def _made(self, node: Any, target: str, arguments: dict[str, Any], known: list[Any]) -> Any:
+        if node.target is operator.getitem:
+            return arguments["0"][arguments["1"]]
+        if target == "sym_size.int":
+            return arguments["self"].sizes[arguments["dim"]]
+        if node.target in _SIZES:
+            return _SIZES[node.target](*(index(v) for v in arguments.values()))
+        of_input = any(isinstance(v, Index | Tensor) for v in known)
+        if of_input and (target in _FILLED or target in _FULL):
+            value = _FILLED.get(target, arguments.get("fill_value"))
+            return Fill(float(value or 0), tuple(arguments.get("size") or ()))
+        if not any(isinstance(v, Index | Tensor | Fill | shapes.States | Refused) for v in known):
+            return self._folded(node, known)
+        if target in ("_to_copy.default", "to.dtype", "to.dtype_layout", "type_as.default"):
+            own = next(iter(node.all_input_nodes))
+            check(
+                node.meta["val"].dtype == own.meta["val"].dtype,
+                f"makes {node.meta['val'].dtype} of {own.meta['val'].dtype}",
+            )
+            return arguments["self"]
+        handler = _OPERATIONS.get(target)
+        check(handler is not None, "no network has it")
+        assert handler is not None
+        names = {name: _constant(v) for name, v in arguments.items()}
+        return handler(self._builder, Call(target, names))
+
+    def _folded(self, node: Any, known: list[Any]) -> Any:
+        """What is computed from weights alone, with torch; as (tensor, name, names of what it is made of)."""
+        with self._torch.no_grad():
+            value = node.target(
+                *self._torch.fx.node.map_arg(node.args, self._plain),
+                **self._torch.fx.node.map_arg(node.kwargs, self._plain),
+            )
+        names = sorted({n for v in known if isinstance(v, tuple) for n in (*([v[1]] if v[1] else []), *v[2])})
+        return (value, _normed(str(node.target), names), tuple(names))
+
+    def _plain(self, node: Any) -> Any:
+        value = self._values[node]
+        return value[0] if isinstance(value, tuple) else value
+
+    def _arguments(self, node: Any) -> dict[str, Any]:
+        """The arguments by the names of the schema, defaults too."""
+        schema = getattr(node.target, "_schema", None)
+        if schema is None:
+            return {str(number): value for number, value in enumerate(node.args)}
+        names = [argument.name for argument in schema.arguments]
+        given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+        return {
+            argument.name: given.get(argument.name, argument.default_value if argument.has_default_value() else None)
+            for argument in schema.arguments
+        }
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [self._filled(v) for v in value]
+        return self._value(value)
+
+    def _value(self, value: Any) -> Any:
+        return self._values[value] if isinstance(value, self._torch.fx.Node) else value
+
+    def _check_shape(self, node: Any, made: Any) -> None:
+        """Raises ValueError where torch has another shape: what was read is not what the module computes."""
+        seen = node.meta.get("val")
+        if not isinstance(made, Tensor) or not hasattr(seen, "shape"):
+            return
+        wanted = tuple(n if isinstance(n, int) else n.node.hint for n in seen.shape)
+        found = tuple(n.evaluate(self._lengths) for n in made.sizes)
+        check(wanted == found, f"makes {described(made)}, that is {found}, where torch makes {wanted}")
+
+    def _path(self, node: Any) -> str:
+        """The path of the module whose code an operation is."""
+        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        return str(stack[-1][0]) if stack and isinstance(stack[-1], tuple) and "hook" not in str(stack[-1][0]) else ""
+
+    def _class(self, node: Any) -> str:
+        return str(list(node.meta["nn_module_stack"].values())[-1][1]).rpartition(".")[2]
+
+    def _place(self, node: Any, path: str) -> str:
+        """The name of what is read: a module of torch's own, or an operation in the code of another."""
+        stack = list((node.meta.get("nn_module_stack") or {}).values())
+        own = path and str(stack[-1][1]).startswith("torch.nn.modules.")
+        return path if own else f"{path}.{node.name}" if path else str(node.name)
+
+    # What comes out
+
+    def _finished(self, node: Any, given: Any) -> str:
+        value = self._value(given)
+        if isinstance(value, _Failed):
+            return ""
+        try:
+            check(isinstance(value, Tensor), "is no tensor that depends on the input")
+            return _output(self._builder, value)
+        except ValueError as error:
+            self._problems.append(f"{given} (output): {error}")
+            return ""
+
+
+class _Failed:
+    """What could not be read, or needs what could not be: it has been told."""
+
+
+def _flat(values: Any) -> list[Any]:
+    """The items of lists in lists."""
+    return [x for v in values for x in (_flat(v) if isinstance(v, list | tuple) else [v])]
+
+
+def _constant(value: Any) -> Any:
+    """Constants as arrays, within lists too."""
+    if isinstance(value, list):
+        return [_constant(v) for v in value]
+    if isinstance(value, tuple) and len(value) == 3 and hasattr(value[0], "detach"):
+        tensor, name, derived = value
+        tensor = tensor.detach().cpu()
+        wide = tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor
+        return Constant(wide.numpy(), name, derived)
+    if isinstance(value, Index) and value.constant is not None:
+        return value.constant
+    return value
+
+
+def _normed(target: str, names: Sequence[str]) -> str | None:
+    """The weight that `weight_norm` makes of two."""
+    if "weight_norm" not in target or len(names) != 2:
+        return None
+    first, second = names
+    if first.endswith("_g") and second.endswith("_v"):
+        return first[:-2]
+    module, _, ending = first.partition("parametrizations.")
+    return module + ending.removesuffix(".original0") if ending.endswith(".original0") else None
+
+
+def _output(b: Builder, x: Tensor) -> str:
+    """A tensor as `(batch, steps, channels)`, or `(batch, channels)`."""
+    check(bool(x.axes) and x.axes[0] == BATCH_AXIS, f"has no axis of the batch before all others: {described(x)}")
+    axes = x.axes[1:]
+    if any(kinds(axis) == {TIME} for axis in axes):
+        steps = next(axis for axis in axes if kinds(axis) == {TIME})
+        across = tuple(f for axis in axes if axis is not steps for f in axis)
+        return b.sequence(Tensor(x.name, (BATCH_AXIS, across, steps)), steps, across)
+    if len(axes) > 1 and sum(map(bool, axes)) < 3:
+        long = [axis for axis in axes if axis]
+        steps = axes[-1] if len(long) != 2 else long[1]
+        across = long[0] if len(long) == 2 else () if axes[-1] else (long[0] if long else ())
+        return b.sequence(Tensor(x.name, (BATCH_AXIS, across, steps)), steps, across)
+    check(len(axes) < 2, f"has more axes than a network's output: {described(x)}")
+    flat = b.arranged(x) if any(TIME in kinds(a) for a in axes) or b.shapes[x.name].steps is None else x
+    if b.shapes[flat.name].steps is not None:
+        flat = b.arranged(flat)
+        return b.add(ops.Reshape(None, b.shapes[flat.name].channels), flat.name)
+    return flat.name
