@@ -34,35 +34,73 @@ def checked(module: Any, torch: Any) -> None:
 
 
 def exported(module: Any, examples: Sequence[Any], layouts: Sequence[str], dynamic: bool, torch: Any) -> Any:
-    """The program of a module, without mutation, of its operations as a user called them. With `dynamic`, batch and
+    """The program of a module, without mutation. With `dynamic`, batch and
     lengths are what a call knows where the module allows it, else the batch alone.
 
     Raises ValueError where torch can't export it.
     """
     auto = torch.export.Dim.AUTO
     free = "nt" if dynamic else "n"
-    shapes = {
-        name: {axis: auto for axis, kind in enumerate(layout) if kind in free}
-        for name, layout in zip(_names(module, len(examples)), layouts, strict=True)
-    }
+    free_axes = [{axis: auto for axis, kind in enumerate(layout) if kind in free} for layout in layouts]
     # Fewer than two sequences, or steps, would be taken for constants.
     given = tuple(_of_two(x, layout, torch) for x, layout in zip(examples, layouts, strict=True))
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of old ways to store weights, and of what torch does by itself
-            program = torch.export.export(module, given, dynamic_shapes=shapes, strict=False)
-            return program.run_decompositions({})
+            with _any_length(torch):
+                program = torch.export.export(module, given, dynamic_shapes=_by_name(module, free_axes), strict=False)
+            # What is changed in place is made anew. It takes long, and a few operations become several.
+            return program.run_decompositions({}) if _mutates(program) else program
     except Exception as error:  # whatever the module's own code raises, and torch's
         raise ValueError(f"torch.export can not export the module for the given example: {error}") from error
 
 
-def _names(module: Any, count: int) -> list[str]:
-    """The names of the first arguments of a module."""
+def _any_length(torch: Any) -> Any:
+    """A context in which max pools of one axis are those of two: torch takes lengths for constants in the former."""
+    functional = torch.nn.functional
+
+    class Pools(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            given = kwargs or {}
+            if function in (functional.max_pool1d, torch.max_pool1d) and not given.get("return_indices"):
+                return pooled(*args, **given)
+            return function(*args, **given)
+
+    def pooled(
+        input: Any,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> Any:
+        wide = [_one(kernel_size), _one(stride or kernel_size), _one(padding), _one(dilation)]
+        pairs = [(n, 0 if which == 2 else 1) for which, n in enumerate(wide)]
+        return functional.max_pool2d(input.unsqueeze(-1), *pairs, ceil_mode).squeeze(-1)
+
+    return Pools()
+
+
+def _one(value: Any) -> Any:
+    return value[0] if isinstance(value, list | tuple) else value
+
+
+def _mutates(program: Any) -> bool:
+    """Whether an operation changes one of its arguments."""
+    schemas = (getattr(node.target, "_schema", None) for node in program.graph.nodes)
+    return any(schema is not None and schema.is_mutable for schema in schemas)
+
+
+def _by_name(module: Any, given: Sequence[Any]) -> dict[str, Any]:
+    """What is said of the arguments of a module, by their names."""
     parameters = inspect.signature(module.forward).parameters.values()
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(names) < count:
-        raise ValueError(f"The module takes {len(names)} inputs by position. Received: {count} examples.")
-    return names[:count]
+    rest = [p.name for p in parameters if p.kind == p.VAR_POSITIONAL]
+    if len(names) < len(given) and not rest:
+        raise ValueError(f"The module takes {len(names)} inputs by position. Received: {len(given)} examples.")
+    named = dict(zip(names, given, strict=False))
+    return {**named, rest[0]: tuple(given[len(names) :])} if rest else named
 
 
 def _of_two(x: Any, layout: str, torch: Any) -> Any:

@@ -41,7 +41,6 @@ _SIZES: Mapping[Any, Any] = {
     operator.floordiv: operator.floordiv,
     operator.neg: operator.neg,
 }
-_CHECKS = ("_assert", "sym_constrain_range", "_assert_tensor_metadata")
 
 
 def from_torch(module: Any, example: Any, layout: str | Sequence[str] | None = None) -> Network:
@@ -120,8 +119,9 @@ class _Reader:
         b, outputs = self._builder, []
         single = True
         self._inputs()
+        needed = _needed(self._program.graph)
         for node in self._program.graph.nodes:
-            if node.op == "call_function":
+            if node.op == "call_function" and node in needed:
                 self._values[node] = self._read(node)
             elif node.op == "output":
                 b.place = "output"
@@ -166,28 +166,28 @@ class _Reader:
                 self._values[node] = (constants[lifted[name]], None, ())
 
     def _input(self, node: Any, layout: str, several: bool) -> Tensor:
-        shape = node.meta["val"].shape
-        sizes = dict(zip(layout, shape, strict=True))
-        if isinstance(sizes["n"], int):
+        sizes = dict(zip(layout, node.meta["val"].shape, strict=True))
+        batch, length = _known(sizes["n"]), _known(sizes.get("t", 1))
+        if batch is not None:
             raise ValueError(
-                f"The module takes {sizes['n']} sequences at once, and a network any number. Its code takes the batch for a constant."
+                f"The module takes {batch} sequences at once, and a network any number. Its code takes the batch for a constant."
             )
-        length: Any = sizes.get("t", 1)
-        fixed = length if isinstance(length, int) else None
-        name = self._builder.source(node.name, int(sizes.get("c", 1)), fixed, several)
-        steps = self._builder.shapes[name].steps
-        if fixed is None and steps is not None:
-            self._lengths[str(steps)] = length.node.hint
+        name = self._builder.source(node.name, int(sizes.get("c", 1)), length, several)
+        if length is None:
+            self._lengths[str(self._builder.shapes[name].steps)] = sizes["t"].node.hint
         self._lengths[str(BATCH_SIZE)] = sizes["n"].node.hint
-        axis: dict[str, Axis] = {"n": BATCH_AXIS, "c": channels(int(sizes.get("c", 1))), "t": time(steps), "1": ()}
+        axis: dict[str, Axis] = {
+            "n": BATCH_AXIS,
+            "c": channels(int(sizes.get("c", 1))),
+            "t": time(self._builder.shapes[name].steps),
+            "1": (),
+        }
         return Tensor(name, tuple(axis[kind] for kind in layout))
 
     # Operations
 
     def _read(self, node: Any) -> Any:
         target = str(node.target).removeprefix("aten.")
-        if any(target.startswith(word) for word in _CHECKS):
-            return None
         arguments = self._arguments(node)
         known = [self._value(v) for v in _flat(list(arguments.values()))]
         failed = next((v for v in known if isinstance(v, _Failed)), None)
@@ -305,6 +305,20 @@ class _Failed:
     """What could not be read, or needs what could not be: it has been told."""
 
 
+def _needed(graph: Any) -> set[Any]:
+    """The operations that the outputs need."""
+    needed: set[Any] = set()
+    for node in reversed(graph.nodes):
+        if node.op == "output" or node in needed:
+            needed.update(node.all_input_nodes)
+    return needed
+
+
+def _known(size: Any) -> int | None:
+    """A size that torch has found to be a constant; None for another."""
+    return size if isinstance(size, int) else size.node.maybe_as_int()
+
+
 def _flat(values: Any) -> list[Any]:
     """The items of lists in lists."""
     return [x for v in values for x in (_flat(v) if isinstance(v, list | tuple) else [v])]
@@ -337,8 +351,8 @@ def _normed(target: str, names: Sequence[str]) -> str | None:
 
 def _output(b: Builder, x: Tensor) -> str:
     """A tensor as `(batch, steps, channels)`, or `(batch, channels)`."""
-    check(bool(x.axes) and x.axes[0] == BATCH_AXIS, f"has no axis of the batch before all others: {described(x)}")
-    axes = x.axes[1:]
+    check(BATCH_AXIS in x.axes, f"has no axis of the batch: {described(x)}")
+    axes = tuple(axis for axis in x.axes if axis != BATCH_AXIS)
     if any(kinds(axis) == {TIME} for axis in axes):
         steps = next(axis for axis in axes if kinds(axis) == {TIME})
         across = tuple(f for axis in axes if axis is not steps for f in axis)
@@ -349,8 +363,6 @@ def _output(b: Builder, x: Tensor) -> str:
         across = long[0] if len(long) == 2 else () if axes[-1] else (long[0] if long else ())
         return b.sequence(Tensor(x.name, (BATCH_AXIS, across, steps)), steps, across)
     check(len(axes) < 2, f"has more axes than a network's output: {described(x)}")
-    flat = b.arranged(x) if any(TIME in kinds(a) for a in axes) or b.shapes[x.name].steps is None else x
-    if b.shapes[flat.name].steps is not None:
-        flat = b.arranged(flat)
-        return b.add(ops.Reshape(None, b.shapes[flat.name].channels), flat.name)
-    return flat.name
+    flat = b.arranged(b.vector(x) if any(TIME in kinds(axis) for axis in axes) else x)
+    shape = b.shapes[flat.name]
+    return flat.name if shape.steps is None else b.add(ops.Reshape(None, shape.channels), flat.name)

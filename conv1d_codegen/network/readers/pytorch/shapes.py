@@ -131,6 +131,11 @@ def _slice(b: Builder, call: Call) -> Tensor:
     return sliced(b, x, axis, first, last, step)
 
 
+def _narrow(b: Builder, call: Call) -> Tensor:
+    x, first = call.tensor("self"), index(call["start"])
+    return sliced(b, x, call.axis("dim", x), first, first + call["length"])
+
+
 def sliced(b: Builder, x: Tensor, axis: int, first: Index, last: Index, step: int = 1) -> Tensor:
     """`x[first:last:step]` along an axis."""
     length = size(x.axes[axis])
@@ -148,14 +153,14 @@ def sliced(b: Builder, x: Tensor, axis: int, first: Index, last: Index, step: in
     # Steps of any length: those that are left out at either end must be known.
     first, last = (length + n if (n.constant or 0) < 0 else n for n in (first, last))
     right = 0 if (last.constant or 0) >= 1 << 62 else (length - last).constant
-    left, count = first.constant, (length - first).constant
-    if right is None or right < 0 or (left is None and (count is None or count < 1)):
+    left, tail = first.constant, (length - first).constant
+    if right is None or right < 0 or (left is None and (tail is None or tail < 1)):
         raise ValueError(
             f"takes steps {first} to {last} of {length}, so that it depends on the length what is left out"
         )
     if left is None:
-        assert count is not None
-        return _cropped(b, x.with_name(b.add(ops.Last(count), x.name)), axis, 0, right, step)
+        assert tail is not None
+        return _cropped(b, x.with_name(b.add(ops.Last(tail), x.name)), axis, 0, right, step)
     return _cropped(b, x, axis, left, right, step)
 
 
@@ -300,6 +305,7 @@ OPERATIONS: Mapping[str, Handler] = {
     "unsqueeze.default": _unsqueeze,
     "expand.default": _expand,
     "slice.Tensor": _slice,
+    "narrow.default": _narrow,
     "select.int": _select,
     **dict.fromkeys(("split.Tensor", "split_with_sizes.default", "split.sizes"), _split),
     "chunk.default": _chunk,
