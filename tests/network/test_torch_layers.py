@@ -311,13 +311,17 @@ def _outputs(group: str, dtype: str) -> dict[str, list[tuple[Any, Any, str]]]:
     make, shape, layout, other = GROUPS[group]
     made = make()
     module = randomised(side_by_side({name: part for name, (part, _) in made.items()})).to(getattr(torch, dtype))
-    network = from_torch(module, *drawn([shape], dtype), layout)
+    network = from_torch(module, drawn([shape], dtype)[0], layout)
     assert (network.graph.sources[0].length is None) == (other is not None)
     found: dict[str, list[tuple[Any, Any, str]]] = {name: [] for name in made}
     for length in (shape[layout.index("t")], other):
         if length is not None:
             xs = drawn(of_length([shape], [layout], length), dtype)
-            for (name, (_, seen)), (y, right) in zip(made.items(), results(module, xs, network, [layout]), strict=True):
+            for (name, (_, seen)), (y, right) in zip(
+                made.items(),
+                results(module, xs, network, [layout], dtype == "float32" and length == shape[layout.index("t")]),
+                strict=True,
+            ):
                 found[name].append((y, right, seen))
     return found
 

@@ -20,7 +20,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 _USUAL = {2: "nt", 3: "nct", 4: "nct1"}
 
 
-class Does(torch.nn.Module):  # type: ignore[misc]
+class Does(torch.nn.Module):
     """A module of a function of it and its inputs, with some layers and parameters."""
 
     def __init__(self, function: Callable[..., Any], **parts: Any) -> None:
@@ -73,21 +73,23 @@ def drawn(shapes: Sequence[Sequence[int]], dtype: str, seed: int = 1) -> list[An
     return [torch.randn(*shape, generator=generator, dtype=torch.float64).to(getattr(torch, dtype)) for shape in shapes]
 
 
-def results(module: Module, xs: Sequence[Any], network: Network, layouts: Sequence[str]) -> list[tuple[Array, Any]]:
-    """What a network gives for inputs of torch's, and what the module gives. In float64 it is computed by the reference,
-    as kernels of that type are tested elsewhere and take long to be made.
+def results(
+    module: Module, xs: Sequence[Any], network: Network, layouts: Sequence[str], kernels: bool = False
+) -> list[tuple[Array, Any]]:
+    """What a network gives for inputs of torch's, and what the module gives. Without `kernels` it is computed by the
+    reference: it takes long to make them, and they are tested elsewhere.
     """
     with torch.no_grad():
         wanted = module(*(x.clone() for x in xs))
     given = [channels_last(x, layout) for x, layout in zip(xs, layouts, strict=True)]
-    if given[0].dtype == np.float64:
+    if kernels:
+        called = network(given)
+        made = called if isinstance(called, list) else [called]
+    else:
         graph = network.graph
         names = [source.name for source in graph.sources]
         tensors = reference.run(graph, network.weights, dict(zip(names, given, strict=True)))
         made = [tensors[name] for name in graph.outputs]
-    else:
-        called = network(given)
-        made = called if isinstance(called, list) else [called]
     return list(zip(made, wanted if isinstance(wanted, tuple | list) else [wanted], strict=True))
 
 
@@ -117,8 +119,9 @@ def compared(
     examples = drawn(shapes, dtype)
     network = from_torch(module, tuple(examples), layouts)
     inputs = [examples] if other_length is None else [examples, drawn(of_length(shapes, seen, other_length), dtype)]
-    for xs in inputs:
-        for (y, right), layout in zip(results(module, xs, network, seen), outputs, strict=True):
+    for number, xs in enumerate(inputs):
+        kernels = dtype == "float32" and number == 0
+        for (y, right), layout in zip(results(module, xs, network, seen, kernels), outputs, strict=True):
             agree(y, right, layout, f"{module}\n{network.graph}")
     return network
 

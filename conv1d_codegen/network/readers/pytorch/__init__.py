@@ -1,6 +1,7 @@
 """Modules of torch as networks: what `torch.export` says that they compute, operation by operation.
 
 export.py         the operations of a module, with torch
+any_length.py     what lets torch export for any length
 module.py         the operations → a network
 call.py           an operation and its arguments
 builder.py        the graph in the making

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....locks import COMPILING
+from .any_length import any_length
 
 
 def torch_module() -> Any:
@@ -47,43 +48,12 @@ def exported(module: Any, examples: Sequence[Any], layouts: Sequence[str], dynam
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of old ways to store weights, and of what torch does by itself
-            with _any_length(torch):
+            with any_length(torch):
                 program = torch.export.export(module, given, dynamic_shapes=_by_name(module, free_axes), strict=False)
             # What is changed in place is made anew. It takes long, and a few operations become several.
             return program.run_decompositions({}) if _mutates(program) else program
     except Exception as error:  # whatever the module's own code raises, and torch's
         raise ValueError(f"torch.export can not export the module for the given example: {error}") from error
-
-
-def _any_length(torch: Any) -> Any:
-    """A context in which max pools of one axis are those of two: torch takes lengths for constants in the former."""
-    functional = torch.nn.functional
-
-    class Pools(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
-        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            given = kwargs or {}
-            if function in (functional.max_pool1d, torch.max_pool1d) and not given.get("return_indices"):
-                return pooled(*args, **given)
-            return function(*args, **given)
-
-    def pooled(
-        input: Any,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        return_indices: bool = False,
-    ) -> Any:
-        wide = [_one(kernel_size), _one(stride or kernel_size), _one(padding), _one(dilation)]
-        pairs = [(n, 0 if which == 2 else 1) for which, n in enumerate(wide)]
-        return functional.max_pool2d(input.unsqueeze(-1), *pairs, ceil_mode).squeeze(-1)
-
-    return Pools()
-
-
-def _one(value: Any) -> Any:
-    return value[0] if isinstance(value, list | tuple) else value
 
 
 def _mutates(program: Any) -> bool:

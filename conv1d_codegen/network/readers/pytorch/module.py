@@ -187,7 +187,7 @@ class _Reader:
     # Operations
 
     def _read(self, node: Any) -> Any:
-        target = str(node.target).removeprefix("aten.")
+        target = str(node.target).removeprefix("aten.").removeprefix("conv1d_codegen.")
         arguments = self._arguments(node)
         known = [self._value(v) for v in _flat(list(arguments.values()))]
         failed = next((v for v in known if isinstance(v, _Failed)), None)

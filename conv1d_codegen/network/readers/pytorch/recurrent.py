@@ -98,6 +98,6 @@ def _lstm(b: Builder, call: Call) -> Any:
 
 
 OPERATIONS: Mapping[str, Handler] = {
-    "lstm.input": _lstm,
-    "gru.input": lambda b, call: _cells(b, call, ops.Gru, gru_kernel, gru_bias),
+    "lstm.default": _lstm,
+    "gru.default": lambda b, call: _cells(b, call, ops.Gru, gru_kernel, gru_bias),
 }
