@@ -20,7 +20,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 _USUAL = {2: "nt", 3: "nct", 4: "nct1"}
 
 
-class Does(torch.nn.Module):
+class Does(torch.nn.Module):  # type: ignore[misc]
     """A module of a function of it and its inputs, with some layers and parameters."""
 
     def __init__(self, function: Callable[..., Any], **parts: Any) -> None:
@@ -110,6 +110,7 @@ def compared(
     layouts: Sequence[str] | None = None,
     dtype: str = "float32",
     other_length: int | None = None,
+    kernels: bool = False,
 ) -> Network:
     """The network of a module, after it gave what the module gives for random inputs of these shapes, and of another
     length than it was read for.
@@ -120,8 +121,8 @@ def compared(
     network = from_torch(module, tuple(examples), layouts)
     inputs = [examples] if other_length is None else [examples, drawn(of_length(shapes, seen, other_length), dtype)]
     for number, xs in enumerate(inputs):
-        kernels = dtype == "float32" and number == 0
-        for (y, right), layout in zip(results(module, xs, network, seen, kernels), outputs, strict=True):
+        made = results(module, xs, network, seen, kernels and number == 0)
+        for (y, right), layout in zip(made, outputs, strict=True):
             agree(y, right, layout, f"{module}\n{network.graph}")
     return network
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 Module = Any
 
 
-class Residual(nn.Module):
+class Residual(nn.Module):  # type: ignore[misc]
     """Dilated convolutions with norms, each added to its input."""
 
     def __init__(self, channels: int = 8) -> None:
@@ -37,7 +37,7 @@ class Residual(nn.Module):
         return self.head(F.relu(x))
 
 
-class WaveNet(nn.Module):
+class WaveNet(nn.Module):  # type: ignore[misc]
     """Gated causal convolutions with a path that skips."""
 
     def __init__(self, channels: int = 6, skipped: int = 5) -> None:
@@ -59,7 +59,7 @@ class WaveNet(nn.Module):
         return F.log_softmax(self.out(total), 1)
 
 
-class UNet(nn.Module):
+class UNet(nn.Module):  # type: ignore[misc]
     """Pools down, transposed convolutions up, and joins across."""
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class UNet(nn.Module):
         return self.out(self.join_a(torch.cat([self.up_a(b), a], dim=1)))
 
 
-class Tcn(nn.Module):
+class Tcn(nn.Module):  # type: ignore[misc]
     """Causal by padding at both ends and chomping, with weight norm; the last step is classified."""
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class Tcn(nn.Module):
         return self.dense(x[:, :, -1])
 
 
-class Inception(nn.Module):
+class Inception(nn.Module):  # type: ignore[misc]
     """InceptionTime: kernels of several sizes beside a pool; the mean is classified."""
 
     def __init__(self) -> None:
@@ -136,7 +136,7 @@ class Inception(nn.Module):
         return self.dense(F.adaptive_avg_pool1d(x, 1).flatten(1))
 
 
-class Separable(nn.Module):
+class Separable(nn.Module):  # type: ignore[misc]
     """Depthwise convolutions, squeeze and excitation, ConvNeXt's layer norms and scales."""
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class Separable(nn.Module):
         return x * torch.sigmoid(self.excite(F.relu(self.squeeze(x.mean(-1, keepdim=True)))))
 
 
-class Recurrent(nn.Module):
+class Recurrent(nn.Module):  # type: ignore[misc]
     """Convolutions, then a recurrent layer in both directions whose last states are classified."""
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class Recurrent(nn.Module):
         return self.dense(torch.cat([h[-2], h[-1]], dim=1))
 
 
-class Generator(nn.Module):
+class Generator(nn.Module):  # type: ignore[misc]
     """HiFi-GAN's: transposed convolutions with residual blocks of several sizes, all with weight norm."""
 
     def __init__(self) -> None:
