@@ -195,7 +195,7 @@ def network() -> cc.Network:
 
 def test_weights_of_a_network_by_name(network: cc.Network, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    wanted = {name: rng.random(w.shape, "float32") for name, w in reversed(network.weights.items())}
+    wanted = {name: rng.random(w.shape, "float32") for name, w in [*network.weights.items()][::-1]}
     network.load_weights(written(tmp_path / "x", wanted))
     for name, weight in network.weights.items():
         np.testing.assert_array_equal(weight, wanted[name])
@@ -204,7 +204,7 @@ def test_weights_of_a_network_by_name(network: cc.Network, tmp_path: Path) -> No
 
 
 def test_all_that_does_not_fit_is_told_at_once(network: cc.Network) -> None:
-    given = {name: np.zeros(weight.shape) for name, weight in network.weights.items()}
+    given: dict[str, Any] = {name: np.zeros(weight.shape) for name, weight in network.weights.items()}
     given["conv/other"] = np.zeros(3)
     given["conv/kernel"] = np.zeros((3, 2, 2))
     del given["norm/beta"]
