@@ -129,7 +129,23 @@ def layers() -> Group:
     "pad_negative": (nn.ConstantPad1d((-2, 3), 0.0), "nct"),
     "pad_channels": (does(lambda x: F.pad(x, (0, 0, 1, 2))), "nct"),
     "scale": (Does(lambda m, x: x * m.w + m.v, w=nn.Parameter(torch.zeros(4, 1)), v=nn.Parameter(torch.zeros(1))), "nct"),
-    "softmax_channels": (nn.Softmax(1), "nct"),
+        "channel_attention": (
+            Does(
+                lambda m, x: x * torch.sigmoid(m.c(x.mean(-1, keepdim=True).mT).mT),
+                c=nn.Conv1d(1, 1, 3, padding=1, bias=False),
+            ),
+            "nct",
+        ),
+        "separated": (
+            Does(
+                lambda m, x: (x.unsqueeze(1) * torch.sigmoid(m.c(x).view(x.shape[0], 2, 4, -1))).flatten(1, 2),
+                c=nn.Conv1d(4, 8, 1),
+            ),
+            "nct",
+        ),
+        "scale_of_all": (Does(lambda m, x: x * m.w / torch.tensor(3.0), w=nn.Parameter(torch.zeros(()))), "nct"),
+        "constant_divided": (Does(lambda m, x: x / (m.w.abs() + 1) - m.w, w=nn.Parameter(torch.zeros(1, 4, 1))), "nct"),
+        "softmax_channels": (nn.Softmax(1), "nct"),
     "log_softmax_channels": (nn.LogSoftmax(1), "nct"),
     "glu": (nn.GLU(1), "nct"),
     "interpolate_like": (Does(lambda m, x: F.interpolate(x, size=m.c(x).size(2)), c=nn.ConvTranspose1d(4, 1, 3, 3)), "nct"),
@@ -189,6 +205,10 @@ def shapes() -> Group:
         "stack_inner": (lambda x: torch.stack([x, -x], 2).flatten(1, 2), "nct"),
         "unbind": (lambda x: x.unbind(1)[3] * x.unbind(1)[0], "nt"),
         "ones": (lambda x: x.unsqueeze(-1).squeeze(-1)[:, None, None].squeeze(), "nct"),
+        "last_like": (lambda x: x[..., -x[..., 3:].size(2) :], "nct"),
+        "max_channels": (lambda x: torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1), "nct"),
+        "max_of_three": (lambda x: x[:, :3].amax(1), "nt"),
+        "repeated_inner": (lambda x: (x[:, :2, None] * x.view(x.size(0), 2, 2, -1)).flatten(1, 2), "nct"),
         "mean": (lambda x: x.mean(-1), "nc"),
         "mean_kept": (lambda x: x.mean(2, keepdim=True), "nct"),
         "mean_channels": (lambda x: x.mean(1, keepdim=True), "nct"),
@@ -274,6 +294,7 @@ def recurrent(first: bool) -> Group:
         name = f"{cell}_{depth}{'_both' if both else ''}"
         made[name] = (Does(lambda m, x: m.rnn(x)[0], rnn=rnn), layout)
         made[f"{name}_last"] = (Does(lambda m, x: _states(m.rnn(x))[-1], rnn=rnn), "nc")
+        made[f"{name}_all"] = (Does(lambda m, x: _states(m.rnn(x)).permute(1, 0, 2).flatten(1), rnn=rnn), "nc")
         made[f"{name}_first"] = (Does(lambda m, x: _states(m.rnn(x))[0], rnn=rnn), "nc")
     return made
 

@@ -142,6 +142,37 @@ def test_what_is_no_module_that_can_be_read(call: Any, error: type[Exception], m
         call()
 
 
+def test_modules_with_a_state() -> None:
+    class Counts(nn.Module):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("before", torch.zeros(4, 1))
+
+        def forward(self, x: Any) -> Any:
+            y = x + self.before
+            self.before.add_(1)
+            return y
+
+    with pytest.raises(ValueError, match="changes its buffers before as it runs"):
+        cc.from_torch(Counts().eval(), torch.zeros(2, 4, 9))
+    with pytest.raises(ValueError, match="makes random numbers"):
+        cc.from_torch(does(lambda x: x + torch.rand(4, 1)).eval(), torch.zeros(2, 4, 9))
+    norm = nn.BatchNorm1d(4, track_running_stats=False).eval()
+    with pytest.raises(ValueError, match="has no mean and variance of its own"):
+        cc.from_torch(norm, torch.zeros(2, 4, 9))
+
+
+def test_the_old_weight_norm() -> None:
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        module = nn.utils.weight_norm(nn.Conv1d(4, 5, 3))
+    network = compared(module, [(2, 4, 9)])
+    assert list(network.weights) == ["weight", "bias"]
+    module = randomised(module, 3)
+    network.load_weights({key: value.numpy() for key, value in module.state_dict().items()})
+    ((y, right),) = results(module, drawn([(2, 4, 9)], "float32"), network, ["nct"])
+    agree(y, right, "nct", "weight_norm")
+
+
 def test_weights_that_do_not_fit() -> None:
     module = nn.Sequential(nn.Conv1d(4, 5, 3), nn.BatchNorm1d(5)).eval()
     network = cc.from_torch(module, torch.zeros(1, 4, 9))

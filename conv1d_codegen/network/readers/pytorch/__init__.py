@@ -3,6 +3,8 @@
 export.py         the operations of a module, with torch
 any_length.py     what lets torch export for any length
 module.py         the operations → a network
+ends.py           what goes in and comes out
+held.py           parameters, buffers and what is computed from them alone
 call.py           an operation and its arguments
 builder.py        the graph in the making
 layout.py         where the axes of torch's tensors lie in those of a network

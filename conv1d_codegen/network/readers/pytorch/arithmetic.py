@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ... import ops
 from .activations import times
 from .builder import Builder, Constant, check, described
 from .call import Call, Fill, Handler
-from .layout import CHANNELS, TIME, Axis, Factor, Tensor
+from .layout import CHANNELS, TIME, Axis, Factor, Tensor, positions
 from .norms import scaled
 
 _KINDS = {
@@ -26,37 +27,60 @@ _KINDS = {
 
 def combined(b: Builder, kind: str, x: Tensor, y: Tensor) -> Tensor:
     """Two tensors, element by element, broadcast as torch does. Raises ValueError where their axes are not the same."""
-    changes: tuple[Callable[[Tensor], Tensor], ...] = (lambda z: z, b.arranged, b.vector)
-    for change in changes:
+
+    def same(z: Tensor) -> Tensor:
+        return z
+
+    for of_x, of_y in (
+        (same, same),
+        (b.arranged, b.arranged),
+        (same, b.vector),
+        (b.vector, same),
+        (b.vector, b.vector),
+    ):
         try:
-            a, c = change(x), change(y)
+            a, c = of_x(x), of_y(y)
         except ValueError:
             continue
-        axes = _broadcast(a, c)
+        more = b.shapes[a.name].channels >= b.shapes[c.name].channels
+        axes = _broadcast(a, c) if more else _broadcast(c, a)
         if axes is None:
             continue
-        count = max(b.shapes[z.name].channels for z in (a, c))
         parts = [f.count for axis in axes for f in axis if f.kind == CHANNELS]
-        if int(np.prod(parts, dtype=object)) != count:
-            continue
-        return Tensor(b.add(ops.Combine(kind), a.name, c.name), axes)
+        if math.prod(parts) == max(b.shapes[z.name].channels for z in (a, c)):
+            names = [_repeated(b, z, axes) for z in (a, c)]
+            return Tensor(b.add(ops.Combine(kind), *names), axes)
     raise ValueError(f"takes tensors with the same axes. Received: {described(x)} and {described(y)}")
 
 
+def _repeated(b: Builder, x: Tensor, axes: Sequence[Axis]) -> str:
+    """A tensor with as many channels as one of these axes, along which it is broadcast; one channel is all of them."""
+    if b.shapes[x.name].channels == 1:
+        return x.name
+    wide, own = np.zeros(1, np.intp), np.zeros(1, np.intp)
+    for axis, mine in zip(axes, ((),) * (len(axes) - len(x.axes)) + x.axes, strict=True):
+        places, of_mine = (positions(tuple(f for f in z if f.kind == CHANNELS)) for z in (axis, mine))
+        wide = (wide[:, None] + places).ravel()
+        own = (own[:, None] + np.broadcast_to(of_mine, len(places))).ravel()
+    found = np.empty_like(own)
+    found[wide] = own
+    return b.gathered(x.name, found)
+
+
 def _broadcast(x: Tensor, y: Tensor) -> tuple[Axis, ...] | None:
-    """The axes of both together; None where one has other ones than the other."""
+    """The axes of both together, as they lie in the first; None where one has other ones than the other."""
     rank = max(len(x.axes), len(y.axes))
     axes: list[Axis] = []
     for a, c in zip(*(((),) * (rank - len(z.axes)) + z.axes for z in (x, y)), strict=True):
-        if a and c and [_place(f) for f in a] != [_place(f) for f in c]:
+        if a and c and [_kind(f) for f in a] != [_kind(f) for f in c]:
             return None
         axes.append(a or c)
     return tuple(axes)
 
 
-def _place(factor: Factor) -> tuple[Any, ...]:
+def _kind(factor: Factor) -> tuple[Any, ...]:
     """What must be the same of two factors; lengths that a call knows are compared then."""
-    return (factor.kind,) if factor.kind == TIME else (factor.kind, factor.size, factor.stride)
+    return (factor.kind,) if factor.kind == TIME else (factor.kind, factor.size)
 
 
 def _constant(value: Any) -> float | Constant | None:

@@ -119,6 +119,8 @@ class Builder:
         count = self.shapes[name].channels
         if np.array_equal(wanted, np.arange(count)):
             return name
+        if not len(wanted) or wanted.max() >= count:
+            raise ValueError(f"takes channels {wanted.tolist()} of {count}")
         runs = list(_runs(wanted.tolist()))
         if len(runs) > _MOST_RUNS:
             raise ValueError(f"{count} channels are moved in {len(runs)} parts")

@@ -8,14 +8,15 @@ from typing import Any
 
 from ....number_types import TYPES
 from ....symbolic.index import Index, index
-from ... import ops
 from ...network import Network
 from ...stored import Imported
 from . import activations, arithmetic, convolutions, norms, recurrent, shapes, windows
-from .builder import BATCH_AXIS, BATCH_SIZE, Builder, Constant, check, described
+from .builder import BATCH_AXIS, BATCH_SIZE, Builder, check, described
 from .call import Call, Fill, Handler, Refused
+from .ends import layouts_of, output
 from .export import checked, exported, torch_module
-from .layout import TIME, Axis, Tensor, channels, kinds, time
+from .held import Held, constant, normed
+from .layout import Axis, Tensor, channels, time
 
 _OPERATIONS: Mapping[str, Handler] = {
     **convolutions.OPERATIONS,
@@ -26,7 +27,6 @@ _OPERATIONS: Mapping[str, Handler] = {
     **windows.OPERATIONS,
     **recurrent.OPERATIONS,
 }
-_USUAL = {2: "nt", 3: "nct", 4: "nct1"}
 _DTYPES = {row.keras: row.name for row in TYPES.values()}
 _FILLED: Mapping[str, float] = {
     f"{name}.default": value
@@ -67,7 +67,7 @@ def from_torch(module: Any, example: Any, layout: str | Sequence[str] | None = N
     torch = torch_module()
     checked(module, torch)
     examples = list(example) if isinstance(example, list | tuple) else [example]
-    layouts = _layouts(examples, layout, torch)
+    layouts = layouts_of(examples, layout, torch)
     dtypes = {str(x.dtype).removeprefix("torch.") for x in examples}
     if len(dtypes) != 1 or not dtypes <= _DTYPES.keys():
         raise ValueError(f"Examples have one dtype, {', '.join(_DTYPES)}. Received: {', '.join(sorted(dtypes))}.")
@@ -82,26 +82,6 @@ def from_torch(module: Any, example: Any, layout: str | Sequence[str] | None = N
         return _Reader(exported(module, examples, layouts, False, torch), layouts, dtype, torch).network()
     except ValueError as error:
         raise error from first
-
-
-def _layouts(examples: Sequence[Any], layout: str | Sequence[str] | None, torch: Any) -> list[str]:
-    if not examples or not all(isinstance(x, torch.Tensor) for x in examples):
-        raise TypeError(
-            f"The example is a tensor, or a tuple of several. Received: {', '.join(str(type(x)) for x in examples)}."
-        )
-    given = [layout] if isinstance(layout, str) else layout
-    layouts = [_USUAL.get(x.dim(), "") for x in examples] if given is None else list(given)
-    if len(layouts) != len(examples):
-        raise ValueError(f"There is a layout for each example. Received: {layouts} for {len(examples)}.")
-    for axes, x in zip(layouts, examples, strict=True):
-        letters = axes.replace("1", "")
-        fits = len(axes) == x.dim() and "n" in axes and set(letters) <= set("nct") and len(set(letters)) == len(letters)
-        if not fits or any(kind == "1" and size != 1 for kind, size in zip(axes, x.shape, strict=True)):
-            raise ValueError(
-                'A layout names each axis once: n (batch), c (channels), t (steps), 1 (of length 1), as in "nct". '
-                f"Received: {axes!r} for an example of shape {tuple(x.shape)}."
-            )
-    return layouts
 
 
 class _Reader:
@@ -119,6 +99,11 @@ class _Reader:
         b, outputs = self._builder, []
         single = True
         self._inputs()
+        changed = list(self._program.graph_signature.buffers_to_mutate.values())
+        if changed:
+            raise ValueError(
+                f"The module changes its buffers {', '.join(changed)} as it runs, and a network has no state."
+            )
         needed = _needed(self._program.graph)
         for node in self._program.graph.nodes:
             if node.op == "call_function" and node in needed:
@@ -161,9 +146,9 @@ class _Reader:
                     self._values[node] = self._input(node, self._layouts[number], len(self._layouts) > 1)
             elif name in self._parameters:
                 full = self._parameters[name]
-                self._values[node] = (constants[full], full, ())
+                self._values[node] = Held(constants[full], full)
             elif name in lifted:
-                self._values[node] = (constants[lifted[name]], None, ())
+                self._values[node] = Held(constants[lifted[name]])
 
     def _input(self, node: Any, layout: str, several: bool) -> Tensor:
         sizes = dict(zip(layout, node.meta["val"].shape, strict=True))
@@ -205,7 +190,7 @@ class _Reader:
             return _Failed()
 
     def _made(self, node: Any, target: str, arguments: dict[str, Any], known: list[Any]) -> Any:
-        if node.target is operator.getitem:
+        if node.target is operator.getitem and not isinstance(arguments["0"], Held):
             return arguments["0"][arguments["1"]]
         if target == "sym_size.int":
             return arguments["self"].sizes[arguments["dim"]]
@@ -227,22 +212,25 @@ class _Reader:
         handler = _OPERATIONS.get(target)
         check(handler is not None, "no network has it")
         assert handler is not None
-        names = {name: _constant(v) for name, v in arguments.items()}
+        names = {name: constant(v) for name, v in arguments.items()}
+        states = names.get("self")
+        if isinstance(states, shapes.States) and not (target == "select.int" and names["dim"] == 0):
+            names["self"] = states.tensor(self._builder)
         return handler(self._builder, Call(target, names))
 
-    def _folded(self, node: Any, known: list[Any]) -> Any:
-        """What is computed from weights alone, with torch; as (tensor, name, names of what it is made of)."""
+    def _folded(self, node: Any, known: list[Any]) -> Held:
+        """What is computed from weights alone, with torch."""
+        tags = getattr(node.target, "tags", ())
+        check(self._torch.Tag.nondeterministic_seeded not in tags, "makes random numbers")
+        fill = self._torch.fx.node.map_arg
         with self._torch.no_grad():
-            value = node.target(
-                *self._torch.fx.node.map_arg(node.args, self._plain),
-                **self._torch.fx.node.map_arg(node.kwargs, self._plain),
-            )
-        names = sorted({n for v in known if isinstance(v, tuple) for n in (*([v[1]] if v[1] else []), *v[2])})
-        return (value, _normed(str(node.target), names), tuple(names))
+            value = node.target(*fill(node.args, self._plain), **fill(node.kwargs, self._plain))
+        names = sorted({name for v in known if isinstance(v, Held) for name in v.all_names})
+        return Held(value, normed(str(node.target), names), tuple(names))
 
     def _plain(self, node: Any) -> Any:
         value = self._values[node]
-        return value[0] if isinstance(value, tuple) else value
+        return value.value if isinstance(value, Held) else value
 
     def _arguments(self, node: Any) -> dict[str, Any]:
         """The arguments by the names of the schema, defaults too."""
@@ -295,7 +283,7 @@ class _Reader:
             return ""
         try:
             check(isinstance(value, Tensor), "is no tensor that depends on the input")
-            return _output(self._builder, value)
+            return output(self._builder, value)
         except ValueError as error:
             self._problems.append(f"{given} (output): {error}")
             return ""
@@ -322,47 +310,3 @@ def _known(size: Any) -> int | None:
 def _flat(values: Any) -> list[Any]:
     """The items of lists in lists."""
     return [x for v in values for x in (_flat(v) if isinstance(v, list | tuple) else [v])]
-
-
-def _constant(value: Any) -> Any:
-    """Constants as arrays, within lists too."""
-    if isinstance(value, list):
-        return [_constant(v) for v in value]
-    if isinstance(value, tuple) and len(value) == 3 and hasattr(value[0], "detach"):
-        tensor, name, derived = value
-        tensor = tensor.detach().cpu()
-        wide = tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor
-        return Constant(wide.numpy(), name, derived)
-    if isinstance(value, Index) and value.constant is not None:
-        return value.constant
-    return value
-
-
-def _normed(target: str, names: Sequence[str]) -> str | None:
-    """The weight that `weight_norm` makes of two."""
-    if "weight_norm" not in target or len(names) != 2:
-        return None
-    first, second = names
-    if first.endswith("_g") and second.endswith("_v"):
-        return first[:-2]
-    module, _, ending = first.partition("parametrizations.")
-    return module + ending.removesuffix(".original0") if ending.endswith(".original0") else None
-
-
-def _output(b: Builder, x: Tensor) -> str:
-    """A tensor as `(batch, steps, channels)`, or `(batch, channels)`."""
-    check(BATCH_AXIS in x.axes, f"has no axis of the batch: {described(x)}")
-    axes = tuple(axis for axis in x.axes if axis != BATCH_AXIS)
-    if any(kinds(axis) == {TIME} for axis in axes):
-        steps = next(axis for axis in axes if kinds(axis) == {TIME})
-        across = tuple(f for axis in axes if axis is not steps for f in axis)
-        return b.sequence(Tensor(x.name, (BATCH_AXIS, across, steps)), steps, across)
-    if len(axes) > 1 and sum(map(bool, axes)) < 3:
-        long = [axis for axis in axes if axis]
-        steps = axes[-1] if len(long) != 2 else long[1]
-        across = long[0] if len(long) == 2 else () if axes[-1] else (long[0] if long else ())
-        return b.sequence(Tensor(x.name, (BATCH_AXIS, across, steps)), steps, across)
-    check(len(axes) < 2, f"has more axes than a network's output: {described(x)}")
-    flat = b.arranged(b.vector(x) if any(TIME in kinds(axis) for axis in axes) else x)
-    shape = b.shapes[flat.name]
-    return flat.name if shape.steps is None else b.add(ops.Reshape(None, shape.channels), flat.name)

@@ -35,7 +35,8 @@ def scaled(b: Builder, x: Tensor, scale: Constant | None, offset: Constant | Non
 def _batch_norm(b: Builder, call: Call) -> Tensor:
     x = call.tensor("input")
     parts = [call.constant(name) for name in ("weight", "bias", "running_mean", "running_var")]
-    check(parts[2] is not None and parts[3] is not None, "has no mean and variance of its own, but those of its input")
+    own = parts[2] is not None and parts[3] is not None and not call.get("training")
+    check(own, "has no mean and variance of its own, but those of its input")
     if TIME in kinds(x.axes[1]):
         x = b.vector(x)
     roles = ("weight", "bias", "running_mean", "running_var")

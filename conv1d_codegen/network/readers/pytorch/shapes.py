@@ -11,7 +11,7 @@ import numpy as np
 
 from ....symbolic.index import Index, index
 from ... import ops
-from .builder import Builder, check, described, whole
+from .builder import BATCH_AXIS, Builder, check, described, whole
 from .call import Call, Fill, Handler
 from .layout import CHANNELS, TIME, Axis, Factor, Tensor, channels, kinds, reshaped, size
 
@@ -49,13 +49,8 @@ def _transpose(b: Builder, call: Call) -> Tensor:
     return x.with_axes(*axes)
 
 
-def _squeeze(b: Builder, call: Call) -> Any:
-    x = call.get("self")
-    given = call.get("dim")
-    if isinstance(x, States):
-        check(len(x) == 1 and given in (0, [0]), "is read where it takes the one state of a recurrent layer")
-        return x.state(b, 0)
-    x = call.tensor("self")
+def _squeeze(b: Builder, call: Call) -> Tensor:
+    x, given = call.tensor("self"), call.get("dim")
     chosen = range(len(x.axes)) if given is None else given if isinstance(given, list | tuple) else [given]
     gone = {n % len(x.axes) for n in chosen}
     return x.with_axes(*(axis for n, axis in enumerate(x.axes) if not (n in gone and size(axis) == 1)))
@@ -83,6 +78,13 @@ class States:
 
     def __len__(self) -> int:
         return len(self._makers)
+
+    def tensor(self, b: Builder) -> Tensor:
+        """All of them, as torch has them: `(layers and directions, batch, channels)`."""
+        states = [self.state(b, number).name for number in range(len(self))]
+        name = b.add(ops.Concat(), *states, part="states") if len(states) > 1 else states[0]
+        units = b.shapes[states[0]].channels
+        return Tensor(name, (channels(len(states), units), BATCH_AXIS, channels(units)))
 
     def state(self, b: Builder, number: int) -> Tensor:
         """One of them, `(batch, channels)`."""
@@ -151,7 +153,7 @@ def sliced(b: Builder, x: Tensor, axis: int, first: Index, last: Index, step: in
             return part(b, x, axis, begin, count, by)
         return _cropped(b, x, axis, begin, known - stop, by)
     # Steps of any length: those that are left out at either end must be known.
-    first, last = (length + n if (n.constant or 0) < 0 else n for n in (first, last))
+    first, last = (length + n if _negative(n, length) else n for n in (first, last))
     right = 0 if (last.constant or 0) >= 1 << 62 else (length - last).constant
     left, tail = first.constant, (length - first).constant
     if right is None or right < 0 or (left is None and (tail is None or tail < 1)):
@@ -162,6 +164,11 @@ def sliced(b: Builder, x: Tensor, axis: int, first: Index, last: Index, step: in
         assert tail is not None
         return _cropped(b, x.with_name(b.add(ops.Last(tail), x.name)), axis, 0, right, step)
     return _cropped(b, x, axis, left, right, step)
+
+
+def _negative(bound: Index, length: Index) -> bool:
+    """Whether a bound is counted from the end: it is below 0, or minus a length that is not far from this one."""
+    return bound.constant < 0 if bound.constant is not None else (length + bound).constant is not None
 
 
 def _cropped(b: Builder, x: Tensor, axis: int, left: int, right: int, step: int) -> Tensor:
@@ -179,7 +186,6 @@ def with_steps(b: Builder, x: Tensor, axis: int, name: str) -> Tensor:
 def _select(b: Builder, call: Call) -> Tensor:
     x, number = call["self"], call["index"]
     if isinstance(x, States):
-        check(call["dim"] == 0, "is read where it takes a state of a recurrent layer")
         return x.state(b, whole(number, "the state"))
     x, axis = call.tensor("self"), call.axis("dim", call.tensor("self"))
     return selected(b, x, axis, whole(number, "the place"))
@@ -217,10 +223,6 @@ def _parts(b: Builder, x: Tensor, axis: int, counts: Sequence[int]) -> list[Tens
 
 
 def _unbind(b: Builder, call: Call) -> list[Tensor]:
-    x = call["self"]
-    if isinstance(x, States):
-        check(call["dim"] == 0, "is read where it takes the states of a recurrent layer")
-        return [x.state(b, number) for number in range(len(x))]
     x, axis = call.tensor("self"), call.axis("dim", call.tensor("self"))
     total = whole(size(x.axes[axis]), f"the size of axis {axis}")
     return [selected(b, x, axis, number) for number in range(total)]

@@ -108,13 +108,26 @@ def reduced(b: Builder, x: Tensor, axes: Sequence[int], keep: bool, kind: str) -
         name = b.add(ops.GlobalPool(kind, keep), x.name)
         x = Tensor(name, tuple(() if n in axes and TIME in kinds(axis) else axis for n, axis in enumerate(x.axes)))
     if CHANNELS in found:
-        check(kind == "average", "takes the largest channel")
         wide = [n for n in axes if CHANNELS in kinds(x.axes[n])]
         check(len(wide) == 1, f"goes over several axes of channels: {described(x)}")
         count = b.shapes[x.name].channels
-        x = mixed(b, x, wide[0], lambda order: b.fixed("mean", np.full((1, count, 1), 1 / count)), None, 1)
+        if kind == "max":
+            x = _largest(b, x, wide[0])
+        else:
+            x = mixed(b, x, wide[0], lambda order: b.fixed("mean", np.full((1, count, 1), 1 / count)), None, 1)
     gone = [] if keep else list(axes)
     return x.with_axes(*(axis for n, axis in enumerate(x.axes) if n not in gone))
+
+
+def _largest(b: Builder, x: Tensor, axis: int) -> Tensor:
+    """The largest channel: of two halves, which may share one, and so on."""
+    x = b.arranged(x)
+    name = x.name
+    while (count := b.shapes[name].channels) > 1:
+        half = (count + 1) // 2
+        parts = [b.add(ops.Take(first, half), name, part="half") for first in (0, count - half)]
+        name = b.add(ops.Combine("maximum"), *parts)
+    return Tensor(name, (*x.axes[:axis], (), *x.axes[axis + 1 :]))
 
 
 def _axes(call: Call, x: Tensor) -> list[int]:
@@ -212,7 +225,9 @@ def _resized(
 def _ratio(steps: Index, scale: float | None, wanted: Index | None) -> Fraction:
     """The lengths' ratio."""
     if scale is not None:
-        return Fraction(scale).limit_denominator(1000)
+        ratio = Fraction(scale).limit_denominator(1 << 16)
+        check(float(ratio) == scale, f"makes {scale} times as many steps, which is no ratio of small numbers")
+        return ratio
     assert wanted is not None
     if steps.constant is not None and wanted.constant is not None:
         return Fraction(wanted.constant, steps.constant)
