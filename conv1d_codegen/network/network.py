@@ -52,10 +52,13 @@ class Network:
         self._program = Program(graph, checked(graph, weights))
 
     @classmethod
-    def of(cls, graph: Graph, weights: Weights) -> Network:
-        """The network of a graph. Raises ValueError for weights that are missing, or of another shape."""
+    def of(cls, graph: Graph, weights: Weights, imported: Imported | None = None) -> Network:
+        """The network of a graph, with what is known of the program that it comes from. Raises ValueError for weights that
+        are missing, or of another shape.
+        """
         made = cls.__new__(cls)
         made._single = len(graph.outputs) == 1
+        made._imported = imported
         made._begin(graph, weights)
         return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -134,8 +134,6 @@ def unary(function: str) -> Handler:
 
     return read
 
-
-_SAME: Callable[[Builder, Call], Tensor] = lambda b, call: call.tensor(next(iter(call.arguments)))  # noqa: E731
 
 OPERATIONS: Mapping[str, Handler] = {
     "relu.default": _plain("relu"),

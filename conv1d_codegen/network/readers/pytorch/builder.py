@@ -111,9 +111,6 @@ class Builder:
 
     # Layouts
 
-    def tensor(self, name: str, *axes: Axis) -> Tensor:
-        return Tensor(name, axes)
-
     def gathered(self, name: str, wanted: Array) -> str:
         """The channels `wanted` of a tensor, in this order."""
         count = self.shapes[name].channels

@@ -26,11 +26,9 @@ class Fill:
 class Call:
     """The arguments by their names in torch's schema: tensors, constants, numbers, and lists of them."""
 
-    def __init__(self, target: str, arguments: Mapping[str, Any], shape: tuple[Any, ...] | None = None) -> None:
+    def __init__(self, target: str, arguments: Mapping[str, Any]) -> None:
         self.target = target
         self.arguments = arguments
-        #: Torch's shape of the result, where that is one tensor; sizes that only a call knows are None.
-        self.shape = shape
 
     def __getitem__(self, name: str) -> Any:
         value = self.arguments[name]

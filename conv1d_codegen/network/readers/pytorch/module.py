@@ -97,7 +97,6 @@ class _Reader:
     def network(self) -> Network:
         """The network of the program. Raises ValueError, with all that can't be read."""
         b, outputs = self._builder, []
-        single = True
         self._inputs()
         changed = list(self._program.graph_signature.buffers_to_mutate.values())
         if changed:
@@ -110,9 +109,7 @@ class _Reader:
                 self._values[node] = self._read(node)
             elif node.op == "output":
                 b.place = "output"
-                given = node.args[0]
-                single = len(given) == 1
-                outputs = [self._finished(node, x) for x in given]
+                outputs = [self._finished(x) for x in node.args[0]]
         if self._problems:
             many = (
                 f"{len(self._problems)} of the module's operations"
@@ -123,10 +120,7 @@ class _Reader:
         graph = b.graph(outputs)
         used = {name for row in b.stored.values() for name in (*row.names, *row.derived)}
         stored = {name: b.stored[name] for name in graph.weight_shapes()}
-        network = Network.of(graph, b.weights)
-        network._imported = Imported(stored, frozenset(self._parameters.values()) - used)
-        network._single = single
-        return network
+        return Network.of(graph, b.weights, Imported(stored, frozenset(self._parameters.values()) - used))
 
     # What goes in
 
@@ -277,7 +271,7 @@ class _Reader:
 
     # What comes out
 
-    def _finished(self, node: Any, given: Any) -> str:
+    def _finished(self, given: Any) -> str:
         value = self._value(given)
         if isinstance(value, _Failed):
             return ""

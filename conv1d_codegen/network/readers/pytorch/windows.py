@@ -35,7 +35,7 @@ def _pool(kind: str) -> Handler:
         source = b.sequence(x, windows.steps, windows.across)
         return windows.seen(
             b,
-            _pooled(
+            pooled(
                 b,
                 source,
                 kind,
@@ -49,7 +49,7 @@ def _pool(kind: str) -> Handler:
     return read
 
 
-def _pooled(b: Builder, x: str, kind: str, taps: int, sizes: Mapping[str, int], ceil: bool, counted: bool) -> str:
+def pooled(b: Builder, x: str, kind: str, taps: int, sizes: Mapping[str, int], ceil: bool, counted: bool) -> str:
     """With `ceil` there is one more window where steps are left over, if it begins on the input or the padding before it."""
     stride, around = sizes["stride"], sizes["padding"]
     right = min(around + stride - 1, taps - 1) if ceil else around
@@ -212,6 +212,7 @@ def _resized(
         return x
     check(kinds(x.axes[axis]) == {TIME}, f"makes other lengths of axis {axis} of {described(x)}")
     source = b.sequence(x, x.axes[axis], x.axes[1])
+    # Torch copies a linear one whose length stays, of a few steps times a scale below 2: it is then another function.
     ratio = _ratio(steps, scale, wanted)
     if mode == "nearest" and ratio.denominator == 1:
         op: ops.Op = ops.Repeat(ratio.numerator)
