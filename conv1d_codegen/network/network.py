@@ -91,8 +91,8 @@ class Network:
 
     def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
         """Sets all weights by name, from a safetensors file or a mapping of names to arrays. A network that was read from
-        torch takes a module's state dict, with torch's names and layouts; those of `weight_norm` are taken too. Any other
-        has the names and shapes of `weights`.
+        torch takes a module's state dict, with torch's names and layouts; those of `weight_norm` are taken too. Any other,
+        one that was saved and loaded too, has the names and shapes of `weights`.
 
         Raises OSError where the file can't be read, and ValueError for one that is damaged, and for arrays that are
         missing, not expected or of other shapes, all of which one message lists; then no weight changes.

@@ -205,5 +205,5 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 def test_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(ImportError, match="pip install torch"):
+    with pytest.raises(ImportError, match=r"pip install conv1d-codegen\[torch\]"):
         cc.from_torch(None, None)

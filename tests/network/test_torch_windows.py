@@ -17,7 +17,7 @@ F = torch.nn.functional
 
 
 def test_pools_of_all_sizes() -> None:
-    """Kernel size, stride, padding, rounding up and what is counted, of every length up to 13."""
+    """Kernel size, stride, padding, rounding up and what is counted, of the shortest length and a few others."""
     kinds: tuple[tuple[str, bool], ...] = (("max", False), ("average", False), ("average", True))
     for (kind, counted), k, s, p, ceil in itertools.product(kinds, range(1, 6), range(1, 7), range(3), (False, True)):
         if 2 * p > k:
@@ -26,7 +26,7 @@ def test_pools_of_all_sizes() -> None:
         b.place = "pool"
         made = pooled(b, b.source("x", 1, None, False), kind, k, {"stride": s, "padding": p}, ceil, counted)
         graph = b.graph([made])
-        for length in range(max(1, k - 2 * p), 14):
+        for length in {max(1, k - 2 * p), 6, 7, 11}:
             (x,) = drawn([(1, 1, length)], "float64")
             average = kind == "average"
             exact = F.avg_pool1d(x, k, s, p, ceil, counted) if average else F.max_pool1d(x, k, s, p, ceil_mode=ceil)

@@ -18,7 +18,9 @@ def torch_module() -> Any:
         with COMPILING:  # a fork in the middle of an import leaves the module locked in the child
             return importlib.import_module("torch")
     except ImportError as error:
-        raise ImportError("Modules of torch are read with the package torch: pip install torch.") from error
+        raise ImportError(
+            "Modules of torch are read with the package torch: pip install conv1d-codegen[torch]."
+        ) from error
 
 
 def checked(module: Any, torch: Any) -> None:
