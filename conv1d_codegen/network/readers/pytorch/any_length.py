@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from ....locks import COMPILING
+
 _CELLS = {"lstm": "Tensor[] hx", "gru": "Tensor hx"}
 _REST = (
     "Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first"
@@ -19,7 +21,8 @@ _REST = (
 def any_length(torch: Any) -> Any:
     """The context to export a module in."""
     functional = torch.nn.functional
-    cells, _ = _cells(torch)
+    with COMPILING:  # two threads would define them twice
+        cells, _ = _cells(torch)
 
     class AnyLength(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
         def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
