@@ -56,7 +56,8 @@ def from_torch(module: Any, example: Any, layout: str | Sequence[str] | None = N
     The network's inputs and outputs are `(batch, steps, channels)`, or `(batch, channels)` for outputs without steps,
     whatever the order of axes in torch. `layout` says what the axes of an input, or of each of several, are: n the
     batch, c the channels, t the steps, 1 an axis of length 1. Without it they are "nct", "nt" of two axes, which is one
-    channel, and "nct1" of four; without t there is one step. An output of three axes that has no steps of the input has them in its last.
+    channel, and "nct1" of four; without t there is one step. An output of three axes that has no steps of the input has
+    them in its last.
 
     Weights have the names that they have in torch, for `Network.load_weights`.
 
