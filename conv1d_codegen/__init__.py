@@ -9,7 +9,7 @@ from .errors import CompileError, UnprovedWarning
 from .layers import activations, constraints, initializers, regularizers
 from .layers.conv1d import Conv1D, Convolution1D
 from .moved import find_moved_modules
-from .network import Input, Network, Sequential, load, save
+from .network import Input, Network, Sequential, from_keras, from_torch, load, save
 from .options import CompileOptions
 from .problem import Activation, Problem
 from .runtime.threads import get_num_threads, set_num_threads
@@ -34,6 +34,8 @@ __all__ = [
     "__version__",
     "activations",
     "constraints",
+    "from_keras",
+    "from_torch",
     "get_num_threads",
     "initializers",
     "load",

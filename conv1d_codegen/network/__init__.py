@@ -13,12 +13,15 @@ fuse.py        those for what is element-wise
 distribute.py  that for what follows a concatenation
 execution/     a graph, run by kernels
 network.py     what a user holds
+stored.py      weights as other programs store them
 saved.py       a network in one plain file
 readers/       trained networks from files
 """
 
 from .network import Network, Sequential, save
 from .readers import load
+from .readers.keras_live import from_keras
+from .readers.pytorch import from_torch
 from .symbols import Input
 
-__all__ = ["Input", "Network", "Sequential", "load", "save"]
+__all__ = ["Input", "Network", "Sequential", "from_keras", "from_torch", "load", "save"]

@@ -16,6 +16,7 @@ from ..options import CompileOptions
 from . import saved
 from .execution import Program
 from .graph import Graph, Weights, checked
+from .stored import Imported, replaced
 from .symbols import Symbol, traced
 
 Array = NDArray[Any]
@@ -56,6 +57,9 @@ class Network:
         }
         self._begin(graph, values)
 
+    #: What is known of the program that the network was read from.
+    _imported: Imported | None = None
+
     def _begin(self, graph: Graph, weights: Weights) -> None:
         self._graph = graph
         self._alone = len(graph.sources) == 1
@@ -63,12 +67,21 @@ class Network:
         self._program = Program(graph, checked(graph, weights), self._options)
 
     @classmethod
-    def of(cls, graph: Graph, weights: Weights, options: Options = None) -> Network:
-        """The network of a graph. Raises ValueError for weights that are missing, or of another shape."""
+    def of(cls, graph: Graph, weights: Weights, options: Options = None, imported: Imported | None = None) -> Network:
+        """The network of a graph, with what is known of the program that it comes from. Raises ValueError for weights that
+        are missing, or of another shape.
+        """
         made = cls.__new__(cls)
         made._single = len(graph.outputs) == 1
         made._options = _options(options)
+        made._imported = imported
         made._begin(graph, weights)
+        return made
+
+    def with_options(self, options: Options) -> Network:
+        """The same network with other options. Raises as `Network` does."""
+        made = Network.of(self._graph, self.weights, options, self._imported)
+        made._single = self._single
         return made
 
     @property
@@ -97,6 +110,26 @@ class Network:
             for name, value in zip(self.weights, weights, strict=True)
         }
         self._program = Program(self._graph, checked(self._graph, given), self._options)
+
+    def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
+        """Sets all weights by name, from a safetensors file or a mapping of names to arrays. A network that was read from
+        torch takes a module's state dict, with torch's names and layouts; those of `weight_norm` are taken too. Any other,
+        one that was saved and loaded too, has the names and shapes of `weights`.
+
+        Raises OSError where the file can't be read, and ValueError for one that is damaged, and for arrays that are
+        missing, not expected or of other shapes, all of which one message lists; then no weight changes.
+        """
+        if isinstance(source, Mapping):
+            arrays: Mapping[str, Any] = source
+        else:
+            from .readers import safetensors  # readers make networks
+
+            arrays = safetensors.read(source)
+        rule = "The weight {} takes real numbers"
+        dtype = TYPES[self._graph.dtype].numpy
+        given = {name: as_weights(value, dtype, rule.format(name)) for name, value in arrays.items()}
+        made = replaced(self.weights, given, self._imported)
+        self._program = Program(self._graph, checked(self._graph, made), self._options)
 
     def __call__(self, inputs: Any, out: Any = None) -> Any:
         """The outputs for an array `(batch, steps, channels)`; a list, or a dict by name, where there are several inputs.
@@ -167,11 +200,18 @@ class Network:
 
     def __getstate__(self) -> dict[str, Any]:
         # machine code belongs to this process
-        return {"graph": self._graph, "weights": dict(self.weights), "single": self._single, "options": self._options}
+        return {
+            "graph": self._graph,
+            "weights": dict(self.weights),
+            "single": self._single,
+            "options": self._options,
+            "imported": self._imported,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._single = state["single"]
-        self._options = state.get("options", _options(None))
+        self._options = state["options"]
+        self._imported = state["imported"]
         self._begin(state["graph"], state["weights"])
 
     def __repr__(self) -> str:

@@ -257,6 +257,12 @@ def _conv_transpose(op: ops.ConvTranspose, x: Array, kernel: Array, bias: Array 
     return y if bias is None else y + bias
 
 
+def _last(op: ops.Last, x: Array) -> Array:
+    if op.count > x.shape[1]:
+        raise ValueError(f"{op} takes {op.count} steps from an input of {x.shape[1]}.")
+    return x[:, x.shape[1] - op.count :]
+
+
 def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
     if x.shape[1] == 0:
         raise ValueError(f"{op} makes no output of 0 steps.")
@@ -408,6 +414,7 @@ _MEANING: dict[type, Callable[..., Array]] = {
     ops.Crop: _crop,
     ops.Pool: _pool,
     ops.GlobalPool: _global_pool,
+    ops.Last: _last,
     ops.Repeat: lambda op, x: np.repeat(x, op.times, 1),
     ops.Reshape: lambda op, x: x.reshape(len(x), *(() if op.steps is None else (op.steps,)), op.channels),
 }

@@ -18,7 +18,7 @@ from ...runtime import driver, workspace
 from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, ConvTranspose, Pad, Reshape, Shape
+from ..ops import Conv, ConvTranspose, Last, Op, Pad, Reshape, Shape
 from ..simplify import simplified, stages
 from .launch import Foreign, Launch, launch, memory
 from .tasks import Task, tasks
@@ -195,14 +195,19 @@ def _flops(op: Conv | ConvTranspose, x: Shape) -> int:
 
 
 def _fits(graph: Graph, shapes: Mapping[str, Shape]) -> bool:
-    """Whether all tensors have steps, and those that paddings take from others are there."""
+    """Whether all tensors have steps, and those that paddings and ends take from others are there."""
     lengths = {name: 1 if shape.steps is None else shape.steps.constant or 0 for name, shape in shapes.items()}
-    taken = (
-        lengths[node.inputs[0]] - (node.op.mode == "reflect") - max(node.op.left, node.op.right)
-        for node in graph.nodes
-        if isinstance(node.op, Pad) and node.op.mode in ("reflect", "circular")
-    )
-    return min(lengths.values()) > 0 and all(spare >= 0 for spare in taken)
+    return min(lengths.values()) > 0 and all(_taken(node.op) <= lengths[node.inputs[0]] for node in graph.nodes)
+
+
+def _taken(op: Op) -> int:
+    """How many steps an operation wants of its input, beside what its output's shape says."""
+    match op:
+        case Pad(left, right, "reflect" | "circular" as mode):
+            return max(left, right) + (mode == "reflect")
+        case Last(count):
+            return count
+    return 0
 
 
 def _arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:

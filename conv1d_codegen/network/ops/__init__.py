@@ -28,7 +28,7 @@ from .elementwise import (
     Scaling,
     Softmax,
 )
-from .moves import PAD_MODES, ChannelSlice, Crop, Pad, Repeat, Reshape, Resize, Shuffle, Slice, Transpose, Trim
+from .moves import PAD_MODES, ChannelSlice, Crop, Last, Pad, Repeat, Reshape, Resize, Shuffle, Slice, Transpose, Trim
 from .op import Op, Shape
 from .recurrent import Gru, Lstm, Recurrent, SimpleRnn
 from .windows import POOLS, REDUCTIONS, ChannelPool, Conv, ConvTranspose, GlobalPool, Pool
@@ -54,6 +54,7 @@ __all__ = [
     "Glu",
     "GroupNorm",
     "Gru",
+    "Last",
     "LayerNorm",
     "Lstm",
     "Op",

@@ -84,6 +84,25 @@ class Slice(Op):
 
 
 @dataclass(frozen=True, slots=True)
+class Last(Op):
+    """The last `count` steps, of an input that has so many."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        check_sizes("One step or more are taken", self.count)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        known = steps_of(self, x).constant
+        check(known is None or known >= self.count, f"{self} takes {self.count} steps. Received: {x}.")
+        return Shape(index(self.count), x.channels)
+
+    def reach(self) -> Reach | None:
+        return None  # which steps these are depends on the length
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSlice(Op):
     """`count` channels: `start` and each `step`-th after it; a negative step goes down."""
 

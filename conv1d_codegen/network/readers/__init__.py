@@ -4,6 +4,7 @@ keras_model.py     a Keras model, from its config and its weights
 keras_config.py    the config, as JSON → the model's layers and their calls
 keras_layers.py    which layer a config describes
 keras_weights.py   which arrays of a file belong to which layer
+keras_live.py      a model of a Keras that is there
 hdf5.py            HDF5 files, read with care
 onnx_model.py      an ONNX model: its nodes followed from the inputs to the outputs
 onnx_inputs.py     which axes its inputs have
@@ -15,6 +16,8 @@ onnx_constants.py  nodes whose inputs are known, and the arithmetic of shapes
 onnx_arrays.py     those of them that put numbers together anew
 onnx_operators.py  which operation an operator is, from onnx_axes.py, onnx_elementwise.py, onnx_layers.py, onnx_moves.py,
                    onnx_recurrent.py, onnx_rows.py and onnx_windows.py
+safetensors.py     arrays by name
+pytorch/           modules of torch's
 """
 
 from __future__ import annotations
@@ -25,14 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import saved
-from ..network import Network
+from ..network import Network, Options
 from . import hdf5, keras_model, onnx_model
 
 _ZIP = b"PK\x03\x04"
 _ONNX = b"\x08"  # the version of its format, which stands first
 
 
-def load(path: str | os.PathLike[str], *, inputs: Mapping[str, Any] | None = None) -> Network:
+def load(path: str | os.PathLike[str], *, inputs: Mapping[str, Any] | None = None, options: Options = None) -> Network:
     """The network in a file that `save` made, in one of Keras's: `.keras`, of Keras 3 or the last ones of Keras 2, or a
     whole model in HDF5 (`.h5`), or in an ONNX file, of operators from version 7 on. What the file is decides, not its name.
     Keras's need the package h5py, and no Keras; ONNX's need the package onnx, and no runtime.
@@ -45,9 +48,16 @@ def load(path: str | os.PathLike[str], *, inputs: Mapping[str, Any] | None = Non
     that are the same in each call, or as a tuple the shape of an input where the file leaves it open, with None for what
     stays so: `load("vad.onnx", inputs={"sr": 16000, "input": (None, 512)})`.
 
+    `options` are those of `Network`.
+
     Raises OSError where the file can't be opened, ImportError without h5py or onnx, and ValueError for everything else:
     what is no such file, a damaged one, and layers or nodes that no network here has, all of which one message lists.
     """
+    network = _read(path, inputs)
+    return network if options is None else network.with_options(options)
+
+
+def _read(path: str | os.PathLike[str], inputs: Mapping[str, Any] | None) -> Network:
     if os.path.isdir(path):
         raise ValueError(
             f"{os.fspath(path)} is a directory; a SavedModel of TensorFlow is not read. Save the model into one file: "
