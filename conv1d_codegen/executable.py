@@ -15,6 +15,7 @@ from .ir import Kernel
 from .knobs import STAGES
 from .locks import COMPILING, kept
 from .machine.host import runs_here
+from .machine.shelter import overlapped, sheltered
 from .machine.target import Target
 from .passes import log
 from .runtime import kept_code
@@ -164,8 +165,6 @@ def make_together(executables: Iterable[Executable]) -> None:
     cores). A second process took as long, 2.5 to 2.7 s: it imports for 0.3 s and shares the rest, but no library starts
     processes that its user has not asked for.
     """
-    from .machine.shelter import overlapped, sheltered
-
     stopped: list[bool] = []
 
     def begun() -> Iterator[Callable[[], Image]]:
