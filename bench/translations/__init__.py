@@ -26,7 +26,13 @@ Array = np.ndarray[Any, Any]
 T = TypeVar("T")
 
 #: Operations that no translation has, each with the reason.
-LEFT_OUT: dict[type[ops.Op], str] = {}
+LEFT_OUT: dict[type[ops.Op], str] = dict.fromkeys(
+    (
+        *(ops.ChannelPool, ops.ChannelSlice, ops.Clip, ops.Function, ops.Last, ops.Power),
+        *(ops.Resize, ops.Shuffle, ops.SimpleRnn, ops.Slice, ops.Transpose, ops.Trim),
+    ),
+    "only readers make it, and no network of the bench has it",
+)
 #: The same of activations.
 LEFT_OUT_ACTIVATIONS = {
     "sparse_plus": "Keras's alone: no operator of ONNX or torch",

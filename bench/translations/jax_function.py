@@ -148,6 +148,7 @@ _COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "multiply": jnp.multiply,
     "maximum": jnp.maximum,
     "minimum": jnp.minimum,
+    "divide": jnp.divide,
 }
 
 

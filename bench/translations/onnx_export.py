@@ -184,7 +184,15 @@ def _rms_norm(g: Writer, work: Work, x: str) -> str:
 
 
 def _combine(g: Writer, work: Work, *inputs: str) -> str:
-    kind = {"average": "Add", "maximum": "Max", "minimum": "Min", "subtract": "Sub", "multiply": "Mul", "add": "Add"}
+    kind = {
+        "add": "Add",
+        "average": "Add",
+        "subtract": "Sub",
+        "multiply": "Mul",
+        "divide": "Div",
+        "maximum": "Max",
+        "minimum": "Min",
+    }
     sequences = any(steps is not None for steps in work.steps)
     of_one_rank = [
         g("Unsqueeze", x, _sizes(2)) if sequences and steps is None else x

@@ -162,6 +162,7 @@ _COMBINED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "multiply": torch.mul,
     "maximum": torch.maximum,
     "minimum": torch.minimum,
+    "divide": torch.div,
 }
 
 

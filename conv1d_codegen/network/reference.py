@@ -180,6 +180,8 @@ def _resize(op: ops.Resize, x: Array) -> Array:
     wide = length * scale
     if op.coordinates == "align_corners":
         place = t * ((length - 1) / (wide - 1)) if wide > 1 else 0.0 * t
+    elif op.coordinates == "align_ends":
+        place = t * (length - 1) / max(steps - 1, 1)
     elif op.coordinates == "asymmetric":
         place = t / scale
     elif op.coordinates == "pytorch_half_pixel" and steps == 1:

@@ -34,7 +34,14 @@ OPS: list[ops.Op] = [
         ops.Resize(mode, up, down, coordinates)
         for mode in ("nearest", "linear")
         for up, down in ((2, 1), (1, 2), (3, 2), (2, 5))
-        for coordinates in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners")
+        for coordinates in (
+            "half_pixel",
+            "pytorch_half_pixel",
+            "half_pixel_symmetric",
+            "asymmetric",
+            "align_corners",
+            "align_ends",
+        )
     ),
     *(ops.Resize("nearest", 3, 2, "half_pixel", rounding) for rounding in ("floor", "ceil", "round_prefer_ceil")),
     ops.Pool("max", 3, 2, (1, 1), dilation=2),

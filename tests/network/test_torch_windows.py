@@ -41,7 +41,7 @@ def test_pools_of_all_sizes() -> None:
         ("nearest", None, ("nearest", "asymmetric", "floor")),
         ("nearest-exact", None, ("nearest", "half_pixel", "round_prefer_ceil")),
         ("linear", False, ("linear", "half_pixel", "floor")),
-        ("linear", True, ("linear", "align_corners", "floor")),
+        ("linear", True, ("linear", "align_ends", "floor")),
     ],
 )
 def test_other_lengths(mode: str, corners: bool | None, op: tuple[str, str, str]) -> None:

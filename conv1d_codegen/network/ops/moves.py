@@ -13,7 +13,10 @@ from .op import Op, Shape, check, check_sizes, steps_of
 
 PAD_MODES = ("zeros", "reflect", "replicate", "circular")
 RESIZES = ("nearest", "linear")
-COORDINATES = ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric", "align_corners")
+COORDINATES = (
+    *("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric", "asymmetric"),
+    *("align_corners", "align_ends"),
+)
 ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
@@ -201,8 +204,9 @@ class Resize(Op):
     """`T·up ÷ down` steps, rounded down, between those of the input.
 
     Output step t lies at p of the input: with `coordinates` "half_pixel" (t + ½)·down ÷ up − ½, "pytorch_half_pixel" the
-    same but 0 for a single step, "half_pixel_symmetric" the same around the middle, "asymmetric" t·down ÷ up, and
-    "align_corners" t·(T − 1) ÷ (T·up ÷ down − 1). There it is the step that `rounding` says, or between two on their line.
+    same but 0 for a single step, "half_pixel_symmetric" the same around the middle, "asymmetric" t·down ÷ up,
+    "align_corners" t·(T − 1) ÷ (T·up ÷ down − 1), and "align_ends" the same with the rounded number of steps. There it is
+    the step that `rounding` says, or between two on their line.
     """
 
     mode: str
@@ -221,7 +225,7 @@ class Resize(Op):
         return Shape(steps_of(self, x) * self.up // self.down, x.channels)
 
     def reach(self) -> Reach | None:
-        if self.coordinates in ("align_corners", "half_pixel_symmetric"):
+        if self.coordinates in ("align_corners", "align_ends", "half_pixel_symmetric"):
             return None
         factor = Fraction(self.down, self.up)
         first = Fraction(0) if self.coordinates == "asymmetric" else factor / 2 - Fraction(1, 2)

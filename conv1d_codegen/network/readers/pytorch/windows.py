@@ -217,7 +217,7 @@ def _resized(
     if mode == "nearest" and ratio.denominator == 1:
         op: ops.Op = ops.Repeat(ratio.numerator)
     else:
-        coordinates = "align_corners" if corners else "half_pixel" if mode == "linear" or exact else "asymmetric"
+        coordinates = "align_ends" if corners else "half_pixel" if mode == "linear" or exact else "asymmetric"
         rounding = "round_prefer_ceil" if exact else "floor"
         op = ops.Resize(mode, ratio.numerator, ratio.denominator, coordinates, rounding)
     name = b.add(op, source)
