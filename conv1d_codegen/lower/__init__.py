@@ -19,14 +19,14 @@ def lower(
     problem: Problem, plan: Plan, epilogue: Expression | None = None, placement: Placement | None = None
 ) -> Kernel:
     """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it. With an `epilogue`, which
-    generic kernels can't have, its outputs are what that makes of the problem's. With a `placement`, which direct and
-    Cook–Toom kernels can have, its arrays are parts of others.
+    generic kernels can't have, its outputs are what that makes of the problem's. With a `placement`, which these
+    can't have either, its arrays are parts of others.
     """
     match plan.algorithm:
         case "cook_toom":
             return cook_toom.lower(problem, plan, epilogue, placement)
         case "depthwise":
-            return depthwise.lower(problem, epilogue)
+            return depthwise.lower(problem, epilogue, placement)
         case "direct":
             return direct.lower(problem, epilogue, placement)
     return generic.lower(problem)

@@ -12,12 +12,13 @@ from ..problem import Problem
 from ..symbolic.index import var
 from .direct import constant_sizes
 from .formula import Formula, identifier
+from .placement import Placement
 
 
-def lower(problem: Problem, epilogue: Expression | None = None) -> Kernel:
+def lower(problem: Problem, epilogue: Expression | None = None, placement: Placement | None = None) -> Kernel:
     """The loops of the formula for a problem with as many groups as channels."""
     sizes, named = constant_sizes(problem, grouped=True)
-    formula = Formula(problem, sizes, epilogue)
+    formula = Formula(problem, sizes, epilogue, placement)
     n, t, f, g = var("n"), var("t"), var("f"), var("g")
     per_channel = loop("g", 0, problem.groups, formula.output(n, t, (g,), f), axis=Axis.GROUP)
     per_step = loop("t", 0, sizes.outputs, (per_channel,), axis=Axis.STEP)

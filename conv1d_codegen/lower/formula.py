@@ -104,7 +104,7 @@ class Formula:
                 problem.dtype,
                 (batch, sizes.outputs if given.steps else 1, given.channels),
                 "input",
-                rows=written,
+                rows=None if placement is None else placement.further(length),
             )
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
         ]

@@ -13,6 +13,7 @@ import conv1d_codegen as cc
 from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.network import Input, Network, Sequential, layers, reference
 from conv1d_codegen.network.execution import launch
+from conv1d_codegen.network.execution.beside import beside
 from conv1d_codegen.network.graph import Graph, Source
 
 STRICT = CompileOptions(accuracy="strict")
@@ -27,7 +28,7 @@ def random_network(seed: int, options: CompileOptions | None = None) -> tuple[Ne
     return network, rng.standard_normal((2, source.length or 24, source.channels)).astype(np.float32)
 
 
-def outputs(made: object) -> list[Array]:
+def outputs_of(made: object) -> list[Array]:
     return list(made) if isinstance(made, list) else [np.asarray(made)]
 
 
@@ -56,7 +57,7 @@ def one_by_one(network: Network, x: Array) -> list[Array]:
 def test_strict_has_the_bits_of_its_layers(seed: int) -> None:
     network, x = random_network(seed, STRICT)
     vectors = any(shape.steps is None for shape in network.graph.shapes.values())
-    for y, right in zip(outputs(network(x)), one_by_one(network, x), strict=True):
+    for y, right in zip(outputs_of(network(x)), one_by_one(network, x), strict=True):
         if vectors:
             np.testing.assert_allclose(y, right, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(right).max(initial=0))))
         else:
@@ -67,7 +68,7 @@ def test_strict_has_the_bits_of_its_layers(seed: int) -> None:
 def test_the_same_bits_for_any_number_of_threads(seed: int) -> None:
     one, x = random_network(seed, CompileOptions(num_threads=1))
     three = Network.of(one.graph, one.weights, CompileOptions(num_threads=3))
-    for a, b in zip(outputs(one(x)), outputs(three(x)), strict=True):
+    for a, b in zip(outputs_of(one(x)), outputs_of(three(x)), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -151,8 +152,15 @@ def test_memory_is_used_again(seed: int) -> None:
         name: 4 * len(x) * (shape.steps.constant or 0 if shape.steps else 1) * shape.channels
         for name, shape in at.items()
     }
+    whole = {name: place.concat for name, place in beside(graph).items()}  # which is in use from its first part on
     last = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
-    inside = {node.name: number for number, node in enumerate(graph.nodes) if node.name not in graph.outputs}
+    inside = {
+        node.name: min(
+            number, *(at for at, part in enumerate(graph.nodes) if whole.get(part.name) == node.name), number
+        )
+        for number, node in enumerate(graph.nodes)
+        if node.name not in graph.outputs and node.name not in whole
+    }
     alive = [
         sum(math.ceil(sizes[n] / 64) * 64 for n, first in inside.items() if first <= now <= max(first, last.get(n, 0)))
         for now in range(len(graph.nodes))
@@ -211,3 +219,41 @@ def test_a_target_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "sse2" in network.dump("llvm", layer=network.graph.nodes[0].name)
     np.testing.assert_allclose(network(np.ones((1, 9, 4), np.float32)).shape, (1, 7, 8))
     assert cc.get_num_threads() >= 1
+
+
+def test_parts_are_written_where_a_concatenation_has_them() -> None:
+    x = Input(3, name="x")
+    others = Input(2, name="others")
+    branches = [
+        Conv1D(4, 3, padding="same", name="same")(x),
+        Conv1D(5, 4, padding="valid", name="longer")(layers.ZeroPadding1D((1, 2))(x)),
+        layers.Activation("tanh", name="map")(Conv1D(2, 1, strides=2, name="strided")(layers.UpSampling1D(2)(x))),
+        layers.DepthwiseConv1D(3, padding="causal", name="depthwise")(x),
+        layers.Add(name="sum")([Conv1D(2, 1)(x), others]),
+        x,
+        layers.MaxPooling1D(3, strides=1, padding="same", name="pool")(x),
+    ]
+    all_ = layers.Concatenate(name="all")(branches)
+    y = layers.Activation("relu", name="y")(Conv1D(3, 1)(all_))
+    for outputs in ([y], [y, all_], [all_, y, branches[0]]):
+        network = Network([x, others], outputs)
+        rng = np.random.default_rng(len(outputs))
+        given = [rng.standard_normal((2, 30, count)).astype(np.float32) for count in (3, 2)]
+        wanted = reference.run(network.graph, network.weights, {"x": given[0], "others": given[1]})
+        for y_, name in zip(outputs_of(network(given)), network.graph.outputs, strict=True):
+            np.testing.assert_allclose(y_, wanted[name], rtol=1e-5, atol=1e-5, err_msg=name)
+        copied = 4 if branches[0] in outputs else 3  # what is strided, an input, pooled, or given by the network
+        kept = network._program.kernels("all", 30)[0]
+        assert str(kept.native.kernel).count("in") >= copied
+
+
+def test_a_concatenation_of_nothing_but_convolutions_costs_nothing() -> None:
+    x = Input(8, name="x")
+    parts = [Conv1D(16, k, padding="same", name=f"k{k}")(x) for k in (3, 5)]
+    network = Network(x, layers.Concatenate(name="all")(parts))
+    assert re.search(r"all +\[N, T, 32\] +concat +nothing", network.report())
+    given = np.random.default_rng(0).standard_normal((3, 50, 8)).astype(np.float32)
+    alone = [Network(x, part)(given) for part in parts]
+    np.testing.assert_array_equal(network(given), np.concatenate(alone, -1))
+    with pytest.raises(ValueError, match="all has no kernel to show"):
+        network.dump("asm", layer="all")

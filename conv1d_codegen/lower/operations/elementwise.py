@@ -20,7 +20,7 @@ _ROW = 16384
 @dataclass(frozen=True, slots=True)
 class Map(Operation):
     """An expression for each number of a tensor of so many channels. `flat` arrays are rows of `T` numbers. With a
-    `placement`, all arrays are parts of others.
+    `placement`, the output is a part of another array, and so may be the inputs.
     """
 
     channels: int
@@ -47,16 +47,19 @@ class Map(Operation):
 
     def _by_channels(self) -> Kernel:
         expression = self.expression
-        rows = None if self.placement is None else self.placement.output(T)
+        placed = self.placement
         inputs = [
-            replace(self.array(name, T if operand.steps else 1, operand.channels), rows=rows)
+            replace(
+                self.array(name, T if operand.steps else 1, operand.channels),
+                rows=None if placed is None else placed.further(T),
+            )
             for name, operand in zip(input_names(len(expression.inputs)), expression.inputs, strict=True)
         ]
         weights = [
             buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,))
             for name in weight_names(expression.weights)
         ]
-        y = replace(self.array("y", T, self.channels, "output"), rows=rows)
+        y = replace(self.array("y", T, self.channels, "output"), rows=None if placed is None else placed.output(T))
         n, t, c = var("n"), var("t"), var("c")
         given = {
             array.name: read(array, operand, n, t, c) for array, operand in zip(inputs, expression.inputs, strict=True)

@@ -13,24 +13,28 @@ from .operation import Operation, T, in_blocks, over_channels, over_steps
 
 @dataclass(frozen=True, slots=True)
 class Concat(Operation):
-    """Arrays of so many channels each, beside each other."""
+    """Arrays of so many channels each, beside each other; those that are not `written` there already."""
 
     channels: tuple[int, ...]
+    written: tuple[int, ...] = ()  # numbers of inputs
 
     def kernel(self) -> Kernel:
-        inputs = [self.array(f"in{number}", T, count) for number, count in enumerate(self.channels)]
         total = sum(self.channels)
         y = self.array("y", T, total, "output")
+        inputs: list[Buffer] = []
         row: list[Statement] = []
         before = 0
-        for x, count in zip(inputs, self.channels, strict=True):
-            row.append(over_channels(count, partial(_beside, x, y, before)))
+        for number, count in enumerate(self.channels):
+            if number not in self.written:
+                inputs.append(self.array(f"in{len(inputs)}", T, count))
+                row.append(over_channels(count, partial(_beside, inputs[-1], y, before)))
             before += count
         body = in_blocks(T, total, lambda first, end: (over_steps(first, end, tuple(row)),))
         return self.named([*inputs, y], (body,))
 
     def __str__(self) -> str:
-        return f"concat c{'_'.join(map(str, self.channels))} {self.dtype}"
+        written = "".join(f"_without{number}" for number in self.written)
+        return f"concat c{'_'.join(map(str, self.channels))}{written} {self.dtype}"
 
 
 #: Output steps from one to before another, and the input step that each is a copy of; None: zeros.

@@ -1,6 +1,7 @@
 """How a network runs: kernels for its nodes, called one after another in memory that is planned beforehand.
 
 tasks.py     nodes as kernels
+beside.py    what is written where a concatenation has it
 arena.py     where tensors lie
 launch.py    all that a call with inputs of certain sizes needs
 program.py   a graph, ready to run

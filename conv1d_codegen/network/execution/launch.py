@@ -23,6 +23,7 @@ from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
 from . import arena
+from .beside import beside, is_written
 from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
@@ -73,11 +74,12 @@ def launch(
     `pack` gives a node's weights as its kernel takes them.
     """
     shapes = {name: _shape(batch, shape) for name, shape in known.items()}
+    written = beside(graph)
     places, own = _places(graph, shapes)
     made = [
-        (node, tasks(node, graph, batch, known, options))
+        (node, tasks(node, graph, batch, known, options, written))
         for node in graph.nodes
-        if not isinstance(node.op, ops.Reshape)
+        if not isinstance(node.op, ops.Reshape) and not is_written(node, written)
     ]
     together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
@@ -118,10 +120,14 @@ def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
 
 
 def _roots(graph: Graph) -> dict[str, str]:
-    """For each tensor, the one whose memory it is: its own, or that of what it is another shape of."""
+    """For each tensor, the one whose memory it is: its own, or that of what it is another shape of, or a part of."""
     roots = {source.name: source.name for source in graph.sources}
+    written = beside(graph)
     for node in graph.nodes:
-        roots[node.name] = roots[node.inputs[0]] if isinstance(node.op, ops.Reshape) else node.name
+        if isinstance(node.op, ops.Reshape):
+            roots[node.name] = roots[node.inputs[0]]
+        else:
+            roots[node.name] = written[node.name].concat if node.name in written else node.name
     return roots
 
 
@@ -140,10 +146,11 @@ def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[s
     fixed = {source.name: Place(FIRST_ARRAY + k, 0) for k, source in enumerate(graph.sources)}
     for k, name in enumerate(graph.outputs):
         fixed.setdefault(roots[name], Place(FIRST_ARRAY + len(graph.sources) + k, 0))
-    last = {roots[name]: number for number, node in enumerate(graph.nodes) for name in node.inputs}
+    first = {roots[node.name]: number for number, node in reversed(list(enumerate(graph.nodes)))}
+    last = {roots[name]: number for number, node in enumerate(graph.nodes) for name in (node.name, *node.inputs)}
     lives = {
-        node.name: arena.Life(math.prod(shapes[node.name]) * itemsize, number, max(number, last.get(node.name, 0)))
-        for number, node in enumerate(graph.nodes)
+        node.name: arena.Life(math.prod(shapes[node.name]) * itemsize, first[node.name], last[node.name])
+        for node in graph.nodes
         if roots[node.name] == node.name and node.name not in fixed
     }
     made = arena.planned(lives)

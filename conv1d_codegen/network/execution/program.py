@@ -20,6 +20,7 @@ from .. import reference
 from ..graph import Graph, Node, Weights, checked
 from ..ops import Conv, ConvTranspose, Last, Op, Pad, Reshape, Shape
 from ..simplify import simplified, stages
+from .beside import beside, is_written
 from .launch import Foreign, Launch, launch, memory
 from .tasks import Task, tasks
 
@@ -149,14 +150,14 @@ class Program:
         """
         graph = self.lowered
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        rows = [("node", "output", "operation", "by", "MFLOP")]
+        rows, written = [("node", "output", "operation", "by", "MFLOP")], beside(graph)
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
             cost = (
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
             by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
-            by = "nothing" if isinstance(node.op, Reshape) else by
+            by = "nothing" if isinstance(node.op, Reshape) or is_written(node, written) else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -186,7 +187,7 @@ class Program:
                 f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        return [made.kernel for made in tasks(found, graph, 1, at, self.options)]
+        return [made.kernel for made in tasks(found, graph, 1, at, self.options, beside(graph))]
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...ir import input_names
 from ...layers.execution import compiled
 from ...locks import COMPILING
-from ...lower import operations
+from ...lower import Placement, operations
 from ...lower.operations import Operation
 from ...lower.transposed import Part, Transposed
 from ...options import CompileOptions
@@ -19,6 +19,7 @@ from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
 from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen
+from .beside import Beside, is_written
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
@@ -51,23 +52,34 @@ class Task:
         return native.pack(weights, {"N": self.batch, "T": self.length})
 
 
-def tasks(node: Node, graph: Graph, sequences: int, shapes: Mapping[str, Shape], options: CompileOptions) -> list[Task]:
+def tasks(
+    node: Node,
+    graph: Graph,
+    sequences: int,
+    shapes: Mapping[str, Shape],
+    options: CompileOptions,
+    places: Mapping[str, Beside],
+) -> list[Task]:
     """The kernels of a node for a batch and tensors of known shapes; none where none computes it."""
+    if is_written(node, places):
+        return []
+    own = places.get(node.name)
+    placement = None if own is None else own.placement(node.op)
     batch, length = _sizes(sequences, shapes[node.inputs[0]])
     if isinstance(node.op, Conv):
         epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        kernel = compiled(node.op.problem, options, length, epilogue)
-        return [Task(kernel, _tensors(node), batch, length)]
+        kernel = compiled(node.op.problem, options, length, epilogue, placement)
+        return [Task(kernel, _tensors(node, places), batch, length)]
     if isinstance(node.op, ConvTranspose):
         return list(_parts(node, node.op, graph.dtype, batch, length, options))
-    operation = _operation(node, graph)
+    operation = _operation(node, graph, placement, places)
     if operation is None:
         return []
     if isinstance(node.op, Mapped):  # whose first input may have one step for all
         batch, length = _sizes(sequences, shapes[node.name])
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
-    return [Task(_compiled(operation, options), _tensors(node), batch, length)]
+    return [Task(_compiled(operation, options), _tensors(node, places), batch, length)]
 
 
 def together(kernels: Iterable[Compilation | OperationProgram]) -> None:
@@ -83,11 +95,13 @@ def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
     return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
 
 
-def _tensors(node: Node) -> Mapping[str, str]:
-    """A node's tensors by the names of the kernel's buffers."""
-    alike = isinstance(node.op, Mapped | ops.Concat)
-    names = input_names(len(node.inputs)) if alike else ["x", *input_names(len(node.inputs) - 1)]
-    return {**dict(zip(names, node.inputs, strict=True)), "y": node.name}
+def _tensors(node: Node, places: Mapping[str, Beside]) -> Mapping[str, str]:
+    """A node's tensors by the names of the kernel's buffers: without those that a concatenation has already."""
+    concat = isinstance(node.op, ops.Concat)
+    inputs = [name for name in node.inputs if not (concat and name in places)]
+    alike = concat or isinstance(node.op, Mapped)
+    names = input_names(len(inputs)) if alike else ["x", *input_names(len(inputs) - 1)]
+    return {**dict(zip(names, inputs, strict=True)), "y": node.name}
 
 
 def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram:
@@ -112,23 +126,24 @@ def _parts(
         if part.has_products(length):
             own, epilogue = part.problem_length(length), part.epilogue(then)
             kernel = compiled(part.problem, options, own, epilogue, part.placement)
-            yield Task(kernel, _tensors(node), batch, own, part)
+            yield Task(kernel, _tensors(node, {}), batch, own, part)
         else:
-            yield Task(_compiled(part.bare(then), options), _tensors(node), batch, part.rows(length), part)
+            yield Task(_compiled(part.bare(then), options), _tensors(node, {}), batch, part.rows(length), part)
 
 
-def _operation(node: Node, graph: Graph) -> Operation | None:
+def _operation(node: Node, graph: Graph, placement: Placement | None, places: Mapping[str, Beside]) -> Operation | None:
     """What computes a node that is no convolution."""
     channels, dtype = graph.shapes[node.inputs[0]].channels, graph.dtype
     match node.op:
         case Mapped(count, expression):
-            return operations.Map(dtype, count, expression)
+            return operations.Map(dtype, count, expression, placement)
         case ops.Pool(kind, size, stride, padding, counted, dilation=1, ceil=False):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted)
         case ops.GlobalPool(kind) if kind in ops.POOLS:
             return operations.GlobalPool(dtype, channels, kind)
         case ops.Concat(steps=False):
-            return operations.Concat(dtype, tuple(graph.shapes[name].channels for name in node.inputs))
+            written = tuple(number for number, name in enumerate(node.inputs) if name in places)
+            return operations.Concat(dtype, tuple(graph.shapes[name].channels for name in node.inputs), written)
         case ops.Pad(left, right, mode):
             return operations.Pad(dtype, channels, left, right, mode)
         case ops.Crop(left, right):
