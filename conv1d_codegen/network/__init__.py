@@ -4,7 +4,7 @@ ops/           what a node computes: shapes and weights
 lengths.py     how long the formulas of lengths may be
 reach.py       which steps of its input an output step reads
 graph.py       nodes, inputs and outputs, frozen
-reference.py   what each operation means, in NumPy
+reference/     what each operation means, in NumPy
 symbols.py     building a graph by calling layers
 layers/        Keras's layers beside Conv1D
 simplify.py    passes over graphs

@@ -1,4 +1,4 @@
-"""What a node of a network computes: a small frozen class an operation. What it means in numbers is in `reference.py`.
+"""What a node of a network computes: a small frozen class an operation. What it means in numbers is in `reference/`.
 
 Tensors are sequences `(batch, steps, channels)`, or vectors `(batch, channels)`.
 

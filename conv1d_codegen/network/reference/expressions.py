@@ -1,0 +1,74 @@
+"""What the passes over graphs make of several operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ...ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names
+from ...reference import arithmetic
+from ..ops import fused
+from .elementwise import activated
+from .windows import conv, conv_transpose
+
+Array = NDArray[Any]
+
+
+def _mapped(op: fused.Mapped, *inputs: Array, **weights: Array) -> Array:
+    return _value(op.expression, op.channels, inputs, weights, {})
+
+
+def _conv_then(
+    op: fused.ConvThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
+) -> Array:
+    return _value(op.expression, op.problem.filters, inputs, weights, {SUM.name: conv(op, x, kernel, bias)})
+
+
+def _transpose_then(
+    op: fused.TransposeThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
+) -> Array:
+    return _value(op.expression, op.filters, inputs, weights, {SUM.name: conv_transpose(op, x, kernel, bias)})
+
+
+def _value(
+    expression: Expression,
+    channels: int,
+    inputs: tuple[Array, ...],
+    weights: Mapping[str, Array],
+    given: dict[str, Array],
+) -> Array:
+    """An expression of whole arrays."""
+    rank = max(x.ndim for x in (*inputs, *given.values()))
+    numbers = given | dict(weights)
+    for name, x, operand in zip(input_names(len(inputs)), inputs, expression.inputs, strict=True):
+        whole = x[:, None] if x.ndim < rank else x
+        numbers[name] = whole if operand.channels == 1 else whole[..., operand.first : operand.first + channels]
+
+    def of(node: Value) -> Any:
+        match node:
+            case Const(number):
+                return next(iter(numbers.values())).dtype.type(number)
+            case Ref(name):
+                return numbers[name]
+            case Activate(activation, a):
+                return activated(activation, of(a))
+            case Unary(op, a):
+                return arithmetic.unary(op, of(a))
+            case Binary(op, a, b):
+                return arithmetic.binary(op, of(a), of(b))
+            case Select(compare, a, b, then, other):
+                return arithmetic.select(compare, of(a), of(b), of(then), of(other))
+        raise TypeError(f"no part of an expression: {node!r}")
+
+    result: Array = of(expression.value)
+    return result
+
+
+#: The meaning of each.
+MEANING: dict[type, Callable[..., Array]] = {
+    fused.Mapped: _mapped,
+    fused.ConvThen: _conv_then,
+    fused.TransposeThen: _transpose_then,
+}
