@@ -132,7 +132,7 @@ def test_a_peer_that_is_wrong_or_fails_is_marked_and_all_is_written(
     assert set(this.timings) == {"peak", "compiled", "convolutions"}
     assert (this.layers, this.convolutions, this.heavy) == (8, 8, 0)
     assert this.flops == 8 * 2 * 64 * 3 * 8 * 8
-    assert this.timings["convolutions"].seconds < this.timings["compiled"].seconds * 2
+    assert 0 < this.timings["compiled"].seconds < this.timings["convolutions"].seconds  # one call, and eight
 
 
 @pytest.mark.usefixtures("in_this_process")
