@@ -59,7 +59,7 @@ def alone(shape: Shape) -> timing.Call:
     spread = (problem.kernel_size * problem.group_channels) ** -0.5
     weights = spread * rng.standard_normal(problem.kernel_shape, np.float32)
     bias = rng.standard_normal(problem.filters, np.float32) if problem.use_bias else None
-    kernel = compiled(problem, CompileOptions(), length).kernel
+    kernel = compiled(problem, CompileOptions(accuracy="standard"), length).kernel  # as the network has it
     x, y = (
         placed(shape, "float32") for shape in (problem.input_shape(batch, length), problem.output_shape(batch, length))
     )
