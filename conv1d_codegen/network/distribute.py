@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..ir import Operand
 from . import ops
-from .graph import Graph, Node, Weights, with_nodes
+from .graph import Graph, Node, Weights, free_name, with_nodes
 from .ops.fused import Mapped
 
 
@@ -28,7 +28,8 @@ def distribute_maps(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         parts, first = [], 0
         for number, name in enumerate(concat.inputs):
             channels = graph.shapes[name].channels
-            part, own = _part(node, f"{node.name}[{number}]", name, range(first, first + channels), added)
+            free = free_name(f"{node.name}[{number}]", {*graph.shapes, *made})
+            part, own = _part(node, free, name, range(first, first + channels), added)
             added.update(own)
             made[part.name] = part
             parts.append(part.name)
@@ -54,7 +55,9 @@ def _part(node: Node, name: str, first: str, channels: range, weights: Weights) 
     ]
     expression = replace(node.op.expression, inputs=(Operand(len(channels)), *operands))
     own = {
-        f"{weight}[{channels.start}:{channels.stop}]": weights[weight][channels.start : channels.stop]
+        free_name(f"{weight}[{channels.start}:{channels.stop}]", weights): weights[weight][
+            channels.start : channels.stop
+        ]
         for weight in node.weights
     }
     op = Mapped(len(channels), expression)

@@ -22,7 +22,7 @@ from ..ir.rewrite import nodes
 from ..lower.transposed import takes
 from ..problem import Activation
 from . import ops
-from .graph import Graph, Node, Weights, with_nodes
+from .graph import Graph, Node, Weights, free_name, with_nodes
 from .ops import Conv, ConvTranspose, Shape
 from .ops.fused import ConvThen, Mapped, TransposeThen
 
@@ -56,12 +56,17 @@ def as_maps(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         made = _expression(node, shapes, graph.shapes[node.name], weights)
         if made is not None:
             expression, own = made
-            names = {f"{node.name}/{name}": array for name, array in own.items()}
+            names = {_kept(f"{node.name}/{name}", array, added): array for name, array in own.items()}
             added.update(names)
             op = Mapped(graph.shapes[node.name].channels, expression)
             node = replace(node, op=op, inputs=node.inputs * _times(node.op), weights=tuple(names))
         changed.append(node)
     return with_nodes(graph, added, changed)
+
+
+def _kept(name: str, array: Array, weights: Weights) -> str:
+    """The name under which a weight is kept: its own, where it has that already."""
+    return name if weights.get(name) is array else free_name(name, weights)
 
 
 def _times(op: ops.Op) -> int:

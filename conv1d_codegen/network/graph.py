@@ -13,7 +13,7 @@ and kept apart (`Weights`), so that a graph can be compared, and run with others
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -187,3 +187,10 @@ def with_nodes(graph: Graph, weights: Weights, nodes: list[Node]) -> tuple[Graph
     """The network of other nodes, with the weights that these need."""
     graph = replace(graph, nodes=tuple(nodes))
     return graph, {name: weights[name] for name in graph.weight_shapes()}
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, or one like it that nothing has."""
+    while name in taken:
+        name += "_"
+    return name

@@ -25,7 +25,7 @@ from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
-from .graph import Graph, Node, Weights, with_nodes
+from .graph import Graph, Node, Weights, free_name, with_nodes
 from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
 from .split import split_recurrent
 
@@ -85,7 +85,7 @@ def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         kernel, *bias = (weights[w].astype(np.float64) for w in pair.first.weights)
         scale = own.get("gamma", np.ones(shape.channels)) / np.sqrt(own["variance"] + norm.epsilon)
         offset = ((bias[0] if bias else 0.0) - own["mean"]) * scale + own.get("beta", 0.0)
-        names = (f"{pair.second.name}/folded_kernel", f"{pair.second.name}/folded_bias")
+        names = tuple(free_name(f"{pair.second.name}/folded_{name}", weights) for name in ("kernel", "bias"))
         op: Conv | ConvTranspose
         if isinstance(conv, ConvTranspose):
             op, kernel = replace(conv, use_bias=True), kernel * scale[:, None]  # whose filters come before its channels

@@ -4,14 +4,13 @@ the cell's steps, which go on from these products. In float16 and bfloat16 the p
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..problem import Problem
-from .graph import Graph, Node, Weights, with_nodes
+from .graph import Graph, Node, Weights, free_name, with_nodes
 from .ops import Conv, Gru, Lstm
 from .ops.fused import CellSteps
 
@@ -30,7 +29,7 @@ def split_recurrent(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
             continue
 
         def kept(name: str, array: NDArray[Any], node: Node = node) -> str:
-            free = _free(f"{node.name}/{name}", added)
+            free = free_name(f"{node.name}/{name}", added)
             added[free] = array
             return free
 
@@ -43,15 +42,8 @@ def split_recurrent(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
             biases = [kept("inputs_bias", both[0])]
             of_steps.append(kept("recurrent_bias", both[1]))
         conv = Conv(Problem(channels, cell.wide, 1, dtype=graph.dtype, use_bias=cell.use_bias))
-        products = _free(f"{node.name}/inputs", names)
+        products = free_name(f"{node.name}/inputs", names)
         names.add(products)
         changed.append(Node(products, conv, node.inputs, (*of_inputs, *biases)))
         changed.append(Node(node.name, CellSteps(cell), (products,), tuple(of_steps), node.merged))
     return with_nodes(graph, added, changed)
-
-
-def _free(name: str, taken: Container[str]) -> str:
-    """The name, or one like it that nothing has."""
-    while name in taken:
-        name += "_"
-    return name

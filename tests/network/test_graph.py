@@ -215,3 +215,23 @@ def test_a_concatenation_that_others_read_stays_whole() -> None:
     x = Input(3)
     h = layers.Concatenate()([x, Conv1D(2, 1)(x)])
     assert "map relu(in0)" in Network(x, [layers.Activation("relu")(h), h]).dump("lowered")
+
+
+def test_weights_that_passes_make_take_no_name_that_another_has() -> None:
+    """Names of weights are the user's: those of one layer may be another's."""
+    norm = BatchNorm(scale=False, center=False)
+    conv = Problem.parse("c2_f2_k1_valid_linear_f32_nobias")
+    nodes = (
+        Node("first", Conv(conv), ("x",), ("norm/folded_kernel",)),
+        Node("norm", norm, ("first",), ("norm/folded_bias", "variance")),
+        Node("other", norm, ("x",), ("mean", "other/mean")),
+        Node("more", Combine("add"), ("norm", "other")),
+        Node("last", norm, ("more",), ("norm/mean", "norm/factor")),
+    )
+    graph = Graph((Source("x", 2),), nodes, ("last", "more"))
+    rng = np.random.default_rng(0)
+    weights = {name: rng.uniform(0.5, 1.5, shape) for name, shape in graph.weight_shapes().items()}
+    x = rng.standard_normal((2, 9, 2)).astype(np.float32)
+    wanted = reference.run(graph, weights, {"x": x})
+    for y, name in zip(Network.of(graph, weights)(x), graph.outputs, strict=True):
+        np.testing.assert_allclose(y, wanted[name], rtol=1e-5, atol=1e-5)
