@@ -8,7 +8,7 @@ its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .rewrite import nodes, rewrite_value
 from .values import Ref, Value, require
@@ -44,11 +44,15 @@ class Expression:
     value: Value
     inputs: tuple[Operand, ...] = ()
     weights: int = 0
+    size: int = field(init=False, repr=False, compare=False)  # nodes of the value
 
     def __post_init__(self) -> None:
         known = {SUM.name, *input_names(len(self.inputs)), *weight_names(self.weights)}
-        unknown = sorted({node.name for node in nodes(self.value) if isinstance(node, Ref)} - known)
-        require(not unknown, f"{self.value} has no {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        every = list(nodes(self.value))
+        unknown = {node.name for node in every if isinstance(node, Ref)} - known
+        if unknown:
+            raise ValueError(f"{self.value} has no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
+        object.__setattr__(self, "size", len(every))
 
     def of(self, given: Mapping[str, Value]) -> Value:
         """The value with its names replaced."""

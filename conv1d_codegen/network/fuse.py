@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ir import SUM, Activate, Binary, Const, Expression, Operand, Ref, Select, Unary, Value, input_names, weight_names
-from ..ir.rewrite import nodes
 from ..lower.transposed import takes
 from ..problem import Activation
 from . import ops
@@ -186,7 +185,7 @@ def _fused(first: Node, second: Node, outermost: Mapped) -> Node | None:
     times = sum(name == first.name for name, _ in read)
     if any(name == first.name and operand != whole for name, operand in read):
         return None
-    if _size(outer) + times * _size(below) > _LONGEST:
+    if outer.size + times * below.size > _LONGEST:
         return None
     numbers: dict[tuple[str, Operand], int] = {}
 
@@ -218,7 +217,3 @@ def _placed(read: Iterable[tuple[str, Operand]], place: Callable[[str, Operand],
 
 def _expression_of(op: ops.Op) -> Expression:
     return op.expression if isinstance(op, Mapped | ConvThen | TransposeThen) else Expression(SUM)
-
-
-def _size(expression: Expression) -> int:
-    return sum(1 for _ in nodes(expression.value))
