@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from support.damage import damaged
 from support.onnx_models import model_of, numbers, rich, written
 
 from conv1d_codegen import load
@@ -173,20 +174,7 @@ def test_deep_and_long_models(tmp_path: Path) -> None:
 
 def bytes_changed(whole: bytes, rng: np.random.Generator) -> bytes:
     """Truncated, with bits turned over, with pieces twice or missing."""
-    text = bytearray(whole)
-    for _ in range(int(rng.integers(1, 4))):
-        at, size = int(rng.integers(len(text))), int(2 ** rng.integers(0, 9))
-        match int(rng.integers(4)):
-            case 0:
-                del text[at:]
-            case 1:
-                text[at] ^= 1 << int(rng.integers(8))
-            case 2:
-                text[at:at] = text[at : at + size]
-            case 3:
-                del text[at : at + size]
-        text = text or bytearray(b"\x08")
-    return b"\x08" + bytes(text[1:])
+    return b"\x08" + bytes(damaged(whole, rng, b"\x08")[1:])
 
 
 NUMBERS = [0, 1, -1, 2, 3, 5, 1 << 20, 1 << 31, 1 << 62, -(1 << 63)]

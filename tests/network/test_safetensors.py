@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from support.damage import damaged
 
 import conv1d_codegen as cc
 from conv1d_codegen.network import layers
@@ -151,22 +152,7 @@ def test_any_damage_is_an_error_or_other_arrays(tmp_path: Path) -> None:
     read = 0
     for seed in range(MUTATIONS):
         rng = np.random.default_rng(seed)
-        text = bytearray(whole)
-        for _ in range(int(rng.integers(1, 4))):
-            at, size = int(rng.integers(len(text))), int(2 ** rng.integers(0, 9))
-            match int(rng.integers(5)):
-                case 0:
-                    del text[at:]
-                case 1:
-                    text[at] ^= 1 << int(rng.integers(8))
-                case 2:
-                    text[at:at] = text[at : at + size]
-                case 3:
-                    del text[at : at + size]
-                case 4:
-                    digits = [i for i, c in enumerate(text) if 48 <= c < 58] or [0]
-                    text[digits[at % len(digits)]] = 48 + int(rng.integers(10))
-            text = text or bytearray(b"\n")
+        text = damaged(whole, rng, b"\n", digits=True)
         path.write_bytes(text)
         tracemalloc.start()
         try:

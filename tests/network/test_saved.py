@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.damage import damaged
 from support.networks import drawn, random_weights
 
 import conv1d_codegen as cc
@@ -125,19 +126,7 @@ def test_any_damage_is_an_error_or_another_network(small: Path) -> None:
     whole = small.read_bytes()
     for seed in range(MUTATIONS):
         rng = np.random.default_rng(seed)
-        text = bytearray(whole)
-        for _ in range(int(rng.integers(1, 4))):
-            at, size = int(rng.integers(len(text))), int(2 ** rng.integers(0, 9))
-            match int(rng.integers(4)):
-                case 0:
-                    del text[at:]
-                case 1:
-                    text[at] ^= 1 << int(rng.integers(8))
-                case 2:
-                    text[at:at] = text[at : at + size]
-                case 3:
-                    del text[at : at + size]
-            text = text or bytearray(b"\n")
+        text = damaged(whole, rng, b"\n")
         small.write_bytes(text)
         tracemalloc.start()
         try:

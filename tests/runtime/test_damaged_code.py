@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from support.damage import to_folder, to_link, to_pipe
 from support.kept_code import check, only, program
 
 from conv1d_codegen.machine import jit
@@ -50,21 +51,6 @@ def _of_nothing(file: Path) -> None:
     file.write_bytes(sealed(file.name, b""))
 
 
-def _link(file: Path) -> None:
-    file.rename(file.with_suffix(".elsewhere"))
-    file.symlink_to(file.with_suffix(".elsewhere"))
-
-
-def _pipe(file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file, 0o600)
-
-
-def _folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir(0o700)
-
-
 DEFECTS: dict[str, Callable[[Path], None]] = {
     "empty": _rewrite(lambda content: b""),
     "a digest of nothing": _of_nothing,
@@ -83,9 +69,9 @@ DEFECTS: dict[str, Callable[[Path], None]] = {
     "a number that is text": _forged(lambda text: text.replace('"Index":[[1,', '"Index":[["1",')),
     "another type": _forged(lambda text: text.replace('"i64"', '"i65"')),
     "no entry": _forged(lambda text: json.dumps([json.loads(text)[0]] * 2)),
-    "a link": _link,
-    "a pipe": _pipe,
-    "a folder": _folder,
+    "a link": to_link,
+    "a pipe": to_pipe,
+    "a folder": to_folder,
     "writable by the group": lambda file: file.chmod(0o620),
     "writable by all": lambda file: file.chmod(0o602),
     "gone": lambda file: file.unlink(),

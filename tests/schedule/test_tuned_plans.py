@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.damage import to_folder, to_link, to_pipe
 from support.tuning_helpers import PROBLEM, WINNER, recall
 from support.type_helpers import known
 
@@ -64,21 +65,6 @@ def _forged(**changes: Any) -> Callable[[Path], None]:
     return _rewrite(change)
 
 
-def _link(file: Path) -> None:
-    file.rename(file.with_suffix(".elsewhere"))
-    file.symlink_to(file.with_suffix(".elsewhere"))
-
-
-def _pipe(file: Path) -> None:
-    file.unlink()
-    os.mkfifo(file, 0o600)
-
-
-def _folder(file: Path) -> None:
-    file.unlink()
-    file.mkdir(0o700)
-
-
 DEFECTS = {
     "empty": _rewrite(lambda content: b""),
     "half": _rewrite(lambda content: content[: len(content) // 2]),
@@ -93,9 +79,9 @@ DEFECTS = {
     "no plan": _forged(plan=None),
     "not a plan": _forged(plan="direct lanes=filters 4x2 rows=1,5 block=35 unroll=2"),
     "a plan for another problem": _forged(plan="depthwise lanes=channels 4x1 rows=1 block=35 unroll=2"),
-    "a link": _link,
-    "a pipe": _pipe,
-    "a folder": _folder,
+    "a link": to_link,
+    "a pipe": to_pipe,
+    "a folder": to_folder,
     "writable by the group": lambda file: file.chmod(0o620),
     "writable by all": lambda file: file.chmod(0o602),
     "gone": lambda file: file.unlink(),

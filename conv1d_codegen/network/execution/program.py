@@ -53,7 +53,8 @@ class Program:
         `check_out` for what can't be written into.
         """
         key = (self._team(), *[x.shape for x in inputs])
-        found = self._launches[key] if key in self._launches else self._launch(key)
+        launches = self._launches  # which another thread may replace meanwhile
+        found = launches[key] if key in launches else self._launch(key)
         if found is not None:
             outputs = _arrays(out, found.outputs, inputs)
             self._run(found, [*inputs, *outputs])
