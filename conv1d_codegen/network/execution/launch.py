@@ -23,7 +23,7 @@ from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
 from . import arena
-from .beside import beside, is_written
+from .beside import Beside, beside, is_written
 from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
@@ -75,7 +75,7 @@ def launch(
     """
     shapes = {name: _shape(batch, shape) for name, shape in known.items()}
     written = beside(graph)
-    places, own = _places(graph, shapes)
+    places, own = _places(graph, shapes, written)
     made = [
         (node, tasks(node, graph, batch, known, options, written))
         for node in graph.nodes
@@ -119,10 +119,9 @@ def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
     return (batch, *steps, shape.channels)
 
 
-def _roots(graph: Graph) -> dict[str, str]:
+def _roots(graph: Graph, written: Mapping[str, Beside]) -> dict[str, str]:
     """For each tensor, the one whose memory it is: its own, or that of what it is another shape of, or a part of."""
     roots = {source.name: source.name for source in graph.sources}
-    written = beside(graph)
     for node in graph.nodes:
         if isinstance(node.op, ops.Reshape):
             roots[node.name] = roots[node.inputs[0]]
@@ -133,16 +132,18 @@ def _roots(graph: Graph) -> dict[str, str]:
 
 def memory(graph: Graph, batch: int, known: Mapping[str, Shape]) -> int:
     """Bytes that tensors take beside inputs and outputs."""
-    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()})[1]
+    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()}, beside(graph))[1]
 
 
-def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> tuple[dict[str, Place], int]:
+def _places(
+    graph: Graph, shapes: Mapping[str, tuple[int, ...]], written: Mapping[str, Beside]
+) -> tuple[dict[str, Place], int]:
     """Where each tensor lies, and the bytes of the network's own memory.
 
     The first words are the inputs, then come the outputs. What is an output and nothing else's shape lies where the
     caller wants it.
     """
-    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph)
+    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph, written)
     fixed = {source.name: Place(FIRST_ARRAY + k, 0) for k, source in enumerate(graph.sources)}
     for k, name in enumerate(graph.outputs):
         fixed.setdefault(roots[name], Place(FIRST_ARRAY + len(graph.sources) + k, 0))
