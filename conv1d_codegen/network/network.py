@@ -187,7 +187,7 @@ class Network:
         if layer is not None:
             kernels = self._program.kernels(layer, length)
             if not kernels:
-                raise ValueError(f"{layer} has no kernel to show: NumPy computes it, or what comes before it.")
+                raise ValueError(f"{layer} has no kernel to show: its output is part of what another layer makes.")
             return "\n".join(kernel.dump(stage, passes) for kernel in kernels)
         if stage == "graph" and passes:
             return self._program.log()

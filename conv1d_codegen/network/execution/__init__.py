@@ -2,6 +2,7 @@
 
 tasks.py     nodes as kernels
 beside.py    what is written where a concatenation has it
+parts.py     which tensors are part of another's memory
 arena.py     where tensors lie
 launch.py    all that a call with inputs of certain sizes needs
 program.py   a graph, ready to run
