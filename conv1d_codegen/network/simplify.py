@@ -1,6 +1,7 @@
 """Passes over graphs: each makes a network into one that computes the same with less.
 
     drop_unused        nodes that no output needs
+    share_equal        what several nodes compute of the same tensors is computed once
     fuse_crops         steps left out after a transposed convolution are not computed
     split_recurrent    the products of a recurrent cell's inputs become a convolution (`split.py`)
     fold_norms         a batch norm after a convolution goes into its weights
@@ -51,6 +52,22 @@ def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
             kept.append(node)
             needed.update(node.inputs)
     return with_nodes(graph, weights, kept[::-1])
+
+
+def share_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """The network in which no two nodes do the same with the same tensors and weights, but for outputs."""
+    kept: dict[str, Node] = {}
+    instead: dict[str, str] = {}
+    found: dict[tuple[object, ...], str] = {}
+    for node in graph.nodes:
+        node = replace(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
+        first = kept.get(found.setdefault((node.op, node.inputs, node.weights), node.name))
+        if first is None or node.name in graph.outputs:
+            kept[node.name] = node
+        else:
+            kept[first.name] = replace(first, merged=(*first.merged, node.name, *node.merged))
+            instead[node.name] = first.name
+    return with_nodes(graph, weights, list(kept.values()))
 
 
 def fuse_crops(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -127,7 +144,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, share_equal, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

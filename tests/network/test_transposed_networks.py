@@ -11,7 +11,7 @@ from support.type_helpers import Array
 
 from conv1d_codegen import get_num_threads, set_num_threads
 from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution import tasks
+from conv1d_codegen.network.execution import parts
 from conv1d_codegen.network.ops import ConvTranspose
 from conv1d_codegen.network.symbols import Symbol
 
@@ -130,7 +130,7 @@ def test_several_threads_give_the_same_bits() -> None:
 
 
 def test_more_parts_than_are_worth_it_run_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_MOST_PARTS", 1)
+    monkeypatch.setattr(parts, "_MOST_PARTS", 1)
     network = made(2, {"filters": 3, "kernel_size": 3, "strides": 2})
     assert "NumPy" in network.report()
     given = np.ones((1, 5, 2), np.float32)

@@ -23,7 +23,7 @@ from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
 from . import arena
-from .beside import Beside, beside, is_written
+from .stores import Stores
 from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
@@ -66,7 +66,7 @@ def launch(
     graph: Graph,
     batch: int,
     known: Mapping[str, Shape],
-    pack: Callable[[Node, Task], Mapping[str, Array]],
+    pack: Callable[[str, Task], Mapping[str, Array]],
     team: int,
     options: CompileOptions,
 ) -> Launch:
@@ -74,12 +74,10 @@ def launch(
     `pack` gives a node's weights as its kernel takes them.
     """
     shapes = {name: _shape(batch, shape) for name, shape in known.items()}
-    written = beside(graph)
-    places, own = _places(graph, shapes, written)
+    stores = Stores.of(graph)
+    places, own = _places(graph, shapes, stores)
     made = [
-        (node, tasks(node, graph, batch, known, options, written))
-        for node in graph.nodes
-        if not isinstance(node.op, ops.Reshape) and not is_written(node, written)
+        (node, tasks(node, graph, batch, known, options, stores)) for node in graph.nodes if stores.has_kernel(node)
     ]
     together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
@@ -93,7 +91,7 @@ def launch(
             step
             for node, own_tasks in group
             for each in own_tasks
-            for step in _steps(each, places, pack(node, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
+            for step in _steps(each, places, pack(node.name, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
         ]
         parts.append(Table(steps, worth))
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
@@ -119,36 +117,35 @@ def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
     return (batch, *steps, shape.channels)
 
 
-def _roots(graph: Graph, written: Mapping[str, Beside]) -> dict[str, str]:
+def _roots(graph: Graph, stores: Stores) -> dict[str, str]:
     """For each tensor, the one whose memory it is: its own, or that of what it is another shape of, or a part of."""
     roots = {source.name: source.name for source in graph.sources}
     for node in graph.nodes:
         if isinstance(node.op, ops.Reshape):
             roots[node.name] = roots[node.inputs[0]]
         else:
-            roots[node.name] = written[node.name].concat if node.name in written else node.name
+            roots[node.name] = stores.beside[node.name].concat if node.name in stores.beside else node.name
     return roots
 
 
 def memory(graph: Graph, batch: int, known: Mapping[str, Shape]) -> int:
     """Bytes that tensors take beside inputs and outputs."""
-    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()}, beside(graph))[1]
+    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()}, Stores.of(graph))[1]
 
 
-def _places(
-    graph: Graph, shapes: Mapping[str, tuple[int, ...]], written: Mapping[str, Beside]
-) -> tuple[dict[str, Place], int]:
+def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]], stores: Stores) -> tuple[dict[str, Place], int]:
     """Where each tensor lies, and the bytes of the network's own memory.
 
     The first words are the inputs, then come the outputs. What is an output and nothing else's shape lies where the
     caller wants it.
     """
-    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph, written)
+    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph, stores)
     fixed = {source.name: Place(FIRST_ARRAY + k, 0) for k, source in enumerate(graph.sources)}
     for k, name in enumerate(graph.outputs):
         fixed.setdefault(roots[name], Place(FIRST_ARRAY + len(graph.sources) + k, 0))
-    first = {roots[node.name]: number for number, node in reversed(list(enumerate(graph.nodes)))}
-    last = {roots[name]: number for number, node in enumerate(graph.nodes) for name in (node.name, *node.inputs)}
+    place = {node.name: number for number, node in enumerate(graph.nodes)}
+    first = {roots[name]: place[stores.along.get(name, name)] for name in reversed(place)}
+    last = {roots[name]: place[node.name] for node in graph.nodes for name in (node.name, *node.inputs)}
     lives = {
         node.name: arena.Life(math.prod(shapes[node.name]) * itemsize, first[node.name], last[node.name])
         for node in graph.nodes
