@@ -78,12 +78,14 @@ class Program:
         room = workspace.take(found.memory + found.scratch)
         scratch = room.address + found.memory
         addresses = [address(x) for x in arrays]
-        for part in found.parts:
-            if isinstance(part, Foreign):
-                read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
-                found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
-            else:
-                part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+        for _ in range(found.groups):
+            for part in found.parts:
+                if isinstance(part, Foreign):
+                    read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
+                    found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
+                else:
+                    part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+            addresses = [at + apart for at, apart in zip(addresses, found.apart, strict=True)]
         for name, at in found.copied:
             arrays[at][...] = found.tensor(name, room.array, arrays)
         workspace.give_back(room)
