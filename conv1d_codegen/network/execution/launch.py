@@ -95,8 +95,7 @@ def _group(graph: Graph, batch: int, known: Mapping[str, Shape], stores: Stores,
         return _places(graph, shapes, stores)[1] + sum(math.prod(shapes[name]) * itemsize for name in arrays)
 
     written = sum(math.prod(_shape(1, known[node.name])) * itemsize for node in graph.nodes)
-    weights = sum(math.prod(shape) * itemsize for shape in graph.weight_shapes().values())
-    return groups.together(batch, in_use, written, weights, cache)
+    return groups.together(batch, in_use, written, stores.weights, cache)
 
 
 def _launch(

@@ -73,7 +73,8 @@ def tasks(
         tensors = {"x": node.inputs[0], **inputs, **all_of_it.outputs}
         if isinstance(node.op, ConvTranspose):
             return list(_parts(node.op, graph.dtype, then, tensors, weights, (batch, length), options))
-        return [Task(compiled(node.op.problem, options, length, then, placement), tensors, weights, batch, length)]
+        kernel = compiled(node.op.problem, options, length, then, placement, stores.weights)
+        return [Task(kernel, tensors, weights, batch, length)]
     operation = _operation(node, graph, then, placement, stores.beside)
     if operation is None:
         return []
