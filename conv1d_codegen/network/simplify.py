@@ -27,7 +27,7 @@ from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
 from .graph import Graph, Node, Weights, free_name, with_nodes
-from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
+from .ops import Activate, BatchNorm, Clip, Conv, ConvTranspose, Crop, Pad, PRelu
 from .split import split_recurrent
 
 
@@ -71,16 +71,39 @@ def share_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 def fuse_crops(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """A transposed convolution, of whose output steps are left out, leaves these out."""
-
-    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
-        conv, crop = pair.first.op, pair.second.op
-        if not isinstance(conv, ConvTranspose) or not isinstance(crop, Crop):
-            return None
+    """A transposed convolution, of whose output steps are left out, leaves these out, also where what is done to each step
+    by itself lies between.
+    """
+    made: dict[str, Node] = {}
+    for node in graph.nodes:
+        way = _from_transposed(node, graph, made)
+        if not way:
+            made[node.name] = node
+            continue
+        conv, crop = way[0].op, node.op
+        assert isinstance(conv, ConvTranspose)
+        assert isinstance(crop, Crop)
         op = replace(conv, left=conv.left + crop.left, right=conv.right + crop.right)
-        return replace(pair.first, name=pair.second.name, op=op), {}
+        *before, last = (replace(way[0], op=op), *way[1:])
+        for each in way:
+            del made[each.name]
+        made |= {each.name: each for each in before}
+        made[node.name] = replace(last, name=node.name, merged=(*last.merged, last.name, *node.merged))
+    return with_nodes(graph, weights, list(made.values()))
 
-    return _merged(graph, weights, fused)
+
+def _from_transposed(node: Node, graph: Graph, made: dict[str, Node]) -> list[Node]:
+    """The nodes from a transposed convolution to a crop, each of which only the next reads; none where there are others."""
+    way: list[Node] = []
+    name = node.inputs[0]
+    while isinstance(node.op, Crop) and name in made and graph.reads[name] == 1 and name not in graph.outputs:
+        way.insert(0, made[name])
+        if isinstance(made[name].op, ConvTranspose):
+            return way
+        if not isinstance(made[name].op, Activate | BatchNorm | Clip | PRelu):
+            break
+        name = made[name].inputs[0]
+    return []
 
 
 def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
