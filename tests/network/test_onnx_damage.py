@@ -2,9 +2,7 @@
 
 import itertools
 import math
-import os
 import tracemalloc
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
-from support.damage import damaged
+from support.damage import damaged, survived
 from support.onnx_models import model_of, numbers, rich, written
 
 from conv1d_codegen import load
 from conv1d_codegen.network.readers.onnx_model import KNOWN
-
-# More of them: MUTATIONS=10000 pytest tests/network/test_onnx_files.py
-MUTATIONS = int(os.environ.get("MUTATIONS", "200"))
 
 
 def changed(change: Callable[[Any], Any]) -> Any:
@@ -174,7 +169,7 @@ def test_deep_and_long_models(tmp_path: Path) -> None:
 
 def bytes_changed(whole: bytes, rng: np.random.Generator) -> bytes:
     """Truncated, with bits turned over, with pieces twice or missing."""
-    return b"\x08" + bytes(damaged(whole, rng, b"\x08")[1:])
+    return b"\x08" + damaged(whole, rng, b"\x08")[1:]
 
 
 NUMBERS = [0, 1, -1, 2, 3, 5, 1 << 20, 1 << 31, 1 << 62, -(1 << 63)]
@@ -221,24 +216,11 @@ def test_any_damage_is_an_error_or_another_network(
 ) -> None:
     """No crash, and no memory beyond the file's size."""
     whole = rich().SerializeToString()
-    path = written(tmp_path / "model", whole)
-    load(path)
-    read = 0
-    for seed in range(MUTATIONS):
-        path.write_bytes(change(whole, np.random.default_rng(seed)))
-        tracemalloc.start()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                network = load(path)
-            read += 1
-            assert all(math.prod(w.shape) * w.itemsize <= 4 * len(whole) + (1 << 20) for w in network.weights.values())
-        except ValueError:
-            pass
-        except BaseException as error:
-            raise AssertionError(f"mutation {seed} raised {error!r}") from error
-        finally:
-            most = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-        assert most < 8 << 20, f"mutation {seed} took {most} bytes"
-    assert read > MUTATIONS // 50
+    load(written(tmp_path / "model", whole))
+
+    def read(path: Path) -> None:
+        weights = load(path).weights.values()
+        assert all(math.prod(w.shape) * w.itemsize <= 4 * len(whole) + (1 << 20) for w in weights)
+
+    part = survived(tmp_path / "model", lambda rng: change(whole, rng), read, usual=200, memory=8 << 20)
+    assert part > 0.02

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...layers import legacy_config
+from ..graph import free_name, plain_name
 from . import keras_layers
 from .keras_layers import Layer, Operator
 
@@ -229,7 +230,9 @@ class _Reader:
             found.config = _plain(config, where)
         else:
             try:
-                found.layer = keras_layers.made(description, _free(where, self._taken), self._keras)
+                free = free_name(plain_name(where), self._taken)
+                found.layer = keras_layers.made(description, free, self._keras)
+                self._taken.add(free)
             except ValueError as error:
                 self._refuse(where, description, str(error))
         if found.model is None and found.layer is None and found.class_name != "InputLayer":
@@ -272,22 +275,6 @@ def _ordered(model: Model, name: str) -> list[tuple[Described, int]]:
         left = ", ".join(dict.fromkeys(layer for (layer, _), count in missing.items() if count))
         raise ValueError(f"Layers of {name} need each other, or tensors that nothing makes: {left[:500]}.")
     return order
-
-
-def plain_name(name: str) -> str:
-    """A name as a graph takes it."""
-    return "".join("_" if c.isspace() or c in "(),:" else c for c in name)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """A name as a graph takes it, that no other layer has."""
-    plain = plain_name(name)
-    free, number = plain, 1
-    while free in taken:
-        number += 1
-        free = f"{plain}_{number}"
-    taken.add(free)
-    return free
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import IO
 
 from ...layers.conv1d import Conv1D
 from ...layers.dtype_policy import DTypePolicy
+from ..graph import plain_name
 from ..network import Network
 from ..symbols import Input, Symbol
 from . import keras_config, keras_weights
@@ -118,7 +119,7 @@ class _Builder:
             raise ValueError(f"Input {name!r} has shape (batch, steps, channels) in a network. The file has: {shape}.")
         try:
             own = DTypePolicy.of(config.get("dtype")).compute_dtype
-            return Input(shape[2], shape[1], self._dtype or own, keras_config.plain_name(name))
+            return Input(shape[2], shape[1], self._dtype or own, plain_name(name))
         except (TypeError, ValueError) as error:
             raise ValueError(f"Input {name!r}: {error}") from error
 

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...symbolic.index import Index, index, var
-from ..graph import Source
+from ..graph import Source, free_name, plain_name
 from ..ops import Shape
-from .keras_config import plain_name
 from .onnx_file import dtype_of, text
 from .onnx_values import Tensor
 
@@ -130,9 +129,7 @@ def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
     for d, word in zip(inputs, words, strict=True):
         sizes = dict(zip(word, d.dims, strict=True))
         length = sizes.get("T", 1)
-        name = plain_name(d.name) or "input"
-        while name in taken:
-            name += "_"
+        name = free_name(plain_name(d.name) or "input", taken)
         taken.add(name)
         parts = tuple(size for size in (sizes.get("C", 1), sizes.get("D", 1)) if isinstance(size, int))
         parts = parts if "D" in word else parts[:1]
