@@ -15,6 +15,7 @@ from support.damage import damaged, survived
 from support.onnx_models import model_of, numbers, rich, written
 
 from conv1d_codegen import load
+from conv1d_codegen.network.execution import onnxruntime
 from conv1d_codegen.network.readers.onnx_model import KNOWN
 
 
@@ -210,16 +211,37 @@ def parts_changed(whole: bytes, rng: np.random.Generator) -> bytes:
     return model.SerializeToString()  # type: ignore[no-any-return]
 
 
+def with_parts() -> Any:
+    """A model with nodes that no network here has, between those that it has."""
+    model = rich()
+    nodes = [*model.graph.node]
+    nodes[2].output[0] = "m"
+    nodes[3:3] = [helper.make_node("CumSum", ["m", "two"], ["j"]), helper.make_node("Mod", ["j", "m"], ["a"], fmod=1)]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array(2), "two"))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
 @pytest.mark.parametrize("change", [bytes_changed, parts_changed])
+@pytest.mark.parametrize("fallback", [None, "onnxruntime"])
 def test_any_damage_is_an_error_or_another_network(
-    tmp_path: Path, change: Callable[[bytes, np.random.Generator], bytes]
+    tmp_path: Path,
+    change: Callable[[bytes, np.random.Generator], bytes],
+    fallback: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No crash, and no memory beyond the file's size."""
-    whole = rich().SerializeToString()
-    load(written(tmp_path / "model", whole))
+    """No crash, and no memory beyond the file's size. What would be given to ONNX Runtime is a model."""
+
+    def given(part: Any, threads: int, exact: bool) -> None:
+        onnx.ModelProto.FromString(part.model)
+
+    monkeypatch.setattr(onnxruntime, "session", given)
+    whole = (with_parts() if fallback else rich()).SerializeToString()
+    load(written(tmp_path / "model", whole), fallback=fallback)
 
     def read(path: Path) -> None:
-        weights = load(path).weights.values()
+        weights = load(path, fallback=fallback).weights.values()
         assert all(math.prod(w.shape) * w.itemsize <= 4 * len(whole) + (1 << 20) for w in weights)
 
     part = survived(tmp_path / "model", lambda rng: change(whole, rng), read, usual=200, memory=8 << 20)
