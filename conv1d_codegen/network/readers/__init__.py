@@ -1,8 +1,10 @@
 """Networks from files: ours (`saved.py`), and those of other programs. None is trusted: nothing in it is executed.
 
 keras_model.py     a Keras model, from its config and its weights
+keras_calls.py     its layers, called on symbols
 keras_config.py    the config, as JSON → the model's layers and their calls
 keras_layers.py    which layer a config describes
+keras_planes.py    layers of two axes, of which one has length 1
 keras_weights.py   which arrays of a file belong to which layer
 keras_live.py      a model of a Keras that is there
 hdf5.py            HDF5 files, read with care
@@ -34,6 +36,7 @@ from ..network import Network, Options
 from . import hdf5, keras_model, onnx_model
 
 _ZIP = b"PK\x03\x04"
+_JSON = b"{"
 _ONNX = b"\x08"  # the version of its format, which stands first
 
 
@@ -41,6 +44,7 @@ def load(
     path: str | os.PathLike[str],
     *,
     inputs: Mapping[str, Any] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     fallback: str | None = None,
     options: Options = None,
 ) -> Network:
@@ -48,7 +52,12 @@ def load(
     whole model in HDF5 (`.h5`), or in an ONNX file, of operators from version 7 on. What the file is decides, not its name.
     Keras's need the package h5py, and no Keras; ONNX's need the package onnx, and no runtime.
 
-    The inputs `(steps, channels)` and outputs are those of the model, in its order; outputs in a dict become a list.
+    The inputs `(steps, channels)` and outputs are those of the model, in its order; outputs in a dict become a list. An
+    input `(channels,)` is given as one step, `(batch, 1, channels)`, and of two axes before the channels that one is left
+    out which has length 1.
+
+    A model of Keras's whose weights are in a file of their own is read from its config, what `model.to_json()` makes in a
+    file, with `weights`, what `model.save_weights` wrote: `load("config.json", weights="model.weights.h5")`, of Keras 2 or 3.
 
     **Inputs of ONNX `(batch, channels, steps)` are given as `(batch, steps, channels)`**, as all networks here have them,
     and so come the outputs. An input `(batch, steps)` has one channel, or is `(batch, 1, channels)`, as the model reads it:
@@ -71,11 +80,16 @@ def load(
     """
     if fallback not in (None, "onnxruntime"):
         raise ValueError(f'`fallback` is None or "onnxruntime". Received: {fallback!r}.')
-    network = _read(path, inputs, fallback is not None)
+    network = _read(path, inputs, weights, fallback is not None)
     return network if options is None else network.with_options(options)
 
 
-def _read(path: str | os.PathLike[str], inputs: Mapping[str, Any] | None, fallback: bool) -> Network:
+def _read(
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, Any] | None,
+    weights: str | os.PathLike[str] | None,
+    fallback: bool,
+) -> Network:
     if os.path.isdir(path):
         raise ValueError(
             f"{os.fspath(path)} is a directory; a SavedModel of TensorFlow is not read. Save the model into one file: "
@@ -91,7 +105,16 @@ def _read(path: str | os.PathLike[str], inputs: Mapping[str, Any] | None, fallba
             raise ValueError(
                 "`inputs` are for ONNX files, which may leave them open; and so is `fallback`, for what they have."
             )
+        if (weights is None) == begin.lstrip().startswith(_JSON):
+            raise ValueError(
+                f"{os.fspath(path)} "
+                + ("has" if weights else "is the config of a model, and has no")
+                + " weights: a config in JSON is read with a file of its weights, and nothing else is: "
+                'load("config.json", weights="model.weights.h5").'
+            )
         try:
+            if weights is not None:
+                return keras_model.from_config(file.read(), weights)
             if begin.startswith(_ONNX):
                 return onnx_model.from_onnx(file, Path(path).parent, inputs or {}, fallback)
             if begin.startswith(_ZIP):
