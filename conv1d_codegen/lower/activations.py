@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 
 from ..ir import Binary, Bind, Const, Fma, Ref, Unary, Value
-from ..ir.rewrite import nodes, operands, rewrite_value
+from ..ir.rewrite import nodes, rewrite_value
 from ..problem import Activation
 from .functions import FUNCTIONS
 from .polynomials import GELU, TANH_SHRINK
@@ -243,4 +243,4 @@ def cost(activation: Activation) -> int:
     """The number of operations on numbers that the activation takes."""
     count = itertools.count()
     binds, result = expand(activation, Ref("x"), "f32", lambda hint: f"{hint}_{next(count)}")
-    return sum(bool(operands(node)) for root in (*(b.value for b in binds), result) for node in nodes(root))
+    return sum(bool(node.operands) for root in (*(b.value for b in binds), result) for node in nodes(root))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ...ir import input_names
+from ...ir import Expression, input_names
 from ...layers.execution import compiled
 from ...locks import COMPILING
 from ...lower import Placement, operations
@@ -18,33 +18,35 @@ from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
-from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen
-from .parts import Parts, first_number, numbers
+from ..ops.fused import CellSteps, Mapped
+from .along import stored
+from .beside import Beside
+from .parts import parts, transposed
+from .stores import Stores
+from .within import first_number, numbers
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
 
 Array = NDArray[Any]
 
-#: Kernels of one transposed convolution. More would take long to compile, as where its stride and its dilation share a
-#: factor and are large: then it is one kernel, which looks for the taps of each step.
-_MOST_PARTS = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A kernel, the tensors that are its arrays by the names of its buffers, and its run-time sizes by name, `N` and `T`
-    among them; of a transposed convolution, a part of its output. `tables` are arrays that follow from the sizes.
+    """A kernel, the tensors and the weights that are its arrays by the names of the formula, and its run-time sizes by name,
+    `N` and `T` among them; of a transposed convolution, a part of its output or the whole. `tables` are arrays that follow
+    from the sizes.
     """
 
     kernel: Compilation | OperationProgram
     tensors: Mapping[str, str]
+    weights: Mapping[str, str]
     sizes: Mapping[str, int]
     part: Part | Transposed | None = None
     tables: Mapping[str, Array] = field(default_factory=dict)
 
     def packed(self, weights: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The weights of a node, by the names of the formula, as the kernel takes them."""
+        """Weights by the names of the formula, as the kernel takes them."""
         native = self.kernel.native
         if self.part is not None:
             with_products = any(buffer.name == "x" for buffer in native.kernel.buffers)
@@ -58,24 +60,27 @@ def tasks(
     sequences: int,
     shapes: Mapping[str, Shape],
     options: CompileOptions,
-    parts: Parts,
+    stores: Stores,
 ) -> list[Task]:
     """The kernels of a node for a batch and tensors of known shapes; none where nothing is left to do."""
-    if parts.is_done(node):
+    if not stores.has_kernel(node):
         return []
-    own = parts.beside.get(node.name)
+    if copied := list(_copies(node, sequences, shapes, stores)):
+        made = [(operations.Copy(graph.dtype, into), tensors, sizes) for into, tensors, sizes in copied]
+        return [Task(_compiled(operation, options), tensors, {}, sizes) for operation, tensors, sizes in made]
+    own = stores.beside.get(node.name)
     placement = None if own is None else own.placement(node.op)
     sizes = _sizes(sequences, shapes[node.inputs[0]])
-    if isinstance(node.op, Conv):
-        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        kernel = compiled(node.op.problem, options, sizes["T"], epilogue, placement)
-        return [Task(kernel, _tensors(node), sizes)]
-    if isinstance(node.op, ConvTranspose):
-        return list(_parts(node, node.op, graph.dtype, sizes, options))
-    if copied := list(_copies(node, sequences, shapes, parts)):
-        made = [(operations.Copy(graph.dtype, into), tensors, sizes) for into, tensors, sizes in copied]
-        return [Task(_compiled(operation, options), tensors, sizes) for operation, tensors, sizes in made]
-    operation = _operation(node, graph, placement, parts)
+    all_of_it = stored(node, graph, stores.others(node, graph))
+    weights, then = all_of_it.weights, all_of_it.expression
+    if isinstance(node.op, Conv | ConvTranspose):
+        inputs = dict(zip(input_names(len(all_of_it.inputs)), all_of_it.inputs, strict=True))
+        tensors = {"x": node.inputs[0], **inputs, **all_of_it.outputs}
+        if isinstance(node.op, ConvTranspose):
+            return list(_parts(node.op, graph.dtype, then, tensors, weights, sizes, options))
+        kernel = compiled(node.op.problem, options, sizes["T"], then, placement, stores.weights)
+        return [Task(kernel, tensors, weights, sizes)]
+    operation = _operation(node, graph, then, placement, stores.beside)
     tables: dict[str, Array] = {}
     if isinstance(node.op, Mapped):  # whose first input may have one step for all
         sizes = _sizes(sequences, shapes[node.name])
@@ -85,7 +90,8 @@ def tasks(
         sizes = _of_slice(node.op, sizes, _sizes(sequences, shapes[node.name])["T"])
     if isinstance(operation, operations.Resize) and operation.on_line:
         tables = {"fractions": operation.fractions(sizes["T"])}
-    return [Task(_compiled(operation, options), _tensors(node, parts.beside), sizes, tables=tables)]
+    tensors = {**_inputs(node, all_of_it.inputs, stores.beside), **all_of_it.outputs}
+    return [Task(_compiled(operation, options), tensors, weights, sizes, tables=tables)]
 
 
 def together(kernels: Iterable[Compilation | OperationProgram]) -> None:
@@ -102,7 +108,7 @@ def _sizes(batch: int, shape: Shape) -> dict[str, int]:
 
 
 def _copies(
-    node: Node, batch: int, shapes: Mapping[str, Shape], parts: Parts
+    node: Node, batch: int, shapes: Mapping[str, Shape], stores: Stores
 ) -> Iterator[tuple[bool, dict[str, str], dict[str, int]]]:
     """What is copied for a node, if that is all that it does: whether to within the output, or from within the input; the
     tensors, and the sizes.
@@ -112,7 +118,7 @@ def _copies(
         before = 0
         for name in node.inputs:
             count = numbers(shapes[name])
-            if name not in parts.joined:
+            if name not in stores.within.joined:
                 yield True, {"x": name, "y": node.name}, _around(batch, count, before, whole)
             before += count
     elif (first := first_number(node.op, shapes[node.inputs[0]])) is not None:
@@ -131,13 +137,13 @@ def _of_slice(op: ops.Slice, sizes: dict[str, int], outputs: int) -> dict[str, i
     return _around(sizes["N"], (outputs - 1) * op.step + 1, int(start), sizes["T"]) | {"T": outputs}
 
 
-def _tensors(node: Node, written: Container[str] = ()) -> Mapping[str, str]:
-    """A node's tensors by the names of the kernel's buffers: without those that a concatenation has already."""
+def _inputs(node: Node, inputs: Iterable[str], places: Mapping[str, Beside]) -> Mapping[str, str]:
+    """What an operation reads by the names of the kernel's buffers: without what a concatenation has already."""
     concat = isinstance(node.op, ops.Concat)
-    inputs = [name for name in node.inputs if not (concat and name in written)]
+    read = [name for name in inputs if not (concat and name in places)]
     alike = concat or isinstance(node.op, Mapped)
-    names = input_names(len(inputs)) if alike else ["x", *input_names(len(inputs) - 1)]
-    return {**dict(zip(names, inputs, strict=True)), "y": node.name}
+    names = input_names(len(read)) if alike else ["x", *input_names(len(read) - 1)]
+    return dict(zip(names, read, strict=True))
 
 
 def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram:
@@ -148,35 +154,44 @@ def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram
 
 
 def _parts(
-    node: Node, op: ConvTranspose, dtype: str, sizes: Mapping[str, int], options: CompileOptions
+    op: ConvTranspose,
+    dtype: str,
+    then: Expression | None,
+    tensors: Mapping[str, str],
+    weights: Mapping[str, str],
+    sizes: Mapping[str, int],
+    options: CompileOptions,
 ) -> Iterator[Task]:
-    """The parts of a transposed convolution that have output steps, for inputs of so many steps."""
-    of_layer = op.channels, op.filters, op.kernel_size, op.stride, op.dilation, op.left, op.right
-    whole = Transposed(*of_layer, dtype=dtype, use_bias=op.use_bias, groups=op.groups)
-    then = op.expression if isinstance(op, TransposeThen) else None
-    tensors, batch, length = _tensors(node), sizes["N"], sizes["T"]
-    parts = whole.parts()
-    if len(parts) > _MOST_PARTS:
-        yield Task(_compiled(whole.direct(then), options), tensors, sizes, whole)
-        return
-    for part in parts:
+    """The parts of a transposed convolution that have output steps, for a batch and so many steps; or all of it."""
+    batch, length = sizes["N"], sizes["T"]
+    own_parts = parts(op, dtype)
+    if not own_parts:
+        all_of_it = transposed(op, dtype)
+        yield Task(_compiled(all_of_it.direct(then), options), tensors, weights, sizes, all_of_it)
+    for part in own_parts:
         if part.rows(length) <= 0:
             continue
         if part.has_products(length):
             own, epilogue = part.problem_length(length), part.epilogue(then)
             kernel = compiled(part.problem, options, own, epilogue, part.placement)
-            yield Task(kernel, tensors, {"N": batch, "T": own}, part)
+            yield Task(kernel, tensors, weights, {"N": batch, "T": own}, part)
         else:
             rows = {"N": batch, "T": part.rows(length)}
-            yield Task(_compiled(part.bare(then), options), tensors, rows, part)
+            yield Task(_compiled(part.bare(then), options), tensors, weights, rows, part)
 
 
-def _operation(node: Node, graph: Graph, placement: Placement | None, parts: Parts) -> Operation:
+def _operation(
+    node: Node,
+    graph: Graph,
+    expression: Expression | None,
+    placement: Placement | None,
+    places: Mapping[str, Beside],
+) -> Operation:
     """What computes a node that is no convolution, and no copy."""
-    x, dtype = graph.shapes[node.inputs[0]], graph.dtype
-    channels = x.channels
+    channels, dtype = graph.shapes[node.inputs[0]].channels, graph.dtype
     match node.op:
-        case Mapped(count, expression):
+        case Mapped(count):
+            assert expression is not None
             return operations.Map(dtype, count, expression, placement)
         case ops.Pool(kind, size, stride, padding, counted, dilation, ceil):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted, dilation, ceil)
@@ -185,7 +200,7 @@ def _operation(node: Node, graph: Graph, placement: Placement | None, parts: Par
         case ops.ChannelPool(kind):
             return operations.ChannelPool(dtype, channels, kind)
         case ops.Concat():
-            written = tuple(number for number, name in enumerate(node.inputs) if name in parts.beside)
+            written = tuple(number for number, name in enumerate(node.inputs) if name in places)
             return operations.Concat(dtype, tuple(graph.shapes[name].channels for name in node.inputs), written)
         case ops.Pad(left, right, mode):
             return operations.Pad(dtype, channels, left, right, mode)

@@ -10,7 +10,7 @@ from support.type_helpers import Array
 from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.layers.base import automatic_name
 from conv1d_codegen.network import Input, Network, layers, ops
-from conv1d_codegen.network.execution.parts import parts
+from conv1d_codegen.network.execution.stores import Stores
 from conv1d_codegen.network.symbols import Symbol
 
 VIEWS: tuple[ops.Op, ...] = (
@@ -96,7 +96,7 @@ def test_a_trim_of_nothing_is_free_for_any_batch() -> None:
     network = Network(x, conv(trimmed))
     shapes = network.graph.shapes_at({"T": 20})
     for batch in (1, 3):
-        assert trimmed.name in parts(network.graph, batch, shapes).views
+        assert trimmed.name in Stores.of(network.graph, batch, shapes).within.views
     check(network, 20)
     check(Network(x, conv(made(ops.Trim(), h, made(ops.Slice(0, 7), x)))), 5, 20)
 
