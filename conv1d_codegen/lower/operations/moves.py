@@ -1,4 +1,4 @@
-"""Operations that move numbers: channels side by side, padding, cropping, repetition, channels in another order."""
+"""Operations that move numbers: channels side by side, padding, repetition, channels in another order."""
 
 from __future__ import annotations
 
@@ -101,21 +101,6 @@ class Pad(Moved):
 
     def __str__(self) -> str:
         return f"pad_{self.mode} c{self.channels}_{self.left}x{self.right} {self.dtype}"
-
-
-@dataclass(frozen=True, slots=True)
-class Crop(Moved):
-    """Without the first steps and the last."""
-
-    left: int
-    right: int
-
-    def kernel(self) -> Kernel:
-        outputs = T - (self.left + self.right)
-        return self.moved(outputs, [(0, outputs, var("t") + self.left)], least=self.left + self.right)
-
-    def __str__(self) -> str:
-        return f"crop c{self.channels}_{self.left}x{self.right} {self.dtype}"
 
 
 @dataclass(frozen=True, slots=True)
