@@ -82,7 +82,7 @@ def wide() -> Network:
 
 
 def test_teams_share_a_large_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conv1d_codegen.runtime.threads.processors", lambda: 4)
+    monkeypatch.setattr("conv1d_codegen.runtime.processors.usable", lambda: 4)
     network = wide()
     x = np.random.default_rng(0).standard_normal((2, 3000, 32)).astype(np.float32)
     y = network(x)

@@ -56,11 +56,11 @@ class Program:
         launches = self._launches  # which another thread may replace meanwhile
         found = launches[key] if key in launches else self._launch(key)
         if found is not None:
-            outputs = _arrays(out, found.outputs, inputs)
+            outputs = output_arrays(out, found.outputs, inputs)
             self._run(found, [*inputs, *outputs])
             return outputs
         made = self._interpreted(inputs)
-        outputs = _arrays(out, [y.shape for y in made], inputs)
+        outputs = output_arrays(out, [y.shape for y in made], inputs)
         for given, y in zip(outputs, made, strict=True):
             given[...] = y
         return outputs
@@ -214,7 +214,7 @@ def _taken(op: Op) -> int:
     return 0
 
 
-def _arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
+def output_arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
     """Arrays for outputs of these shapes: new ones, or the caller's; errors as of `check_out`."""
     if out is None:
         return [np.empty(shape, inputs[0].dtype) for shape in shapes]
