@@ -1,8 +1,12 @@
 """How a network runs: kernels for its nodes, called one after another in memory that is planned beforehand.
 
 tasks.py     nodes as kernels
+parts.py     those of a transposed convolution
+stores.py    where kernels store
 beside.py    what is written where a concatenation has it
+along.py     what is stored by the kernel of another node
 arena.py     where tensors lie
+groups.py    how many sequences go through it together
 launch.py    all that a call with inputs of certain sizes needs
 program.py   a graph, ready to run
 staged.py    a graph of which ONNX Runtime computes some parts, which onnxruntime.py calls
