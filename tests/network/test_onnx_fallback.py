@@ -276,7 +276,7 @@ def test_other_dtypes(dtype: int) -> None:
 def test_without_the_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path / "model", alternating())
     with pytest.raises(
-        ValueError, match=r"CumSum 'f'\nONNX Runtime can compute it: load\(path, fallback=\"onnxruntime\""
+        ValueError, match=r"CumSum 'f'\nONNX Runtime can run such nodes: load\(path, fallback=\"onnxruntime\""
     ):
         load(path)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

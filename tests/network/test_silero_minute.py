@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 
 onnxruntime: Any = pytest.importorskip("onnxruntime")
-pytest.importorskip("torch")  # by which the definition beside the safetensors file is held too
 
 from onnx import helper  # noqa: E402
 from support.onnx_models import model_of  # noqa: E402
-from test_onnx_silero import model  # noqa: E402
-from test_packaged_models import CHUNK, CONTEXT, WIDE, packaged, silero_by_hand  # noqa: E402
+from support.silero import CHUNK, CONTEXT, WIDE, model, packaged, silero_by_hand  # noqa: E402
 
 from conv1d_codegen import load  # noqa: E402
 from conv1d_codegen.network.readers import safetensors  # noqa: E402
 from conv1d_codegen.network.reference import run  # noqa: E402
 
+pytestmark = pytest.mark.slow
 RATE, SECONDS = 16000, 60
 Array = Any  # of NumPy
 
@@ -40,7 +39,8 @@ def speech(seed: int) -> Array:
         t = np.arange(min(size, length - at))
         envelope = np.sin(np.pi * (t + 0.5) / len(t)) ** 0.5 * rng.uniform(0.05, 0.5)
         if kind == "voice":
-            pitch = np.linspace(*rng.uniform(90, 240, 2), len(t))
+            first, last = rng.uniform(90, 240, 2)
+            pitch = np.linspace(first, last, len(t))
             phase = 2 * np.pi * np.cumsum(pitch) / RATE
             formants = rng.uniform((300, 900, 2200), (900, 2000, 3200))
             harmonics = np.arange(1, 30)[:, None]
