@@ -106,13 +106,14 @@ def load_ecg() -> Array:
     return np.asarray(signal - np.median(signal), np.float32)
 
 
-def find_beats(ecg: Array, integrated: Array) -> Array:
-    """The samples at which the heart beats: the tallest peaks first, none within the refractory period of another, each
-    moved to the maximum of the ECG nearby."""
+def find_beats(ecg: Array, integrated: Array, threshold: float | None = None) -> Array:
+    """The samples at which the heart beats: the tallest peaks of `integrated` above `threshold`, by default THRESHOLD of
+    the highest, none within the refractory period of another, each moved to the maximum of the ECG nearby.
+    """
+    if threshold is None:
+        threshold = THRESHOLD * integrated.max()
     inner = integrated[1:-1]
-    peaks = 1 + np.flatnonzero(
-        (inner > integrated[:-2]) & (inner >= integrated[2:]) & (inner > THRESHOLD * integrated.max())
-    )
+    peaks = 1 + np.flatnonzero((inner > integrated[:-2]) & (inner >= integrated[2:]) & (inner > threshold))
     beats: list[int] = []
     for peak in peaks[np.argsort(-integrated[peaks])]:
         if all(abs(peak - beat) > REFRACTORY * RATE for beat in beats):
@@ -126,5 +127,5 @@ def require(module: str, package: str) -> None:
     """Raises ImportError, with what to install, where a module of a package is not there."""
     if find_spec(module) is None:
         raise ImportError(
-            f"the demo needs {package}, which is not installed: run `{sys.executable} -m pip install PyWavelets matplotlib`"
+            f"the demo needs {package}, which is not installed: run `{sys.executable} -m pip install PyWavelets h5py matplotlib`"
         )

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from .detector import BAND, INTEGRATION, RATE, THRESHOLD
+from .network import find_beats
 from .timing import LONG, Timing
 
 Array = NDArray[Any]
@@ -19,13 +20,21 @@ _SIGNAL, _BEAT, _FAINT = "#1f4e79", "#c0392b", "#8a96a3"
 
 
 def draw(
-    picture: Path, ecg: Array, signals: list[Array], beats: Array, pulse: float, taps: Array, timings: list[Timing]
+    picture: Path,
+    ecg: Array,
+    signals: list[Array],
+    beats: Array,
+    pulse: float,
+    taps: Array,
+    timings: list[Timing],
+    noisy: Array,
+    likely: Array,
 ) -> None:
-    """Draws `ecg`, what the three layers made of it, and the rest, and saves it; the file's ending
-    says in which format.
+    """Draws `ecg`, what the three layers made of it, how `likely` the network finds a beat at each sample of `noisy`, and
+    the rest, and saves it; the file's ending says in which format.
     """
-    figure = Figure(figsize=(13, 8), dpi=120, layout="constrained")
-    grid = figure.add_gridspec(3, 2, width_ratios=(2.6, 1))
+    figure = Figure(figsize=(13, 10), dpi=120, layout="constrained")
+    grid = figure.add_gridspec(4, 2, width_ratios=(2.6, 1))
     seconds = np.arange(ecg.size) / RATE
     band = f"{BAND[0]:.0f} to {BAND[1]:.0f} Hz"
     titles = (
@@ -51,11 +60,27 @@ def draw(
         if row == 2:
             axes.axhline(THRESHOLD * signal.max(), color=_FAINT, linewidth=1, linestyle="--")
             axes.text(seconds[-1], THRESHOLD * signal.max(), "threshold ", ha="right", va="bottom", color=_FAINT)
-            axes.set_xlabel("seconds")
+    _likely(figure.add_subplot(grid[3, 0], sharex=first), noisy, likely)
     _taps(figure.add_subplot(grid[0, 1]), taps)
     _response(figure.add_subplot(grid[1, 1]), taps)
-    _times(figure.add_subplot(grid[2, 1]), timings)
+    _times(figure.add_subplot(grid[2:, 1]), timings)
     figure.savefig(picture)
+
+
+def _likely(axes: Axes, noisy: Array, likely: Array) -> None:
+    beats = find_beats(likely)
+    seconds = np.arange(noisy.size) / RATE
+    axes.plot(seconds, noisy, color=_FAINT, linewidth=0.6)
+    axes.set_title(
+        f"the ECG with noise, and the beats that the trained network finds in it: {len(beats)}", loc="left", fontsize=11
+    )
+    axes.set_ylabel("recorded units")
+    axes.set_xlabel("seconds")
+    probability = axes.twinx()
+    probability.fill_between(seconds, likely, color=_BEAT, alpha=0.3, linewidth=0)
+    probability.plot(beats / RATE, likely[beats], "v", color=_BEAT, markersize=8)
+    probability.set_ylim(0, 1.15)
+    probability.set_ylabel("probability")
 
 
 def _taps(axes: Axes, taps: Array) -> None:

@@ -1,4 +1,4 @@
-"""How long each filter of the demo takes: compiled, by the generic kernel, and by NumPy."""
+"""How long each filter of the demo takes, compiled, by the generic kernel and by NumPy; and how long the network."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 
+from ..network import Network
 from .detector import Array, Filter
 
 LONG = (4, 65536)  # recordings and samples of the batch that is timed: 12 minutes of ECG
@@ -67,3 +68,10 @@ def measure(filters: tuple[Filter, ...], signal: Array) -> list[Timing]:
         timings.append(Timing(item.name, *seconds_each(calls)))
         x = y
     return timings
+
+
+def measure_network(net: Network, signal: Array) -> float:
+    """The seconds that the network takes on one thread for `signal`, `(batch, 1, samples)`: its one channel is last as it is first."""
+    x = np.ascontiguousarray(signal, np.float32).reshape(len(signal), -1, 1)
+    one, y = net.with_options({"num_threads": 1}), np.empty_like(x)
+    return seconds_each([lambda: one(x, out=y)])[0]

@@ -12,7 +12,8 @@ from matplotlib.image import imread
 from conv1d_codegen import Conv1D
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.demo import detector as demo
-from conv1d_codegen.demo import run, timing
+from conv1d_codegen.demo import network, run, timing
+from conv1d_codegen.network import Network
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +27,10 @@ def test_the_demo_finds_the_beats_and_saves_a_picture(tmp_path: Path, capsys: py
     assert main(["demo", "--output", str(picture)]) == 0
     out, err = capsys.readouterr()
     assert "3 beats, at 0.53, 1.44, 2.36 s: 66 a minute" in out
+    assert "3 beats, at 0.53, 1.44, 2.36 s\n" in out  # the network's
     assert str(picture) in out
     assert err == ""
-    assert imread(picture).shape[:2] == (960, 1560)
+    assert imread(picture).shape[:2] == (1200, 1560)
     assert max(map(len, out.splitlines())) <= max(100, len(f"Picture: {picture}"))
 
 
@@ -42,7 +44,7 @@ def test_the_demo_without_a_picture_needs_no_matplotlib(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("missing", ["pywt", "matplotlib"])
+@pytest.mark.parametrize("missing", ["pywt", "h5py", "matplotlib"])
 def test_what_is_missing_is_said_in_one_line(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,6 +61,24 @@ def test_a_wrong_layer_makes_the_demo_fail(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(Conv1D, "__call__", lambda self, x, out=None: right(self, x, out) * np.float32(1.0001))
     assert main(["demo", "--no-picture"]) == 1
     assert "float64 reference" in capsys.readouterr().err
+
+
+def test_a_wrong_network_makes_the_demo_fail(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = Network.__call__
+    monkeypatch.setattr(Network, "__call__", lambda self, x, out=None: right(self, x, out) * np.float32(1.0001))
+    assert main(["demo", "--no-picture"]) == 1
+    assert "The network's result is further from the float64 reference" in capsys.readouterr().err
+
+
+def test_the_network_finds_in_noise_what_the_filters_do_not() -> None:
+    """At -9 dB; 72 and 24 of 100 copies."""
+    net, filters, ecg = network.load_network(), demo.detector(), demo.load_ecg()
+    beats = np.array([190, 518, 848])
+    _, likely, (by_network, by_filters) = run._in_noise(net, filters, ecg, beats, -9)
+    assert likely.shape == (run.COPIES, ecg.size)
+    assert by_network > 2 * by_filters > 0
 
 
 def test_the_band_pass_passes_its_band_only() -> None:
