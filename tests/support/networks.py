@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from conv1d_codegen import Conv1D
 from conv1d_codegen.layers.base import automatic_name
 from conv1d_codegen.network import Input, Network, layers, ops
+from conv1d_codegen.network.execution import Program
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.network.ops.moves import COORDINATES, ROUNDINGS
 from conv1d_codegen.network.symbols import Symbol, WeightOf
@@ -188,3 +189,10 @@ def in_float64(graph: Graph, weights: Weights, x: Array) -> list[Array]:
     wide = {name: weight.astype(np.float64) for name, weight in weights.items()}
     tensors = reference.run(graph, wide, {graph.sources[0].name: x.astype(np.float64)})
     return [tensors[name] for name in graph.outputs]
+
+
+def program_of(network: Network) -> Program:
+    """What runs a network, of which ONNX Runtime computes nothing."""
+    program = network._program
+    assert isinstance(program, Program)
+    return program
