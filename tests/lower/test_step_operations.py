@@ -118,6 +118,7 @@ def cases(dtype: str) -> list[Case]:
     return [*copies(dtype), *steps(dtype), *transpositions(dtype), *resizes(dtype), *transposed(dtype)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["sse2", "avx512"])
 def test_each_pass_keeps_it(target: str) -> None:
     proved: dict[Operation, list[tuple[str, object]]] = {}
