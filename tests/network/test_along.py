@@ -11,7 +11,8 @@ from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution.stores import Stores
+from conv1d_codegen.network.execution.along import along as along_in
+from conv1d_codegen.network.execution.beside import beside
 from conv1d_codegen.network.symbols import Symbol
 
 Build = Callable[[Symbol], list[Symbol]]
@@ -103,9 +104,14 @@ def outputs(network: Network, x: Array) -> list[Array]:
     return y if isinstance(y, list) else [y]
 
 
+def maps_along(network: Network) -> dict[str, str]:
+    graph = network._program.lowered
+    return along_in(graph, beside(graph))
+
+
 @pytest.mark.parametrize(("build", "wanted"), CASES, ids=lambda part: getattr(part, "__name__", ""))
 def test_which_maps_are_along(build: Build, wanted: dict[str, str]) -> None:
-    found = Stores.of(made(build, 8)._program.lowered).along
+    found = maps_along(made(build, 8))
     assert {name: by for name, by in found.items() if by in wanted.values()} == wanted
 
 
@@ -148,7 +154,7 @@ def test_they_have_the_bits_of_kernels_of_their_own(build: Build, monkeypatch: p
 
 def along_of(build: Build) -> dict[str, str]:
     x = Input(8, name="x")
-    return dict(Stores.of(Network(x, build(x))._program.lowered).along)
+    return maps_along(Network(x, build(x)))
 
 
 def test_a_kernel_stores_a_few_maps() -> None:

@@ -190,8 +190,8 @@ def test_the_other_axis(tmp_path: Path) -> None:
     ("dims", "message"), [([3, 2, 1], None), ([1, 3, 2], "makes channels of the axis"), ([1, 2], "exchanges axes")]
 )
 def test_axes_that_are_exchanged(dims: list[int], message: str | None, tmp_path: Path) -> None:
-    shape = {"module": "keras.layers", "registered_name": None}
-    named: list[tuple[str, Any]] = [
+    shape: dict[str, object] = {"module": "keras.layers", "registered_name": None}
+    named: list[tuple[str, dict[str, object]]] = [
         ("InputLayer", {"batch_shape": [None, 5, 1, 2]}),
         ("Permute", {"dims": dims}),
         ("Flatten", {}),
