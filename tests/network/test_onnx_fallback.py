@@ -84,7 +84,7 @@ def test_parts_run_between_kernels(tmp_path: Path) -> None:
     assert "fuse_activations" in network.dump(passes=True)
     assert "d: f32[N, T_d, 4] = onnxruntime(part=1, output=d) (b)" in network.dump("lowered")
     assert "direct_c4_f3" in network.dump("asm", layer="e")
-    with pytest.raises(ValueError, match="d has no kernel to show: NumPy or ONNX Runtime computes it"):
+    with pytest.raises(ValueError, match="d has no kernel to show: ONNX Runtime computes it"):
         network.dump("asm", layer="d")
     with pytest.raises(ValueError, match="computes no 'nothing'"):
         network.dump("asm", layer="nothing")
@@ -167,16 +167,16 @@ def test_what_no_network_can_have_goes_from_part_to_part() -> None:
     """Places of the largest numbers: integers, which wait for a layer of ours that reads the numbers."""
     model = several(
         n("Conv", ["x", "k"], ["a"]),
-        n("TopK", ["a", "three"], ["values", "all"], axis=2),
+        n("MaxPool", ["a"], ["values", "all"], kernel_shape=[2], strides=[2]),
         n("Mod", ["all", "three"], ["places"]),
         n("Conv", ["values", "k4"], ["c"]),
         n("GatherElements", ["c", "places"], ["d"], axis=2),
         n("Conv", ["d", "k4"], ["y"]),
         three=np.array([3]),
     )
-    for shape in ((2, 2, 9), (1, 2, 5)):
+    for shape in ((2, 2, 9), (1, 2, 12)):
         found = agrees(model, feeds(*shape), fallback=True, tolerance=1e-3)
-    assert kinds(found.network) == [["TopK", "Mod"], ["GatherElements"]]
+    assert kinds(found.network) == [["MaxPool", "Mod"], ["GatherElements"]]
     first, last = parts(found.network)
     (places,) = [given for given in last.inputs.values() if isinstance(given, MadeBy)]
     assert places.part is first
