@@ -172,10 +172,10 @@ def make_together(executables: Iterable[Executable]) -> None:
     """Make the machine code of several: while LLVM is at one, the next is lowered, proved and printed. `native` then loads
     it, or raises what was in its way. The caller does not hold COMPILING.
 
-    Python has one lock and llvmlite another, so more threads than two don't help. Of a residual network's 13 kernels,
-    LLVM takes a third of the time, and the first call 2.5 s instead of 3.2 (`python tools/first_call.py`, two busy
-    cores). A second process took as long, 2.5 to 2.7 s: it imports for 0.3 s and shares the rest, but no library starts
-    processes that its user has not asked for.
+    Python has one lock and llvmlite another, so more threads than two don't help. A residual network's 13 kernels
+    take 2.8 s of processor time, and the first call takes 2.0 s (`python tools/first_call.py`, two cores): LLVM, whose
+    part is the longer one, works nearly all the time. A second process took as long as a second thread: it imports for
+    0.3 s and shares the rest, but no library starts processes that its user has not asked for.
     """
     stopped: list[bool] = []
 

@@ -200,9 +200,11 @@ class Memory:
 
     def _move(self, stem: str, scalar: str, at: str, offset: Index) -> str:
         for depth, part in self._integers.by_depth(offset):
+            outside = depth < self._builder.depth
 
-            def step(at: str = at, part: Index = part) -> str:
-                return self._at(stem, at, scalar, self._integers.ssa(part))
+            def step(at: str = at, part: Index = part, outside: bool = outside) -> str:
+                moved = self._integers.opaque(part) if outside else self._integers.ssa(part)
+                return self._at(stem, at, scalar, moved)
 
             at = str(self._builder.once(("address", at, part), step, depth))
         return at
