@@ -6,6 +6,9 @@ kernel_cache.py   the kernels that are kept for the next layer
 kept_code.py      object code that is kept for the next process
 header.py         what is kept with it: how it is called
 workspace.py      memory for large scratch arrays
+fast_calls.py     calls from Python to machine code at once, for shapes that were given before
+python_function.py   the function of Python's that does these
+fixed_code.py     machine code that is the same for all kernels: the driver's, and that function's
 driver.py         one call that runs the kernels of a network
 threads.py        the number of threads, and the team that shares a call
 openmp.py, pool.py, work.py   what a team is made of

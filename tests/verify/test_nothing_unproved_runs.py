@@ -133,7 +133,7 @@ def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyP
 
 def test_there_is_no_way_around_it() -> None:
     """Kernels become machine code that runs in one place, which takes what was made in the line after it was verified, or
-    what was kept of that. The driver is no kernel.
+    what was kept of that. The driver, and what Python calls, are no kernels.
     """
     calls = ("library.link(", "jit.load(", "jit.link(", "object_code(", *(f"kept_code.{name}(" for name in _WAYS))
     places: dict[str, list[str]] = {}
@@ -152,15 +152,15 @@ def test_there_is_no_way_around_it() -> None:
         "library.link(": ["machine/jit.py:_link: tracker = library.link(linker, f'conv1d_codegen.{serial}')"],
         "jit.link(": [
             "executable.py:native: code = jit.link(image.code, image.kernel.name)",
-            "runtime/driver.py:__init__: self._code = jit.link(image, 'drive')",
+            "runtime/fixed_code.py:fixed_code: return jit.link(image, name, imports)",
         ],
         "object_code(": [
             "executable.py:ended: code = jit.object_code(ir, self.target, self.known_strides)",
             "machine/jit.py:load: return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)",
-            "runtime/driver.py:__init__: image = jit.in_llvm(lambda: jit.object_code(text, target))",
+            "runtime/fixed_code.py:fixed_code: image = jit.in_llvm(lambda: jit.object_code(text, target, True, level))",
         ],
         "kept_code.write(": ["executable.py:ended: kept_code.write(file, self._image)"],
-        "kept_code.write_parts(": ["runtime/driver.py:__init__: kept_code.write_parts(file, b'', image)"],
+        "kept_code.write_parts(": ["runtime/fixed_code.py:fixed_code: kept_code.write_parts(file, b'', image)"],
         "kept_code.read(": [
             f"executable.py:native: image = self._image or {read} or jit.in_llvm(self._begun())",
             f"executable.py:is_to_be_made: self._image = {read}",

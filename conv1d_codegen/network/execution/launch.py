@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ... import knobs
 from ...machine.host import resolve
-from ...machine.target import TARGETS
+from ...machine.target import TARGETS, Target
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, threads
 from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, number
+from ...runtime.fast_calls import FastCall, Shapes
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Shape
@@ -44,6 +45,7 @@ class Launch:
     word and offset. Outputs that are an input, or another output, are `copied` to the array of their number.
     """
 
+    target: Target
     driver: Driver
     parts: tuple[Table | Foreign, ...]
     outputs: tuple[tuple[int, ...], ...]
@@ -52,6 +54,7 @@ class Launch:
     shapes: Mapping[str, tuple[int, ...]]
     memory: int
     scratch: int
+    flops: int  # about
 
     def tensor(self, name: str, memory: Array, arrays: list[Array]) -> Array:
         """A tensor, where it lies."""
@@ -60,6 +63,29 @@ class Launch:
         dtype = arrays[0].dtype
         size = math.prod(shape) * dtype.itemsize
         return whole[place.offset : place.offset + size].view(dtype).reshape(shape)
+
+    def fast_call(self, inputs: Shapes, dtype: np.dtype[Any], listed: bool, weights: object) -> FastCall | None:
+        """The same as a fast call, where it is nothing but one table of kernels for one thread. `weights`: what holds those
+        that it has the addresses of. `listed`: whether the outputs are given as a list.
+        """
+        table, *others = self.parts or (None,)
+        if others or self.copied or not isinstance(table, Table):
+            return None
+        slots = table.fast_slots(self.driver, self.memory, len(inputs) + len(self.outputs))
+        if slots is None:
+            return None
+        return FastCall(
+            inputs=inputs,
+            outputs=self.outputs,
+            dtype=dtype,
+            function=self.driver.address,
+            slots=slots,
+            room=self.memory + self.scratch,
+            flops=self.flops,
+            target=self.target,
+            keep=(self.driver, table, weights),
+            listed=listed,
+        )
 
 
 def launch(
@@ -98,8 +124,10 @@ def launch(
         parts.append(Table(steps, worth))
     scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
     count = len(graph.sources)
+    target = resolve(options.target or knobs.target(TARGETS))
     return Launch(
-        driver.driver(resolve(options.target or knobs.target(TARGETS))),
+        target,
+        driver.driver(target),
         tuple(parts),
         tuple(shapes[name] for name in graph.outputs),
         tuple(
@@ -111,6 +139,7 @@ def launch(
         shapes,
         own,
         scratch,
+        sum(flops.values()),
     )
 
 
