@@ -8,8 +8,10 @@ header.py         what is kept with it: how it is called
 workspace.py      memory for large scratch arrays
 fast_calls.py     calls from Python to machine code at once, for shapes that were given before
 python_function.py   the function of Python's that does these
-fixed_code.py     machine code that is the same for all kernels: the driver's, and that function's
 driver.py         one call that runs the kernels of a network
-threads.py        the number of threads, and the team that shares a call
-openmp.py, pool.py, work.py   what a team is made of
+threads.py        the number of threads, and who runs a call that several share
+team.py, openmp.py, pool.py   who runs it: threads of our own, of OpenMP, of Python's pool
+work.py           what they run
+processors.py     how many processors there are for it
+fixed_code.py     machine code that a template says in full: that function's, the driver's, the team's
 """

@@ -22,8 +22,7 @@ import numpy as np
 from ..errors import RedZoneError
 from ..locks import COMPILING
 from ..machine.target import Target
-from . import python_function, threads
-from .fixed_code import fixed_code
+from . import fixed_code, python_function, threads
 from .native import Native
 from .work import Work
 
@@ -83,9 +82,9 @@ class Table:
 
     def fast_slots(self, driver: Driver, memory: int, arrays: int) -> tuple[tuple[int, int], ...] | None:
         """The driver's block for a fast call, whose room has `memory` bytes for the network and then the scratch; None
-        where the steps are a team's, or look at red zones.
+        where there are no steps, they are a team's, or look at red zones.
         """
-        if self.team > 1 or self._red_zones:
+        if not self.steps or self.team > 1 or self._red_zones:
             return None
         begin, end, most = self.begin
         words = {"table": begin, "end": end, "most": most, "counters": 0, "pause": driver.pause, "zero": 0}
@@ -122,7 +121,10 @@ class Driver:
     """The driver's machine code for a target."""
 
     def __init__(self, target: Target) -> None:
-        self._code = fixed_code("driver", target, words=WORDS, spins=_SPINS, zero=ZERO)
+        from ..machine import jit
+
+        image = fixed_code.image(target, "driver", name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
+        self._code = jit.link(image, "drive")
         self.address = self._code.address
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self.address)
         self.pause = _pause()

@@ -1,33 +1,22 @@
-"""Machine code that no network or layer changes, from a template of its own: made once for a target, and kept as
-kernels are.
-"""
+"""Fixed code: what a template says in full, for a target; no loops are printed into it."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from ..emit import templates
 from ..machine.target import Target
 from . import kept_code
 
-if TYPE_CHECKING:
-    from ..machine.jit import Code
 
-
-def fixed_code(
-    name: str, target: Target, imports: Mapping[str, int] | None = None, level: int = 3, **context: Any
-) -> Code:
-    """The function of that name, printed by the template of that name with `context`, and loaded. `imports`: the
-    addresses of the functions that it calls. `level`: of LLVM's optimisation. The caller holds COMPILING. Raises
-    CompileError for another machine.
+def image(target: Target, template: str, level: int = 3, **values: object) -> bytes:
+    """The object code of `templates/{template}.ll.j2`, filled with values that are numbers and words of this package;
+    kept for later processes as kernels are. `level`: of LLVM's optimisation. Raises CompileError as `jit.object_code`.
     """
     from ..machine import jit
 
-    file = kept_code.key(target, name, level, sorted(context.items()))
-    _, image = kept_code.read_parts(file)
-    if image is None:
-        text = templates().get_template(f"{name}.ll.j2").render(name=name, **context)
-        image = jit.in_llvm(lambda: jit.object_code(text, target, True, level))
-        kept_code.write_parts(file, b"", image)
-    return jit.link(image, name, imports)
+    file = kept_code.key(target, template, level, sorted(values.items()))
+    _, code = kept_code.read_parts(file)
+    if code is None:
+        text = templates().get_template(f"{template}.ll.j2").render(values)
+        code = jit.in_llvm(lambda: jit.object_code(text, target, True, level))
+        kept_code.write_parts(file, b"", code)
+    return code

@@ -196,7 +196,7 @@ def test_many_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_many_threads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that needs memory, which all calls share: who finds it taken goes through Python."""
     monkeypatch.setenv("CONV1D_CODEGEN_FAST_CALL", "1")
-    layer = Conv1D(512, 2, strides=2)
+    layer = Conv1D(512, 2, strides=2, options={"num_threads": 1})
     inputs = [np.random.default_rng(k).standard_normal((1, 130, 512), np.float32) for k in range(4)]
     right = [layer(x) for x in inputs]
     assert layer._weights is not None

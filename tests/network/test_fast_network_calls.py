@@ -4,6 +4,7 @@ import copy
 import pickle
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from support.networks import drawn, random_weights
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
-from conv1d_codegen.network import Input, Network, layers, ops
-from conv1d_codegen.network.graph import Graph, Node, Source
+from conv1d_codegen.network import Input, Network, layers
+from conv1d_codegen.network.execution import Program
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.runtime import python_function
 
@@ -228,15 +229,22 @@ def test_copies_have_functions_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
         assert again._program.fast.function is not network._program.fast.function
 
 
-def test_what_numpy_computes_and_copies_goes_through_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A node without a kernel, and an output that is another one's memory."""
+def test_what_is_more_than_one_run_goes_through_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs that are copied afterwards, and sequences that go through the network in groups."""
     monkeypatch.setenv("CONV1D_CODEGEN_FAST_CALL", "1")
     x = Input(4, 10, name="x")
     h = Conv1D(4, 3, padding="same", name="a")(x)
-    steps = Graph((Source("x", 4, 10),), (Node("y", ops.Softmax(steps=True), ("x",)),), ("y", "y"))
-    for network in (Network.of(steps, {}), Network(x, [h, layers.Reshape((20, 2))(h)])):
-        a = np.random.default_rng(1).standard_normal((2, 10, 4), np.float32)
-        first, second = network(a), network(a)
-        assert network._program.fast.function is None
-        for one, other in zip(first, second, strict=True):
-            np.testing.assert_array_equal(one, other)
+    network = Network(x, [h, layers.Reshape((20, 2))(h)])
+    a = np.random.default_rng(1).standard_normal((2, 10, 4), np.float32)
+    first, second = network(a), network(a)
+    assert network._program.fast.function is None
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    network, (x_,), _ = made(monkeypatch, plain, True)
+    assert isinstance(network._program, Program)
+    (found,) = network._program._launches.values()
+    assert found is not None
+    dtype = np.dtype(np.float32)
+    assert found.fast_call((x_.shape,), dtype, False, None) is not None
+    assert replace(found, groups=2).fast_call((x_.shape,), dtype, False, None) is None
+    assert replace(found, copied=(("b", 1),)).fast_call((x_.shape,), dtype, False, None) is None

@@ -197,7 +197,7 @@ def test_a_child_finds_the_room_free() -> None:
 import os, sys, numpy as np
 from conv1d_codegen import Conv1D
 from conv1d_codegen.runtime import fast_calls
-layer = Conv1D(512, 2, strides=2)
+layer = Conv1D(512, 2, strides=2, options={"num_threads": 1})
 x = np.ones((1, 130, 512), np.float32)
 y = layer(x)
 function = layer._weights.fast.function
