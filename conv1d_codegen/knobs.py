@@ -7,10 +7,12 @@ CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch array
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see schedule/tuned_plans.py)   (changes code)
 CONV1D_CODEGEN_CODE_MIB=200     keep object code in that directory, up to so many MiB, for later processes (see runtime/kept_code.py)
+CONV1D_CODEGEN_FAST_CALL=0      let every call go through Python, and none at once to machine code (see runtime/fast_calls.py)
 CONV1D_CODEGEN_THREADS=1        how many threads a layer may use, unless it or `set_num_threads` says otherwise; all cores, if not set
 CONV1D_CODEGEN_RUNTIME=openmp   whose threads these are: our own `team`, `openmp`, Python's `pool`; the first that is there, if not set
 
-The last two are read once, at the first call that needs them; the others at every compilation.
+The last two are read once, at the first call that needs them, CONV1D_CODEGEN_FAST_CALL at the first call for a shape, and
+the others at every compilation.
 """
 
 from __future__ import annotations
@@ -46,8 +48,13 @@ def red_zones() -> bool:
     return _is_on("RED_ZONES")
 
 
-def _is_on(name: str) -> bool:
-    text = os.environ.get(_PREFIX + name) or "0"
+def fast_call() -> bool:
+    """Whether calls may go to machine code at once. Raises ValueError for what is neither 0 nor 1."""
+    return _is_on("FAST_CALL", "1")
+
+
+def _is_on(name: str, usual: str = "0") -> bool:
+    text = os.environ.get(_PREFIX + name) or usual
     if text not in ("0", "1"):
         raise ValueError(f"{_PREFIX}{name} must be 0 or 1. Received: {text!r}.")
     return text == "1"

@@ -248,15 +248,20 @@ class Conv1D(Layer):
         problem, weights, x = self._problem, self._weights, inputs
         if problem is None or weights is None:
             raise self._unbuilt()
+        fast = weights.fast.function
+        if fast is not None and (y := fast(inputs, out)) is not None:
+            return y  # type: ignore[no-any-return]
         if not is_ready(x, self._compute_dtype) or x.ndim < 3 or x.shape[self._channel_axis] != problem.channels:
             if isinstance(x, Symbolic):
                 return x.through(self)  # type: ignore[no-any-return]
             x = self._accepted(x)
         length = x.shape[-3 - self._channel_axis]
-        kernel, packed, after, _ = weights.of_length.get(length) or self._prepare(weights, length)
+        kernel, packed, after, compilation = weights.of_length.get(length) or self._prepare(weights, length)
         threads = self._options.num_threads or get_num_threads()
         if after is None:
-            return convolve(problem, kernel, packed, x, out, threads)
+            y = convolve(problem, kernel, packed, x, out, threads)
+            weights.fast.missed((x.shape,), kernel.fast_call, packed, self._options.num_threads, compilation.target)
+            return y
         return self._delivered(activated(convolve(problem, kernel, packed, x, None, threads), after, self.name), out, x)
 
     def _accepted(self, inputs: Any) -> Array:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.fast_calls import FastCalls
+
 if TYPE_CHECKING:
     from ..compiler import Compilation
     from ..runtime.kernel import CompiledKernel
@@ -32,11 +34,12 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """Values by name, and what was made of exactly these. The two dictionaries of it only grow."""
+    """Values by name, and what was made of exactly these, which only grows."""
 
     values: Mapping[str, Array]
     of_plan: dict[Plan, Prepared] = field(default_factory=dict)
     of_length: dict[int, Prepared] = field(default_factory=dict)  # what serves inputs of so many steps
+    fast: FastCalls = field(default_factory=FastCalls)
 
     def in_dtype(self, name: str, dtype: np.dtype[Any]) -> Array:
         """The values of that name in another dtype."""

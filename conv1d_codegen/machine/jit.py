@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import platform
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -98,14 +98,14 @@ def _initialise(all_targets: bool) -> None:
 
 
 @cache
-def target_machine(target: Target) -> Any:
-    """LLVM's machine that makes code for a target."""
+def target_machine(target: Target, level: int = 3) -> Any:
+    """LLVM's machine that makes code for a target; with level 0 in a hurry."""
     native = target.triple.split("-")[0] == _host().architecture
     _initialise(all_targets=not native)
     # The host's own triple (its operating system, its object format) where the code is to run here.
     triple = _host().triple if native else target.triple
     return llvm.Target.from_triple(triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
     )
 
 
@@ -225,18 +225,18 @@ def load(ir: str, symbol: str, target: Target, known_strides: bool = True) -> Co
     return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)
 
 
-def link(image: bytes, symbol: str) -> Code:
-    """Load an object file that `object_code` gave: LLVM believes whatever is in it. Raises CompileError where the system
-    allows no new code.
+def link(image: bytes, symbol: str, imports: Mapping[str, int] | None = None) -> Code:
+    """Load an object file that `object_code` gave: LLVM believes whatever is in it. `imports`: the addresses of what it
+    may call. Raises CompileError where the system allows no new code.
     """
-    return in_llvm(lambda: _link(image, symbol))
+    return in_llvm(lambda: _link(image, symbol, imports or {}))
 
 
-def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
-    """The object file of IR; arguments and errors as of `load`. It is called `in_llvm`, or on another thread than the one
-    that holds COMPILING meanwhile.
+def object_code(ir: str, target: Target, known_strides: bool = True, level: int = 3) -> bytes:
+    """The object file of IR; arguments and errors as of `load`, `level` as of `target_machine`. It is called `in_llvm`, or
+    on another thread than the one that holds COMPILING meanwhile.
     """
-    machine = target_machine(target)
+    machine = target_machine(target, level)
     with _parsed(ir, machine) as module:
         optimise(module, machine)
         with _strength_reduction(ir, known_strides):
@@ -244,11 +244,13 @@ def object_code(ir: str, target: Target, known_strides: bool = True) -> bytes:
     return image
 
 
-def _link(image: bytes, symbol: str) -> Code:
+def _link(image: bytes, symbol: str, imports: Mapping[str, int]) -> Code:
     _require_executable_memory()
-    _refuse_undefined_symbols(image, symbol)
+    _refuse_undefined_symbols(image, symbol, imports)
     _unloading.clear()
     library = llvm.JITLibraryBuilder().add_object_img(image).export_symbol(symbol)
+    for name, address in imports.items():
+        library.import_symbol(name, address)
     serial = next(_SERIAL)
     linker = _jit(serial // _LINKED)
     tracker = library.link(linker, f"conv1d_codegen.{serial}")
@@ -272,8 +274,8 @@ def _jit(generation: int) -> Any:
     return llvm.create_lljit_compiler(machine, use_jit_link=platform.system() != "Windows", suppress_errors=True)
 
 
-def _refuse_undefined_symbols(image: bytes, symbol: str) -> None:
-    undefined = _undefined_symbols(image)
+def _refuse_undefined_symbols(image: bytes, symbol: str, imports: Collection[str]) -> None:
+    undefined = [name for name in _undefined_symbols(image) if name not in imports]
     if undefined:
         raise CompileError(
             f"{symbol} would call {', '.join(undefined)}, which generated code must not: a fault of the compiler."

@@ -13,6 +13,7 @@ from ..layers.arrays import as_weights
 from ..layers.execution import as_input, is_ready
 from ..number_types import TYPES
 from ..options import CompileOptions
+from ..runtime.python_function import PythonFunction
 from . import saved
 from .execution import runnable
 from .graph import Graph, Weights, checked
@@ -138,10 +139,26 @@ class Network:
         for what is no array of floats, ValueError for shapes that don't fit.
         """
         program = self._program
+        fast = program.fast.function
+        if fast is not None and (y := self._at_once(fast, inputs, out)) is not None:
+            return y
         ready = self._alone and is_ready(inputs, self._dtype) and program.knows(inputs.shape)
         arrays = [inputs] if ready else self._arrays(inputs)
         outputs = program.run(arrays, [out] if self._single and out is not None else out)
+        program.fast.missed(tuple([x.shape for x in arrays]), program.fast_call, not self._single)
         return outputs[0] if self._single else outputs
+
+    def _at_once(self, fast: PythonFunction, inputs: Any, out: Any) -> Any:
+        """What a fast call gives: None where it has done nothing."""
+        if self._alone and self._single:
+            return fast(inputs, out)
+        given = [inputs] if self._alone else inputs
+        wanted = [out] if self._single else [] if out is None else out
+        if type(given) not in (list, tuple) or type(wanted) not in (list, tuple):
+            return None
+        if len(given) != len(self._graph.sources) or (out is not None and len(wanted) != len(self._graph.outputs)):
+            return None
+        return fast(*given, *wanted)
 
     def _arrays(self, inputs: Any) -> list[Array]:
         """The inputs as arrays, in order."""

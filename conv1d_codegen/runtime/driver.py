@@ -22,7 +22,7 @@ import numpy as np
 from ..errors import RedZoneError
 from ..locks import COMPILING
 from ..machine.target import Target
-from . import fixed_code, threads
+from . import fixed_code, python_function, threads
 from .native import Native
 from .work import Work
 
@@ -80,6 +80,18 @@ class Table:
         start = self._words.ctypes.data
         self.begin = start, start + self._words.nbytes, max((len(step.slots) + 4 for step in steps), default=1)
 
+    def fast_slots(self, driver: Driver, memory: int, arrays: int) -> tuple[tuple[int, int], ...] | None:
+        """The driver's block for a fast call, whose room has `memory` bytes for the network and then the scratch; None
+        where there are no steps, they are a team's, or look at red zones.
+        """
+        if not self.steps or self.team > 1 or self._red_zones:
+            return None
+        begin, end, most = self.begin
+        words = {"table": begin, "end": end, "most": most, "counters": 0, "pause": driver.pause, "zero": 0}
+        first = [(python_function.ZERO, words[name]) for name in WORDS[:SCRATCH]]
+        room = [(python_function.ROOM, memory), (python_function.ROOM, 0)]
+        return (*first, *room, *((python_function.FIRST_ARRAY + at, 0) for at in range(arrays)))
+
     def run(self, driver: Driver, scratch: int, memory: int, arrays: Sequence[int], keep: tuple[object, ...]) -> None:
         """Run the steps: scratch memory of `scratch_bytes`, the network's own memory, and the addresses of its arrays.
         `keep` stays alive meanwhile. Raises RedZoneError where kernels that look for it find a margin damaged.
@@ -113,7 +125,8 @@ class Driver:
 
         image = fixed_code.image(target, "driver", name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
         self._code = jit.link(image, "drive")
-        self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._code.address)
+        self.address = self._code.address
+        self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self.address)
         self.pause = _pause()
 
 

@@ -7,16 +7,16 @@ from ..machine.target import Target
 from . import kept_code
 
 
-def image(target: Target, template: str, **values: object) -> bytes:
+def image(target: Target, template: str, level: int = 3, **values: object) -> bytes:
     """The object code of `templates/{template}.ll.j2`, filled with values that are numbers and words of this package;
-    kept for later processes as kernels are. Raises CompileError as `jit.object_code`.
+    kept for later processes as kernels are. `level`: of LLVM's optimisation. Raises CompileError as `jit.object_code`.
     """
     from ..machine import jit
 
-    file = kept_code.key(target, template, sorted(values.items()))
+    file = kept_code.key(target, template, level, sorted(values.items()))
     _, code = kept_code.read_parts(file)
     if code is None:
         text = templates().get_template(f"{template}.ll.j2").render(values)
-        code = jit.in_llvm(lambda: jit.object_code(text, target))
+        code = jit.in_llvm(lambda: jit.object_code(text, target, True, level))
         kept_code.write_parts(file, b"", code)
     return code

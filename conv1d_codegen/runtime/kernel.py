@@ -25,12 +25,15 @@ import numpy as np
 
 from ..errors import RedZoneError
 from ..ir import Kernel
+from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
 from ..problem.summation import chunk_shape
 from ..symbolic.index import Index
 from . import threads, workspace
+from .fast_calls import FastCall, Shapes
 from .native import Native, address
+from .python_function import FIRST_ARRAY, ROOM, ZERO
 from .work import Work
 
 Array = np.ndarray[Any, Any]
@@ -162,6 +165,34 @@ class CompiledKernel:
         # not where an exception leaves other threads at work: they keep it alive, and nobody else gets it
         if room is not None:
             workspace.give_back(room)
+
+    def fast_call(self, shapes: Shapes, weights: PackedWeights, limit: int | None, target: Target) -> FastCall | None:
+        """What `run` does for an input of this shape, as a fast call; None where that has no output, wants several
+        threads, or looks at red zones. `limit`: of threads; None is the package's.
+        """
+        launch = self.launch(*shapes)
+        wanted = limit or threads.get_num_threads()
+        if self._native.red_zones or not launch.flops or threads.worth(launch.flops, launch.sizes[-1], wanted) > 1:
+            return None
+        weights_and_sizes = [[(ZERO, number) for number in numbers] for numbers in (weights.addresses, launch.sizes)]
+        scratch = ROOM if self.scratch_bytes else ZERO
+        return FastCall(
+            inputs=shapes,
+            outputs=(launch.output_shape,),
+            dtype=self.dtype,
+            function=self._native.address,
+            slots=(
+                (FIRST_ARRAY, 0),
+                *weights_and_sizes[0],
+                (FIRST_ARRAY + 1, 0),
+                *weights_and_sizes[1],
+                *((scratch, 0), (ZERO, 1), (ZERO, 0)),  # one share, no counter
+            ),
+            room=self.scratch_bytes,
+            flops=launch.flops,
+            target=target,
+            keep=(self._native, weights),
+        )
 
     def _flags(self, room: workspace.Room, count: int) -> Array:
         """The words, one for each thread, that the kernel sets where a margin of its scratch arrays is damaged: zeros,

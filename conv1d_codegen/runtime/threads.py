@@ -6,6 +6,7 @@ of threads.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from .work import Work
 
 _default: int | None = None
 _forked = False
+#: How often `set_num_threads` was called, where machine code can look.
+SETTINGS = ctypes.c_int64()
 
 
 class Runtime(NamedTuple):
@@ -43,6 +46,7 @@ def set_num_threads(count: int) -> None:
     if count.__index__() < 1:
         raise ValueError(f"The number of threads must be 1 or more. Received: {count}.")
     _default = count.__index__()
+    SETTINGS.value += 1
 
 
 def get_num_threads() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import mmap
 from functools import cache
 from typing import Any
@@ -50,14 +51,19 @@ def guard_own_arrays() -> None:
     """Let the package's own aligned arrays, packed weights and the memory of large scratch arrays, end at a forbidden
     page, or begin at one, by turns. For a process that does nothing else."""
     from ..ir import packing
-    from ..runtime import workspace
+    from ..runtime import fast_calls, workspace
 
     sides = [*SIDES]
 
-    def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    def placed(shape: tuple[int, ...], dtype: np.dtype[Any], side: str) -> Array:
         size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        return guarded_bytes(size, side, 64).view(dtype).reshape(shape)
+
+    def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
         sides.reverse()
-        return guarded_bytes(size, sides[0], 64).view(dtype).reshape(shape)
+        return placed(shape, dtype, sides[0])
 
     for module in (packing, workspace):
         module.aligned_zeros = aligned_zeros  # type: ignore[attr-defined]
+    fast_calls.aligned_zeros = functools.partial(placed, side="end")  # type: ignore[attr-defined]
+    fast_calls.forget_room()

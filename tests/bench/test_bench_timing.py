@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 
 import pytest
@@ -40,15 +41,28 @@ def test_the_cost_of_a_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     monkeypatch.setattr(timing, "pin", lambda: None)
     assert calls.main(["--filter", "tiny/realtime", "--rounds", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    rows = {
-        line[:34].strip(): [float(number) for number in line[34:].split()] for line in lines if line.startswith("tiny/")
-    }
-    mflop, at_peak, call, over = rows["tiny/realtime"]
+    (row,) = [line for line in lines if line.startswith("tiny/")]
+    mflop, at_peak, kernel, out, over, new, over_new, *shares = map(float, row[30:].split())
     assert mflop == pytest.approx(case("tiny/realtime").flops / 1e6, abs=5e-4)
-    assert over == pytest.approx(call - at_peak, abs=0.02)
-    named = {line[:45].strip(): float(line[45:]) for line in lines[2:] if line and "µs" not in line}
-    assert {"layer(x, out=y)", "the machine code called", "the argument block", "the pool"} <= set(named)
-    assert all(spent > 0 for spent in named.values())
+    assert 0 < at_peak < kernel
+    assert over == pytest.approx(out - kernel, abs=0.002)
+    assert over_new == pytest.approx(new - kernel, abs=0.002)
+    assert len(shares) == 3
+    assert shares == sorted(shares)
+    named = {
+        line[:45].strip(): [float(number) for number in line[45:].split()]
+        for line in lines
+        if re.fullmatch(r"\S.{44}[ \d.]+", line)
+    }
+    assert {
+        "layer(x, out=y)",
+        "the machine code called",
+        "layer(x, out=y), through Python",
+        "the argument block",
+        "the pool",
+    } <= set(named)
+    assert {"1 layers", "10 layers", "6.1 MFLOP"} <= set(named)
+    assert all(spent > 0 for numbers in named.values() for spent in numbers[:1])
     for arguments in (["--rounds", "0"], ["--filter", "no such case"]):
         with pytest.raises(SystemExit) as stop:
             calls.main(arguments)

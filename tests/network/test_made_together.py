@@ -9,6 +9,7 @@ from types import FrameType
 
 import numpy as np
 import pytest
+from support.natives import make_fast_code
 from support.networks import program_of
 from support.type_helpers import Array
 
@@ -57,6 +58,7 @@ def forget() -> None:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The threads on which object code of kernels is made, and the driver's."""
     threads: list[str] = []
+    make_fast_code()
     object_code = jit.object_code
 
     def noted(ir: str, *arguments: object) -> bytes:

@@ -4,6 +4,7 @@ to a number of bytes.
 
 import gc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from support.helpers import exact_data, expected, python
 from support.kernel_helpers import call
 from support.layer_helpers import held
+from support.natives import make_fast_code
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, compiler
@@ -39,11 +41,12 @@ def empty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the kernels for which machine code is made."""
+    make_fast_code()
     names, link = [], jit.link
 
-    def noted(image: bytes, symbol: str) -> jit.Code:
+    def noted(image: bytes, symbol: str, *imports: Any) -> jit.Code:
         names.append(symbol)
-        return link(image, symbol)
+        return link(image, symbol, *imports)
 
     monkeypatch.setattr(jit, "link", noted)
     return names

@@ -1,4 +1,4 @@
-"""Calling kernels by their buffers, as the driver does."""
+"""Calling kernels by their buffers, as the driver does, and the machine code that is the same for all."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from support.type_helpers import Array
 from conv1d_codegen.ir import Storage
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
-from conv1d_codegen.runtime import workspace
+from conv1d_codegen.runtime import python_function, workspace
 from conv1d_codegen.runtime.driver import FIRST_ARRAY, Place, Step, Table, driver, number
 from conv1d_codegen.runtime.native import Native
 
@@ -29,3 +29,9 @@ def call(
     room = workspace.take(max(1, table.scratch_bytes))
     table.run(driver(resolve(target)), room.address, 0, [x.ctypes.data for x in passed], (room, passed))
     workspace.give_back(room)
+
+
+def make_fast_code() -> None:
+    """Make the machine code of fast calls, which a process does once, where it is not made yet."""
+    if python_function.is_known():
+        python_function._code(resolve(None))

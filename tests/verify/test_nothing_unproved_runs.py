@@ -4,10 +4,12 @@ import ast
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from support.helpers import exact_data, expected
+from support.natives import make_fast_code
 from support.type_helpers import known
 
 import conv1d_codegen
@@ -28,11 +30,12 @@ PACKAGE = Path(conv1d_codegen.__file__).parent
 @pytest.fixture
 def loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The kernels that were made machine code of."""
+    make_fast_code()
     symbols, link = [], jit.link
 
-    def noted(image: bytes, symbol: str) -> jit.Code:
+    def noted(image: bytes, symbol: str, *imports: Any) -> jit.Code:
         symbols.append(symbol)
-        return link(image, symbol)
+        return link(image, symbol, *imports)
 
     monkeypatch.setattr(jit, "link", noted)
     compiler.KEPT.clear()
@@ -133,7 +136,7 @@ def test_every_kernel_is_verified(loaded: list[str], monkeypatch: pytest.MonkeyP
 
 def test_there_is_no_way_around_it() -> None:
     """Kernels become machine code that runs in one place, which takes what was made in the line after it was verified, or
-    what was kept of that. The driver is no kernel.
+    what was kept of that. The driver, the team, and what Python calls, are no kernels.
     """
     calls = ("library.link(", "jit.load(", "jit.link(", "object_code(", *(f"kept_code.{name}(" for name in _WAYS))
     places: dict[str, list[str]] = {}
@@ -153,14 +156,16 @@ def test_there_is_no_way_around_it() -> None:
         "jit.link(": [
             "executable.py:native: code = jit.link(image.code, image.kernel.name)",
             "runtime/driver.py:__init__: self._code = jit.link(image, 'drive')",
+            "runtime/python_function.py:_code: return jit.link(image, 'fast_call', addresses)",
+            "runtime/team.py:__init__: codes = [jit.link(image, symbol) for symbol in ('call', 'member')]",
         ],
         "object_code(": [
             "executable.py:ended: code = jit.object_code(ir, self.target, self.known_strides)",
             "machine/jit.py:load: return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)",
-            "runtime/driver.py:__init__: image = jit.in_llvm(lambda: jit.object_code(text, target))",
+            "runtime/fixed_code.py:image: code = jit.in_llvm(lambda: jit.object_code(text, target, True, level))",
         ],
         "kept_code.write(": ["executable.py:ended: kept_code.write(file, self._image)"],
-        "kept_code.write_parts(": ["runtime/driver.py:__init__: kept_code.write_parts(file, b'', image)"],
+        "kept_code.write_parts(": ["runtime/fixed_code.py:image: kept_code.write_parts(file, b'', code)"],
         "kept_code.read(": [
             f"executable.py:native: image = self._image or {read} or jit.in_llvm(self._begun())",
             f"executable.py:is_to_be_made: self._image = {read}",

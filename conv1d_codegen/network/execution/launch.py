@@ -17,6 +17,7 @@ from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, threads
 from ...runtime.driver import FIRST_ARRAY, MEMORY, Driver, Place, Step, Table, number
+from ...runtime.fast_calls import FastCall, Shapes
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Shape
@@ -38,6 +39,7 @@ class Launch:
     is `kept`.
     """
 
+    target: Target
     driver: Driver
     table: Table
     kept: tuple[Array, ...]
@@ -48,6 +50,7 @@ class Launch:
     memory: int
     groups: int
     apart: tuple[int, ...]
+    flops: int  # about
 
     def tensor(self, name: str, memory: Array, arrays: list[Array]) -> Array:
         """A tensor, where it lies."""
@@ -56,6 +59,26 @@ class Launch:
         dtype = arrays[0].dtype
         size = math.prod(shape) * dtype.itemsize
         return whole[place.offset : place.offset + size].view(dtype).reshape(shape)
+
+    def fast_call(self, inputs: Shapes, dtype: np.dtype[Any], listed: bool, weights: object) -> FastCall | None:
+        """The same as a fast call, where it is nothing but one run of a table by one thread. `weights`: what holds those that
+        it has the addresses of. `listed`: whether the outputs are given as a list.
+        """
+        slots = self.table.fast_slots(self.driver, self.memory, len(inputs) + len(self.outputs))
+        if slots is None or self.copied or self.groups != 1:
+            return None
+        return FastCall(
+            inputs=inputs,
+            outputs=self.outputs,
+            dtype=dtype,
+            function=self.driver.address,
+            slots=slots,
+            room=self.memory + self.table.scratch_bytes,
+            flops=self.flops,
+            target=self.target,
+            keep=(self, weights),
+            listed=listed,
+        )
 
 
 def launch(
@@ -120,6 +143,7 @@ def _launch(
     count = len(graph.sources)
     arrays = [*(source.name for source in graph.sources), *graph.outputs]
     return Launch(
+        target,
         driver.driver(target),
         Table(steps, worth),
         tuple(array for _, own_tasks in made for each in own_tasks for array in each.tables.values()),
@@ -134,6 +158,7 @@ def _launch(
         own,
         batch // group,
         tuple(math.prod(shapes[name]) * TYPES[graph.dtype].bytes for name in arrays),
+        sum(flops.values()) * (batch // group),
     )
 
 

@@ -13,6 +13,7 @@ from ...locks import ProcessLock
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, workspace
+from ...runtime.fast_calls import FastCall, FastCalls, Shapes
 from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
@@ -43,6 +44,7 @@ class Program:
         self._made = checked(self.lowered, made)
         self._packed: dict[tuple[object, ...], Mapping[str, Array]] = {}
         self._launches: dict[tuple[Any, ...], Launch | None] = {}
+        self.fast = FastCalls()
         self._lock = ProcessLock()
 
     def run(self, inputs: list[Array], out: Sequence[Any] | None = None) -> list[Array]:
@@ -66,6 +68,14 @@ class Program:
     def knows(self, shape: tuple[int, ...]) -> bool:
         """Whether inputs of a shape, of a network of one input, were given before, and are right."""
         return (self._team(), shape) in self._launches
+
+    def fast_call(self, shapes: Shapes, listed: bool) -> FastCall | None:
+        """What a call with inputs of these shapes does, which was made before, as a fast call; None where that must go
+        through Python.
+        """
+        found = self._launches.get((self._team(), *shapes))
+        dtype = TYPES[self.graph.dtype].numpy
+        return None if found is None else found.fast_call(shapes, dtype, listed, self._packed)
 
     def _team(self) -> int:
         """The most threads of a call."""

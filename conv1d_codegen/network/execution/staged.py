@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver
+from ...runtime.fast_calls import FastCall, FastCalls, Shapes
 from ..graph import Graph, Node, Source, Weights, free_name
 from ..ops import Reshape
 from ..ops.delegated import Delegated, MadeBy, Part
@@ -49,10 +50,15 @@ class Staged:
         self._steps = [
             step if isinstance(step, Part) else _stage(graph, weights, options, *step) for step in _ordered(graph)
         ]
+        self.fast = FastCalls()
         self._delegated = [(node.name, node.op) for node in graph.nodes if isinstance(node.op, Delegated)]
         for step in self._steps:
             if isinstance(step, Part):
                 self._session(step)  # errors come now
+
+    def fast_call(self, shapes: Shapes, listed: bool) -> FastCall | None:
+        """None: what ONNX Runtime is called for goes through Python."""
+        return None
 
     def _session(self, part: Part) -> Any:
         threads = driver.most_threads(self.options.num_threads)
