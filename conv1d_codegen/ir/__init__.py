@@ -11,7 +11,7 @@ rewrite.py     walks, substitutions and what the passes share
 """
 
 from .axes import Axis, Level, Part
-from .expression import SUM, Expression, Operand, input_names, weight_names
+from .expression import SUM, Expression, Operand, input_names, sum_names, weight_names
 from .nodes import (
     Accumulate,
     Alloc,
@@ -99,6 +99,7 @@ __all__ = [
     "load",
     "loop",
     "store",
+    "sum_names",
     "value",
     "weight_names",
     "written_out",

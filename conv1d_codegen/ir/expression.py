@@ -3,6 +3,7 @@ its own.
 
     relu((sum + in0))                       in0: the number of a further input, at the same step and channel
     max((in0 * channel0), (in0 * in1))      channel0: a weight, one for each channel
+    (tanh(sum) * sigmoid(sum1))             sum1: of a second convolution of the same input
 """
 
 from __future__ import annotations
@@ -39,15 +40,18 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel."""
+    """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel. Of several
+    `sums`, of convolutions that differ in their weights alone, the others are `sum1` …
+    """
 
     value: Value
     inputs: tuple[Operand, ...] = ()
     weights: int = 0
+    sums: int = 1
     size: int = field(init=False, repr=False, compare=False)  # nodes of the value
 
     def __post_init__(self) -> None:
-        known = {SUM.name, *input_names(len(self.inputs)), *weight_names(self.weights)}
+        known = {*sum_names(self.sums), *input_names(len(self.inputs)), *weight_names(self.weights)}
         every = list(nodes(self.value))
         unknown = {node.name for node in every if isinstance(node, Ref)} - known
         if unknown:
@@ -61,6 +65,10 @@ class Expression:
     def __str__(self) -> str:
         inputs = zip(input_names(len(self.inputs)), self.inputs, strict=True)
         return ", ".join([str(self.value), *(f"{name}{operand}" for name, operand in inputs)])
+
+
+def sum_names(count: int) -> Sequence[str]:
+    return [SUM.name, *(f"{SUM.name}{number}" for number in range(1, count))]
 
 
 def input_names(count: int) -> Sequence[str]:

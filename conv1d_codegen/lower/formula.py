@@ -15,7 +15,6 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from ..ir import (
-    SUM,
     Activate,
     Alloc,
     Axis,
@@ -35,6 +34,7 @@ from ..ir import (
     load,
     loop,
     store,
+    sum_names,
     weight_names,
 )
 from ..problem import Problem
@@ -98,22 +98,22 @@ class Formula:
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
         inputs = () if epilogue is None else epilogue.inputs
+        further = None if placement is None else placement.further(length)
         self.inputs = [
-            buffer(
-                name,
-                problem.dtype,
-                (batch, sizes.outputs if given.steps else 1, given.channels),
-                "input",
-                rows=None if placement is None else placement.further(length),
-            )
+            operand_buffer(name, given, problem.dtype, batch, sizes.outputs, problem.channels_first, further)
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
+        ]
+        #: Weights and biases of the further sums of an expression.
+        self.more = [
+            (replace(self.w, name=f"w{number}"), replace(self.b, name=f"b{number}"))
+            for number in range(1, 1 if epilogue is None else epilogue.sums)
         ]
         self.of_channels = [
             buffer(name, problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
             for name in weight_names(0 if epilogue is None else epilogue.weights)
         ]
-        bias = [self.b] if problem.use_bias else []
-        self.buffers = (self.x.buffer, self.w, *bias, *self.of_channels, *self.inputs, self.y.buffer)
+        weights = [own for w, b in ((self.w, self.b), *self.more) for own in ((w, b) if problem.use_bias else (w,))]
+        self.buffers = (self.x.buffer, *weights, *self.of_channels, *self.inputs, self.y.buffer)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -128,46 +128,74 @@ class Formula:
 
     def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
         """One output: the accumulator takes every tap and channel in order, and with the bias is
-        activated and stored.
+        activated and stored. Further sums have accumulators of their own.
         """
+        accs = [
+            buffer(f"acc{number or ''}", self.problem.compute, (), "register") for number in range(1 + len(self.more))
+        ]
+        sums: Block = ()
+        for acc, (w, _) in zip(accs, ((self.w, self.b), *self.more), strict=True):
+            sums += self._sum(acc, w, n, t, group, f)
+        return (*sums, self.result(load(accs[0]), n, t, group, f, tuple(map(load, accs[1:]))))
+
+    def _sum(self, acc: Buffer, weights: Buffer, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
+        """The sum over taps and channels, in an accumulator."""
         s = self.sizes
         j, c = var("j"), var("c")
-        acc = buffer("acc", self.problem.compute, (), "register")
         first, last = pad.taps_on_input(t, s.length, s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
         x = self.x.load(*self.place(n, step, group, 0 if one_channel else c))
-        w = load(self.w, j, 0 if one_channel else c, *group, f)
+        w = load(weights, j, 0 if one_channel else c, *group, f)
         term: Block = (accumulate(acc, (), x, w),)
         terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
         return (
             Alloc(acc),
             store(acc, (), Const(0.0)),
             loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-            self.result(load(acc), n, t, group, f),
         )
 
-    def result(self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Store:
-        """Stores what becomes of the sum over taps and channels."""
-        if self.problem.use_bias:
-            total = total + load(self.b, *group, f)
-        result: Value = Activate(self.problem.activation, total)
+    def result(
+        self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index, more: tuple[Value, ...] = ()
+    ) -> Store:
+        """Stores what becomes of the sum over taps and channels, and of further ones."""
+        totals = [
+            self._activated(total, bias, group, f)
+            for total, bias in zip((total, *more), (self.b, *(bias for _, bias in self.more)), strict=True)
+        ]
+        result = totals[0]
         if self.epilogue is not None:
-            result = self._epilogue(self.epilogue, result, n, t, group, f)
+            result = self._epilogue(self.epilogue, totals, n, t, group, f)
         return self.y.store(self.place(n, t, group, f), result)
 
+    def _activated(self, total: Value, bias: Buffer, group: tuple[Index, ...], f: Index) -> Value:
+        if self.problem.use_bias:
+            total = total + load(bias, *group, f)
+        return Activate(self.problem.activation, total)
+
     def _epilogue(
-        self, epilogue: Expression, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index
+        self, epilogue: Expression, totals: list[Value], n: Index, t: Index, group: tuple[Index, ...], f: Index
     ) -> Value:
         channel = group[0] * self.sizes.filters + f if group else f
-        given: dict[str, Value] = {SUM.name: total}
+        given = dict(zip(sum_names(len(totals)), totals, strict=True))
         for array, operand in zip(self.inputs, epilogue.inputs, strict=True):
-            given[array.name] = read(array, operand, n, t, channel)
+            given[array.name] = read(array, operand, n, t, channel, self.problem.channels_first)
         for array in self.of_channels:
             given[array.name] = load(array, *group, f)
         return epilogue.of(given)
 
 
-def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index) -> Load:
-    """An operand's number for step `t` and a channel."""
-    return load(array, n, t if operand.steps else 0, 0 if operand.channels == 1 else channel + operand.first)
+def operand_buffer(
+    name: str, operand: Operand, dtype: str, batch: Index, steps: Indexable, first: bool, rows: Rows | None = None
+) -> Buffer:
+    """The array of an operand, with its channels `first`, or last."""
+    steps = steps if operand.steps else 1
+    inner = (operand.channels, steps) if first else (steps, operand.channels)
+    return buffer(name, dtype, (batch, *inner), "input", rows=rows)
+
+
+def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index, first: bool = False) -> Load:
+    """An operand's number for step `t` and a channel, in an array with channels `first`, or last."""
+    step: Indexable = t if operand.steps else 0
+    own: Indexable = 0 if operand.channels == 1 else channel + operand.first
+    return load(array, n, *((own, step) if first else (step, own)))

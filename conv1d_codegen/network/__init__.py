@@ -11,6 +11,7 @@ simplify.py    passes over graphs
 split.py       the one for recurrent cells
 fuse.py        those for what is element-wise
 distribute.py  that for what follows a concatenation
+gates.py       that for the halves of a gate
 execution/     a graph, run by kernels
 network.py     what a user holds
 stored.py      weights as other programs store them

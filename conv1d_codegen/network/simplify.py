@@ -8,7 +8,8 @@
     fuse_paddings      zeros around the input of a convolution become its padding
 
 Most look at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
-a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise.
+a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise; and before
+its last one, that of `gates.py`.
 
 A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
 before.
@@ -25,6 +26,7 @@ from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
+from .gates import fuse_gates
 from .graph import Graph, Node, Weights, free_name, with_nodes
 from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
 from .split import split_recurrent
@@ -128,7 +130,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 PASSES = (
     *(drop_unused, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
-    *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
+    *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse_gates, fuse.fuse_epilogues),
 )
 
 

@@ -39,17 +39,26 @@ _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for severa
 
 
 def choose(
-    problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None
+    problem: Problem,
+    target: Target,
+    algorithm: str = "auto",
+    accuracy: str = "standard",
+    length: int | None = None,
+    sums: int = 1,
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
-    pay for long inputs, and not for those of a certain `length`.
+    pay for long inputs, and not for those of a certain `length`. Several `sums`, of as many convolutions of one input,
+    are computed step by step, their tiles beside each other.
     """
     if not target.converts(problem.dtype):
         raise CompileError(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )
+    if sums > 1:
+        plan = _direct_time(problem, target, sums) if problem.channels_first else _direct_filters(problem, target, sums)
+        return detailed(problem, target, shortened(problem, plan))
     return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
 
 
@@ -76,12 +85,12 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
 
 
-def simpler_plans(problem: Problem, target: Target, plan: Plan) -> Iterator[Plan]:
+def simpler_plans(problem: Problem, target: Target, plan: Plan, sums: int = 1) -> Iterator[Plan]:
     """Plans that may take the place of one whose kernel is not proved safe, the fastest first."""
     width = fitting_width(problem.group_filters, target.lanes(problem.compute))
     step_by_step = Plan("direct", "filters", width, 1, (1,), _STEPS_OF_A_BLOCK, unroll=1)
     for simpler in (
-        choose(problem, target, "direct", "strict"),
+        choose(problem, target, "direct", "strict", sums=sums),
         step_by_step,
         choose(problem, target, "generic", "strict"),
     ):
@@ -140,7 +149,7 @@ def _filters_in_lanes(problem: Problem, target: Target) -> bool:
     return full and problem.kernel_size * problem.group_channels >= _PRODUCTS_TO_TURN
 
 
-def _direct_filters(problem: Problem, target: Target) -> Plan:
+def _direct_filters(problem: Problem, target: Target, sums: int = 1) -> Plan:
     """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile
     takes, and the less is left over. With few products, what comes before and after them takes time; it overlaps with
     the next tile's if tiles are small.
@@ -157,8 +166,8 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     transposed = problem.channels_first
     thirds = -(-problem.group_filters // width) % 3 == 0
     most = 2 if target.registers <= 16 else 4 if not transposed else 3 if thirds else 2
-    vectors = panel_vectors(problem.group_filters, width, most)
-    rows = min(most_rows(target, vectors), 13)
+    vectors = panel_vectors(problem.group_filters, width, most // sums)
+    rows = min(most_rows(target, vectors * sums), 13)
     products = problem.kernel_size * problem.group_channels
     if products <= _FEW_PRODUCTS and not transposed:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
@@ -169,7 +178,7 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     return Plan("direct", "filters", width, vectors, heights(rows, vectors), block, unroll=4)
 
 
-def _direct_time(problem: Problem, target: Target) -> Plan:
+def _direct_time(problem: Problem, target: Target, sums: int = 1) -> Plan:
     """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have
     chains to work on.
 
@@ -179,9 +188,9 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
     """
     compute = problem.compute
     width = target.lanes(compute)
-    most = most_rows(target, 2) // 6 * 6
+    most = most_rows(target, 2) // 6 * 6 // sums
     rows = -(-problem.group_filters // -(-problem.group_filters // most))
-    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= most_rows(target, v))
+    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows * sums <= most_rows(target, v))
     block = 12 * width * vectors
     return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
 

@@ -116,7 +116,7 @@ class Program:
         key = node.name, made.kernel.native, made.part
         if key not in self._packed:
             shapes = [self.lowered.shapes[name] for name in node.inputs]
-            names = {"kernel": "w", "bias": "b"}
+            names = {"kernel": "w", "bias": "b", "kernel1": "w1", "bias1": "b1"}
             given = zip(node.op.weights(*shapes), node.weights, strict=True)
             sources = {names.get(name, name): self._made[weight] for name, weight in given}
             self._packed[key] = made.packed(sources)

@@ -33,7 +33,9 @@ class Mapped(Op):
 
 @dataclass(frozen=True, slots=True)
 class ConvThen(Conv):
-    """A convolution of the first input, and an expression of what it makes and of the other inputs."""
+    """A convolution of the first input, and an expression of what it makes and of the other inputs. An expression of
+    several sums is one of as many convolutions.
+    """
 
     expression: Expression
 
@@ -41,8 +43,15 @@ class ConvThen(Conv):
         return Conv.shape(self, inputs[0])
 
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        own = dict.fromkeys(weight_names(self.expression.weights), (self.problem.filters,))
-        return {**Conv.weights(self, inputs[0]), **own}
+        sums = {
+            f"{name}{number or ''}": shape
+            for number in range(self.expression.sums)
+            for name, shape in Conv.weights(self, inputs[0]).items()
+        }
+        return {**sums, **dict.fromkeys(weight_names(self.expression.weights), (self.problem.filters,))}
+
+    def flops(self, batch: int, length: int) -> int:
+        return self.expression.sums * Conv.flops(self, batch, length)
 
     def __str__(self) -> str:
         return f"conv {self.problem} then {self.expression.value}"

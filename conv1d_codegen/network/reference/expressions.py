@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ...ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names
+from ...ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names, sum_names
 from ...reference import arithmetic
 from ..ops import fused
 from .elementwise import activated
@@ -20,10 +20,12 @@ def _mapped(op: fused.Mapped, *inputs: Array, **weights: Array) -> Array:
     return _value(op.expression, op.channels, inputs, weights, {})
 
 
-def _conv_then(
-    op: fused.ConvThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
-) -> Array:
-    return _value(op.expression, op.problem.filters, inputs, weights, {SUM.name: conv(op, x, kernel, bias)})
+def _conv_then(op: fused.ConvThen, x: Array, *inputs: Array, **weights: Array) -> Array:
+    given = {
+        name: conv(op, x, weights.pop(f"kernel{number or ''}"), weights.pop(f"bias{number or ''}", None))
+        for number, name in enumerate(sum_names(op.expression.sums))
+    }
+    return _value(op.expression, op.problem.filters, inputs, weights, given)
 
 
 def _transpose_then(
