@@ -220,11 +220,11 @@ def compile_problem(
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
         plan = options.plan
-        sums = 1 if epilogue is None else epilogue.sums
-        if plan is None and options.algorithm == "auto" and sums == 1:
+        several = epilogue is not None and epilogue.convolutions > 1
+        if plan is None and options.algorithm == "auto" and not several:
             found = tuned_plans.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
-        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, sums)
+        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, epilogue)
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(
@@ -256,8 +256,7 @@ def _programs_of(
     others: bool,
 ) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
-    sums = 1 if epilogue is None else epilogue.sums
-    simpler = simpler_plans(problem, target, plan, sums) if others else ()
+    simpler = simpler_plans(problem, target, plan, epilogue) if others else ()
     plain = epilogue is None and placement is None
     plans = (other for other in simpler if plain or other.algorithm != "generic")  # which has neither
 

@@ -41,16 +41,19 @@ class Operand:
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel. Of several
-    `sums`, of convolutions that differ in their weights alone, the others are `sum1` …
+    `sums`, of convolutions that differ in their weights alone, the others are `sum1` … Each sum may have several `terms`,
+    convolutions that differ in their inputs and weights alone. Of the two, one is 1.
     """
 
     value: Value
     inputs: tuple[Operand, ...] = ()
     weights: int = 0
     sums: int = 1
+    terms: int = 1
     size: int = field(init=False, repr=False, compare=False)  # nodes of the value
 
     def __post_init__(self) -> None:
+        require(min(self.sums, self.terms) == 1, f"one sum has several terms, and not {self.sums} of them {self.terms}")
         known = {*sum_names(self.sums), *input_names(len(self.inputs)), *weight_names(self.weights)}
         every = list(nodes(self.value))
         unknown = {node.name for node in every if isinstance(node, Ref)} - known
@@ -58,13 +61,19 @@ class Expression:
             raise ValueError(f"{self.value} has no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         object.__setattr__(self, "size", len(every))
 
+    @property
+    def convolutions(self) -> int:
+        """How many of them it is an expression of."""
+        return self.sums * self.terms
+
     def of(self, given: Mapping[str, Value]) -> Value:
         """The value with its names replaced."""
         return rewrite_value(self.value, lambda node: given[node.name] if isinstance(node, Ref) else node)
 
     def __str__(self) -> str:
         inputs = zip(input_names(len(self.inputs)), self.inputs, strict=True)
-        return ", ".join([str(self.value), *(f"{name}{operand}" for name, operand in inputs)])
+        terms = [f"of {self.terms} terms"] if self.terms > 1 else []
+        return ", ".join([str(self.value), *terms, *(f"{name}{operand}" for name, operand in inputs)])
 
 
 def sum_names(count: int) -> Sequence[str]:

@@ -22,11 +22,11 @@ def lower(
 ) -> Kernel:
     """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it. With an `epilogue`, which
     generic kernels can't have, its outputs are what that makes of the problem's. With a `placement`, which these
-    can't have either, its arrays are parts of others. Raises CompileError for an epilogue of several sums, unless the
-    algorithm is direct, and for sums of more products than one chain adds up.
+    can't have either, its arrays are parts of others. Raises CompileError for an epilogue of several convolutions,
+    unless the algorithm is direct, and for sums of more products than one chain adds up.
     """
-    if epilogue is not None and epilogue.sums > 1:
-        _check_sums(problem, plan)
+    if epilogue is not None and epilogue.convolutions > 1:
+        _check_convolutions(problem, plan, epilogue.terms)
     match plan.algorithm:
         case "cook_toom":
             return cook_toom.lower(problem, plan, epilogue, placement)
@@ -37,13 +37,16 @@ def lower(
     return generic.lower(problem)
 
 
-def _check_sums(problem: Problem, plan: Plan) -> None:
-    products = problem.kernel_size * problem.group_channels
+def _check_convolutions(problem: Problem, plan: Plan, terms: int) -> None:
+    products = problem.kernel_size * problem.group_channels * terms
     if plan.algorithm != "direct" or plan.sums_in_lanes:
-        raise CompileError(f"A {plan.algorithm} kernel has one sum; those of several are direct. Received: `{plan}`.")
+        raise CompileError(
+            f"A {plan.algorithm} kernel has one convolution; those of several are direct. Received: `{plan}`."
+        )
     if products > LONGEST_CHAIN:
         raise CompileError(
-            f"Several sums have up to {LONGEST_CHAIN} products each. Received: {problem}, with {products} products."
+            f"Kernels of several convolutions have up to {LONGEST_CHAIN} products of an output. Received: {problem}, {terms} "
+            f"times, with {products} products."
         )
 
 

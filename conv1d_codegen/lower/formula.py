@@ -22,6 +22,7 @@ from ..ir import (
     Buffer,
     Const,
     Expression,
+    For,
     Load,
     Operand,
     Rows,
@@ -112,8 +113,18 @@ class Formula:
             buffer(name, problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
             for name in weight_names(0 if epilogue is None else epilogue.weights)
         ]
+        #: Inputs and weights of the further terms of an expression.
+        self.terms = [
+            (
+                array(f"x{number}", length, sizes.channels, Axis.CHANNEL, "input", read),
+                replace(self.w, name=f"w{number}"),
+            )
+            for number in range(1, 1 if epilogue is None else epilogue.terms)
+        ]
         weights = [own for w, b in ((self.w, self.b), *self.more) for own in ((w, b) if problem.use_bias else (w,))]
-        self.buffers = (self.x.buffer, *weights, *self.of_channels, *self.inputs, self.y.buffer)
+        weights += [w for _, w in self.terms]
+        convolved = (self.x.buffer, *(x.buffer for x, _ in self.terms))
+        self.buffers = (*convolved, *weights, *self.of_channels, *self.inputs, self.y.buffer)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -128,32 +139,31 @@ class Formula:
 
     def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
         """One output: the accumulator takes every tap and channel in order, and with the bias is
-        activated and stored. Further sums have accumulators of their own.
+        activated and stored. Further sums have accumulators of their own; further terms, the same.
         """
         accs = [
             buffer(f"acc{number or ''}", self.problem.compute, (), "register") for number in range(1 + len(self.more))
         ]
         sums: Block = ()
         for acc, (w, _) in zip(accs, ((self.w, self.b), *self.more), strict=True):
-            sums += self._sum(acc, w, n, t, group, f)
+            terms = [self._term(acc, x, own, n, t, group, f) for x, own in ((self.x, w), *self.terms)]
+            sums += (Alloc(acc), store(acc, (), Const(0.0)), *terms)
         return (*sums, self.result(load(accs[0]), n, t, group, f, tuple(map(load, accs[1:]))))
 
-    def _sum(self, acc: Buffer, weights: Buffer, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
-        """The sum over taps and channels, in an accumulator."""
+    def _term(
+        self, acc: Buffer, x: View, weights: Buffer, n: Index, t: Index, group: tuple[Index, ...], f: Index
+    ) -> For:
+        """What takes up the products of taps and channels of an input."""
         s = self.sizes
         j, c = var("j"), var("c")
         first, last = pad.taps_on_input(t, s.length, s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
-        x = self.x.load(*self.place(n, step, group, 0 if one_channel else c))
+        number = x.load(*self.place(n, step, group, 0 if one_channel else c))
         w = load(weights, j, 0 if one_channel else c, *group, f)
-        term: Block = (accumulate(acc, (), x, w),)
+        term: Block = (accumulate(acc, (), number, w),)
         terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
-        return (
-            Alloc(acc),
-            store(acc, (), Const(0.0)),
-            loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-        )
+        return loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP)
 
     def result(
         self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index, more: tuple[Value, ...] = ()

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator
 
 from ..errors import CompileError
+from ..ir import Expression
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
@@ -44,20 +45,21 @@ def choose(
     algorithm: str = "auto",
     accuracy: str = "standard",
     length: int | None = None,
-    sums: int = 1,
+    epilogue: Expression | None = None,
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
-    pay for long inputs, and not for those of a certain `length`. Several `sums`, of as many convolutions of one input,
-    are computed step by step, their tiles beside each other.
+    pay for long inputs, and not for those of a certain `length`. An `epilogue` of several
+    convolutions is computed step by step, sums beside each other, terms one after another.
     """
     if not target.converts(problem.dtype):
         raise CompileError(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )
-    if sums > 1:
-        plan = _direct_time(problem, target, sums) if problem.channels_first else _direct_filters(problem, target, sums)
+    if epilogue is not None and epilogue.convolutions > 1:
+        direct = _direct_time if problem.channels_first and problem.stride == 1 else _direct_filters
+        plan = direct(problem, target, epilogue.sums)
         return detailed(problem, target, shortened(problem, plan))
     return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
 
@@ -85,12 +87,12 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
 
 
-def simpler_plans(problem: Problem, target: Target, plan: Plan, sums: int = 1) -> Iterator[Plan]:
+def simpler_plans(problem: Problem, target: Target, plan: Plan, epilogue: Expression | None = None) -> Iterator[Plan]:
     """Plans that may take the place of one whose kernel is not proved safe, the fastest first."""
     width = fitting_width(problem.group_filters, target.lanes(problem.compute))
     step_by_step = Plan("direct", "filters", width, 1, (1,), _STEPS_OF_A_BLOCK, unroll=1)
     for simpler in (
-        choose(problem, target, "direct", "strict", sums=sums),
+        choose(problem, target, "direct", "strict", epilogue=epilogue),
         step_by_step,
         choose(problem, target, "generic", "strict"),
     ):

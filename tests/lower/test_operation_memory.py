@@ -8,7 +8,7 @@ from support.helpers import RUNNABLE, bits, last_line, python
 from support.operation_helpers import Called, around, numbers, output_of
 
 from conv1d_codegen.ir import Storage
-from conv1d_codegen.lower.operations import GroupNorm, Gru, LayerNorm, Lstm, Operation, RmsNorm, Softmax
+from conv1d_codegen.lower.operations import GroupNorm, Gru, LayerNorm, Lstm, Operation, RmsNorm, Softmax, Turn
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Activation
 from conv1d_codegen.selftest.guards import SIDES, guard_own_arrays, guarded
@@ -21,6 +21,8 @@ OPERATIONS: tuple[Operation, ...] = (
     GroupNorm("f32", 21, 1e-3, False, True, 3),
     GroupNorm("f32", 4100, 1e-3, True, True, 2),
     Softmax("f32", 19),
+    Turn("f32", 11, first=True),
+    Turn("bf16", 3, first=True),
     Softmax("bf16", 65, log=True),
     Softmax("f32", 2500),
     Lstm("f32", 3, *ACTIVATIONS, sequences=True),

@@ -18,7 +18,9 @@ WINDOW: dict[str, Any] = {"dilation_rate": 2, "padding": "causal"}
 
 def two_layers(x: Symbol) -> Symbol:
     signal: Symbol = Conv1D(12, 3, activation="tanh", **WINDOW)(x)
-    return signal * Conv1D(12, 3, activation="sigmoid", **WINDOW)(x)
+    gate: Symbol = Conv1D(12, 3, activation="sigmoid", **WINDOW)(x)
+    made: Symbol = signal * gate
+    return made
 
 
 def glu(x: Symbol) -> Symbol:

@@ -7,7 +7,7 @@ pools.py         the maximum or the average of some steps, or of all
 norms.py         layer, RMS and group norms
 softmax.py       softmax, and its logarithm
 recurrent.py     LSTM and GRU, but for the products of their inputs
-moves.py         channels side by side, padding, cropping, repetition
+moves.py         channels side by side, padding, cropping, repetition, the other layout
 
 Blocks of steps, or sequences, are the parallel iterations, and channels the innermost loop, which
 `passes/operations.py` puts into vectors. There is no plan: what such a kernel takes is the time of reading and writing
@@ -15,7 +15,7 @@ its arrays.
 """
 
 from .elementwise import Map
-from .moves import Concat, Crop, Pad, Repeat
+from .moves import Concat, Crop, Pad, Repeat, Turn
 from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
 from .pools import GlobalPool, Pool
@@ -37,4 +37,5 @@ __all__ = [
     "Repeat",
     "RmsNorm",
     "Softmax",
+    "Turn",
 ]

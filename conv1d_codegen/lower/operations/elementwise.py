@@ -1,17 +1,32 @@
 """An expression of the numbers at one place: y[n, t, c] := e(in0[n, t, c], in1[n, t, c] …, channel0[c] …).
 
-Where all arrays are alike, they are gone through as one row of numbers, so that few channels fill vectors too.
+Where all arrays are alike, they are gone through as one row of numbers, so that few channels fill vectors too. With
+channels first, steps lie side by side.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ...ir import Axis, Expression, Kernel, Level, buffer, input_names, load, loop, store, weight_names
-from ...symbolic.index import index, minimum, var
-from ..formula import read
+from ...ir import (
+    Axis,
+    Block,
+    Buffer,
+    Expression,
+    For,
+    Kernel,
+    Level,
+    buffer,
+    input_names,
+    load,
+    loop,
+    store,
+    weight_names,
+)
+from ...symbolic.index import Index, index, minimum, var
+from ..formula import operand_buffer, read
 from ..placement import Placement
-from .operation import Operation, T, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, in_blocks, over_channels, over_steps
 
 #: Numbers of a parallel iteration over rows.
 _ROW = 16384
@@ -26,6 +41,7 @@ class Map(Operation):
     channels: int
     expression: Expression
     placement: Placement | None = None
+    channels_first: bool = False
 
     @property
     def flat(self) -> bool:
@@ -33,7 +49,9 @@ class Map(Operation):
         return alike and not self.expression.weights and self.placement is None
 
     def kernel(self) -> Kernel:
-        return self._flat() if self.flat else self._by_channels()
+        if self.flat:
+            return self._flat()
+        return self._by_steps() if self.channels_first else self._by_channels()
 
     def _flat(self) -> Kernel:
         inputs = [buffer(name, self.dtype, (T,), "input") for name in input_names(len(self.expression.inputs))]
@@ -55,10 +73,7 @@ class Map(Operation):
             )
             for name, operand in zip(input_names(len(expression.inputs)), expression.inputs, strict=True)
         ]
-        weights = [
-            buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,))
-            for name in weight_names(expression.weights)
-        ]
+        weights = self._weights()
         y = replace(self.array("y", T, self.channels, "output"), rows=None if placed is None else placed.output(T))
         n, t, c = var("n"), var("t"), var("c")
         given = {
@@ -68,6 +83,38 @@ class Map(Operation):
         body = in_blocks(T, self.channels, lambda first, end: (over_steps(first, end, (row,)),))
         return self.named([*weights, *inputs, y], (body,))
 
+    def _by_steps(self) -> Kernel:
+        """Channels written out, as each has weights of its own."""
+        operands = self.expression.inputs
+        inputs = [
+            operand_buffer(name, operand, self.dtype, N, T, first=True)
+            for name, operand in zip(input_names(len(operands)), operands, strict=True)
+        ]
+        weights = self._weights()
+        y = buffer("y", self.dtype, (N, self.channels, T), "output")
+        n = var("n")
+
+        def row(c: Index, begin: Index, end: Index) -> For:
+            def one(step: Index) -> Block:
+                t = begin + step
+                given = {array.name: load(array, c) for array in weights} | {
+                    array.name: read(array, operand, n, t, c, first=True)
+                    for array, operand in zip(inputs, operands, strict=True)
+                }
+                return (store(y, (n, c, t), self.expression.of(given)),)
+
+            return over_channels(end - begin, one)
+
+        def rows(begin: Index, end: Index) -> Block:
+            return tuple(row(index(c), begin, end) for c in range(self.channels))
+
+        return self.named([*weights, *inputs, y], (in_blocks(T, self.channels, rows),))
+
+    def _weights(self) -> list[Buffer]:
+        names = weight_names(self.expression.weights)
+        return [buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,)) for name in names]
+
     def __str__(self) -> str:
         placed = "" if self.placement is None else f" in {self.placement}"
-        return f"map c{self.channels} {self.expression} {self.dtype}{placed}"
+        first = "_first" if self.channels_first else ""
+        return f"map c{self.channels} {self.expression} {self.dtype}{first}{placed}"

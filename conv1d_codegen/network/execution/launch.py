@@ -23,7 +23,7 @@ from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
 from . import arena
-from .beside import Beside, beside, is_written
+from .beside import Beside, beside, is_renamed, is_written
 from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
@@ -79,7 +79,7 @@ def launch(
     made = [
         (node, tasks(node, graph, batch, known, options, written))
         for node in graph.nodes
-        if not isinstance(node.op, ops.Reshape) and not is_written(node, written)
+        if not is_renamed(node, graph) and not is_written(node, written)
     ]
     together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
@@ -123,7 +123,7 @@ def _roots(graph: Graph, written: Mapping[str, Beside]) -> dict[str, str]:
     """For each tensor, the one whose memory it is: its own, or that of what it is another shape of, or a part of."""
     roots = {source.name: source.name for source in graph.sources}
     for node in graph.nodes:
-        if isinstance(node.op, ops.Reshape):
+        if is_renamed(node, graph):
             roots[node.name] = roots[node.inputs[0]]
         else:
             roots[node.name] = written[node.name].concat if node.name in written else node.name

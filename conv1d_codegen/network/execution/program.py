@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import knobs
 from ...layers.execution import check_out
-from ...locks import ProcessLock
+from ...locks import ProcessLock, kept
+from ...machine.host import resolve
+from ...machine.target import TARGETS
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, workspace
 from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, ConvTranspose, Last, Op, Pad, Reshape, Shape
+from ..ops import Conv, ConvTranspose, Last, Op, Pad, Shape
 from ..simplify import simplified, stages
-from .beside import beside, is_written
+from .beside import beside, is_renamed, is_written
 from .launch import Foreign, Launch, launch, memory
 from .tasks import Task, tasks
 
@@ -41,11 +44,25 @@ class Program:
         self.graph = graph
         self.weights = weights
         self.options = options
-        self.lowered, made = simplified(graph, weights, exact=options.accuracy == "strict")
-        self._made = checked(self.lowered, made)
         self._packed: dict[tuple[object, ...], Mapping[str, Array]] = {}
         self._launches: dict[tuple[Any, ...], Launch | None] = {}
         self._lock = ProcessLock()
+
+    @kept
+    def _simplified(self) -> tuple[Graph, dict[str, Array]]:
+        """The graph that is computed, and its weights, for the machine, which is looked at when there is something to run."""
+        lowered, made = simplified(self.graph, self.weights, self.options.accuracy == "strict", self._lanes())
+        return lowered, checked(lowered, made)
+
+    @property
+    def lowered(self) -> Graph:
+        """The graph that is computed."""
+        return self._simplified[0]
+
+    def _lanes(self) -> int:
+        """Of a vector of the numbers that are computed with."""
+        target = resolve(self.options.target or knobs.target(TARGETS))
+        return target.lanes(TYPES[self.graph.dtype].compute)
 
     def run(self, inputs: list[Array], out: Sequence[Any] | None = None) -> list[Array]:
         """The outputs, for inputs `(batch, steps, channels)` of the graph's dtype, C-contiguous; written into `out` where
@@ -116,9 +133,8 @@ class Program:
         key = node.name, made.kernel.native, made.part
         if key not in self._packed:
             shapes = [self.lowered.shapes[name] for name in node.inputs]
-            names = {"kernel": "w", "bias": "b", "kernel1": "w1", "bias1": "b1"}
             given = zip(node.op.weights(*shapes), node.weights, strict=True)
-            sources = {names.get(name, name): self._made[weight] for name, weight in given}
+            sources = {_in_formula(name): self._simplified[1][weight] for name, weight in given}
             self._packed[key] = made.packed(sources)
         return self._packed[key]
 
@@ -137,7 +153,7 @@ class Program:
         compute = TYPES[TYPES[self.lowered.dtype].compute].numpy
         shapes = [self.lowered.shapes[name] for name in node.inputs]
         weights = {
-            name: self._made[given].astype(compute, copy=False)
+            name: self._simplified[1][given].astype(compute, copy=False)
             for name, given in zip(node.op.weights(*shapes), node.weights, strict=True)
         }
         with np.errstate(all="ignore"):
@@ -158,7 +174,7 @@ class Program:
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
             by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
-            by = "nothing" if isinstance(node.op, Reshape) or is_written(node, written) else by
+            by = "nothing" if is_renamed(node, graph) or is_written(node, written) else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -171,7 +187,7 @@ class Program:
     def log(self) -> str:
         """The graph before and after each pass that changes it."""
         graph, text = self.graph, f"{self.graph}"
-        for name, after, _ in stages(graph, self.weights, exact=self.options.accuracy == "strict"):
+        for name, after, _ in stages(graph, self.weights, self.options.accuracy == "strict", self._lanes()):
             if after.nodes != graph.nodes:
                 text += f"\n# {name}\n{after}"
             graph = after
@@ -189,6 +205,12 @@ class Program:
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
         return [made.kernel for made in tasks(found, graph, 1, at, self.options, beside(graph))]
+
+
+def _in_formula(name: str) -> str:
+    """The name that a weight has in formulas."""
+    stem = name.rstrip("0123456789")
+    return {"kernel": "w", "bias": "b"}.get(stem, stem) + name[len(stem) :]
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:

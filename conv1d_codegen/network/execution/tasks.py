@@ -18,8 +18,8 @@ from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
-from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen
-from .beside import Beside, is_written
+from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen, Turn
+from .beside import Beside, is_renamed, is_written
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
@@ -61,7 +61,7 @@ def tasks(
     places: Mapping[str, Beside],
 ) -> list[Task]:
     """The kernels of a node for a batch and tensors of known shapes; none where none computes it."""
-    if is_written(node, places):
+    if is_written(node, places) or is_renamed(node, graph):
         return []
     own = places.get(node.name)
     placement = None if own is None else own.placement(node.op)
@@ -99,8 +99,10 @@ def _tensors(node: Node, places: Mapping[str, Beside]) -> Mapping[str, str]:
     """A node's tensors by the names of the kernel's buffers: without those that a concatenation has already."""
     concat = isinstance(node.op, ops.Concat)
     inputs = [name for name in node.inputs if not (concat and name in places)]
-    alike = concat or isinstance(node.op, Mapped)
-    names = input_names(len(inputs)) if alike else ["x", *input_names(len(inputs) - 1)]
+    terms = (
+        node.op.expression.terms if isinstance(node.op, ConvThen) else 0 if concat or isinstance(node.op, Mapped) else 1
+    )
+    names = [*(f"x{number or ''}" for number in range(terms)), *input_names(len(inputs) - terms)]
     return {**dict(zip(names, inputs, strict=True)), "y": node.name}
 
 
@@ -135,8 +137,10 @@ def _operation(node: Node, graph: Graph, placement: Placement | None, places: Ma
     """What computes a node that is no convolution."""
     channels, dtype = graph.shapes[node.inputs[0]].channels, graph.dtype
     match node.op:
-        case Mapped(count, expression):
-            return operations.Map(dtype, count, expression, placement)
+        case Turn(first):
+            return operations.Turn(dtype, channels, first)
+        case Mapped(count, expression, first):
+            return operations.Map(dtype, count, expression, placement, first)
         case ops.Pool(kind, size, stride, padding, counted, dilation=1, ceil=False):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted)
         case ops.GlobalPool(kind) if kind in ops.POOLS:
