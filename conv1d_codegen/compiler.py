@@ -207,13 +207,15 @@ def compile_problem(
     length: int | None = None,
     epilogue: Expression | None = None,
     placement: Placement | None = None,
+    others: int = 0,
 ) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and
     target.
 
     The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of
     `length` steps, or for long ones. Any of them computes inputs of all lengths. An `epilogue` makes the outputs from the
-    problem's; with a `placement`, arrays are parts of others. Raises CompileError for an algorithm, plan or target that
+    problem's; with a `placement`, arrays are parts of others. Between two calls, a network's other kernels read `others`
+    bytes of weights. Raises CompileError for an algorithm, plan or target that
     does not fit.
     """
     options = options or CompileOptions()
@@ -224,7 +226,7 @@ def compile_problem(
         if plan is None and options.algorithm == "auto" and not several:
             found = tuned_plans.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
-        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, epilogue)
+        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, others, epilogue)
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(

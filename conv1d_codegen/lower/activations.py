@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..ir import Binary, Bind, Const, Fma, Ref, Select, Unary, Value, value
-from ..ir.rewrite import nodes, operands, rewrite_value
+from ..ir.rewrite import nodes, rewrite_value
 from ..problem import Activation
 from .polynomials import EXPM1, GELU, LOG1P, TANH_SHRINK
 
@@ -373,4 +373,4 @@ def cost(activation: Activation) -> int:
     """The number of operations on numbers that the activation takes."""
     count = itertools.count()
     binds, result = expand(activation, Ref("x"), "f32", lambda hint: f"{hint}_{next(count)}")
-    return sum(bool(operands(node)) for root in (*(b.value for b in binds), result) for node in nodes(root))
+    return sum(bool(node.operands) for root in (*(b.value for b in binds), result) for node in nodes(root))

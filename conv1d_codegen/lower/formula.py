@@ -15,6 +15,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from ..ir import (
+    STORED,
     Activate,
     Alloc,
     Axis,
@@ -30,6 +31,7 @@ from ..ir import (
     Value,
     View,
     accumulate,
+    also_names,
     buffer,
     input_names,
     load,
@@ -71,8 +73,9 @@ def identifier(text: str) -> str:
 class Formula:
     """The buffers of one convolution and the statements that compute one output.
 
-    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs. With a
-    `placement`, input and output are parts of larger arrays.
+    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs; and
+    what it also makes of the output is stored beside it, in further arrays. With a `placement`, input and output are parts
+    of larger arrays.
     """
 
     def __init__(
@@ -94,12 +97,16 @@ class Formula:
             return View.of(buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes), rows))
 
         self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input", read)
-        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output", written)
+        also = () if epilogue is None else epilogue.also
+        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "update" if also else "output", written)
         taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
-        inputs = () if epilogue is None else epilogue.inputs
         further = None if placement is None else placement.further(length)
+        self.also = [
+            array(name, sizes.outputs, sizes.filters, Axis.FILTER, "output", further) for name in also_names(len(also))
+        ]
+        inputs = () if epilogue is None else epilogue.inputs
         self.inputs = [
             operand_buffer(name, given, problem.dtype, batch, sizes.outputs, problem.channels_first, further)
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
@@ -124,7 +131,8 @@ class Formula:
         weights = [own for w, b in ((self.w, self.b), *self.more) for own in ((w, b) if problem.use_bias else (w,))]
         weights += [w for _, w in self.terms]
         convolved = (self.x.buffer, *(x.buffer for x, _ in self.terms))
-        self.buffers = (*convolved, *weights, *self.of_channels, *self.inputs, self.y.buffer)
+        outputs = [view.buffer for view in (*self.also, self.y)]
+        self.buffers = (*convolved, *weights, *self.of_channels, *self.inputs, *outputs)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -148,7 +156,7 @@ class Formula:
         for acc, (w, _) in zip(accs, ((self.w, self.b), *self.more), strict=True):
             terms = [self._term(acc, x, own, n, t, group, f) for x, own in ((self.x, w), *self.terms)]
             sums += (Alloc(acc), store(acc, (), Const(0.0)), *terms)
-        return (*sums, self.result(load(accs[0]), n, t, group, f, tuple(map(load, accs[1:]))))
+        return (*sums, *self.results(load(accs[0]), n, t, group, f, tuple(map(load, accs[1:]))))
 
     def _term(
         self, acc: Buffer, x: View, weights: Buffer, n: Index, t: Index, group: tuple[Index, ...], f: Index
@@ -165,34 +173,39 @@ class Formula:
         terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
         return loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP)
 
-    def result(
+    def results(
         self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index, more: tuple[Value, ...] = ()
-    ) -> Store:
-        """Stores what becomes of the sum over taps and channels, and of further ones."""
+    ) -> tuple[Store, ...]:
+        """Stores what becomes of the sum over taps and channels, and of further ones, and what is made of that."""
         totals = [
             self._activated(total, bias, group, f)
             for total, bias in zip((total, *more), (self.b, *(bias for _, bias in self.more)), strict=True)
         ]
-        result = totals[0]
-        if self.epilogue is not None:
-            result = self._epilogue(self.epilogue, totals, n, t, group, f)
-        return self.y.store(self.place(n, t, group, f), result)
+        place = self.place(n, t, group, f)
+        if self.epilogue is None:
+            return (self.y.store(place, totals[0]),)
+        given = self._given(self.epilogue, n, t, group, f)
+        sums = dict(zip(sum_names(len(totals)), totals, strict=True))
+        stored = self.y.store(place, self.epilogue.of({**given, **sums}))
+        if not self.also:
+            return (stored,)
+        also = self.epilogue.also_of({**given, STORED.name: self.y.load(*place)})
+        return (stored, *(view.store(place, value) for view, value in zip(self.also, also, strict=True)))
 
     def _activated(self, total: Value, bias: Buffer, group: tuple[Index, ...], f: Index) -> Value:
         if self.problem.use_bias:
             total = total + load(bias, *group, f)
         return Activate(self.problem.activation, total)
 
-    def _epilogue(
-        self, epilogue: Expression, totals: list[Value], n: Index, t: Index, group: tuple[Index, ...], f: Index
-    ) -> Value:
+    def _given(self, epilogue: Expression, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> dict[str, Value]:
+        """What an epilogue reads of further inputs and of weights for each channel."""
         channel = group[0] * self.sizes.filters + f if group else f
-        given = dict(zip(sum_names(len(totals)), totals, strict=True))
+        given: dict[str, Value] = {}
         for array, operand in zip(self.inputs, epilogue.inputs, strict=True):
             given[array.name] = read(array, operand, n, t, channel, self.problem.channels_first)
         for array in self.of_channels:
             given[array.name] = load(array, *group, f)
-        return epilogue.of(given)
+        return given
 
 
 def operand_buffer(

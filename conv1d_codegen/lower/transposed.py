@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import SUM, Const, Expression, Operand, Ref, Value, input_names, weight_names
+from ..ir import STORED, SUM, Const, Expression, Operand, Ref, Value, input_names, weight_names
 from ..problem import Problem
 from ..problem import padding as pad
 from ..problem.phases import Phase, phases
@@ -110,8 +110,8 @@ class Part:
         bias: Value = Ref("channel0") if self.whole.use_bias else Const(0.0)
         given: dict[str, Value] = {name: Ref(name) for name in input_names(len(own.inputs))}
         given |= {name: Ref(f"channel{first + k}") for k, name in enumerate(weight_names(own.weights))}
-        value = own.of({SUM.name: bias, **given})
-        made = Expression(value, own.inputs, first + own.weights)
+        given |= {SUM.name: bias, STORED.name: STORED}
+        made = Expression(own.of(given), own.inputs, first + own.weights, own.also_of(given))
         return Map(self.whole.dtype, self.filters, made, self._placed(-self.phase.more))
 
     def epilogue(self, epilogue: Expression | None) -> Expression | None:

@@ -214,7 +214,7 @@ def _fused(first: Node, second: Node, outermost: Mapped) -> Node | None:
     moved = {name: Ref(f"channel{below.weights + k}") for k, name in enumerate(weight_names(outer.weights))}
     value = outer.of(moved | _placed(read, lambda name, operand: inner if name == first.name else place(name, operand)))
     operands, count = tuple(operand for _, operand in numbers), below.weights + outer.weights
-    expression = Expression(value, operands, count, below.sums, below.terms)
+    expression = Expression(value, operands, count, sums=below.sums, terms=below.terms)
     op: ops.Op = Mapped(outermost.channels, expression)
     if isinstance(first.op, Conv):
         op = ConvThen(first.op.problem, expression)

@@ -65,6 +65,13 @@ _L2_BYTES = 48
 #: hides their way beside its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and
 #: is 0.92 to 1.00 times as fast as directly.
 _NEAR, _FAR = 8 << 20, 15.0
+#: Bytes of weights a cycle that come from memory, as other kernels have driven them out of the caches since the last call;
+#: transformed ones are more. It is less than memory gives, as the model knows little of many weights. Of ecg-resnet, with
+#: 25 MB of them, c196_f196_k16_s4@1x1024 with F(5,4) takes 2.5 ms, c196_f256_k16@1x256 2.6 and c256_f256_k16_s4@1x256 1.7,
+#: and 1.9, 1.7 and 1.0 where each is called again and again. The network is 1.09 times as fast with these three directly,
+#: 1.08 with the last alone, which 3 bytes would give, and 1.00 with c128_f196_k16@1x1024 too (`python -m bench networks
+#: --filter ecg`, avx512).
+_FROM_MEMORY = 1.5
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
@@ -115,8 +122,10 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
 
 
 @lru_cache(1024)
-def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
-    """Whether `plan`, of windows, is worth it for inputs of so many steps, of which some are without a window."""
+def pays(problem: Problem, target: Target, plan: Plan, length: int, others: int = 0) -> bool:
+    """Whether `plan`, of windows, is worth it for inputs of so many steps, of which some are without a window. Between two
+    calls, other kernels read `others` bytes of weights.
+    """
     steps, split = problem.output_length(length), Split.of(problem, plan.taps)
     first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
     windows = max((min(last, steps) - first) // (plan.outputs * split.sequences), 0)  # of a sequence
@@ -139,6 +148,8 @@ def pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
     transformed += _ALONE * alone * direct + _traffic(weights, target) if alone else 0
     far = own_weights + (length * problem.group_channels + steps * problem.group_filters) * item - _NEAR
     transformed += max(far, 0) / _FAR
+    if others > _NEAR:
+        directly, transformed = directly + weights / _FROM_MEMORY, transformed + own_weights / _FROM_MEMORY
     return bool(directly > _LEAST_GAIN * transformed + _START)
 
 

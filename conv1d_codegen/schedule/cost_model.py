@@ -45,13 +45,15 @@ def choose(
     algorithm: str = "auto",
     accuracy: str = "standard",
     length: int | None = None,
+    others: int = 0,
     epilogue: Expression | None = None,
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
-    pay for long inputs, and not for those of a certain `length`. An `epilogue` of several
-    convolutions is computed step by step, sums beside each other, terms one after another.
+    pay for long inputs, and not for those of a certain `length`, nor where other kernels read `others` bytes of weights
+    between two calls. An `epilogue` of several convolutions is computed step by step, sums beside each other, terms one
+    after another.
     """
     if not target.converts(problem.dtype):
         raise CompileError(
@@ -61,15 +63,15 @@ def choose(
         direct = _direct_time if problem.channels_first and problem.stride == 1 else _direct_filters
         plan = direct(problem, target, epilogue.sums)
         return detailed(problem, target, shortened(problem, plan))
-    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
+    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length, others)))
 
 
-def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None) -> Plan:
+def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None, others: int) -> Plan:
     """The plan that is the fastest, however much code it makes."""
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
         windows = plan_of_windows(problem, target, accuracy)
-        if windows is not None and (length is None or pays(problem, target, windows, length)):
+        if windows is not None and (length is None or pays(problem, target, windows, length, others)):
             return windows
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":

@@ -16,6 +16,7 @@ from conv1d_codegen.executable import Executable, make_together
 from conv1d_codegen.ir import Kernel
 from conv1d_codegen.machine import jit
 from conv1d_codegen.network import layers
+from conv1d_codegen.network.execution import Program
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import driver
 from conv1d_codegen.verify import InvalidKernel, verify
@@ -37,7 +38,9 @@ def check(network: Network) -> None:
 
 
 def wanted(network: Network, x: Array) -> Array:
-    return network._program._interpreted([x])[0]
+    program = network._program
+    assert isinstance(program, Program)
+    return program._interpreted([x])[0]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from support.type_helpers import Array
 
 from conv1d_codegen import get_num_threads, set_num_threads
 from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution import tasks
+from conv1d_codegen.network.execution import parts
 from conv1d_codegen.network.ops import ConvTranspose
 from conv1d_codegen.network.symbols import Symbol
 
@@ -130,7 +130,7 @@ def test_several_threads_give_the_same_bits() -> None:
 
 
 def test_more_parts_than_are_worth_it_run_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_MOST_PARTS", 1)
+    monkeypatch.setattr(parts, "_MOST_PARTS", 1)
     network = made(2, {"filters": 3, "kernel_size": 3, "strides": 2})
     assert "NumPy" in network.report()
     given = np.ones((1, 5, 2), np.float32)
@@ -140,3 +140,25 @@ def test_more_parts_than_are_worth_it_run_in_numpy(monkeypatch: pytest.MonkeyPat
 def test_sizes_that_no_address_space_holds_are_refused() -> None:
     with pytest.raises(ValueError, match=r"2\*\*46"):
         ConvTranspose(1, 1, 3, stride=1 << 60)
+
+
+def test_a_crop_behind_what_is_done_to_each_step_is_not_computed() -> None:
+    def after(y: Symbol) -> Symbol:
+        y = layers.PReLU(shared_axes=[1])(layers.Activation("tanh", name="tanh")(layers.BatchNormalization()(y)))
+        return layers.Cropping1D((2, 1), name="crop")(y)
+
+    network = made(3, {"filters": 5, "kernel_size": 4, "strides": 2}, after)
+    network.set_weights([np.abs(weight) + 1 for weight in network.weights.values()])
+    assert [node.name for node in network._program.lowered.nodes] == ["crop"]
+    x = np.random.default_rng(3).standard_normal((2, 11, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(x), wanted(network, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_crop_of_what_others_read_too_stays() -> None:
+    x = Input(3, name="x")
+    y = layers.Activation("relu", name="relu")(layers.Conv1DTranspose(5, 4, strides=2, name="up")(x))
+    network = Network(x, [layers.Cropping1D(1, name="crop")(y), y])
+    assert "crop(left=1, right=1)" in network.dump("lowered")
+    given = np.random.default_rng(4).standard_normal((1, 7, 3)).astype(np.float32)
+    for out, right in zip(network(given), in_float64(network.graph, network.weights, given), strict=True):
+        np.testing.assert_allclose(out, right, rtol=1e-5, atol=1e-5)

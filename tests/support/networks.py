@@ -31,7 +31,7 @@ def drawn(pick: Pick, depth: int) -> Network:
 
 def _grown(x: Symbol, pick: Pick) -> Symbol:
     """One more layer, or a branch that comes back."""
-    kind = pick(["conv", "conv", "norm", "activation", "branch", "concat", "steps", "shared", "recurrent"])
+    kind = pick(["conv", "conv", "norm", "activation", "branch", "before", "concat", "steps", "shared", "recurrent"])
     channels = x.known.channels
     if kind == "conv":
         return _convolved(x, pick, pick([1, 2, 4, 6]))
@@ -43,6 +43,9 @@ def _grown(x: Symbol, pick: Pick) -> Symbol:
     if kind == "branch":
         other = _convolved(x, pick, channels)
         return pick([layers.Add, layers.Multiply, layers.Maximum, layers.Average, layers.Subtract])()([x, other])  # type: ignore[no-any-return]
+    if kind == "before":  # a residual block whose norm and activation come before the convolution
+        inner = layers.Activation(pick(ACTIVATIONS))(layers.BatchNormalization()(x))
+        return layers.Add()([x, _convolved(inner, pick, channels)])
     if kind == "concat":
         return layers.Concatenate()([x, _convolved(x, pick, pick([1, 3]))])
     if kind == "recurrent":

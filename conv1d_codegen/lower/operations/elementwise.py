@@ -1,4 +1,5 @@
-"""An expression of the numbers at one place: y[n, t, c] := e(in0[n, t, c], in1[n, t, c] …, channel0[c] …).
+"""An expression of the numbers at one place: y[n, t, c] := e(in0[n, t, c], in1[n, t, c] …, channel0[c] …), and what is
+also made of that: y1[n, t, c] := e1(y[n, t, c], in0[n, t, c] …).
 
 Where all arrays are alike, they are gone through as one row of numbers, so that few channels fill vectors too. With
 channels first, steps lie side by side.
@@ -6,9 +7,11 @@ channels first, steps lie side by side.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...ir import (
+    STORED,
     Axis,
     Block,
     Buffer,
@@ -16,6 +19,8 @@ from ...ir import (
     For,
     Kernel,
     Level,
+    Value,
+    also_names,
     buffer,
     input_names,
     load,
@@ -35,7 +40,7 @@ _ROW = 16384
 @dataclass(frozen=True, slots=True)
 class Map(Operation):
     """An expression for each number of a tensor of so many channels. `flat` arrays are rows of `T` numbers. With a
-    `placement`, the output is a part of another array, and so may be the inputs.
+    `placement`, the output is a part of another array, and so may be the other arrays.
     """
 
     channels: int
@@ -55,33 +60,47 @@ class Map(Operation):
 
     def _flat(self) -> Kernel:
         inputs = [buffer(name, self.dtype, (T,), "input") for name in input_names(len(self.expression.inputs))]
-        y = buffer("y", self.dtype, (T,), "output")
+        outputs = [buffer(name, self.dtype, (T,), space) for name, space in self._outputs()]
         at = var("block") * _ROW + var("c")
-        value = self.expression.of({array.name: load(array, at) for array in inputs})
+        stores = self._stores(outputs, (at,), {array.name: load(array, at) for array in inputs})
         count = index(minimum(T - var("block") * _ROW, _ROW))
-        row = over_channels(count, lambda c: (store(y, (at,), value),))
+        row = over_channels(count, lambda c: stores)
         blocks = loop("block", 0, (T + (_ROW - 1)) // _ROW, (row,), "parallel", axis=Axis.CHANNEL, level=Level.BLOCK)
-        return self.named([*inputs, y], (blocks,))
+        return self.named([*inputs, *outputs], (blocks,))
 
     def _by_channels(self) -> Kernel:
-        expression = self.expression
-        placed = self.placement
+        expression, placed = self.expression, self.placement
+        own, further = (None, None) if placed is None else (placed.output(T), placed.further(T))
         inputs = [
-            replace(
-                self.array(name, T if operand.steps else 1, operand.channels),
-                rows=None if placed is None else placed.further(T),
-            )
+            replace(self.array(name, T if operand.steps else 1, operand.channels), rows=further)
             for name, operand in zip(input_names(len(expression.inputs)), expression.inputs, strict=True)
         ]
         weights = self._weights()
-        y = replace(self.array("y", T, self.channels, "output"), rows=None if placed is None else placed.output(T))
+        outputs = [
+            replace(self.array(name, T, self.channels, space), rows=own if name == "y" else further)
+            for name, space in self._outputs()
+        ]
         n, t, c = var("n"), var("t"), var("c")
         given = {
             array.name: read(array, operand, n, t, c) for array, operand in zip(inputs, expression.inputs, strict=True)
         } | {array.name: load(array, c) for array in weights}
-        row = over_channels(self.channels, lambda c: (store(y, (n, t, c), expression.of(given)),))
+        row = over_channels(self.channels, lambda c: self._stores(outputs, (n, t, c), given))
         body = in_blocks(T, self.channels, lambda first, end: (over_steps(first, end, (row,)),))
-        return self.named([*weights, *inputs, y], (body,))
+        return self.named([*weights, *inputs, *outputs], (body,))
+
+    def _outputs(self) -> list[tuple[str, str]]:
+        """The arrays that are written, the first of which is then read where others are made of it."""
+        also = also_names(len(self.expression.also))
+        return [("y", "update" if also else "output"), *((name, "output") for name in also)]
+
+    def _stores(self, outputs: list[Buffer], place: tuple[Index, ...], given: Mapping[str, Value]) -> Block:
+        """Stores the numbers at one place."""
+        y, *also = outputs
+        stored = store(y, place, self.expression.of(given))
+        if not also:
+            return (stored,)
+        values = self.expression.also_of({**given, STORED.name: load(y, *place)})
+        return (stored, *(store(array, place, value) for array, value in zip(also, values, strict=True)))
 
     def _by_steps(self) -> Kernel:
         """Channels written out, as each has weights of its own."""
@@ -91,7 +110,7 @@ class Map(Operation):
             for name, operand in zip(input_names(len(operands)), operands, strict=True)
         ]
         weights = self._weights()
-        y = buffer("y", self.dtype, (N, self.channels, T), "output")
+        outputs = [buffer(name, self.dtype, (N, self.channels, T), space) for name, space in self._outputs()]
         n = var("n")
 
         def row(c: Index, begin: Index, end: Index) -> For:
@@ -101,14 +120,14 @@ class Map(Operation):
                     array.name: read(array, operand, n, t, c, first=True)
                     for array, operand in zip(inputs, operands, strict=True)
                 }
-                return (store(y, (n, c, t), self.expression.of(given)),)
+                return self._stores(outputs, (n, c, t), given)
 
             return over_channels(end - begin, one)
 
         def rows(begin: Index, end: Index) -> Block:
             return tuple(row(index(c), begin, end) for c in range(self.channels))
 
-        return self.named([*weights, *inputs, y], (in_blocks(T, self.channels, rows),))
+        return self.named([*weights, *inputs, *outputs], (in_blocks(T, self.channels, rows),))
 
     def _weights(self) -> list[Buffer]:
         names = weight_names(self.expression.weights)

@@ -23,8 +23,8 @@ from .. import reference
 from ..graph import Graph, Node, Weights, checked
 from ..ops import Conv, ConvTranspose, Last, Op, Pad, Shape
 from ..simplify import simplified, stages
-from .beside import beside, is_renamed, is_written
 from .launch import Foreign, Launch, launch, memory
+from .stores import Stores
 from .tasks import Task, tasks
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ class Program:
         launches = self._launches  # which another thread may replace meanwhile
         found = launches[key] if key in launches else self._launch(key)
         if found is not None:
-            outputs = _arrays(out, found.outputs, inputs)
+            outputs = output_arrays(out, found.outputs, inputs)
             self._run(found, [*inputs, *outputs])
             return outputs
         made = self._interpreted(inputs)
-        outputs = _arrays(out, [y.shape for y in made], inputs)
+        outputs = output_arrays(out, [y.shape for y in made], inputs)
         for given, y in zip(outputs, made, strict=True):
             given[...] = y
         return outputs
@@ -95,12 +95,14 @@ class Program:
         room = workspace.take(found.memory + found.scratch)
         scratch = room.address + found.memory
         addresses = [address(x) for x in arrays]
-        for part in found.parts:
-            if isinstance(part, Foreign):
-                read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
-                found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
-            else:
-                part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+        for _ in range(found.groups):
+            for part in found.parts:
+                if isinstance(part, Foreign):
+                    read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
+                    found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
+                else:
+                    part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+            addresses = [at + apart for at, apart in zip(addresses, found.apart, strict=True)]
         for name, at in found.copied:
             arrays[at][...] = found.tensor(name, room.array, arrays)
         workspace.give_back(room)
@@ -128,14 +130,11 @@ class Program:
             self._launches[key] = found
             return found
 
-    def _pack(self, node: Node, made: Task) -> Mapping[str, Array]:
-        """A node's weights as its kernel takes them, kept as long as this program is."""
-        key = node.name, made.kernel.native, made.part
+    def _pack(self, name: str, made: Task) -> Mapping[str, Array]:
+        """Weights as the kernel of a node takes them, kept as long as this program is."""
+        key = name, made.kernel.native, made.part
         if key not in self._packed:
-            shapes = [self.lowered.shapes[name] for name in node.inputs]
-            given = zip(node.op.weights(*shapes), node.weights, strict=True)
-            sources = {_in_formula(name): self._simplified[1][weight] for name, weight in given}
-            self._packed[key] = made.packed(sources)
+            self._packed[key] = made.packed({of: self._simplified[1][weight] for of, weight in made.weights.items()})
         return self._packed[key]
 
     def _interpreted(self, inputs: list[Array]) -> list[Array]:
@@ -167,14 +166,15 @@ class Program:
         """
         graph = self.lowered
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        rows, written = [("node", "output", "operation", "by", "MFLOP")], beside(graph)
+        rows, stores = [("node", "output", "operation", "by", "MFLOP")], Stores.of(graph)
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
             cost = (
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
             by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
-            by = "nothing" if is_renamed(node, graph) or is_written(node, written) else by
+            if not stores.has_kernel(node):
+                by = f"the kernel of {stores.along[node.name]}" if node.name in stores.along else "nothing"
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -204,13 +204,10 @@ class Program:
                 f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        return [made.kernel for made in tasks(found, graph, 1, at, self.options, beside(graph))]
-
-
-def _in_formula(name: str) -> str:
-    """The name that a weight has in formulas."""
-    stem = name.rstrip("0123456789")
-    return {"kernel": "w", "bias": "b"}.get(stem, stem) + name[len(stem) :]
+        stores = Stores.of(graph)
+        by = stores.along.get(found.name, found.name)
+        found = next(node for node in graph.nodes if node.name == by)
+        return [made.kernel for made in tasks(found, graph, 1, at, self.options, stores)]
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:
@@ -234,7 +231,7 @@ def _taken(op: Op) -> int:
     return 0
 
 
-def _arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
+def output_arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
     """Arrays for outputs of these shapes: new ones, or the caller's; errors as of `check_out`."""
     if out is None:
         return [np.empty(shape, inputs[0].dtype) for shape in shapes]

@@ -8,43 +8,43 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ...ir import input_names
+from ...ir import Expression, input_names
 from ...layers.execution import compiled
 from ...locks import COMPILING
 from ...lower import Placement, operations
 from ...lower.operations import Operation
-from ...lower.transposed import Part, Transposed
+from ...lower.transposed import Part
 from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
-from ..ops.fused import CellSteps, ConvThen, Mapped, TransposeThen, Turn
-from .beside import Beside, is_renamed, is_written
+from ..ops.fused import CellSteps, Mapped, Turn
+from .along import stored
+from .beside import Beside
+from .parts import parts
+from .stores import Stores
 
 if TYPE_CHECKING:
     from ...compiler import Compilation, OperationProgram
 
 Array = NDArray[Any]
 
-#: Kernels of one transposed convolution. More would take long to compile: it has them where its stride and its dilation
-#: share a factor and are large.
-_MOST_PARTS = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A kernel, the tensors that are its arrays by the names of its buffers, and its run-time sizes `N` and `T`; of a
-    transposed convolution, a part of its output.
+    """A kernel, the tensors and the weights that are its arrays by the names of the formula, and its run-time sizes `N` and
+    `T`; of a transposed convolution, a part of its output.
     """
 
     kernel: Compilation | OperationProgram
     tensors: Mapping[str, str]
+    weights: Mapping[str, str]
     batch: int
     length: int
     part: Part | None = None
 
     def packed(self, weights: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The weights of a node, by the names of the formula, as the kernel takes them."""
+        """Weights by the names of the formula, as the kernel takes them."""
         native = self.kernel.native
         if self.part is not None:
             with_products = any(buffer.name == "x" for buffer in native.kernel.buffers)
@@ -58,28 +58,32 @@ def tasks(
     sequences: int,
     shapes: Mapping[str, Shape],
     options: CompileOptions,
-    places: Mapping[str, Beside],
+    stores: Stores,
 ) -> list[Task]:
     """The kernels of a node for a batch and tensors of known shapes; none where none computes it."""
-    if is_written(node, places) or is_renamed(node, graph):
+    if not stores.has_kernel(node):
         return []
-    own = places.get(node.name)
+    own = stores.beside.get(node.name)
     placement = None if own is None else own.placement(node.op)
     batch, length = _sizes(sequences, shapes[node.inputs[0]])
-    if isinstance(node.op, Conv):
-        epilogue = node.op.expression if isinstance(node.op, ConvThen) else None
-        kernel = compiled(node.op.problem, options, length, epilogue, placement)
-        return [Task(kernel, _tensors(node, places), batch, length)]
-    if isinstance(node.op, ConvTranspose):
-        return list(_parts(node, node.op, graph.dtype, batch, length, options))
-    operation = _operation(node, graph, placement, places)
+    all_of_it = stored(node, graph, stores.others(node, graph))
+    weights, then = all_of_it.weights, all_of_it.expression
+    if isinstance(node.op, Conv | ConvTranspose):
+        inputs = dict(zip(input_names(len(all_of_it.inputs)), all_of_it.inputs, strict=True))
+        tensors = {**all_of_it.convolved, **inputs, **all_of_it.outputs}
+        if isinstance(node.op, ConvTranspose):
+            return list(_parts(node.op, graph.dtype, then, tensors, weights, (batch, length), options))
+        kernel = compiled(node.op.problem, options, length, then, placement, stores.weights)
+        return [Task(kernel, tensors, weights, batch, length)]
+    operation = _operation(node, graph, then, placement, stores.beside)
     if operation is None:
         return []
     if isinstance(node.op, Mapped):  # whose first input may have one step for all
         batch, length = _sizes(sequences, shapes[node.name])
     if isinstance(operation, operations.Map) and operation.flat:
         batch, length = 1, batch * length * operation.channels
-    return [Task(_compiled(operation, options), _tensors(node, places), batch, length)]
+    tensors = {**_inputs(node, all_of_it.inputs, stores.beside), **all_of_it.outputs}
+    return [Task(_compiled(operation, options), tensors, weights, batch, length)]
 
 
 def together(kernels: Iterable[Compilation | OperationProgram]) -> None:
@@ -95,15 +99,12 @@ def _sizes(batch: int, shape: Shape) -> tuple[int, int]:
     return (1, batch) if shape.steps is None else (batch, shape.steps.constant or 0)
 
 
-def _tensors(node: Node, places: Mapping[str, Beside]) -> Mapping[str, str]:
-    """A node's tensors by the names of the kernel's buffers: without those that a concatenation has already."""
+def _inputs(node: Node, inputs: Iterable[str], places: Mapping[str, Beside]) -> Mapping[str, str]:
+    """What an operation reads by the names of the kernel's buffers: without what a concatenation has already."""
     concat = isinstance(node.op, ops.Concat)
-    inputs = [name for name in node.inputs if not (concat and name in places)]
-    terms = (
-        node.op.expression.terms if isinstance(node.op, ConvThen) else 0 if concat or isinstance(node.op, Mapped) else 1
-    )
-    names = [*(f"x{number or ''}" for number in range(terms)), *input_names(len(inputs) - terms)]
-    return {**dict(zip(names, inputs, strict=True)), "y": node.name}
+    read = [name for name in inputs if not (concat and name in places)]
+    alike = concat or isinstance(node.op, Mapped)
+    return dict(zip(input_names(len(read)) if alike else ["x"], read, strict=True))
 
 
 def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram:
@@ -114,32 +115,41 @@ def _compiled(operation: Operation, options: CompileOptions) -> OperationProgram
 
 
 def _parts(
-    node: Node, op: ConvTranspose, dtype: str, batch: int, length: int, options: CompileOptions
+    op: ConvTranspose,
+    dtype: str,
+    then: Expression | None,
+    tensors: Mapping[str, str],
+    weights: Mapping[str, str],
+    sizes: tuple[int, int],
+    options: CompileOptions,
 ) -> Iterator[Task]:
-    """The parts of a transposed convolution that have output steps, for inputs of so many steps."""
-    sizes = op.channels, op.filters, op.kernel_size, op.stride, op.dilation, op.left, op.right
-    parts = Transposed(*sizes, dtype=dtype, use_bias=op.use_bias).parts() if op.groups == 1 else []
-    if len(parts) > _MOST_PARTS:
-        return
-    then = op.expression if isinstance(op, TransposeThen) else None
-    for part in parts:
+    """The parts of a transposed convolution that have output steps, for a batch and so many steps."""
+    batch, length = sizes
+    for part in parts(op, dtype):
         if part.rows(length) <= 0:
             continue
         if part.has_products(length):
             own, epilogue = part.problem_length(length), part.epilogue(then)
             kernel = compiled(part.problem, options, own, epilogue, part.placement)
-            yield Task(kernel, _tensors(node, {}), batch, own, part)
+            yield Task(kernel, tensors, weights, batch, own, part)
         else:
-            yield Task(_compiled(part.bare(then), options), _tensors(node, {}), batch, part.rows(length), part)
+            yield Task(_compiled(part.bare(then), options), tensors, weights, batch, part.rows(length), part)
 
 
-def _operation(node: Node, graph: Graph, placement: Placement | None, places: Mapping[str, Beside]) -> Operation | None:
+def _operation(
+    node: Node,
+    graph: Graph,
+    expression: Expression | None,
+    placement: Placement | None,
+    places: Mapping[str, Beside],
+) -> Operation | None:
     """What computes a node that is no convolution."""
     channels, dtype = graph.shapes[node.inputs[0]].channels, graph.dtype
     match node.op:
         case Turn(first):
             return operations.Turn(dtype, channels, first)
-        case Mapped(count, expression, first):
+        case Mapped(count, _, first):
+            assert expression is not None
             return operations.Map(dtype, count, expression, placement, first)
         case ops.Pool(kind, size, stride, padding, counted, dilation=1, ceil=False):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted)

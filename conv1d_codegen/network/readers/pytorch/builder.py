@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....symbolic.index import Index, index, var
-from ...graph import Graph, Node, Source
+from ...graph import Graph, Node, Source, free_name, plain_name
 from ...ops import ChannelSlice, Concat, Op, Reshape, Shape
 from ...stored import Stored
 from .layout import BATCH, CHANNELS, TIME, Axis, Factor, Tensor, channels, joined, kinds, positions, size, time
@@ -56,7 +55,7 @@ class Builder:
 
     def source(self, name: str, count: int, length: int | None, several: bool) -> str:
         """An input of the network."""
-        own = self._free(name)
+        own = free_name(plain_name(name) or "_", self.shapes)
         self.sources.append(Source(own, count, length))
         self.shapes[own] = Shape(var(f"T_{own}" if several else "T") if length is None else index(length), count)
         return own
@@ -64,7 +63,7 @@ class Builder:
     def add(self, op: Op, *inputs: str, weights: Sequence[str] = (), part: str = "") -> str:
         """One more node, named after the place and the `part` of it. Raises ValueError for inputs that don't fit."""
         shape = op.shape(*(self.shapes[name] for name in inputs))
-        name = self._free(f"{self.place}/{part}" if part else self.place)
+        name = free_name(plain_name(f"{self.place}/{part}" if part else self.place) or "_", self.shapes)
         self.nodes.append(Node(name, op, tuple(inputs), tuple(weights)))
         self.shapes[name] = shape
         return name
@@ -86,7 +85,7 @@ class Builder:
         return self._kept(f"{self.place}/{role}", value, Stored((), (), np.asarray))
 
     def _kept(self, name: str, value: Array, stored: Stored) -> str:
-        name = _plain(name)
+        name = plain_name(name) or "_"
         free, number = name, 1
         while free in self.weights:
             known = self.weights[free]
@@ -99,14 +98,6 @@ class Builder:
             number += 1
             free = f"{name}.{number}"
         self.weights[free], self.stored[free] = value, stored
-        return free
-
-    def _free(self, name: str) -> str:
-        name = _plain(name)
-        free, number = name, 1
-        while free in self.shapes:
-            number += 1
-            free = f"{name}.{number}"
         return free
 
     # Layouts
@@ -232,10 +223,6 @@ def whole(value: Any, what: str) -> int:
     if type(known) is not int:
         raise ValueError(f"{what} is {value}, which only a call knows")
     return known
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s(),:]", "_", name) or "_"
 
 
 def _runs(wanted: Sequence[int]) -> Any:
