@@ -190,8 +190,12 @@ def test_the_other_axis(tmp_path: Path) -> None:
     ("dims", "message"), [([3, 2, 1], None), ([1, 3, 2], "makes channels of the axis"), ([1, 2], "exchanges axes")]
 )
 def test_axes_that_are_exchanged(dims: list[int], message: str | None, tmp_path: Path) -> None:
-    shape = {"module": "keras.layers", "registered_name": None}
-    named = [("InputLayer", {"batch_shape": [None, 5, 1, 2]}), ("Permute", {"dims": dims}), ("Flatten", {})]
+    shape: dict[str, object] = {"module": "keras.layers", "registered_name": None}
+    named: list[tuple[str, dict[str, object]]] = [
+        ("InputLayer", {"batch_shape": [None, 5, 1, 2]}),
+        ("Permute", {"dims": dims}),
+        ("Flatten", {}),
+    ]
     described = [{**shape, "class_name": kind, "config": {"name": kind.lower(), **given}} for kind, given in named]
     model = {**shape, "class_name": "Sequential", "config": {"name": "s", "layers": described}}
     path = written(tmp_path / "config", json.dumps(model).encode())
