@@ -60,7 +60,7 @@ def choose(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )
     if epilogue is not None and epilogue.convolutions > 1:
-        direct = _direct_time if problem.channels_first and problem.stride == 1 else _direct_filters
+        direct = _direct_time if problem.channels_first else _direct_filters  # a tile that is transposed has one sum
         plan = direct(problem, target, epilogue.sums)
         return detailed(problem, target, shortened(problem, plan))
     return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length, others)))
