@@ -7,7 +7,7 @@ compile_operation(operation) → OperationProgram       the same of what else a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from weakref import WeakValueDictionary
 
 from . import knobs
@@ -29,7 +29,7 @@ from .schedule import tuned_plans
 from .schedule.cook_toom_model import allows, describe
 from .schedule.cost_model import choose, simpler_plans
 from .schedule.plan import Plan, check_fits
-from .verify import InvalidKernel, verify
+from .verify import InvalidKernel
 
 
 class Program(Executable):
@@ -69,18 +69,11 @@ class Program(Executable):
     def schedule(self) -> str:
         return str(self.plan)
 
-    @kept
-    def loop(self) -> Kernel:
-        """The formula, as loops."""
-        kernel = lower(self.problem, self.plan, self.epilogue, self.placement)
-        if knobs.verify():
-            verify(kernel)
-        return kernel
+    def _lowered(self) -> Kernel:
+        return lower(self.problem, self.plan, self.epilogue, self.placement)
 
-    @kept
-    def passes(self) -> list[tuple[str, Kernel]]:
-        """The kernel after each pass, with the pass's name."""
-        return list(stages(self.loop, Context(self.problem, self.plan, self.target), check=knobs.verify()))
+    def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
+        return stages(self.loop, Context(self.problem, self.plan, self.target), check)
 
     def dump(self, stage: str, passes: bool = False) -> str:
         windows = describe(self.problem, self.plan) if (stage, self.plan.algorithm) == ("plan", "cook_toom") else ""
@@ -106,18 +99,11 @@ class OperationProgram(Executable):
     def schedule(self) -> str:
         return f"channels in vectors of {self.target.vector_bytes} bytes"
 
-    @kept
-    def loop(self) -> Kernel:
-        """The formula, as loops."""
-        kernel = self.operation.kernel()
-        if knobs.verify():
-            verify(kernel)
-        return kernel
+    def _lowered(self) -> Kernel:
+        return self.operation.kernel()
 
-    @kept
-    def passes(self) -> list[tuple[str, Kernel]]:
-        """The kernel after each pass, with the pass's name."""
-        return list(operations.stages(self.operation, self.loop, self.target, check=knobs.verify()))
+    def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
+        return operations.stages(self.operation, self.loop, self.target, check)
 
 
 class Compilation:

@@ -189,7 +189,7 @@ class Network:
             kernels = self._program.kernels(layer, length)
             if not kernels:
                 raise ValueError(
-                    f"{layer} has no kernel to show: NumPy or ONNX Runtime computes it, or what comes before it."
+                    f"{layer} has no kernel to show: ONNX Runtime computes it, or it is part of what another layer makes."
                 )
             return "\n".join(kernel.dump(stage, passes) for kernel in kernels)
         if stage == "graph" and passes:

@@ -1,6 +1,7 @@
 """Maps that the kernel of another node stores: which these are, and what they give."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,14 @@ from support.networks import in_float64, random_weights
 from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D
+from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution.stores import Stores
+from conv1d_codegen.network.execution.along import along as along_in
+from conv1d_codegen.network.execution.beside import beside
+from conv1d_codegen.network.graph import Node
+from conv1d_codegen.network.ops import Conv
 from conv1d_codegen.network.symbols import Symbol
+from conv1d_codegen.number_types import TYPES
 
 Build = Callable[[Symbol], list[Symbol]]
 
@@ -103,9 +109,14 @@ def outputs(network: Network, x: Array) -> list[Array]:
     return y if isinstance(y, list) else [y]
 
 
+def maps_along(network: Network) -> dict[str, str]:
+    graph = network._program.lowered
+    return along_in(graph, beside(graph))
+
+
 @pytest.mark.parametrize(("build", "wanted"), CASES, ids=lambda part: getattr(part, "__name__", ""))
 def test_which_maps_are_along(build: Build, wanted: dict[str, str]) -> None:
-    found = Stores.of(made(build, 8)._program.lowered).along
+    found = maps_along(made(build, 8))
     assert {name: by for name, by in found.items() if by in wanted.values()} == wanted
 
 
@@ -135,10 +146,24 @@ def test_they_are_what_their_formulas_say(
             np.testing.assert_allclose(a, right, rtol=2e-4, atol=2e-5 * scale, err_msg=f"{batch}x{length}")
 
 
+def in_dtype(network: Network, dtype: str) -> Network:
+    """The same network with numbers of another type."""
+
+    def changed(node: Node) -> Node:
+        return replace(node, op=Conv(node.op.problem.with_(dtype=dtype))) if isinstance(node.op, Conv) else node
+
+    graph = replace(network.graph, dtype=dtype, nodes=tuple(map(changed, network.graph.nodes)))
+    return Network.of(graph, network.weights)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16"])
 @pytest.mark.parametrize("build", [build for build, _ in CASES], ids=lambda build: build.__name__)
-def test_they_have_the_bits_of_kernels_of_their_own(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = made(build, 19)
-    x = np.random.default_rng(2).standard_normal((2, 61, 19)).astype(np.float32)
+def test_they_have_the_bits_of_kernels_of_their_own(build: Build, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where numbers are rounded as they are stored, a map is of the rounded one."""
+    if not resolve(None).converts(dtype):
+        pytest.skip("no float16 there")
+    network = in_dtype(made(build, 19), dtype)
+    x = np.random.default_rng(2).standard_normal((2, 61, 19)).astype(TYPES[dtype].numpy)
     along = outputs(network, x)
     monkeypatch.setattr("conv1d_codegen.network.execution.stores.along", lambda graph, beside: {})
     alone = outputs(Network.of(network.graph, network.weights), x)
@@ -148,7 +173,7 @@ def test_they_have_the_bits_of_kernels_of_their_own(build: Build, monkeypatch: p
 
 def along_of(build: Build) -> dict[str, str]:
     x = Input(8, name="x")
-    return dict(Stores.of(Network(x, build(x))._program.lowered).along)
+    return maps_along(Network(x, build(x)))
 
 
 def test_a_kernel_stores_a_few_maps() -> None:

@@ -152,7 +152,7 @@ def test_memory_is_used_again(seed: int) -> None:
         name: 4 * len(x) * (shape.steps.constant or 0 if shape.steps else 1) * shape.channels
         for name, shape in at.items()
     }
-    stores = Stores.of(graph)
+    stores = Stores.of(graph, len(x), at)
     whole = {name: place.concat for name, place in stores.beside.items()}  # which is in use from its first part on
     begins = {node.name: number for number, node in enumerate(graph.nodes)}
     begins |= {name: begins[by] for name, by in stores.along.items()}

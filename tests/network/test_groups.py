@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.networks import program_of
 
 from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution import Program, groups
+from conv1d_codegen.network.execution import groups
 from conv1d_codegen.network.execution.groups import together
 
 MIB = 1 << 20
@@ -57,8 +58,7 @@ def test_the_same_bits_in_groups(batch: int, monkeypatch: pytest.MonkeyPatch) ->
         cut(x, out=given)
         for y, right in zip(given, plain(x), strict=False):
             np.testing.assert_array_equal(y, right)
-    assert isinstance(cut._program, Program)
-    (found,) = cut._program._launches.values()
+    (found,) = program_of(cut)._launches.values()
     assert found is not None
     assert found.groups == batch // 2
 
@@ -71,7 +71,6 @@ def test_what_a_group_can_t_do_is_done_at_once(monkeypatch: pytest.MonkeyPatch) 
     one = Network.of(plain.graph, plain.weights, CompileOptions(accuracy="standard", num_threads=1))
     for y, right in zip(one(x), plain(x), strict=True):
         np.testing.assert_array_equal(y, right)
-    assert isinstance(one._program, Program)
-    (found,) = one._program._launches.values()
+    (found,) = program_of(one)._launches.values()
     assert found is not None
     assert found.groups == 1

@@ -9,6 +9,7 @@ from types import FrameType
 
 import numpy as np
 import pytest
+from support.networks import program_of
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, Input, Network, Sequential, UnprovedWarning, compiler, executable
@@ -16,7 +17,6 @@ from conv1d_codegen.executable import Executable, make_together
 from conv1d_codegen.ir import Kernel
 from conv1d_codegen.machine import jit
 from conv1d_codegen.network import layers
-from conv1d_codegen.network.execution import Program
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import driver
 from conv1d_codegen.verify import InvalidKernel, verify
@@ -38,9 +38,7 @@ def check(network: Network) -> None:
 
 
 def wanted(network: Network, x: Array) -> Array:
-    program = network._program
-    assert isinstance(program, Program)
-    return program._interpreted([x])[0]
+    return program_of(network)._interpreted([x])[0]
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ parts.py     those of a transposed convolution
 stores.py    where kernels store
 beside.py    what is written where a concatenation has it
 along.py     what is stored by the kernel of another node
+within.py    what lies in another tensor's memory
 arena.py     where tensors lie
 groups.py    how many sequences go through it together
 launch.py    all that a call with inputs of certain sizes needs

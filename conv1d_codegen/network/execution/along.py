@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from ...ir import STORED, SUM, Expression, Operand, Ref, also_names, input_names, weight_names
 from ...lower.transposed import takes
+from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose
 from ..ops.fused import ConvThen, Mapped, TransposeThen
-from .beside import is_renamed
 from .parts import parts
 
 #: Maps along with one node. Each is a nest of stores to every tile.
@@ -32,7 +32,7 @@ def along(graph: Graph, beside: Container[str]) -> dict[str, str]:
     made = dict.fromkeys((source.name for source in graph.sources), -1)  # by the kernel of which node
     found: dict[str, str] = {}
     for number, node in enumerate(graph.nodes):
-        made[node.name] = made[node.inputs[0]] if is_renamed(node, graph) else number
+        made[node.name] = made[node.inputs[0]] if isinstance(node.op, ops.Reshape) else number
         if not isinstance(node.op, Mapped) or node.name in beside:
             continue
         first = nodes.get(max(node.inputs, key=made.__getitem__))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...lower import Placement
 from .. import ops
 from ..graph import Graph, Node
-from ..ops.fused import Mapped, Turn
+from ..ops.fused import Mapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +46,3 @@ def beside(graph: Graph) -> dict[str, Beside]:
 def _writes(node: Node) -> bool:
     """Whether a node's kernel can write rows that lie apart: where there are as many as steps of input, but for a number."""
     return isinstance(node.op, Mapped) or (isinstance(node.op, ops.Conv) and node.op.problem.stride == 1)
-
-
-def is_renamed(node: Node, graph: Graph) -> bool:
-    """Whether the output of a node is its input, whose numbers lie in the order that is wanted."""
-    one_channel = graph.shapes[node.name].channels == 1
-    return isinstance(node.op, ops.Reshape) or (isinstance(node.op, Turn) and one_channel)
-
-
-def is_written(node: Node, places: Mapping[str, Beside]) -> bool:
-    """Whether nothing is left to do for a node: a concatenation all of whose parts are where it has them."""
-    return node.op == ops.Concat() and all(name in places for name in node.inputs)

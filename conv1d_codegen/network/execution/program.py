@@ -1,6 +1,4 @@
-"""Program: a network, simplified, and run: by kernels that one native call goes through, and what no kernel computes by
-NumPy.
-"""
+"""Program: a network, simplified, and run: by kernels that one native call goes through."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ from .. import reference
 from ..graph import Graph, Node, Weights, checked
 from ..ops import Conv, ConvTranspose, Last, Op, Pad, Shape
 from ..simplify import simplified, stages
-from .launch import Foreign, Launch, launch, memory
+from .launch import Launch, launch, memory
 from .stores import Stores
 from .tasks import Task, tasks
 
@@ -91,17 +89,13 @@ class Program:
         return driver.most_threads(self.options.num_threads)
 
     def _run(self, found: Launch, arrays: list[Array]) -> None:
-        """Go through the parts of a launch, in the memory of this thread."""
-        room = workspace.take(found.memory + found.scratch)
+        """Run the table of a launch, in the memory of this thread."""
+        table = found.table
+        room = workspace.take(found.memory + table.scratch_bytes)
         scratch = room.address + found.memory
         addresses = [address(x) for x in arrays]
-        for _ in range(found.groups):
-            for part in found.parts:
-                if isinstance(part, Foreign):
-                    read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
-                    found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
-                else:
-                    part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+        for _ in range(found.groups if table.steps else 0):
+            table.run(found.driver, scratch, room.address, addresses, (room, arrays))
             addresses = [at + apart for at, apart in zip(addresses, found.apart, strict=True)]
         for name, at in found.copied:
             arrays[at][...] = found.tensor(name, room.array, arrays)
@@ -166,15 +160,15 @@ class Program:
         """
         graph = self.lowered
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        rows, stores = [("node", "output", "operation", "by", "MFLOP")], Stores.of(graph)
+        rows, stores = [("node", "output", "operation", "by", "MFLOP")], Stores.of(graph, 1, at)
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
             cost = (
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
-            by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
-            if not stores.has_kernel(node):
-                by = f"the kernel of {stores.along[node.name]}" if node.name in stores.along else "nothing"
+            made = tasks(node, graph, 1, at, self.options, stores)
+            by = "; ".join(dict.fromkeys(each.kernel.schedule for each in made)) or "nothing"
+            by = f"the kernel of {stores.along[node.name]}" if node.name in stores.along else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -194,8 +188,8 @@ class Program:
         return text
 
     def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
-        """What computes a node of the simplified network, or the one that a node became part of; nothing where that is
-        NumPy. Raises ValueError where there is no such node.
+        """What computes a node of the simplified network, or the one that a node became part of, for one sequence; nothing
+        where its output is part of another tensor's memory. Raises ValueError where there is no such node.
         """
         graph = self.lowered
         found = next((node for node in graph.nodes if name in (node.name, *node.merged)), None)
@@ -204,7 +198,7 @@ class Program:
                 f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        stores = Stores.of(graph)
+        stores = Stores.of(graph, 1, at)
         by = stores.along.get(found.name, found.name)
         found = next(node for node in graph.nodes if node.name == by)
         return [made.kernel for made in tasks(found, graph, 1, at, self.options, stores)]

@@ -20,6 +20,7 @@ onnx_constants.py  nodes whose inputs are known, and the arithmetic of shapes
 onnx_arrays.py     those of them that put numbers together anew
 onnx_operators.py  which operation an operator is, from onnx_axes.py, onnx_elementwise.py, onnx_layers.py, onnx_moves.py,
                    onnx_recurrent.py, onnx_rows.py and onnx_windows.py
+runs.py            places in any order
 safetensors.py     arrays by name
 pytorch/           modules of torch's
 """

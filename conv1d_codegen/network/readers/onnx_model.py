@@ -147,7 +147,7 @@ class Reader:
         if self.refused:
             more = len(self.refused) - _MOST_SHOWN
             lines = [*self.refused[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-            more_than = "" if self.outside else 'ONNX Runtime can compute it: load(path, fallback="onnxruntime").'
+            more_than = "" if self.outside else 'ONNX Runtime can run such nodes: load(path, fallback="onnxruntime").'
             text = "".join(f"  {line}\n" for line in lines)
             raise ValueError(f"The model has what no network here has:\n{text}{more_than}")
         builder, outputs = self.builder, tuple(x.node for x in self.outputs)

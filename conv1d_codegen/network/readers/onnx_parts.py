@@ -17,9 +17,8 @@ _MOST_MERGED = 100  # parts that are tried to be one; each try goes over the net
 
 @dataclass(eq=False)
 class Group:
-    """Nodes outside that run together. `level` counts the changes between network and parts on the way to it."""
+    """Nodes outside that run together."""
 
-    level: int
     nodes: list[Outside]
 
 
@@ -36,7 +35,9 @@ class Grouped:
 
 
 def grouped(nodes: Sequence[Node], found: Sequence[Outside]) -> Grouped:
-    """The groups of nodes outside, beside the nodes of the network."""
+    """The groups of nodes outside, beside the nodes of the network. A node's level counts the changes between network and
+    parts on the longest way to it: nodes of one level that follow each other can run together.
+    """
     levels: dict[str, int] = {}
     own: dict[Outside, int] = {}
     roots: dict[Outside, Outside] = {}
@@ -62,7 +63,7 @@ def grouped(nodes: Sequence[Node], found: Sequence[Outside]) -> Grouped:
                 roots[root(x.node)] = root(item)
     groups: dict[Outside, Group] = {}
     for item in found:
-        groups.setdefault(root(item), Group(own[item], [])).nodes.append(item)
+        groups.setdefault(root(item), Group([])).nodes.append(item)
     result = Grouped(list(groups.values()))
     result.of = {item: group for group in result.groups for item in group.nodes}
     _join(result, nodes)

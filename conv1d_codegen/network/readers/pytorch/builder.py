@@ -15,13 +15,13 @@ from ....symbolic.index import Index, index, var
 from ...graph import Graph, Node, Source, free_name, plain_name
 from ...ops import ChannelSlice, Concat, Op, Reshape, Shape
 from ...stored import Stored
+from ..runs import MOST_RUNS, runs
 from .layout import BATCH, CHANNELS, TIME, Axis, Factor, Tensor, channels, joined, kinds, positions, size, time
 
 Array = NDArray[Any]
 
 BATCH_SIZE = var("N")
 BATCH_AXIS: Axis = (Factor(BATCH, BATCH_SIZE),)
-_MOST_RUNS = 4096  # parts of the channels that one rearrangement may move
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +109,10 @@ class Builder:
             return name
         if not len(wanted) or wanted.max() >= count:
             raise ValueError(f"takes channels {wanted.tolist()} of {count}")
-        runs = list(_runs(wanted.tolist()))
-        if len(runs) > _MOST_RUNS:
-            raise ValueError(f"{count} channels are moved in {len(runs)} parts")
-        parts = [self.add(ChannelSlice(*run), name, part="take") for run in runs]
+        found = list(runs(wanted.tolist()))
+        if len(found) > MOST_RUNS:
+            raise ValueError(f"{count} channels are moved in {len(found)} parts")
+        parts = [self.add(ChannelSlice(*run), name, part="take") for run in found]
         return self.add(Concat(), *parts, part="order") if len(parts) > 1 else parts[0]
 
     def vector(self, x: Tensor) -> Tensor:
@@ -223,16 +223,3 @@ def whole(value: Any, what: str) -> int:
     if type(known) is not int:
         raise ValueError(f"{what} is {value}, which only a call knows")
     return known
-
-
-def _runs(wanted: Sequence[int]) -> Any:
-    """Channels as arithmetic progressions that rise: first, count, step."""
-    at = 0
-    while at < len(wanted):
-        first, count, step = wanted[at], 1, 1
-        if at + 1 < len(wanted) and wanted[at + 1] > first:
-            step = wanted[at + 1] - first
-            while at + count < len(wanted) and wanted[at + count] == first + count * step:
-                count += 1
-        yield first, count, step
-        at += count
