@@ -208,10 +208,11 @@ def compile_problem(
     with COMPILING:
         target = resolve(options.target or knobs.target(TARGETS))
         plan = options.plan
-        if plan is None and options.algorithm == "auto":
+        several = epilogue is not None and epilogue.convolutions > 1
+        if plan is None and options.algorithm == "auto" and not several:
             found = tuned_plans.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
-        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, others)
+        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, others, epilogue)
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(
@@ -243,7 +244,7 @@ def _programs_of(
     others: bool,
 ) -> tuple[Program, Iterable[Program]]:
     """The program of a plan, and those of plans that may take its place, made when they are asked for."""
-    simpler = simpler_plans(problem, target, plan) if others else ()
+    simpler = simpler_plans(problem, target, plan, epilogue) if others else ()
     plain = epilogue is None and placement is None
     plans = (other for other in simpler if plain or other.algorithm != "generic")  # which has neither
 

@@ -11,7 +11,8 @@ from conv1d_codegen.network.symbols import Symbol
 def gated(length: int, channels: int) -> tuple[Symbol, Symbol]:
     """One channel of audio in and out; 10 layers of 3 taps and dilations 1 to 512.
 
-    The two halves of a gate are convolutions of their own, as a network has no operation that splits channels.
+    The two halves of a gate are convolutions of their own, as in the paper's formula. Where they are one that is split, the
+    peers take longer.
     """
     x = Input(1, length, name="audio")
     trunk = Conv1D(channels, 1, name="first")(x)

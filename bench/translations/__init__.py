@@ -28,7 +28,7 @@ T = TypeVar("T")
 #: Operations that no translation has, each with the reason.
 LEFT_OUT: dict[type[ops.Op], str] = dict.fromkeys(
     (
-        *(ops.ChannelPool, ops.ChannelSlice, ops.Clip, ops.Function, ops.Last, ops.Power),
+        *(ops.ChannelPool, ops.Clip, ops.Last, ops.Power),
         *(ops.Resize, ops.Shuffle, ops.SimpleRnn, ops.Slice, ops.Transpose, ops.Trim),
     ),
     "only readers make it, and no network of the bench has it",
@@ -74,6 +74,12 @@ class Work:
     def row(self, name: str, otherwise: float) -> Array:
         """A weight with a number a channel; the same number everywhere where there is none."""
         return self.weights.get(name, np.full(self.channels[0], otherwise, np.float32))
+
+
+def chosen(work: Work) -> slice:
+    """The channels that a slice of them takes."""
+    end = work.op.start + work.op.count * work.op.step
+    return slice(work.op.start, end if end >= 0 else None, work.op.step)
 
 
 def works(graph: Graph, weights: Weights, batch: int, length: int) -> list[Work]:

@@ -11,7 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from bench.translations import Work, activation_of, operation_of, parameters, pool_sides, sides_of, usual_gates, works
+from bench.translations import (
+    Work,
+    activation_of,
+    chosen,
+    operation_of,
+    parameters,
+    pool_sides,
+    sides_of,
+    usual_gates,
+    works,
+)
 from conv1d_codegen.network import ops
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.problem import Activation
@@ -188,6 +198,8 @@ OPERATIONS: dict[type[ops.Op], Callable[..., Tensor]] = {
     ops.PRelu: lambda work, x: jnp.where(x > 0, x, work.weights["alpha"] * x),
     ops.Softmax: lambda work, x: (jax.nn.log_softmax if work.op.log else jax.nn.softmax)(x, -1),
     ops.Glu: lambda work, x: jax.nn.glu(x, -1),
+    ops.ChannelSlice: lambda work, x: x[..., chosen(work)],
+    ops.Function: lambda work, x: getattr(jnp, work.op.kind)(x),
     ops.BatchNorm: _batch_norm,
     ops.LayerNorm: lambda work, x: _scaled(work, _normal(x, -1, work.op.epsilon)),
     ops.GroupNorm: _group_norm,

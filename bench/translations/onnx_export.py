@@ -15,6 +15,7 @@ from bench.translations import (
     Array,
     Work,
     activation_of,
+    chosen,
     operation_of,
     output_shape,
     parameters,
@@ -211,6 +212,12 @@ def _glu(g: Writer, work: Work, x: str) -> str:
     return g("Mul", _slice(g, x, 1, 0, half), g("Sigmoid", _slice(g, x, 1, half, 2 * half)))
 
 
+def _channels(g: Writer, work: Work, x: str) -> str:
+    own = chosen(work)
+    end = -(1 << 30) if own.stop is None else own.stop  # far before the first channel, which is then the last one taken
+    return g("Slice", x, _sizes(own.start), _sizes(end), _sizes(1), _sizes(own.step))
+
+
 def _pad(g: Writer, work: Work, x: str) -> str:
     op = work.op
     if op.mode == "circular":
@@ -256,6 +263,8 @@ OPERATIONS: dict[type[ops.Op], Callable[..., str]] = {
     ops.PRelu: lambda g, work, x: g("PRelu", x, work.column("alpha")),
     ops.Softmax: lambda g, work, x: g("LogSoftmax" if work.op.log else "Softmax", x, axis=1),
     ops.Glu: _glu,
+    ops.ChannelSlice: _channels,
+    ops.Function: lambda g, work, x: g(work.op.kind.capitalize(), x),
     ops.BatchNorm: _batch_norm,
     ops.LayerNorm: _layer_norm,
     ops.GroupNorm: _group_norm,

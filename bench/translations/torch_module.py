@@ -17,6 +17,7 @@ from bench.translations import (
     Untranslated,
     Work,
     activation_of,
+    chosen,
     operation_of,
     parameters,
     pool_sides,
@@ -223,6 +224,14 @@ def _prelu(work: Work) -> Callable[[Tensor], Tensor]:
     return lambda x: F.prelu(x, alpha)
 
 
+def _channels(work: Work) -> Callable[[Tensor], Tensor]:
+    own = chosen(work)
+    if own.step > 0:
+        return lambda x: x[:, own]
+    taken = torch.arange(own.start, -1 if own.stop is None else own.stop, own.step)  # a slice can't go down
+    return lambda x: x.index_select(1, taken)
+
+
 OPERATIONS: dict[type[ops.Op], Callable[[Work], Callable[..., Tensor]]] = {
     ops.Conv: _conv,
     ops.ConvTranspose: _conv_transpose,
@@ -232,6 +241,8 @@ OPERATIONS: dict[type[ops.Op], Callable[[Work], Callable[..., Tensor]]] = {
     ops.PRelu: _prelu,
     ops.Softmax: _softmax,
     ops.Glu: lambda work: lambda x: F.glu(x, 1),
+    ops.ChannelSlice: _channels,
+    ops.Function: lambda work: getattr(torch, work.op.kind),
     ops.BatchNorm: _batch_norm,
     ops.LayerNorm: _layer_norm,
     ops.GroupNorm: _group_norm,

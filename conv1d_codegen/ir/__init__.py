@@ -11,7 +11,7 @@ rewrite.py     walks, substitutions and what the passes share
 """
 
 from .axes import Axis, Level, Part
-from .expression import STORED, SUM, Expression, Operand, also_names, input_names, weight_names
+from .expression import STORED, SUM, Expression, Operand, also_names, input_names, sum_names, weight_names
 from .nodes import (
     Accumulate,
     Alloc,
@@ -101,6 +101,7 @@ __all__ = [
     "load",
     "loop",
     "store",
+    "sum_names",
     "value",
     "weight_names",
     "written_out",

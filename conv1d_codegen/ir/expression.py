@@ -3,6 +3,7 @@ its own.
 
     relu((sum + in0))                       in0: the number of a further input, at the same step and channel
     max((in0 * channel0), (in0 * in1))      channel0: a weight, one for each channel
+    (tanh(sum) * sigmoid(sum1))             sum1: of a second convolution of the same input
     (sum + in0), also relu(stored)          a second tensor, of the numbers of the first
 """
 
@@ -42,28 +43,38 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel.
+    """A value of the names `sum`, `in0` … of its inputs, and `channel0` … of so many weights for each channel. Of several
+    `sums`, of convolutions that differ in their weights alone, the others are `sum1` … Each sum may have several `terms`,
+    convolutions that differ in their inputs and weights alone. Of the two, one is 1.
 
     What is `also` stored, each value in an array of its own, is made of `stored`, the value as the first array has it,
-    and of the same names but `sum`.
+    and of the same names but the sums.
     """
 
     value: Value
     inputs: tuple[Operand, ...] = ()
     weights: int = 0
     also: tuple[Value, ...] = ()
+    sums: int = 1
+    terms: int = 1
     size: int = field(init=False, repr=False, compare=False)  # nodes of the value
 
     def __post_init__(self) -> None:
+        require(min(self.sums, self.terms) == 1, f"one sum has several terms, and not {self.sums} of them {self.terms}")
         names = {*input_names(len(self.inputs)), *weight_names(self.weights)}
         for value, known in (
-            (self.value, {SUM.name, *names}),
+            (self.value, {*sum_names(self.sums), *names}),
             *((value, {STORED.name, *names}) for value in self.also),
         ):
             unknown = {node.name for node in nodes(value) if isinstance(node, Ref)} - known
             if unknown:
                 raise ValueError(f"{value} has no {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
         object.__setattr__(self, "size", len(list(nodes(self.value))))
+
+    @property
+    def convolutions(self) -> int:
+        """How many of them it is an expression of."""
+        return self.sums * self.terms
 
     def of(self, given: Mapping[str, Value]) -> Value:
         """The value with its names replaced."""
@@ -75,12 +86,17 @@ class Expression:
 
     def __str__(self) -> str:
         inputs = zip(input_names(len(self.inputs)), self.inputs, strict=True)
+        terms = [f"of {self.terms} terms"] if self.terms > 1 else []
         also = (f"also {value}" for value in self.also)
-        return ", ".join([str(self.value), *also, *(f"{name}{operand}" for name, operand in inputs)])
+        return ", ".join([str(self.value), *terms, *also, *(f"{name}{operand}" for name, operand in inputs)])
 
 
 def _named(value: Value, given: Mapping[str, Value]) -> Value:
     return rewrite_value(value, lambda node: given[node.name] if isinstance(node, Ref) else node)
+
+
+def sum_names(count: int) -> Sequence[str]:
+    return [SUM.name, *(f"{SUM.name}{number}" for number in range(1, count))]
 
 
 def input_names(count: int) -> Sequence[str]:

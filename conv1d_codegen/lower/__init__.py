@@ -8,8 +8,10 @@ Activations and other functions of numbers are straight-line programs (`activati
 
 from __future__ import annotations
 
+from ..errors import CompileError
 from ..ir import Expression, Kernel
 from ..problem import Problem
+from ..problem.summation import LONGEST_CHAIN
 from ..schedule.plan import Plan
 from . import cook_toom, depthwise, direct, generic
 from .formula import Sizes
@@ -21,8 +23,11 @@ def lower(
 ) -> Kernel:
     """The formula of `problem` as the plan's algorithm orders its loops, or rewrites it. With an `epilogue`, which
     generic kernels can't have, its outputs are what that makes of the problem's. With a `placement`, which these
-    can't have either, its arrays are parts of others.
+    can't have either, its arrays are parts of others. Raises CompileError for an epilogue of several convolutions,
+    unless the algorithm is direct, and for sums of more products than one chain adds up.
     """
+    if epilogue is not None and epilogue.convolutions > 1:
+        _check_convolutions(problem, plan, epilogue.terms)
     match plan.algorithm:
         case "cook_toom":
             return cook_toom.lower(problem, plan, epilogue, placement)
@@ -31,6 +36,19 @@ def lower(
         case "direct":
             return direct.lower(problem, epilogue, placement)
     return generic.lower(problem)
+
+
+def _check_convolutions(problem: Problem, plan: Plan, terms: int) -> None:
+    products = problem.kernel_size * problem.group_channels * terms
+    if plan.algorithm != "direct" or plan.sums_in_lanes:
+        raise CompileError(
+            f"A {plan.algorithm} kernel has one convolution; those of several are direct. Received: `{plan}`."
+        )
+    if products > LONGEST_CHAIN:
+        raise CompileError(
+            f"Kernels of several convolutions have up to {LONGEST_CHAIN} products of an output. Received: {problem}, {terms} "
+            f"times, with {products} products."
+        )
 
 
 def sizes(problem: Problem, algorithm: str) -> Sizes:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from ..ir import (
     STORED,
-    SUM,
     Activate,
     Alloc,
     Axis,
@@ -24,6 +23,7 @@ from ..ir import (
     Buffer,
     Const,
     Expression,
+    For,
     Load,
     Operand,
     Rows,
@@ -37,6 +37,7 @@ from ..ir import (
     load,
     loop,
     store,
+    sum_names,
     weight_names,
 )
 from ..problem import Problem
@@ -107,22 +108,31 @@ class Formula:
         ]
         inputs = () if epilogue is None else epilogue.inputs
         self.inputs = [
-            buffer(
-                name,
-                problem.dtype,
-                (batch, sizes.outputs if given.steps else 1, given.channels),
-                "input",
-                rows=further,
-            )
+            operand_buffer(name, given, problem.dtype, batch, sizes.outputs, problem.channels_first, further)
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
+        ]
+        #: Weights and biases of the further sums of an expression.
+        self.more = [
+            (replace(self.w, name=f"w{number}"), replace(self.b, name=f"b{number}"))
+            for number in range(1, 1 if epilogue is None else epilogue.sums)
         ]
         self.of_channels = [
             buffer(name, problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
             for name in weight_names(0 if epilogue is None else epilogue.weights)
         ]
-        bias = [self.b] if problem.use_bias else []
+        #: Inputs and weights of the further terms of an expression.
+        self.terms = [
+            (
+                array(f"x{number}", length, sizes.channels, Axis.CHANNEL, "input", read),
+                replace(self.w, name=f"w{number}"),
+            )
+            for number in range(1, 1 if epilogue is None else epilogue.terms)
+        ]
+        weights = [own for w, b in ((self.w, self.b), *self.more) for own in ((w, b) if problem.use_bias else (w,))]
+        weights += [w for _, w in self.terms]
+        convolved = (self.x.buffer, *(x.buffer for x, _ in self.terms))
         outputs = [view.buffer for view in (*self.also, self.y)]
-        self.buffers = (self.x.buffer, self.w, *bias, *self.of_channels, *self.inputs, *outputs)
+        self.buffers = (*convolved, *weights, *self.of_channels, *self.inputs, *outputs)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -137,51 +147,78 @@ class Formula:
 
     def output(self, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Block:
         """One output: the accumulator takes every tap and channel in order, and with the bias is
-        activated and stored.
+        activated and stored. Further sums have accumulators of their own; further terms, the same.
         """
+        accs = [
+            buffer(f"acc{number or ''}", self.problem.compute, (), "register") for number in range(1 + len(self.more))
+        ]
+        sums: Block = ()
+        for acc, (w, _) in zip(accs, ((self.w, self.b), *self.more), strict=True):
+            terms = [self._term(acc, x, own, n, t, group, f) for x, own in ((self.x, w), *self.terms)]
+            sums += (Alloc(acc), store(acc, (), Const(0.0)), *terms)
+        return (*sums, *self.results(load(accs[0]), n, t, group, f, tuple(map(load, accs[1:]))))
+
+    def _term(
+        self, acc: Buffer, x: View, weights: Buffer, n: Index, t: Index, group: tuple[Index, ...], f: Index
+    ) -> For:
+        """What takes up the products of taps and channels of an input."""
         s = self.sizes
         j, c = var("j"), var("c")
-        acc = buffer("acc", self.problem.compute, (), "register")
         first, last = pad.taps_on_input(t, s.length, s.left, s.kernel_size, s.stride, s.dilation)
         step = t * s.stride + j * s.dilation - s.left
         one_channel = isinstance(s.channels, int) and s.channels == 1
-        x = self.x.load(*self.place(n, step, group, 0 if one_channel else c))
-        w = load(self.w, j, 0 if one_channel else c, *group, f)
-        term: Block = (accumulate(acc, (), x, w),)
+        number = x.load(*self.place(n, step, group, 0 if one_channel else c))
+        w = load(weights, j, 0 if one_channel else c, *group, f)
+        term: Block = (accumulate(acc, (), number, w),)
         terms = term if one_channel else (loop("c", 0, s.channels, term, axis=Axis.CHANNEL),)
-        return (
-            Alloc(acc),
-            store(acc, (), Const(0.0)),
-            loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-            *self.results(load(acc), n, t, group, f),
-        )
+        return loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP)
 
-    def results(self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> tuple[Store, ...]:
-        """Stores what becomes of the sum over taps and channels, and what is made of that."""
-        if self.problem.use_bias:
-            total = total + load(self.b, *group, f)
-        result: Value = Activate(self.problem.activation, total)
+    def results(
+        self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index, more: tuple[Value, ...] = ()
+    ) -> tuple[Store, ...]:
+        """Stores what becomes of the sum over taps and channels, and of further ones, and what is made of that."""
+        totals = [
+            self._activated(total, bias, group, f)
+            for total, bias in zip((total, *more), (self.b, *(bias for _, bias in self.more)), strict=True)
+        ]
         place = self.place(n, t, group, f)
         if self.epilogue is None:
-            return (self.y.store(place, result),)
+            return (self.y.store(place, totals[0]),)
         given = self._given(self.epilogue, n, t, group, f)
-        stored = self.y.store(place, self.epilogue.of({**given, SUM.name: result}))
+        sums = dict(zip(sum_names(len(totals)), totals, strict=True))
+        stored = self.y.store(place, self.epilogue.of({**given, **sums}))
         if not self.also:
             return (stored,)
         also = self.epilogue.also_of({**given, STORED.name: self.y.load(*place)})
         return (stored, *(view.store(place, value) for view, value in zip(self.also, also, strict=True)))
+
+    def _activated(self, total: Value, bias: Buffer, group: tuple[Index, ...], f: Index) -> Value:
+        if self.problem.use_bias:
+            total = total + load(bias, *group, f)
+        return Activate(self.problem.activation, total)
 
     def _given(self, epilogue: Expression, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> dict[str, Value]:
         """What an epilogue reads of further inputs and of weights for each channel."""
         channel = group[0] * self.sizes.filters + f if group else f
         given: dict[str, Value] = {}
         for array, operand in zip(self.inputs, epilogue.inputs, strict=True):
-            given[array.name] = read(array, operand, n, t, channel)
+            given[array.name] = read(array, operand, n, t, channel, self.problem.channels_first)
         for array in self.of_channels:
             given[array.name] = load(array, *group, f)
         return given
 
 
-def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index) -> Load:
-    """An operand's number for step `t` and a channel."""
-    return load(array, n, t if operand.steps else 0, 0 if operand.channels == 1 else channel + operand.first)
+def operand_buffer(
+    name: str, operand: Operand, dtype: str, batch: Index, steps: Indexable, first: bool, rows: Rows | None = None
+) -> Buffer:
+    """The array of an operand, with its channels `first`, or last."""
+    steps = steps if operand.steps else 1
+    inner = (operand.channels, steps) if first else (steps, operand.channels)
+    return buffer(name, dtype, (batch, *inner), "input", rows=rows)
+
+
+def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index, first: bool = False) -> Load:
+    """An operand's number for step `t` and a channel, in an array with channels `first`, or last."""
+    step: Indexable = t if operand.steps else 0
+    own: Indexable = 0 if operand.channels == 1 else channel + operand.first
+    return load(array, n, *((own, step) if first else (step, own)))

@@ -11,6 +11,9 @@ simplify.py    passes over graphs
 split.py       the one for recurrent cells
 fuse.py        those for what is element-wise
 distribute.py  that for what follows a concatenation
+sums.py        that for sums of convolutions
+gates.py       that for the halves of a gate
+layout.py      that for which axis lies side by side
 execution/     a graph, run by kernels
 network.py     what a user holds
 stored.py      weights as other programs store them

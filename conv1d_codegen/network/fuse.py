@@ -17,7 +17,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import SUM, Activate, Binary, Const, Expression, Operand, Ref, Select, Unary, Value, input_names, weight_names
+from ..ir import (
+    SUM,
+    Activate,
+    Binary,
+    Const,
+    Expression,
+    Operand,
+    Ref,
+    Select,
+    Unary,
+    Value,
+    input_names,
+    sum_names,
+    weight_names,
+)
 from ..lower.transposed import takes
 from ..problem import Activation
 from . import ops
@@ -201,13 +215,15 @@ def _fused(first: Node, second: Node, outermost: Mapped) -> Node | None:
     def place(name: str, operand: Operand) -> Ref:
         return Ref(f"in{numbers.setdefault((name, operand), len(numbers))}")
 
-    convolved = isinstance(first.op, Conv | ConvTranspose)
+    convolved = below.terms if isinstance(first.op, Conv | ConvTranspose) else 0
     own = first.inputs[convolved:]
-    given: dict[str, Value] = {SUM.name: SUM, **{name: Ref(name) for name in weight_names(below.weights)}}
+    kept = (*sum_names(below.sums), *weight_names(below.weights))
+    given: dict[str, Value] = {name: Ref(name) for name in kept}
     inner = below.of(given | _placed(zip(own, below.inputs, strict=True), place))
     moved = {name: Ref(f"channel{below.weights + k}") for k, name in enumerate(weight_names(outer.weights))}
     value = outer.of(moved | _placed(read, lambda name, operand: inner if name == first.name else place(name, operand)))
-    expression = Expression(value, tuple(operand for _, operand in numbers), below.weights + outer.weights)
+    operands, count = tuple(operand for _, operand in numbers), below.weights + outer.weights
+    expression = Expression(value, operands, count, sums=below.sums, terms=below.terms)
     op: ops.Op = Mapped(outermost.channels, expression)
     if isinstance(first.op, Conv):
         op = ConvThen(first.op.problem, expression)

@@ -37,7 +37,8 @@ class Network:
 
     `options` are a CompileOptions, or a dict of its fields. With `accuracy="strict"` a network gives the bits of its
     layers, run one after another; without options it is "standard", where norms are folded into the weights before them,
-    and long sequences may be computed by Cook–Toom. Beside that, `num_threads` and `target` count.
+    small convolutions that are added up are one sum, and long sequences may be computed by Cook–Toom. Beside that,
+    `num_threads` and `target` count.
     """
 
     def __init__(

@@ -7,9 +7,11 @@
     fold_norms         a batch norm after a convolution goes into its weights
     fuse_activations   an activation after a convolution becomes part of it
     fuse_paddings      zeros around the input of a convolution become its padding
+    add_convolutions   a sum of convolutions is one (`sums.py`)
 
 Most look at a pair of nodes of which the second is the only reader of the first. They are in the order of `PASSES`, as
-a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise.
+a norm stands between a convolution and its activation. Those of `fuse.py` come last: what is element-wise; and before
+its last one, that of `gates.py`. The layout is found when all else is done (`layout.py`).
 
 A norm *before* a padded convolution is not folded into it: padding is zero after the norm, and would be another number
 before.
@@ -26,9 +28,12 @@ from ..number_types import TYPES
 from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
+from .gates import fuse_gates
 from .graph import Graph, Node, Weights, free_name, with_nodes
+from .layout import channels_first_where_narrow
 from .ops import Activate, BatchNorm, Clip, Conv, ConvTranspose, Crop, Pad, PRelu
 from .split import split_recurrent
+from .sums import add_convolutions
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,26 +173,33 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 PASSES = (
     *(drop_unused, share_equal, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
-    *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
+    add_convolutions,
+    *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse_gates, fuse.fuse_epilogues),
 )
 
 
 #: Passes that change what is rounded, and so the last bits.
-INEXACT = (fold_norms,)
+INEXACT = (fold_norms, add_convolutions)
 
 
-def stages(graph: Graph, weights: Weights, exact: bool) -> Iterator[tuple[str, Graph, Weights]]:
-    """The network after each pass, with the pass's name; without those that change bits where it is to be `exact`."""
+def stages(
+    graph: Graph, weights: Weights, exact: bool, lanes: int | None = None
+) -> Iterator[tuple[str, Graph, Weights]]:
+    """The network after each pass, with the pass's name; without those that change bits where it is to be `exact`. The
+    layout is that for vectors of so many `lanes`, or stays.
+    """
     for run in PASSES:
         if not exact or run not in INEXACT:
             with np.errstate(all="ignore"):  # weights may be any numbers
                 graph, weights = run(graph, weights)
             yield run.__name__, graph, weights
+    if lanes is not None:
+        yield channels_first_where_narrow.__name__, *channels_first_where_narrow(graph, weights, lanes)
 
 
-def simplified(graph: Graph, weights: Weights, exact: bool = False) -> tuple[Graph, Weights]:
+def simplified(graph: Graph, weights: Weights, exact: bool = False, lanes: int | None = None) -> tuple[Graph, Weights]:
     """The network after all passes."""
-    *_, (_, graph, weights) = stages(graph, weights, exact)
+    *_, (_, graph, weights) = stages(graph, weights, exact, lanes)
     return graph, weights
 
 

@@ -123,10 +123,12 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
     """The nest in two: one that puts what is to be activated into scratch memory, one that takes it from there, row by
     row.
 
-    The array has the nest's own shape, whatever the arrays are that are read: a row for each, and the row's vectors.
+    Each array has the nest's own shape, whatever the arrays are that are read: a row for each, and the row's vectors.
     """
     width = next(s.width for s in walk(rows.body) if isinstance(s, For) and s.kind == "lanes")
-    tile = buffer(name, compute, (rows.hi, _vectors(rows), width), "scratch")
+    count = len(_made(next(s.value for s in walk(rows.body) if isinstance(s, Store))))
+    shape = (rows.hi, _vectors(rows), width)
+    tiles = [buffer(f"{name}_{k}" if k else name, compute, shape, "scratch") for k in range(count)]
     save: list[Statement] = []
     finish: list[Statement] = []
     before = 0
@@ -135,23 +137,29 @@ def _through_scratch(rows: For, name: str, compute: str) -> Block:
         vector = var(part.var) + before if part.kind == "unrolled" else index(before)
         before += (part.hi.constant or 1) if part.kind == "unrolled" else 1
         place = (var(rows.var), vector)
-        save.append(_in_leaf(part, lambda leaf, at: store(tile, at, _made(leaf.value)), place))
-        finish.append(_in_leaf(part, lambda leaf, at: _from(tile, at, leaf), place))
+        save.append(_in_leaf(part, lambda leaf, at: _to(tiles, at, leaf), place))
+        finish.append(_in_leaf(part, lambda leaf, at: (_from(tiles, at, leaf),), place))
     by_row = substitute(tuple(finish), {rows.var: var("row")})
     return (
-        Alloc(tile),
+        *map(Alloc, tiles),
         replace(rows, body=tuple(save)),
         loop("row", 0, rows.hi, by_row, axis=rows.axis, level=Level.ROW),
     )
 
 
-def _made(number: Value) -> Value:
-    """What of a value the tile's accumulators make before the first activation: the largest part with all of them."""
-    return next(part for part in nodes(number) if not _activations(part) and not _local(number, but=part))
+def _made(number: Value) -> tuple[Value, ...]:
+    """What of a value the tile's accumulators make before the first activation: the largest part with all of them; or
+    several parts, where activations stand between accumulators.
+    """
+    whole = next((part for part in nodes(number) if not _activations(part) and not _local(number, but=part)), None)
+    if whole is not None:
+        return (whole,)
+    below = [_made(operand) for operand in number.operands if _local(operand)]
+    return tuple(dict.fromkeys(part for parts in below for part in parts))
 
 
-def _local(number: Value, but: Value) -> bool:
-    """Whether a value has numbers of the tile beside those of a part of it."""
+def _local(number: Value, but: Value | None = None) -> bool:
+    """Whether a value has numbers of the tile, beside those of a part of it."""
     if number == but:
         return False
     if isinstance(number, Load):
@@ -159,15 +167,20 @@ def _local(number: Value, but: Value) -> bool:
     return any(_local(operand, but) for operand in number.operands)
 
 
-def _from(tile: Buffer, at: tuple[Index, ...], leaf: Store) -> Store:
-    """The store, of what it makes of the number that waits in the tile."""
-    made = _made(leaf.value)
-    return replace(leaf, value=rewrite_value(leaf.value, lambda node: load(tile, *at) if node == made else node))
+def _to(tiles: list[Buffer], at: tuple[Index, ...], leaf: Store) -> Block:
+    """What puts the numbers of one place away."""
+    return tuple(store(tile, at, made) for tile, made in zip(tiles, _made(leaf.value), strict=True))
 
 
-def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Store], at: tuple[Index, ...]) -> For:
+def _from(tiles: list[Buffer], at: tuple[Index, ...], leaf: Store) -> Store:
+    """The store, of what it makes of the numbers that wait in the tiles."""
+    waiting = {made: load(tile, *at) for tile, made in zip(tiles, _made(leaf.value), strict=True)}
+    return replace(leaf, value=rewrite_value(leaf.value, lambda node: waiting.get(node, node)))
+
+
+def _in_leaf(part: For, change: Callable[[Any, tuple[Index, ...]], Block], at: tuple[Index, ...]) -> For:
     """A nest with its store changed; the store's place in the tile is `at` and the lane."""
     (inner,) = part.body
     if isinstance(inner, For):
         return replace(part, body=(_in_leaf(inner, change, at),))
-    return replace(part, body=(change(inner, (*at, var(part.var))),))
+    return replace(part, body=change(inner, (*at, var(part.var))))

@@ -17,6 +17,7 @@ import math
 from collections.abc import Iterator
 
 from ..errors import CompileError
+from ..ir import Expression
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
@@ -45,17 +46,23 @@ def choose(
     accuracy: str = "standard",
     length: int | None = None,
     others: int = 0,
+    epilogue: Expression | None = None,
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
     pay for long inputs, and not for those of a certain `length`, nor where other kernels read `others` bytes of weights
-    between two calls.
+    between two calls. An `epilogue` of several convolutions is computed step by step, sums beside each other, terms one
+    after another.
     """
     if not target.converts(problem.dtype):
         raise CompileError(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )
+    if epilogue is not None and epilogue.convolutions > 1:
+        direct = _direct_time if problem.channels_first else _direct_filters  # a tile that is transposed has one sum
+        plan = direct(problem, target, epilogue.sums)
+        return detailed(problem, target, shortened(problem, plan))
     return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length, others)))
 
 
@@ -82,12 +89,12 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
 
 
-def simpler_plans(problem: Problem, target: Target, plan: Plan) -> Iterator[Plan]:
+def simpler_plans(problem: Problem, target: Target, plan: Plan, epilogue: Expression | None = None) -> Iterator[Plan]:
     """Plans that may take the place of one whose kernel is not proved safe, the fastest first."""
     width = fitting_width(problem.group_filters, target.lanes(problem.compute))
     step_by_step = Plan("direct", "filters", width, 1, (1,), _STEPS_OF_A_BLOCK, unroll=1)
     for simpler in (
-        choose(problem, target, "direct", "strict"),
+        choose(problem, target, "direct", "strict", epilogue=epilogue),
         step_by_step,
         choose(problem, target, "generic", "strict"),
     ):
@@ -146,7 +153,7 @@ def _filters_in_lanes(problem: Problem, target: Target) -> bool:
     return full and problem.kernel_size * problem.group_channels >= _PRODUCTS_TO_TURN
 
 
-def _direct_filters(problem: Problem, target: Target) -> Plan:
+def _direct_filters(problem: Problem, target: Target, sums: int = 1) -> Plan:
     """Tiles of four vectors, where there are as many registers and filters: the more vectors, the fewer steps a tile
     takes, and the less is left over. With few products, what comes before and after them takes time; it overlaps with
     the next tile's if tiles are small.
@@ -163,8 +170,8 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     transposed = problem.channels_first
     thirds = -(-problem.group_filters // width) % 3 == 0
     most = 2 if target.registers <= 16 else 4 if not transposed else 3 if thirds else 2
-    vectors = panel_vectors(problem.group_filters, width, most)
-    rows = min(most_rows(target, vectors), 13)
+    vectors = panel_vectors(problem.group_filters, width, most // sums)
+    rows = min(most_rows(target, vectors * sums), 13)
     products = problem.kernel_size * problem.group_channels
     if products <= _FEW_PRODUCTS and not transposed:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
@@ -175,7 +182,7 @@ def _direct_filters(problem: Problem, target: Target) -> Plan:
     return Plan("direct", "filters", width, vectors, heights(rows, vectors), block, unroll=4)
 
 
-def _direct_time(problem: Problem, target: Target) -> Plan:
+def _direct_time(problem: Problem, target: Target, sums: int = 1) -> Plan:
     """Filters in the rows, all tiles about as high; the fewer rows, the more vectors of steps, so that the pipes have
     chains to work on.
 
@@ -185,9 +192,9 @@ def _direct_time(problem: Problem, target: Target) -> Plan:
     """
     compute = problem.compute
     width = target.lanes(compute)
-    most = most_rows(target, 2) // 6 * 6
+    most = most_rows(target, 2) // 6 * 6 // sums
     rows = -(-problem.group_filters // -(-problem.group_filters // most))
-    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows <= most_rows(target, v))
+    vectors = next(v for v in range(CHAINS, 0, -1) if v == 1 or rows * sums <= most_rows(target, v))
     block = 12 * width * vectors
     return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
 

@@ -29,6 +29,7 @@ from conv1d_codegen.lower.operations import (
     Softmax,
     SoftmaxOfSteps,
     Transpose,
+    Turn,
 )
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Activation
@@ -43,6 +44,8 @@ OPERATIONS: tuple[Operation, ...] = (
     GroupNorm("f32", 21, 1e-3, False, True, 3),
     GroupNorm("f32", 4100, 1e-3, True, True, 2),
     Softmax("f32", 19),
+    Turn("f32", 11, first=True),
+    Turn("bf16", 3, first=True),
     Softmax("bf16", 65, log=True),
     Softmax("f32", 2500),
     Lstm("f32", 3, *ACTIVATIONS, sequences=True),

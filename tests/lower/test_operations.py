@@ -24,6 +24,7 @@ from conv1d_codegen.lower.operations import (
     Repeat,
     Shuffle,
     SoftmaxOfSteps,
+    Turn,
 )
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.network import ops, reference
@@ -67,6 +68,7 @@ def sigmoid(x: Array) -> Array:
 def cases(dtype: str) -> list[Case]:
     some = [
         Case(Map(dtype, 5, Expression(SWISH, (Operand(5),))), (5,), lambda x: x * sigmoid(x)),
+        Case(Turn(dtype, 21, first=True), (21,), lambda x: x.swapaxes(1, 2)),
         Case(Map(dtype, 33, Expression(NORM, (Operand(33),), 2)), (33,), lambda x, a, b: (x - a) * b, weights=2),
         Case(
             Map(dtype, 9, Expression(IN0 * IN1, (Operand(20, 11), Operand(1)))), (20, 1), lambda x, y: x[..., 11:] * y

@@ -7,7 +7,7 @@ pools.py         the maximum or the average of some steps, of all, or of all cha
 norms.py         layer, RMS and group norms
 softmax.py       softmax, and its logarithm
 recurrent.py     LSTM, GRU and the simple cell, but for the products of their inputs
-moves.py         channels side by side, padding, repetition, channels in another order
+moves.py         channels side by side, padding, repetition, channels in another order, the other layout
 parts.py         steps that are copied from or to some place of a sequence
 resize.py        more steps or fewer, between those of the input
 transposed.py    transposed convolutions of very many phases
@@ -18,7 +18,7 @@ its arrays.
 """
 
 from .elementwise import Map
-from .moves import Concat, EachChannel, Pad, Repeat, Shuffle, Transpose
+from .moves import Concat, EachChannel, Pad, Repeat, Shuffle, Transpose, Turn
 from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
 from .parts import Copy, EachStep
@@ -52,4 +52,5 @@ __all__ = [
     "Softmax",
     "SoftmaxOfSteps",
     "Transpose",
+    "Turn",
 ]

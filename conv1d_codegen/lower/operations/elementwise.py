@@ -1,7 +1,8 @@
 """An expression of the numbers at one place: y[n, t, c] := e(in0[n, t, c], in1[n, t, c] …, channel0[c] …), and what is
 also made of that: y1[n, t, c] := e1(y[n, t, c], in0[n, t, c] …).
 
-Where all arrays are alike, they are gone through as one row of numbers, so that few channels fill vectors too.
+Where all arrays are alike, they are gone through as one row of numbers, so that few channels fill vectors too. With
+channels first, steps lie side by side.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ...ir import (
     Block,
     Buffer,
     Expression,
+    For,
     Kernel,
     Level,
     Value,
@@ -27,9 +29,9 @@ from ...ir import (
     weight_names,
 )
 from ...symbolic.index import Index, index, minimum, var
-from ..formula import read
+from ..formula import operand_buffer, read
 from ..placement import Placement
-from .operation import Operation, T, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, in_blocks, over_channels, over_steps
 
 #: Numbers of a parallel iteration over rows.
 _ROW = 16384
@@ -44,6 +46,7 @@ class Map(Operation):
     channels: int
     expression: Expression
     placement: Placement | None = None
+    channels_first: bool = False
 
     @property
     def flat(self) -> bool:
@@ -51,7 +54,9 @@ class Map(Operation):
         return alike and not self.expression.weights and self.placement is None
 
     def kernel(self) -> Kernel:
-        return self._flat() if self.flat else self._by_channels()
+        if self.flat:
+            return self._flat()
+        return self._by_steps() if self.channels_first else self._by_channels()
 
     def _flat(self) -> Kernel:
         inputs = [buffer(name, self.dtype, (T,), "input") for name in input_names(len(self.expression.inputs))]
@@ -70,10 +75,7 @@ class Map(Operation):
             replace(self.array(name, T if operand.steps else 1, operand.channels), rows=further)
             for name, operand in zip(input_names(len(expression.inputs)), expression.inputs, strict=True)
         ]
-        weights = [
-            buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,))
-            for name in weight_names(expression.weights)
-        ]
+        weights = self._weights()
         outputs = [
             replace(self.array(name, T, self.channels, space), rows=own if name == "y" else further)
             for name, space in self._outputs()
@@ -100,6 +102,38 @@ class Map(Operation):
         values = self.expression.also_of({**given, STORED.name: load(y, *place)})
         return (stored, *(store(array, place, value) for array, value in zip(also, values, strict=True)))
 
+    def _by_steps(self) -> Kernel:
+        """Channels written out, as each has weights of its own."""
+        operands = self.expression.inputs
+        inputs = [
+            operand_buffer(name, operand, self.dtype, N, T, first=True)
+            for name, operand in zip(input_names(len(operands)), operands, strict=True)
+        ]
+        weights = self._weights()
+        outputs = [buffer(name, self.dtype, (N, self.channels, T), space) for name, space in self._outputs()]
+        n = var("n")
+
+        def row(c: Index, begin: Index, end: Index) -> For:
+            def one(step: Index) -> Block:
+                t = begin + step
+                given = {array.name: load(array, c) for array in weights} | {
+                    array.name: read(array, operand, n, t, c, first=True)
+                    for array, operand in zip(inputs, operands, strict=True)
+                }
+                return self._stores(outputs, (n, c, t), given)
+
+            return over_channels(end - begin, one)
+
+        def rows(begin: Index, end: Index) -> Block:
+            return tuple(row(index(c), begin, end) for c in range(self.channels))
+
+        return self.named([*weights, *inputs, *outputs], (in_blocks(T, self.channels, rows),))
+
+    def _weights(self) -> list[Buffer]:
+        names = weight_names(self.expression.weights)
+        return [buffer(name, self.dtype, (self.channels,), "constant", (Axis.CHANNEL,)) for name in names]
+
     def __str__(self) -> str:
         placed = "" if self.placement is None else f" in {self.placement}"
-        return f"map c{self.channels} {self.expression} {self.dtype}{placed}"
+        first = "_first" if self.channels_first else ""
+        return f"map c{self.channels} {self.expression} {self.dtype}{first}{placed}"

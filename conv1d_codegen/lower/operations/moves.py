@@ -1,4 +1,4 @@
-"""Operations that move numbers: channels side by side, padding, repetition, channels in another order."""
+"""Operations that move numbers: channels side by side, padding, repetition, channels in another order, the other layout."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...ir import Axis, Block, Buffer, Const, Kernel, Statement, load, loop, store
+from ...ir import Axis, Block, Buffer, Const, Kernel, Statement, buffer, load, loop, store
 from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
-from .operation import Operation, T, in_blocks, over_channels, over_steps
+from .operation import N, Operation, T, in_blocks, over_channels, over_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,38 @@ class Concat(Operation):
     def __str__(self) -> str:
         written = "".join(f"_without{number}" for number in self.written)
         return f"concat c{'_'.join(map(str, self.channels))}{written} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Operation):
+    """The numbers of an array with its channels before its steps, if these are to be `first`, or behind them."""
+
+    channels: int
+    first: bool
+
+    def kernel(self) -> Kernel:
+        last = self.array("x" if self.first else "y", T, self.channels, "input" if self.first else "output")
+        first = buffer(
+            "y" if self.first else "x", self.dtype, (N, self.channels, T), "output" if self.first else "input"
+        )
+        x, y = (last, first) if self.first else (first, last)
+        n, c = var("n"), var("channel")
+
+        def places(t: Index) -> tuple[tuple[Index, ...], tuple[Index, ...]]:
+            behind, before = (n, t, c), (n, c, t)
+            return (behind, before) if self.first else (before, behind)
+
+        def turned(begin: Index, end: Index) -> Block:
+            def one(t: Index) -> Block:
+                read, written = places(begin + t)
+                return (store(y, written, load(x, *read)),)
+
+            return (loop("channel", 0, self.channels, (over_channels(end - begin, one),)),)
+
+        return self.named([x, y], (in_blocks(T, self.channels, turned),))
+
+    def __str__(self) -> str:
+        return f"turn_{'first' if self.first else 'last'} c{self.channels} {self.dtype}"
 
 
 #: Output steps from one to before another, and the input step that each is a copy of; None: zeros.

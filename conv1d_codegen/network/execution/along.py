@@ -64,10 +64,11 @@ def _takes(first: Node, node: Node, graph: Graph) -> bool:
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What the kernel of a node stores, with the maps along with it: the expression, where there is one, the tensors that it
-    reads beside a convolution's input, and the tensors and weights that are arrays of these names.
+    reads beside those that are convolved, and the tensors and weights that are arrays of these names.
     """
 
     expression: Expression | None
+    convolved: Mapping[str, str]
     inputs: tuple[str, ...]
     outputs: Mapping[str, str]
     weights: Mapping[str, str]
@@ -75,14 +76,15 @@ class Stored:
 
 def stored(node: Node, graph: Graph, others: Sequence[Node]) -> Stored:
     """All that the kernel of a node stores."""
-    convolves = isinstance(node.op, Conv | ConvTranspose)
     own = node.op.weights(*(graph.shapes[name] for name in node.inputs))
-    weights = dict(zip(({"kernel": "w", "bias": "b"}.get(name, name) for name in own), node.weights, strict=True))
+    weights = dict(zip(map(_in_formula, own), node.weights, strict=True))
     expression = node.op.expression if isinstance(node.op, ConvThen | TransposeThen | Mapped) else None
-    if not others:
-        return Stored(expression, node.inputs[convolves:], {"y": node.name}, weights)
     whole = expression or Expression(SUM)
-    numbers = {read: k for k, read in enumerate(zip(node.inputs[convolves:], whole.inputs, strict=True))}
+    terms = whole.terms if isinstance(node.op, Conv | ConvTranspose) else 0
+    convolved = {f"x{number or ''}": name for number, name in enumerate(node.inputs[:terms])}
+    if not others:
+        return Stored(expression, convolved, node.inputs[terms:], {"y": node.name}, weights)
+    numbers = {read: k for k, read in enumerate(zip(node.inputs[terms:], whole.inputs, strict=True))}
     count, also = whole.weights, []
     for other in others:
         assert isinstance(other.op, Mapped)
@@ -96,6 +98,13 @@ def stored(node: Node, graph: Graph, others: Sequence[Node]) -> Stored:
             else:
                 given[name] = Ref(f"in{numbers.setdefault(read, len(numbers))}")
         also.append(then.of(given))
-    expression = Expression(whole.value, tuple(operand for _, operand in numbers), count, tuple(also))
+    operands = tuple(operand for _, operand in numbers)
+    expression = Expression(whole.value, operands, count, tuple(also), whole.sums, whole.terms)
     outputs = {"y": node.name, **dict(zip(also_names(len(others)), (other.name for other in others), strict=True))}
-    return Stored(expression, tuple(name for name, _ in numbers), outputs, weights)
+    return Stored(expression, convolved, tuple(name for name, _ in numbers), outputs, weights)
+
+
+def _in_formula(name: str) -> str:
+    """The name that a weight has in formulas."""
+    stem = name.rstrip("0123456789")
+    return {"kernel": "w", "bias": "b"}.get(stem, stem) + name[len(stem) :]

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import knobs
 from ...layers.execution import check_out
-from ...locks import ProcessLock
+from ...locks import ProcessLock, kept
+from ...machine.host import resolve
+from ...machine.target import TARGETS
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, workspace
@@ -40,12 +43,26 @@ class Program:
         self.graph = graph
         self.weights = weights
         self.options = options
-        self.lowered, made = simplified(graph, weights, exact=options.accuracy == "strict")
-        self._made = checked(self.lowered, made)
         self._packed: dict[tuple[object, ...], Mapping[str, Array]] = {}
         self._launches: dict[tuple[Any, ...], Launch | None] = {}
         self.fast = FastCalls()
         self._lock = ProcessLock()
+
+    @kept
+    def _simplified(self) -> tuple[Graph, dict[str, Array]]:
+        """The graph that is computed, and its weights, for the machine, which is looked at when there is something to run."""
+        lowered, made = simplified(self.graph, self.weights, self.options.accuracy == "strict", self._lanes())
+        return lowered, checked(lowered, made)
+
+    @property
+    def lowered(self) -> Graph:
+        """The graph that is computed."""
+        return self._simplified[0]
+
+    def _lanes(self) -> int:
+        """Of a vector of the numbers that are computed with."""
+        target = resolve(self.options.target or knobs.target(TARGETS))
+        return target.lanes(TYPES[self.graph.dtype].compute)
 
     def run(self, inputs: list[Array], out: Sequence[Any] | None = None) -> list[Array]:
         """The outputs, for inputs `(batch, steps, channels)` of the graph's dtype, C-contiguous; written into `out` where
@@ -121,7 +138,7 @@ class Program:
         """Weights as the kernel of a node takes them, kept as long as this program is."""
         key = name, made.kernel.native, made.part
         if key not in self._packed:
-            self._packed[key] = made.packed({of: self._made[weight] for of, weight in made.weights.items()})
+            self._packed[key] = made.packed({of: self._simplified[1][weight] for of, weight in made.weights.items()})
         return self._packed[key]
 
     def _interpreted(self, inputs: list[Array]) -> list[Array]:
@@ -139,7 +156,7 @@ class Program:
         compute = TYPES[TYPES[self.lowered.dtype].compute].numpy
         shapes = [self.lowered.shapes[name] for name in node.inputs]
         weights = {
-            name: self._made[given].astype(compute, copy=False)
+            name: self._simplified[1][given].astype(compute, copy=False)
             for name, given in zip(node.op.weights(*shapes), node.weights, strict=True)
         }
         with np.errstate(all="ignore"):
@@ -159,7 +176,8 @@ class Program:
             cost = (
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
-            by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "nothing"
+            made = tasks(node, graph, 1, at, self.options, stores)
+            by = "; ".join(dict.fromkeys(each.kernel.schedule for each in made)) or "nothing"
             by = f"the kernel of {stores.along[node.name]}" if node.name in stores.along else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -173,7 +191,7 @@ class Program:
     def log(self) -> str:
         """The graph before and after each pass that changes it."""
         graph, text = self.graph, f"{self.graph}"
-        for name, after, _ in stages(graph, self.weights, exact=self.options.accuracy == "strict"):
+        for name, after, _ in stages(graph, self.weights, self.options.accuracy == "strict", self._lanes()):
             if after.nodes != graph.nodes:
                 text += f"\n# {name}\n{after}"
             graph = after

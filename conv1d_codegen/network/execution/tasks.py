@@ -18,7 +18,7 @@ from ...options import CompileOptions
 from .. import ops
 from ..graph import Graph, Node
 from ..ops import Conv, ConvTranspose, Shape
-from ..ops.fused import CellSteps, Mapped
+from ..ops.fused import CellSteps, Mapped, Turn
 from .along import stored
 from .beside import Beside
 from .parts import parts, transposed
@@ -75,7 +75,7 @@ def tasks(
     weights, then = all_of_it.weights, all_of_it.expression
     if isinstance(node.op, Conv | ConvTranspose):
         inputs = dict(zip(input_names(len(all_of_it.inputs)), all_of_it.inputs, strict=True))
-        tensors = {"x": node.inputs[0], **inputs, **all_of_it.outputs}
+        tensors = {**all_of_it.convolved, **inputs, **all_of_it.outputs}
         if isinstance(node.op, ConvTranspose):
             return list(_parts(node.op, graph.dtype, then, tensors, weights, sizes, options))
         kernel = compiled(node.op.problem, options, sizes["T"], then, placement, stores.weights)
@@ -190,9 +190,11 @@ def _operation(
     """What computes a node that is no convolution, and no copy."""
     channels, dtype = graph.shapes[node.inputs[0]].channels, graph.dtype
     match node.op:
-        case Mapped(count):
+        case Turn(first):
+            return operations.Turn(dtype, channels, first)
+        case Mapped(count, _, first):
             assert expression is not None
-            return operations.Map(dtype, count, expression, placement)
+            return operations.Map(dtype, count, expression, placement, first)
         case ops.Pool(kind, size, stride, padding, counted, dilation, ceil):
             return operations.Pool(dtype, channels, kind, size, stride, padding, counted, dilation, ceil)
         case ops.GlobalPool(kind):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from .. import ops
 from ..graph import Graph
 from ..ops import Shape
+from ..ops.fused import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,8 @@ def first_number(op: ops.Op, x: Shape) -> int | None:
     steps = 1 if x.steps is None else x.steps.constant or 0
     match op:
         case ops.Reshape() | ops.Trim() | ops.GlobalPool("first"):
+            return 0
+        case Turn() if x.channels == 1:
             return 0
         case ops.Transpose() if 1 in (steps, x.channels):
             return 0

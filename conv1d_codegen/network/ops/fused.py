@@ -14,10 +14,11 @@ from .windows import Conv, ConvTranspose
 
 @dataclass(frozen=True, slots=True)
 class Mapped(Op):
-    """An expression of the numbers at one place, of `channels` channels."""
+    """An expression of the numbers at one place, of `channels` channels, which are first in all arrays or last."""
 
     channels: int
     expression: Expression
+    channels_first: bool = False
 
     def shape(self, *inputs: Shape) -> Shape:
         check(len(inputs) == len(self.expression.inputs), f"{self} takes {len(self.expression.inputs)} inputs.")
@@ -28,12 +29,14 @@ class Mapped(Op):
         return dict.fromkeys(weight_names(self.expression.weights), (self.channels,))
 
     def __str__(self) -> str:
-        return f"map {self.expression.value}"
+        return f"map{'_first' if self.channels_first else ''} {self.expression.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class ConvThen(Conv):
-    """A convolution of the first input, and an expression of what it makes and of the other inputs."""
+    """A convolution of the first input, and an expression of what it makes and of the other inputs. An expression of
+    several sums is one of as many convolutions; of several terms, one of convolutions of as many inputs, the first ones.
+    """
 
     expression: Expression
 
@@ -41,11 +44,20 @@ class ConvThen(Conv):
         return Conv.shape(self, inputs[0])
 
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
-        own = dict.fromkeys(weight_names(self.expression.weights), (self.problem.filters,))
-        return {**Conv.weights(self, inputs[0]), **own}
+        kernels = {
+            f"{name}{number or ''}": shape
+            for number in range(self.expression.convolutions)
+            for name, shape in Conv.weights(self, inputs[0]).items()
+            if name == "kernel" or number < self.expression.sums
+        }
+        return {**kernels, **dict.fromkeys(weight_names(self.expression.weights), (self.problem.filters,))}
+
+    def flops(self, batch: int, length: int) -> int:
+        return self.expression.convolutions * Conv.flops(self, batch, length)
 
     def __str__(self) -> str:
-        return f"conv {self.problem} then {self.expression.value}"
+        terms = f"{self.expression.terms} × " if self.expression.terms > 1 else ""
+        return f"{terms}conv {self.problem} then {self.expression.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,13 @@ class TransposeThen(ConvTranspose):
     def __str__(self) -> str:
         plain = ConvTranspose(*(getattr(self, own.name) for own in fields(ConvTranspose)))
         return f"{plain} then {self.expression.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn(Op):
+    """The numbers of a sequence in the other layout: with `channels_first`, as arrays `(batch, channels, steps)`."""
+
+    channels_first: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
-from ...ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names
+from ...ir import SUM, Activate, Binary, Const, Expression, Ref, Select, Unary, Value, input_names, sum_names
 from ...reference import arithmetic
+from .. import ops
 from ..ops import fused
 from .elementwise import activated
 from .windows import conv, conv_transpose
@@ -17,13 +19,28 @@ Array = NDArray[Any]
 
 
 def _mapped(op: fused.Mapped, *inputs: Array, **weights: Array) -> Array:
+    if op.channels_first:
+        last = replace(op, channels_first=False)
+        return _mapped(last, *(x.swapaxes(1, 2) for x in inputs), **weights).swapaxes(1, 2)
     return _value(op.expression, op.channels, inputs, weights, {})
 
 
-def _conv_then(
-    op: fused.ConvThen, x: Array, *inputs: Array, kernel: Array, bias: Array | None = None, **weights: Array
-) -> Array:
-    return _value(op.expression, op.problem.filters, inputs, weights, {SUM.name: conv(op, x, kernel, bias)})
+def _conv_then(op: fused.ConvThen, x: Array, *inputs: Array, **weights: Array) -> Array:
+    count = op.expression.terms - 1
+    terms, inputs = inputs[:count], inputs[count:]
+    without = ops.Conv(op.problem.with_(use_bias=False))
+    added = [conv(without, term, weights.pop(f"kernel{number}")) for number, term in enumerate(terms, 1)]
+    given = {
+        name: conv(op, x, weights.pop(f"kernel{number or ''}"), weights.pop(f"bias{number or ''}", None))
+        for number, name in enumerate(sum_names(op.expression.sums))
+    }
+    for term in added:
+        given[SUM.name] = given[SUM.name] + term
+    if not op.problem.channels_first:
+        return _value(op.expression, op.problem.filters, inputs, weights, given)
+    others = tuple(other.swapaxes(1, 2) for other in inputs)
+    given = {name: total.swapaxes(1, 2) for name, total in given.items()}
+    return _value(op.expression, op.problem.filters, others, weights, given).swapaxes(1, 2)
 
 
 def _transpose_then(
@@ -71,4 +88,5 @@ MEANING: dict[type, Callable[..., Array]] = {
     fused.Mapped: _mapped,
     fused.ConvThen: _conv_then,
     fused.TransposeThen: _transpose_then,
+    fused.Turn: lambda op, x: x.swapaxes(1, 2),
 }

@@ -24,6 +24,9 @@ def _check_steps(op: ops.Op, x: Array, steps: int) -> None:
 def conv(op: ops.Conv, x: Array, kernel: Array, bias: Array | None = None) -> Array:
     if x.ndim == 2:
         return conv(op, x[:, None], kernel, bias)[:, 0]
+    if op.problem.channels_first:
+        last = ops.Conv(op.problem.with_(channels_first=False))
+        return conv(last, x.swapaxes(1, 2), kernel, bias).swapaxes(1, 2)
     _check_steps(op, x, op.problem.output_length(x.shape[1]))
     return conv1d(x, kernel, bias, op.problem, float64=x.dtype == np.float64)
 
