@@ -10,14 +10,14 @@ import time
 from collections.abc import Sequence
 from statistics import median
 
-from bench import shapes, timing
+from bench import neighbour, shapes, timing
 from bench.arguments import add_filter, count
 from bench.peak import FmaPeak
 from bench.shapes import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve
-from conv1d_codegen.runtime import kernel, native, openmp, pool, threads
+from conv1d_codegen.runtime import kernel, native, openmp, pool, processors, team
 from conv1d_codegen.runtime import workspace as scratch
 from conv1d_codegen.runtime.work import Work
 
@@ -34,11 +34,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=21,
         help="times that each takes its turn; medians are kept (default: %(default)s)",
     )
+    parser.add_argument(
+        "--neighbour",
+        action="store_true",
+        help="time a short and a long call in each thread runtime, beside a process that spins on a processor, and without",
+    )
     arguments = parser.parse_args(argv)
+    if arguments.neighbour:
+        return beside_a_neighbour()
     cases = [case for case in shapes.load(text=arguments.filter) if case.kind == "tiny"]
     if not cases:
         parser.error(f"argument --filter: no tiny case contains {arguments.filter!r}")
-    processors, fork_joins = threads.processors(), fork_and_join(arguments.rounds)  # first: the others stay on one core
+    count_of, fork_joins = processors.usable(), fork_and_join(arguments.rounds)  # first: the others stay on one core
     timing.pin()
     print(f"{'layer(x, out=y), one thread':34} {'MFLOP':>7} {'at peak µs':>11} {'call µs':>8} {'over µs':>8}")
     for case in cases:
@@ -48,7 +55,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     smallest = min(cases, key=lambda case: case.flops)
     _print(f"parts of a call of {smallest.name}", parts(smallest, arguments.rounds))
-    _print(f"fork and join of two threads, {processors} processors", fork_joins)
+    _print(f"fork and join of two threads, {count_of} processors", fork_joins)
+    return 0
+
+
+def beside_a_neighbour() -> int:
+    """Measure and print what `neighbour.py` does. Gives the exit code, 0."""
+    print(f"{'c64_f64_k3_same_relu_f32':26} {'steps':>6} {'threads':12} {'median µs':>10} {'99 % µs':>10}")
+    for beside, length, name, middle, late in neighbour.measure():
+        print(f"{beside:26} {length:6} {name:12} {1e6 * middle:10.1f} {1e6 * late:10.1f}", flush=True)
     return 0
 
 
@@ -103,7 +118,7 @@ def fork_and_join(rounds: int) -> dict[str, float]:
     case = next(case for case in shapes.load() if case.kind == "tiny")
     compiled = compile_problem(case.problem, length=case.length).kernel
     work = _no_work(compiled, [0] * (len(compiled._kernel.buffers) + len(compiled._kernel.sizes) + 2))
-    runtimes = {"OpenMP": openmp.fork_join(), "the pool": pool.run}
+    runtimes = {"the team": team.fork_join(), "OpenMP": openmp.fork_join(), "the pool": pool.run}
     seconds = {}
     for name, run in runtimes.items():
         if run is not None:

@@ -7,7 +7,7 @@ compile_operation(operation) → OperationProgram       the same of what else a 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from weakref import WeakValueDictionary
 
 from . import knobs
@@ -29,7 +29,7 @@ from .schedule import tuned_plans
 from .schedule.cook_toom_model import allows, describe
 from .schedule.cost_model import choose, simpler_plans
 from .schedule.plan import Plan, check_fits
-from .verify import InvalidKernel, verify
+from .verify import InvalidKernel
 
 
 class Program(Executable):
@@ -69,18 +69,11 @@ class Program(Executable):
     def schedule(self) -> str:
         return str(self.plan)
 
-    @kept
-    def loop(self) -> Kernel:
-        """The formula, as loops."""
-        kernel = lower(self.problem, self.plan, self.epilogue, self.placement)
-        if knobs.verify():
-            verify(kernel)
-        return kernel
+    def _lowered(self) -> Kernel:
+        return lower(self.problem, self.plan, self.epilogue, self.placement)
 
-    @kept
-    def passes(self) -> list[tuple[str, Kernel]]:
-        """The kernel after each pass, with the pass's name."""
-        return list(stages(self.loop, Context(self.problem, self.plan, self.target), check=knobs.verify()))
+    def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
+        return stages(self.loop, Context(self.problem, self.plan, self.target), check)
 
     def dump(self, stage: str, passes: bool = False) -> str:
         windows = describe(self.problem, self.plan) if (stage, self.plan.algorithm) == ("plan", "cook_toom") else ""
@@ -106,18 +99,11 @@ class OperationProgram(Executable):
     def schedule(self) -> str:
         return f"channels in vectors of {self.target.vector_bytes} bytes"
 
-    @kept
-    def loop(self) -> Kernel:
-        """The formula, as loops."""
-        kernel = self.operation.kernel()
-        if knobs.verify():
-            verify(kernel)
-        return kernel
+    def _lowered(self) -> Kernel:
+        return self.operation.kernel()
 
-    @kept
-    def passes(self) -> list[tuple[str, Kernel]]:
-        """The kernel after each pass, with the pass's name."""
-        return list(operations.stages(self.operation, self.loop, self.target, check=knobs.verify()))
+    def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
+        return operations.stages(self.operation, self.loop, self.target, check)
 
 
 class Compilation:
@@ -207,13 +193,15 @@ def compile_problem(
     length: int | None = None,
     epilogue: Expression | None = None,
     placement: Placement | None = None,
+    others: int = 0,
 ) -> Compilation:
     """Choose a plan and make the compilation, or give the one that was made before for the same problem, plan and
     target.
 
     The plan is the options', or else the one that `tune` found for the problem, or else the cost model's for inputs of
     `length` steps, or for long ones. Any of them computes inputs of all lengths. An `epilogue` makes the outputs from the
-    problem's; with a `placement`, arrays are parts of others. Raises CompileError for an algorithm, plan or target that
+    problem's; with a `placement`, arrays are parts of others. Between two calls, a network's other kernels read `others`
+    bytes of weights. Raises CompileError for an algorithm, plan or target that
     does not fit.
     """
     options = options or CompileOptions()
@@ -223,7 +211,7 @@ def compile_problem(
         if plan is None and options.algorithm == "auto":
             found = tuned_plans.recall(problem, target)
             plan = found if found is not None and allows(problem, found, options.accuracy) else None
-        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length)
+        plan = plan or choose(problem, target, options.algorithm, options.accuracy, length, others)
         check_fits(problem, plan)
         red_zones = knobs.red_zones()
         return KEPT.get(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from . import knobs
 from .emit import emit
@@ -50,15 +51,26 @@ class Executable(ABC):
     def schedule(self) -> str:
         """How, in one line."""
 
-    @property
     @abstractmethod
-    def loop(self) -> Kernel:
+    def _lowered(self) -> Kernel:
         """The formula, as loops."""
 
-    @property
     @abstractmethod
+    def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
+        """The kernel after each pass, with the pass's name; with `check`, verified."""
+
+    @kept
+    def loop(self) -> Kernel:
+        """The formula, as loops."""
+        kernel = self._lowered()
+        if knobs.verify():
+            verify(kernel)
+        return kernel
+
+    @kept
     def passes(self) -> list[tuple[str, Kernel]]:
         """The kernel after each pass, with the pass's name."""
+        return list(self._scheduled(check=knobs.verify()))
 
     @property
     def scheduled(self) -> Kernel:
@@ -176,10 +188,24 @@ def make_together(executables: Iterable[Executable]) -> None:
                     yield executable._begun()
 
     def work() -> None:
-        with COMPILING, suppress(RuntimeError):
+        with COMPILING, _collector_at_rest(), suppress(RuntimeError):  # no second thread: `native` makes each by itself
             overlapped(begun())
 
     sheltered(work, lambda: stopped.append(True))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Python looks for garbage in circles among all objects of the process whenever some ten thousand are new. Nodes
+    and instructions are, and form no circles: it took a tenth of Python's part of a network's first call.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 #: All stages of a program, ÷ characters of its LLVM IR: 2.7 to 4.2 on ordinary layers, by `tracemalloc`.

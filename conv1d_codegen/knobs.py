@@ -7,8 +7,8 @@ CONV1D_CODEGEN_RED_ZONES=1      kernels check the margins of their scratch array
 CONV1D_CODEGEN_LOG=loop,asm     print these stages of every kernel to standard error as it is compiled; `all` for all of them
 CONV1D_CODEGEN_CACHE_DIR=/home/me/plans   read, and let `tune` write, the plans that it finds (see schedule/tuned_plans.py)   (changes code)
 CONV1D_CODEGEN_CODE_MIB=200     keep object code in that directory, up to so many MiB, for later processes (see runtime/kept_code.py)
-CONV1D_CODEGEN_THREADS=2        how many threads a layer may use, unless it or `set_num_threads` says otherwise
-CONV1D_CODEGEN_RUNTIME=pool     whose threads these are: `openmp`, or Python's `pool`; OpenMP's, where there are any, if not set
+CONV1D_CODEGEN_THREADS=1        how many threads a layer may use, unless it or `set_num_threads` says otherwise; all cores, if not set
+CONV1D_CODEGEN_RUNTIME=openmp   whose threads these are: our own `team`, `openmp`, Python's `pool`; the first that is there, if not set
 
 The last two are read once, at the first call that needs them; the others at every compilation.
 """
@@ -101,6 +101,6 @@ def threads() -> int | None:
 def runtime() -> str | None:
     """The thread runtime to use, or None if the switch is not set. Raises ValueError for a name that is not known."""
     name = os.environ.get(_PREFIX + "RUNTIME") or None
-    if name not in (None, "openmp", "pool"):
-        raise ValueError(f"{_PREFIX}RUNTIME must be openmp or pool. Received: {name!r}.")
+    if name not in (None, "team", "openmp", "pool"):
+        raise ValueError(f"{_PREFIX}RUNTIME must be team, openmp or pool. Received: {name!r}.")
     return name

@@ -111,7 +111,26 @@ def tanh_rest(v: mp.mpf) -> mp.mpf:
     return (1 - mp.tanh(mp.sqrt(v)) / mp.sqrt(v)) / v
 
 
+def log_rest(z: mp.mpf) -> mp.mpf:
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) / s - 2) / z
+
+
+def erf_root(v: mp.mpf) -> mp.mpf:
+    return mp.erf(mp.sqrt(v)) / mp.sqrt(v)
+
+
+def sin_rest(v: mp.mpf) -> mp.mpf:
+    return (mp.sin(mp.sqrt(v)) / mp.sqrt(v) - 1) / v
+
+
+def cos_rest(v: mp.mpf) -> mp.mpf:
+    return (mp.cos(mp.sqrt(v)) - 1 + v / 2) / v**2
+
+
 mp.mp.prec = 200
+EIGHTH_TURN = (mp.pi / 4 * mp.mpf("1.0001")) ** 2
+ROOT_2 = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1) * mp.mpf("1.0001")) ** 2
 HALF_LN2 = mp.log(2) / 2 * mp.mpf("1.0001")  # the reduction rounds, so it leaves a little more than half of ln 2
 TINY = mp.mpf("1e-9")  # instead of 0, where the functions are limits
 
@@ -146,6 +165,12 @@ FITS = {
         hi={"f32": mp.mpf(6), "f64": mp.mpf(9)},
         degree={"f32": 7, "f64": 23},
     ),
+    "LOG": Fit(function=log_rest, weight=lambda z: z / 2, lo=TINY, hi=both(ROOT_2), degree={"f32": 2, "f64": 6}),
+    "ERF": Fit(
+        function=erf_root, weight=lambda v: 1 / erf_root(v), lo=TINY, hi=both("1"), degree={"f32": 5, "f64": 11}
+    ),
+    "SIN": Fit(function=sin_rest, weight=lambda v: v, lo=TINY, hi=both(EIGHTH_TURN), degree={"f32": 2, "f64": 5}),
+    "COS": Fit(function=cos_rest, weight=lambda v: v**2, lo=TINY, hi=both(EIGHTH_TURN), degree={"f32": 2, "f64": 5}),
 }
 
 

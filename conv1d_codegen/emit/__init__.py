@@ -133,16 +133,8 @@ class _Writer:
 
     def _statement(self, statement: Statement, lanes: Lanes | None) -> None:
         match statement:
-            case For(kind="parallel"):
-                self._parallel(statement)
-            case For(kind="unrolled"):
-                for number in range(statement.lo.constant or 0, statement.hi.constant or 0):
-                    self._integers.number(statement.var, number)
-                    self.write(statement.body)
-            case For(kind="lanes"):
-                self.write(statement.body, Lanes(statement.var, statement.width, self._integers.resolve(statement.hi)))
             case For():
-                self._serial(statement)
+                self._loop(statement)
             case If():
                 self._conditional(statement, lanes)
             case Nest():
@@ -165,6 +157,19 @@ class _Writer:
                 self._numbers.accumulate(buffer, place, a, b, lanes)
             case Prefetch(buffer, place, level):
                 self._memory.prefetch(buffer, place, level)
+
+    def _loop(self, loop: For) -> None:
+        match loop.kind:
+            case "parallel":
+                self._parallel(loop)
+            case "unrolled":
+                for number in range(loop.lo.constant or 0, loop.hi.constant or 0):
+                    self._integers.number(loop.var, number)
+                    self.write(loop.body)
+            case "lanes":
+                self.write(loop.body, Lanes(loop.var, loop.width, self._integers.resolve(loop.hi)))
+            case _:
+                self._serial(loop)
 
     def _serial(self, loop: For) -> None:
         lo, hi = self._integers.resolve(loop.lo), self._integers.resolve(loop.hi)

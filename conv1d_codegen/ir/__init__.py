@@ -11,7 +11,7 @@ rewrite.py     walks, substitutions and what the passes share
 """
 
 from .axes import Axis, Level, Part
-from .expression import SUM, Expression, Operand, input_names, weight_names
+from .expression import STORED, SUM, Expression, Operand, also_names, input_names, weight_names
 from .nodes import (
     Accumulate,
     Alloc,
@@ -56,6 +56,7 @@ from .values import (
 from .views import View
 
 __all__ = [
+    "STORED",
     "SUM",
     "Access",
     "Accumulate",
@@ -92,6 +93,7 @@ __all__ = [
     "Value",
     "View",
     "accumulate",
+    "also_names",
     "buffer",
     "first_line",
     "input_names",

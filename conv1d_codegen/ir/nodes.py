@@ -128,16 +128,12 @@ class For:
     part: Part = Part.WHOLE
 
     def __post_init__(self) -> None:
-        require(is_name(self.var), f"not a variable name: {self.var!r}")
-        require(self.kind in KINDS, f"loop {self.var}: no such kind: {self.kind!r}")
-        require(
-            self.kind != "lanes" or (self.width > 0 and self.lo == 0),
-            f"loop {self.var}: lanes start at 0 and have a width",
-        )
-        constant = self.lo.constant is not None and self.hi.constant is not None
-        require(
-            self.kind != "unrolled" or constant, f"loop {self.var}: only a loop with constant bounds can be unrolled"
-        )
+        require(is_name(self.var), "not a variable name: {0.var!r}", self)
+        require(self.kind in KINDS, "loop {0.var}: no such kind: {0.kind!r}", self)
+        lanes, unrolled = self.kind == "lanes", self.kind == "unrolled"
+        require(not lanes or (self.width > 0 and self.lo == 0), "loop {0.var}: lanes start at 0 and have a width", self)
+        constant = not unrolled or (self.lo.constant is not None and self.hi.constant is not None)
+        require(constant, "loop {0.var}: only a loop with constant bounds can be unrolled", self)
 
     @property
     def runs_nothing(self) -> bool:

@@ -42,11 +42,11 @@ def with_body(statement: Compound, body: Block) -> Compound:
     if len(body) == len(statement.body) and all(map(is_, body, statement.body)):
         return statement
     if isinstance(statement, For):
-        return _loop(statement, statement.lo, statement.hi, body)
+        return with_bounds(statement, statement.lo, statement.hi, body)
     return replace(statement, body=body)
 
 
-def _loop(s: For, lo: Index, hi: Index, body: Block) -> For:
+def with_bounds(s: For, lo: Index, hi: Index, body: Block) -> For:
     """The loop with other bounds and another body: `replace`, which takes three times as long."""
     return For(s.var, lo, hi, body, s.kind, s.width, s.note, s.axis, s.level, s.part)
 
@@ -88,43 +88,31 @@ def constants_of(body: Block) -> set[int]:
     return {number for bound in bounds for number in constants(bound)}
 
 
-def operands(node: Value) -> tuple[Value, ...]:
-    """The values directly below a value."""
-    match node:
-        case Unary(_, a) | Activate(_, a):
-            return (a,)
-        case Binary(_, a, b):
-            return (a, b)
-        case Fma(a, b, c):
-            return (a, b, c)
-        case Select(_, a, b, then, other):
-            return (a, b, then, other)
-    return ()
-
-
 def nodes(root: Value) -> Iterator[Value]:
     """A value and all within it, outside in."""
     waiting = [root]
     while waiting:
         node = waiting.pop()
         yield node
-        waiting += reversed(operands(node))
+        waiting += reversed(node.operands)
 
 
 def rewrite_value(node: Value, change: Callable[[Value], Value]) -> Value:
     """The value with `change` applied to every node, the leaves first."""
-    return change(with_operands(node, tuple(rewrite_value(operand, change) for operand in operands(node))))
+    return change(with_operands(node, tuple([rewrite_value(operand, change) for operand in node.operands])))
 
 
 def with_operands(node: Value, below: tuple[Value, ...]) -> Value:
     """The value with others directly below it; itself where they are the same."""
-    if all(new is old for new, old in zip(below, operands(node), strict=True)):
+    if all(map(is_, below, node.operands)):
         return node
     match node:
-        case Unary() | Activate():
-            return replace(node, a=below[0])
+        case Unary():
+            return Unary(node.op, *below)
+        case Activate():
+            return Activate(node.activation, *below)
         case Binary():
-            return replace(node, a=below[0], b=below[1])
+            return Binary(node.op, *below)
         case Fma():
             return Fma(*below)
         case Select():
@@ -137,10 +125,12 @@ def rewrite_values(body: Block, change: Callable[[Value], Value]) -> Block:
 
     def in_leaf(statement: Statement) -> Statement:
         match statement:
-            case Bind() | Store():
-                return replace(statement, value=rewrite_value(statement.value, change))
-            case Accumulate():
-                return replace(statement, a=rewrite_value(statement.a, change), b=rewrite_value(statement.b, change))
+            case Bind(name, value):
+                return Bind(name, rewrite_value(value, change))
+            case Store(buffer, place, value):
+                return Store(buffer, place, rewrite_value(value, change))
+            case Accumulate(buffer, place, a, b):
+                return Accumulate(buffer, place, rewrite_value(a, change), rewrite_value(b, change))
         return statement
 
     return map_leaves(body, in_leaf)
@@ -164,7 +154,7 @@ def substitute(body: Block, values: Mapping[str, Indexable]) -> Block:
             case For():
                 lo, hi = s.lo.substitute(values), s.hi.substitute(values)
                 inner = substitute(s.body, values)
-                s = with_body(s, inner) if lo is s.lo and hi is s.hi else _loop(s, lo, hi, inner)
+                s = with_body(s, inner) if lo is s.lo and hi is s.hi else with_bounds(s, lo, hi, inner)
             case If():
                 s = If(at(s.conditions), substitute(s.body, values))
             case Nest():

@@ -16,9 +16,10 @@ BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "max": "max", "min": "
 COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "=="}
 
 
-def require(condition: bool, message: str) -> None:
+def require(condition: bool, message: str, *named: object) -> None:
+    """Raises ValueError with a message, which `named` objects are filled into only then: it takes as long as a node."""
     if not condition:
-        raise ValueError(message)
+        raise ValueError(message.format(*named) if named else message)
 
 
 def is_name(name: str) -> bool:
@@ -93,6 +94,9 @@ class Buffer:
         placed = self.rows is None or (self.storage is Storage.ARGUMENT and len(self.shape) > 1)
         require(placed, f"buffer {self.name}: rows of a larger array are the caller's")
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # which tells arrays of a kernel apart; the shape's takes 20 times as long
+
     @property
     def is_local(self) -> bool:
         """Whether the kernel allocates it, and not the caller."""
@@ -131,6 +135,11 @@ class Value:
     """A number, or one in each lane. Python's arithmetic operators build the nodes."""
 
     __slots__ = ()
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        """The values directly below it."""
+        return ()
 
     def __add__(self, other: Value | float) -> Value:
         return Binary("add", self, value(other))
@@ -193,7 +202,11 @@ class Unary(Value):
     a: Value
 
     def __post_init__(self) -> None:
-        require(self.op in UNARY, f"no such operation: {self.op!r}")
+        require(self.op in UNARY, "no such operation: {!r}", self.op)
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        return (self.a,)
 
     def __str__(self) -> str:
         return f"-{self.a}" if self.op == "neg" else f"{self.op}({self.a})"
@@ -210,7 +223,11 @@ class Binary(Value):
     b: Value
 
     def __post_init__(self) -> None:
-        require(self.op in BINARY, f"no such operation: {self.op!r}")
+        require(self.op in BINARY, "no such operation: {!r}", self.op)
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        return self.a, self.b
 
     def __str__(self) -> str:
         symbol = BINARY[self.op]
@@ -224,6 +241,10 @@ class Fma(Value):
     a: Value
     b: Value
     c: Value
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        return self.a, self.b, self.c
 
     def __str__(self) -> str:
         return f"fma({self.a}, {self.b}, {self.c})"
@@ -240,7 +261,11 @@ class Select(Value):
     other: Value
 
     def __post_init__(self) -> None:
-        require(self.compare in COMPARE, f"no such comparison: {self.compare!r}")
+        require(self.compare in COMPARE, "no such comparison: {!r}", self.compare)
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        return self.a, self.b, self.then, self.other
 
     def __str__(self) -> str:
         return f"select({self.a} {COMPARE[self.compare]} {self.b}, {self.then}, {self.other})"
@@ -250,6 +275,10 @@ class Select(Value):
 class Activate(Value):
     activation: Activation
     a: Value
+
+    @property
+    def operands(self) -> tuple[Value, ...]:
+        return (self.a,)
 
     def __str__(self) -> str:
         return f"{self.activation}({self.a})"

@@ -81,12 +81,13 @@ def compiled(
     length: int | None,
     epilogue: Expression | None = None,
     placement: Placement | None = None,
+    others: int = 0,
 ) -> Compilation:
     """What `compile_problem` gives, which is imported here: LLVM is loaded when it is first needed."""
     with COMPILING:  # around the import too: a fork in the middle of one leaves the module locked in the child
         from ..compiler import compile_problem
 
-        return compile_problem(problem, options, length, epilogue, placement)
+        return compile_problem(problem, options, length, epilogue, placement, others)
 
 
 def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:

@@ -2,6 +2,7 @@
 
 Cook–Toom's loops come in blocks already, as what a block keeps in scratch memory is part of the algorithm.
 `transposed.py` makes a transposed convolution several problems, each with a `placement.py` for its part of the output.
+Activations and other functions of numbers are straight-line programs (`activations.py`, `functions.py`, `programs.py`).
 `nest.py` and `instructions.py` are for kernels of several formulas, and for machine instructions that no layer needs yet.
 """
 

@@ -225,8 +225,9 @@ class _Lowering:
         binds, results = _straight_line(transforms.results(self.toom), sums, "z")
         first = self._first_output(var("window"))
         outputs = [
-            self.formula.result(result, var("n"), first + a * self.split.sequences, self.group, f)
+            stored
             for a, result in enumerate(results)
+            for stored in self.formula.results(result, var("n"), first + a * self.split.sequences, self.group, f)
         ]
         return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs", axis=Axis.WINDOW)
 

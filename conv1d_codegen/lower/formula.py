@@ -15,6 +15,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 
 from ..ir import (
+    STORED,
     SUM,
     Activate,
     Alloc,
@@ -30,6 +31,7 @@ from ..ir import (
     Value,
     View,
     accumulate,
+    also_names,
     buffer,
     input_names,
     load,
@@ -70,8 +72,9 @@ def identifier(text: str) -> str:
 class Formula:
     """The buffers of one convolution and the statements that compute one output.
 
-    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs. With a
-    `placement`, input and output are parts of larger arrays.
+    With an `epilogue`, an expression, that makes the output of what the problem says, `sum`, and of further inputs; and
+    what it also makes of the output is stored beside it, in further arrays. With a `placement`, input and output are parts
+    of larger arrays.
     """
 
     def __init__(
@@ -93,10 +96,15 @@ class Formula:
             return View.of(buffer(name, problem.dtype, (batch, *inner), space, (Axis.SEQUENCE, *axes), rows))
 
         self.x = array("x", length, sizes.channels, Axis.CHANNEL, "input", read)
-        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "output", written)
+        also = () if epilogue is None else epilogue.also
+        self.y = array("y", sizes.outputs, sizes.filters, Axis.FILTER, "update" if also else "output", written)
         taps = (sizes.kernel_size, sizes.channels, *group, sizes.filters)
         self.w = buffer("w", problem.dtype, taps, "constant", (Axis.TAP, Axis.CHANNEL, *groups, Axis.FILTER))
         self.b = buffer("b", problem.dtype, (*group, sizes.filters), "constant", (*groups, Axis.FILTER))
+        further = None if placement is None else placement.further(length)
+        self.also = [
+            array(name, sizes.outputs, sizes.filters, Axis.FILTER, "output", further) for name in also_names(len(also))
+        ]
         inputs = () if epilogue is None else epilogue.inputs
         self.inputs = [
             buffer(
@@ -104,7 +112,7 @@ class Formula:
                 problem.dtype,
                 (batch, sizes.outputs if given.steps else 1, given.channels),
                 "input",
-                rows=None if placement is None else placement.further(length),
+                rows=further,
             )
             for name, given in zip(input_names(len(inputs)), inputs, strict=True)
         ]
@@ -113,7 +121,8 @@ class Formula:
             for name in weight_names(0 if epilogue is None else epilogue.weights)
         ]
         bias = [self.b] if problem.use_bias else []
-        self.buffers = (self.x.buffer, self.w, *bias, *self.of_channels, *self.inputs, self.y.buffer)
+        outputs = [view.buffer for view in (*self.also, self.y)]
+        self.buffers = (self.x.buffer, self.w, *bias, *self.of_channels, *self.inputs, *outputs)
 
     def renamed(self, name: str, x: View, y: View) -> Formula:
         """The same from one view to another, with weights and bias of other names."""
@@ -144,28 +153,33 @@ class Formula:
             Alloc(acc),
             store(acc, (), Const(0.0)),
             loop("j", first, last, terms, note="taps that fall on the input", axis=Axis.TAP),
-            self.result(load(acc), n, t, group, f),
+            *self.results(load(acc), n, t, group, f),
         )
 
-    def result(self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> Store:
-        """Stores what becomes of the sum over taps and channels."""
+    def results(self, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> tuple[Store, ...]:
+        """Stores what becomes of the sum over taps and channels, and what is made of that."""
         if self.problem.use_bias:
             total = total + load(self.b, *group, f)
         result: Value = Activate(self.problem.activation, total)
-        if self.epilogue is not None:
-            result = self._epilogue(self.epilogue, result, n, t, group, f)
-        return self.y.store(self.place(n, t, group, f), result)
+        place = self.place(n, t, group, f)
+        if self.epilogue is None:
+            return (self.y.store(place, result),)
+        given = self._given(self.epilogue, n, t, group, f)
+        stored = self.y.store(place, self.epilogue.of({**given, SUM.name: result}))
+        if not self.also:
+            return (stored,)
+        also = self.epilogue.also_of({**given, STORED.name: self.y.load(*place)})
+        return (stored, *(view.store(place, value) for view, value in zip(self.also, also, strict=True)))
 
-    def _epilogue(
-        self, epilogue: Expression, total: Value, n: Index, t: Index, group: tuple[Index, ...], f: Index
-    ) -> Value:
+    def _given(self, epilogue: Expression, n: Index, t: Index, group: tuple[Index, ...], f: Index) -> dict[str, Value]:
+        """What an epilogue reads of further inputs and of weights for each channel."""
         channel = group[0] * self.sizes.filters + f if group else f
-        given: dict[str, Value] = {SUM.name: total}
+        given: dict[str, Value] = {}
         for array, operand in zip(self.inputs, epilogue.inputs, strict=True):
             given[array.name] = read(array, operand, n, t, channel)
         for array in self.of_channels:
             given[array.name] = load(array, *group, f)
-        return epilogue.of(given)
+        return given
 
 
 def read(array: Buffer, operand: Operand, n: Index, t: Index, channel: Index) -> Load:

@@ -3,6 +3,9 @@ ordinary convolution, by any algorithm, whose output lies in rows a stride apart
 expression of the bias.
 
     y[n, u, f] = act( b[f] + Σ_{j<k, c<C} x[n, (u + left − j·d) / s, c] · w[j, f, c] )      where that is a step of x
+
+With several groups, c goes over the channels of the group that f is of. The filters of adjacent steps would then not lie
+together, so each phase is a kernel.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ir import SUM, Const, Expression, Operand, Ref, Value, input_names, weight_names
+from ..ir import STORED, SUM, Const, Expression, Operand, Ref, Value, input_names, weight_names
 from ..problem import Problem
 from ..problem import padding as pad
 from ..problem.phases import Phase, phases
-from .operations import Map
+from .operations import ConvTranspose, Map
 from .placement import Placement
 
 Array = NDArray[Any]
@@ -39,19 +42,33 @@ class Transposed:
     right: int = 0
     dtype: str = "f32"
     use_bias: bool = True
+    groups: int = 1
 
     def output_length(self, length: int) -> int:
         return int(pad.transposed_length(length, self.kernel_size, self.stride, self.dilation, self.left, self.right))
 
     def __str__(self) -> str:
         sizes = f"c{self.channels}_f{self.filters}_k{self.kernel_size}_s{self.stride}_d{self.dilation}"
-        bias = "" if self.use_bias else "_nobias"
+        bias = ("" if self.use_bias else "_nobias") + (f"_g{self.groups}" if self.groups > 1 else "")
         return f"transposed {sizes}_crop{self.left}x{self.right}_{self.dtype}{bias}"
 
     def parts(self) -> list[Part]:
         """What computes it together, in the order of the first output steps."""
         sizes = self.kernel_size, self.stride, self.dilation, self.left, self.right
-        return [Part(self, phase) for phase in phases(*sizes)]
+        return [Part(self, phase) for phase in phases(*sizes, joined=self.groups == 1)]
+
+    def direct(self, epilogue: Expression | None) -> ConvTranspose:
+        """One kernel for all phases, which is slower, for where there are very many."""
+        return ConvTranspose(
+            *(self.dtype, self.channels, self.filters, self.kernel_size, self.stride, self.dilation),
+            *(self.left, self.right, self.use_bias, self.groups, epilogue or Expression(SUM)),
+        )
+
+    def laid_out(self, weights: Mapping[str, Array], with_products: bool) -> dict[str, Array]:
+        """The arrays of `direct` before they are packed: of each tap and channel of a group, the filters by groups."""
+        taps = np.moveaxis(weights["w"], 1, 2)
+        shape = -1, self.groups, self.filters // self.groups
+        return {**weights, "w": np.ascontiguousarray(taps).reshape(shape)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ class Part:
             padding=(max(left, 0), max(right, 0)),
             dtype=w.dtype,
             use_bias=w.use_bias,
+            groups=w.groups,
         )
 
     @property
@@ -110,8 +128,8 @@ class Part:
         bias: Value = Ref("channel0") if self.whole.use_bias else Const(0.0)
         given: dict[str, Value] = {name: Ref(name) for name in input_names(len(own.inputs))}
         given |= {name: Ref(f"channel{first + k}") for k, name in enumerate(weight_names(own.weights))}
-        value = own.of({SUM.name: bias, **given})
-        made = Expression(value, own.inputs, first + own.weights)
+        given |= {SUM.name: bias, STORED.name: STORED}
+        made = Expression(own.of(given), own.inputs, first + own.weights, own.also_of(given))
         return Map(self.whole.dtype, self.filters, made, self._placed(-self.phase.more))
 
     def epilogue(self, epilogue: Expression | None) -> Expression | None:

@@ -43,7 +43,13 @@ _FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     "sqrt": lambda x: Unary("sqrt", x),
     "reciprocal": lambda x: 1.0 / x,
 }
-_POWERS: dict[float, Callable[[Value], Value]] = {1.0: lambda x: x, 2.0: lambda x: x * x, -1.0: lambda x: 1.0 / x}
+_POWERS: dict[float, Callable[[Value], Value]] = {
+    1.0: lambda x: x,
+    2.0: lambda x: x * x,
+    -1.0: lambda x: 1.0 / x,
+    0.5: lambda x: Unary("sqrt", x),
+    -0.5: lambda x: 1.0 / Unary("sqrt", x),
+}
 
 
 def as_maps(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -97,10 +103,13 @@ def _expression(
         case ops.Clip(low, high):
             x = Binary("max", Const(low), x) if low > -math.inf else x  # NaN stays NaN
             return Expression(Binary("min", Const(high), x) if high < math.inf else x, operands), {}
-        case ops.Function(kind) if kind in _FUNCTIONS:
-            return Expression(_FUNCTIONS[kind](x), operands), {}
-        case ops.Power(exponent) if exponent in _POWERS:
-            return Expression(_POWERS[exponent](x), operands), {}
+        case ops.Function(kind):
+            return Expression(
+                _FUNCTIONS[kind](x) if kind in _FUNCTIONS else Activate(Activation(kind), x), operands
+            ), {}
+        case ops.Power(exponent):
+            power = Activation("power", (("exponent", exponent),))
+            return Expression(_POWERS[exponent](x) if exponent in _POWERS else Activate(power, x), operands), {}
         case ops.ChannelSlice(start, _, 1):
             return Expression(x, (Operand(shapes[0].channels, start),)), {}
         case ops.Combine():

@@ -162,7 +162,7 @@ class Graph:
 
 
 def _check_new(name: str, known: Mapping[str, Any]) -> None:
-    if not name or name in known or any(c.isspace() or c in "(),:" for c in name):
+    if not name or name in known or name != plain_name(name):
         raise ValueError(
             f"Names in a network are not empty, without spaces, brackets, commas and colons, and each is given once. Received: {name!r}."
         )
@@ -189,8 +189,15 @@ def with_nodes(graph: Graph, weights: Weights, nodes: list[Node]) -> tuple[Graph
     return graph, {name: weights[name] for name in graph.weight_shapes()}
 
 
+def plain_name(name: str) -> str:
+    """A name as a graph takes it, but that it may be empty."""
+    return "".join("_" if c.isspace() or c in "(),:" else c for c in name)
+
+
 def free_name(name: str, taken: Container[str]) -> str:
-    """The name, or one like it that nothing has."""
-    while name in taken:
-        name += "_"
-    return name
+    """The name, or where something has it the name with a number: the second call of a layer is `conv.2`."""
+    free, number = name, 1
+    while free in taken:
+        number += 1
+        free = f"{name}.{number}"
+    return free

@@ -14,7 +14,7 @@ from ..layers.execution import as_input, is_ready
 from ..number_types import TYPES
 from ..options import CompileOptions
 from . import saved
-from .execution import Program
+from .execution import runnable
 from .graph import Graph, Weights, checked
 from .stored import Imported, replaced
 from .symbols import Symbol, traced
@@ -64,7 +64,7 @@ class Network:
         self._graph = graph
         self._alone = len(graph.sources) == 1
         self._dtype = TYPES[graph.dtype].numpy
-        self._program = Program(graph, checked(graph, weights), self._options)
+        self._program = runnable(graph, checked(graph, weights), self._options)
 
     @classmethod
     def of(cls, graph: Graph, weights: Weights, options: Options = None, imported: Imported | None = None) -> Network:
@@ -109,7 +109,7 @@ class Network:
             name: as_weights(value, dtype, f"The weight {name} takes real numbers")
             for name, value in zip(self.weights, weights, strict=True)
         }
-        self._program = Program(self._graph, checked(self._graph, given), self._options)
+        self._program = runnable(self._graph, checked(self._graph, given), self._options)
 
     def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
         """Sets all weights by name, from a safetensors file or a mapping of names to arrays. A network that was read from
@@ -129,7 +129,7 @@ class Network:
         dtype = TYPES[self._graph.dtype].numpy
         given = {name: as_weights(value, dtype, rule.format(name)) for name, value in arrays.items()}
         made = replaced(self.weights, given, self._imported)
-        self._program = Program(self._graph, checked(self._graph, made), self._options)
+        self._program = runnable(self._graph, checked(self._graph, made), self._options)
 
     def __call__(self, inputs: Any, out: Any = None) -> Any:
         """The outputs for an array `(batch, steps, channels)`; a list, or a dict by name, where there are several inputs.
@@ -187,7 +187,9 @@ class Network:
         if layer is not None:
             kernels = self._program.kernels(layer, length)
             if not kernels:
-                raise ValueError(f"{layer} has no kernel to show: NumPy computes it, or what comes before it.")
+                raise ValueError(
+                    f"{layer} has no kernel to show: ONNX Runtime computes it, or it is part of what another layer makes."
+                )
             return "\n".join(kernel.dump(stage, passes) for kernel in kernels)
         if stage == "graph" and passes:
             return self._program.log()
@@ -241,6 +243,6 @@ def Sequential(layers: Sequence[Any], options: Options = None) -> Network:
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Keep a network in one file of JSON and plain arrays, which `load` reads with NumPy alone. A file that is there is
-    replaced whole. Raises OSError where that can't be.
+    replaced whole. Raises OSError where that can't be, and ValueError for a network of which ONNX Runtime computes parts.
     """
     saved.write(network.graph, network.weights, path)

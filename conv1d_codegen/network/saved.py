@@ -26,6 +26,7 @@ from ..problem import Activation, Problem
 from . import ops
 from .graph import Graph, Node, Source, Weights
 from .ops import Op
+from .ops.delegated import Delegated
 
 MAGIC = b"conv1d_codegen network 1\n"
 _ALIGNED = 64
@@ -33,7 +34,15 @@ _OPS = {cls.word(): cls for cls in vars(ops).values() if isinstance(cls, type) a
 
 
 def write(graph: Graph, weights: Weights, path: str | os.PathLike[str]) -> None:
-    """Write a network to a file, which is replaced whole if it exists. Raises OSError where that can't be."""
+    """Write a network to a file, which is replaced whole if it exists. Raises OSError where that can't be, and ValueError
+    for one with parts that ONNX Runtime computes: such a file would not be plain data.
+    """
+    parts = {node.op.part.number for node in graph.nodes if isinstance(node.op, Delegated)}
+    if parts:
+        raise ValueError(
+            f"{len(parts)} parts of the network run in ONNX Runtime, and a file of ours has what runs here alone. "
+            'Keep the ONNX file, and load that: load(path, fallback="onnxruntime").'
+        )
     dtype = TYPES[graph.dtype].numpy
     placed: dict[str, dict[str, Any]] = {}
     size = 0

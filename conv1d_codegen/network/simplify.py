@@ -1,6 +1,7 @@
 """Passes over graphs: each makes a network into one that computes the same with less.
 
     drop_unused        nodes that no output needs
+    share_equal        what several nodes compute of the same tensors is computed once
     fuse_crops         steps left out after a transposed convolution are not computed
     split_recurrent    the products of a recurrent cell's inputs become a convolution (`split.py`)
     fold_norms         a batch norm after a convolution goes into its weights
@@ -26,7 +27,7 @@ from ..problem import Activation
 from . import fuse
 from .distribute import distribute_maps
 from .graph import Graph, Node, Weights, free_name, with_nodes
-from .ops import Activate, BatchNorm, Conv, ConvTranspose, Crop, Pad
+from .ops import Activate, BatchNorm, Clip, Conv, ConvTranspose, Crop, Pad, PRelu
 from .split import split_recurrent
 
 
@@ -53,17 +54,56 @@ def drop_unused(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
     return with_nodes(graph, weights, kept[::-1])
 
 
+def share_equal(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
+    """The network in which no two nodes do the same with the same tensors and weights, but for outputs."""
+    kept: dict[str, Node] = {}
+    instead: dict[str, str] = {}
+    found: dict[tuple[object, ...], str] = {}
+    for node in graph.nodes:
+        node = replace(node, inputs=tuple(instead.get(name, name) for name in node.inputs))
+        first = kept.get(found.setdefault((node.op, node.inputs, node.weights), node.name))
+        if first is None or node.name in graph.outputs:
+            kept[node.name] = node
+        else:
+            kept[first.name] = replace(first, merged=(*first.merged, node.name, *node.merged))
+            instead[node.name] = first.name
+    return with_nodes(graph, weights, list(kept.values()))
+
+
 def fuse_crops(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """A transposed convolution, of whose output steps are left out, leaves these out."""
-
-    def fused(pair: Pair, graph: Graph, weights: Weights) -> tuple[Node, Weights] | None:
-        conv, crop = pair.first.op, pair.second.op
-        if not isinstance(conv, ConvTranspose) or not isinstance(crop, Crop):
-            return None
+    """A transposed convolution, of whose output steps are left out, leaves these out, also where what is done to each step
+    by itself lies between.
+    """
+    made: dict[str, Node] = {}
+    for node in graph.nodes:
+        way = _from_transposed(node, graph, made)
+        if not way:
+            made[node.name] = node
+            continue
+        conv, crop = way[0].op, node.op
+        assert isinstance(conv, ConvTranspose)
+        assert isinstance(crop, Crop)
         op = replace(conv, left=conv.left + crop.left, right=conv.right + crop.right)
-        return replace(pair.first, name=pair.second.name, op=op), {}
+        *before, last = (replace(way[0], op=op), *way[1:])
+        for each in way:
+            del made[each.name]
+        made |= {each.name: each for each in before}
+        made[node.name] = replace(last, name=node.name, merged=(*last.merged, last.name, *node.merged))
+    return with_nodes(graph, weights, list(made.values()))
 
-    return _merged(graph, weights, fused)
+
+def _from_transposed(node: Node, graph: Graph, made: dict[str, Node]) -> list[Node]:
+    """The nodes from a transposed convolution to a crop, each of which only the next reads; none where there are others."""
+    way: list[Node] = []
+    name = node.inputs[0]
+    while isinstance(node.op, Crop) and name in made and graph.reads[name] == 1 and name not in graph.outputs:
+        way.insert(0, made[name])
+        if isinstance(made[name].op, ConvTranspose):
+            return way
+        if not isinstance(made[name].op, Activate | BatchNorm | Clip | PRelu):
+            break
+        name = made[name].inputs[0]
+    return []
 
 
 def fold_norms(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
@@ -127,7 +167,7 @@ def fuse_paddings(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
 
 
 PASSES = (
-    *(drop_unused, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
+    *(drop_unused, share_equal, split_recurrent, fuse_crops, fold_norms, fuse_activations, fuse_paddings),
     *(fuse.as_maps, fuse.fuse_maps, distribute_maps, fuse.fuse_maps, fuse.fuse_epilogues),
 )
 

@@ -11,20 +11,18 @@ from numpy.typing import NDArray
 
 from ..problem import Problem
 from .graph import Graph, Node, Weights, free_name, with_nodes
-from .ops import Conv, Gru, Lstm
+from .ops import Conv, Gru, Recurrent
 from .ops.fused import CellSteps
 
 
 def split_recurrent(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
-    """The network with each recurrent cell in two, but for those that begin with a state or give their own. Of the two
-    biases of a GRU, each stays where it is added.
-    """
+    """The network with each recurrent cell in two. Of the two biases of a GRU, each stays where it is added."""
     added = dict(weights)
     names = set(graph.shapes)
     changed: list[Node] = []
     for node in graph.nodes:
         cell = node.op
-        if not isinstance(cell, Lstm | Gru) or len(node.inputs) > 1 or (isinstance(cell, Lstm) and cell.cell):
+        if not isinstance(cell, Recurrent):
             changed.append(node)
             continue
 
@@ -44,6 +42,7 @@ def split_recurrent(graph: Graph, weights: Weights) -> tuple[Graph, Weights]:
         conv = Conv(Problem(channels, cell.wide, 1, dtype=graph.dtype, use_bias=cell.use_bias))
         products = free_name(f"{node.name}/inputs", names)
         names.add(products)
-        changed.append(Node(products, conv, node.inputs, (*of_inputs, *biases)))
-        changed.append(Node(node.name, CellSteps(cell), (products,), tuple(of_steps), node.merged))
+        x, *states = node.inputs
+        changed.append(Node(products, conv, (x,), (*of_inputs, *biases)))
+        changed.append(Node(node.name, CellSteps(cell), (products, *states), tuple(of_steps), node.merged))
     return with_nodes(graph, added, changed)

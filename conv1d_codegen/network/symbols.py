@@ -21,7 +21,7 @@ from ..layers.dtype_policy import PROBLEM_DTYPES
 from ..layers.symbolic import Symbolic
 from ..problem import Activation
 from ..symbolic.index import index, var
-from .graph import Graph, Node, Source
+from .graph import Graph, Node, Source, free_name
 from .ops import Activate, Combine, Conv, Glu, Op, Shape, Softmax
 
 #: Activations that are operations of their own.
@@ -161,13 +161,15 @@ def traced(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[Graph, 
     for x in inputs:
         if x.op is not None:
             raise ValueError(f"The inputs of a network are made by `Input`. Received: {x!r}.")
-        names[x] = _free(x.name, taken)
+        names[x] = free_name(x.name, taken)
+        taken.add(names[x])
     for x in _ordered(outputs):
         if x in names:
             continue
         if x.op is None:
             raise ValueError(f"The outputs need {x!r}, which is not among the network's inputs.")
-        names[x] = _free(x.name, taken)
+        names[x] = free_name(x.name, taken)
+        taken.add(names[x])
         nodes.append(Node(names[x], x.op, tuple(names[i] for i in x.inputs), tuple(w.full_name for w in x.weights)))
         for weight in x.weights:
             other = weights.setdefault(weight.full_name, weight)
@@ -179,16 +181,6 @@ def traced(inputs: Sequence[Symbol], outputs: Sequence[Symbol]) -> tuple[Graph, 
         Source(names[x], x.known.channels, None if x.known.steps is None else x.known.steps.constant) for x in inputs
     ]
     return Graph(tuple(sources), tuple(nodes), tuple(names[x] for x in outputs), inputs[0].dtype), weights
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """A name that is not taken: the second call of a layer has a number."""
-    free, number = name, 1
-    while free in taken:
-        number += 1
-        free = f"{name}.{number}"
-    taken.add(free)
-    return free
 
 
 def _ordered(outputs: Sequence[Symbol]) -> list[Symbol]:

@@ -85,7 +85,7 @@ def _in_nests(body: Block, context: Context) -> Block:
             finish, context
         ):
             return _of_window(body, acc, start, terms, finish, context)
-        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as taps, Store() as finish):
+        case (Alloc(acc), Store() as start, For(axis=Axis.TAP) as taps, Store(), *_):
             total = buffer("total", acc.dtype, (), "scratch")
 
             def chunk(terms: Block) -> Block:
@@ -96,7 +96,7 @@ def _in_nests(body: Block, context: Context) -> Block:
 
             chunks = _split(taps, chunk, context)
             if chunks is not None:
-                return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values((finish,), from_total))
+                return (Alloc(total), store(total, (), start.value), *chunks, *rewrite_values(body[3:], from_total))
 
     def within(s: Statement) -> Block | None:
         match s:

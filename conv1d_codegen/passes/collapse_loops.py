@@ -9,10 +9,9 @@ obeys   nothing
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from ..ir import Alloc, Block, Compound, For, Kernel, Statement
-from ..ir.rewrite import substitute, walk
+from ..ir.rewrite import substitute, walk, with_body
 from .context import Context
 
 
@@ -22,10 +21,10 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def collapsed(body: Block) -> Block:
     """A block without loops that run once."""
-    body = tuple(replace(s, body=collapsed(s.body)) if isinstance(s, Compound) else s for s in body)
+    body = tuple(with_body(s, collapsed(s.body)) if isinstance(s, Compound) else s for s in body)
     result: list[Statement] = []
     for s in body:
-        if isinstance(s, For) and s.hi - s.lo == 1 and s.kind in ("serial", "unrolled") and not _clash(s, body):
+        if isinstance(s, For) and s.kind in ("serial", "unrolled") and s.hi - s.lo == 1 and not _clash(s, body):
             result += substitute(s.body, {s.var: s.lo})
         else:
             result.append(s)

@@ -37,7 +37,7 @@ from ..ir import (
     loop,
     store,
 )
-from ..ir.rewrite import map_statements, nodes, operands, rewrite_value, substitute, walk, with_operands
+from ..ir.rewrite import map_statements, nodes, rewrite_value, substitute, walk, with_body, with_operands
 from ..lower import activations
 from ..symbolic.index import Index, index, var
 from .context import Context
@@ -63,7 +63,7 @@ def expanded(body: Block, compute: str, most: int) -> Block:
             and _operations(s, leaf) > most
         ):
             return expanded(_through_scratch(s, f"tile_out{next(numbers) or ''}", compute), compute, most)
-        return (replace(s, body=expanded(s.body, compute, most)),) if isinstance(s, Compound) else None
+        return (with_body(s, expanded(s.body, compute, most)),) if isinstance(s, Compound) else None
 
     return map_statements(body, change)
 
@@ -99,13 +99,13 @@ def _arithmetic(s: Store, compute: str) -> Block:
         names[stem] = names.get(stem, -1) + 1
         return f"{stem}{names[stem] or ''}"
 
-    occurs = Counter(node for node in nodes(s.value) if operands(node))
+    occurs = Counter(node for node in nodes(s.value) if node.operands)
     made: dict[Value, Value] = {}
 
     def arithmetic(node: Value) -> Value:
-        if node in made or not operands(node):
+        if node in made or not node.operands:
             return made.get(node, node)
-        result = with_operands(node, tuple(arithmetic(operand) for operand in operands(node)))
+        result = with_operands(node, tuple(arithmetic(operand) for operand in node.operands))
         if isinstance(result, Activate):
             own, result = activations.expand(result.activation, result.a, compute, fresh)
             binds.extend(own)
@@ -156,7 +156,7 @@ def _local(number: Value, but: Value) -> bool:
         return False
     if isinstance(number, Load):
         return number.buffer.is_local
-    return any(_local(operand, but) for operand in operands(number))
+    return any(_local(operand, but) for operand in number.operands)
 
 
 def _from(tile: Buffer, at: tuple[Index, ...], leaf: Store) -> Store:

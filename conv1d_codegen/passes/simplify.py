@@ -14,15 +14,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Block, For, If, Kernel, Let, Statement
-from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, walk
+from ..ir import Block, Compound, For, If, Kernel, Let, Statement
+from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, with_body, with_bounds
 from ..symbolic.index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..symbolic.scope import Scope
 from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    return kernel.with_body(_used(_block(kernel.body, Scope.of_sizes(kernel.sizes, constants_of(kernel.body)))))
+    body, _ = _used(_block(kernel.body, Scope.of_sizes(kernel.sizes, constants_of(kernel.body))))
+    return kernel.with_body(body)
 
 
 def _block(body: Block, scope: Scope) -> Block:
@@ -42,7 +43,7 @@ def _block(body: Block, scope: Scope) -> Block:
                 lo, hi = _index(s.lo, scope), _index(s.hi, scope)
                 if scope.proves(lo - hi):
                     continue
-                result.append(replace(s, lo=lo, hi=hi, body=_block(s.body, scope.in_range(s.var, lo, hi))))
+                result.append(with_bounds(s, lo, hi, _block(s.body, scope.in_range(s.var, lo, hi))))
             case If():
                 conditions = [_index(condition, scope) for condition in s.conditions]
                 if any(scope.proves(-1 - condition) for condition in conditions):
@@ -86,20 +87,19 @@ def _worth_dropping(dropped: Index, kept: Index, scope: Scope) -> bool:
     return not (by_expression or by_size or beside_product or behind_a_name)
 
 
-def _used(body: Block) -> Block:
-    """Without the lets whose names nothing mentions."""
+def _used(body: Block) -> tuple[Block, set[str]]:
+    """Without the lets whose names nothing mentions; and the names that are mentioned."""
     result: list[Statement] = []
     mentioned: set[str] = set()
     for s in reversed(body):
-        match s:
-            case Let(name, number):
-                if name not in mentioned:
-                    continue
-                mentioned.update(number.variables())
-            case For() | If():
-                s = replace(s, body=_used(s.body))
+        if isinstance(s, Let) and s.name not in mentioned:
+            continue
+        if isinstance(s, Compound):
+            inner, names = _used(s.body)
+            s = with_body(s, inner)
+            mentioned |= names
+        for place in (indices_of(s), *(load.index for load in loads_of(s))):
+            for i in place:
+                mentioned.update(i.variables())
         result.append(s)
-        for inner in walk((s,)):
-            places = (indices_of(inner), *(load.index for load in loads_of(inner)))
-            mentioned.update(name for place in places for i in place for name in i.variables())
-    return tuple(reversed(result))
+    return tuple(reversed(result)), mentioned

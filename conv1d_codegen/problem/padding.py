@@ -49,6 +49,17 @@ def output_length(length: Any, kernel_size: Any, stride: Any, dilation: Any, pad
     return (length + left + right - extent(kernel_size, dilation)) // stride + 1
 
 
+def pooled_length(length: Any, size: Any, stride: Any, dilation: Any, padding: Padding, ceil: bool) -> Any:
+    """The same for a pool; with `ceil` there is one more window where steps are left at the end, if it begins on the input
+    or before it.
+    """
+    if not ceil or padding in ("same", "causal"):
+        return output_length(length, size, stride, dilation, padding)
+    left, right = padding if isinstance(padding, tuple) else (0, 0)
+    whole = output_length(length + stride - 1, size, stride, dilation, (left, right))
+    return minimum(whole, ceildiv(length + left, stride))
+
+
 def left_padding(length: Any, kernel_size: Any, stride: Any, dilation: Any, padding: Padding) -> Any:
     """Steps of zeros before the first step of input. It depends on `length` only for "same" with a stride above 1."""
     if padding == "causal":

@@ -58,8 +58,10 @@ class Phase:
         return replace(self, count=self.count + other.count, taps=self.taps + other.taps)
 
 
-def phases(kernel_size: int, stride: int, dilation: int, left: int, right: int) -> list[Phase]:
-    """The phases, in the order of their first output steps; together they are all output steps once."""
+def phases(kernel_size: int, stride: int, dilation: int, left: int, right: int, joined: bool = True) -> list[Phase]:
+    """The phases, in the order of their first output steps; together they are all output steps once. Where they are not
+    `joined`, each with taps has one step of every stride.
+    """
     most = int(pad.transposed_length(0, kernel_size, stride, dilation, left, right))  # and a stride for each input step
     of_step: dict[int, list[int]] = {}
     for j in reversed(range(kernel_size)):
@@ -67,7 +69,7 @@ def phases(kernel_size: int, stride: int, dilation: int, left: int, right: int) 
 
     result: list[Phase] = []
     for phase in _phases(of_step, stride, dilation, left, most):
-        both = result[-1].joined(phase) if result else None
+        both = result[-1].joined(phase) if result and joined else None
         result[-1:] = [both] if both is not None else [*result[-1:], phase]
     return result
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..problem import Activation
+from .functions import FUNCTIONS
 
 Array = NDArray[Any]
 P = ParamSpec("P")
@@ -297,14 +298,16 @@ NAMES: Mapping[str, Callable[..., Array]] = {
 
 
 def evaluate(activation: Activation, x: ArrayLike) -> Array:
-    """Applies an element-wise activation to an array or a scalar. Raises ValueError for a name that `ELEMENTWISE`
-    doesn't hold.
+    """Applies an element-wise activation, or one of the `FUNCTIONS` of networks, to an array or a scalar. Raises ValueError
+    for a name that neither has.
     """
-    if activation.name not in ELEMENTWISE:
+    function = ELEMENTWISE.get(activation.name) or FUNCTIONS.get(activation.name)
+    if function is None:
         raise ValueError(
             f"Expected one of the element-wise activations {', '.join(ELEMENTWISE)}. Received: {activation.name!r}."
         )
-    return ELEMENTWISE[activation.name](x, **dict(activation.parameters))
+    with np.errstate(all="ignore"):
+        return function(x, **dict(activation.parameters))
 
 
 __all__ = [

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..ir import Binary, Fma, Select, Unary, Value
+
 # np.float32, np.float64, or an array of one of them: NumPy's own types don't say that an operation keeps the dtype
 Number = Any
 
@@ -58,6 +60,21 @@ _COMPARE: dict[str, Callable[[Number, Number], Any]] = {
 }
 
 
+def operation(value: Value) -> Callable[..., Number]:
+    """The function of its operands that a value's own operation is. Unlike those below, it may warn."""
+    match value:
+        case Unary(op):
+            return _UNARY[op]
+        case Binary(op):
+            return _BINARY[op]
+        case Fma():
+            return _fma
+        case Select(compare):
+            compared = _COMPARE[compare]
+            return lambda a, b, then, other: _choose(compared(a, b), then, other)
+    raise TypeError(f"not an operation: {value!r}")
+
+
 @_quiet
 def unary(op: str, a: Number) -> Number:
     return _UNARY[op](a)
@@ -78,6 +95,10 @@ def fma(a: Number, b: Number, c: Number) -> Number:
     """`a * b + c`, rounded once but for rare ties: a float32 product is exact in float64, a float64 product is the sum
     of two numbers.
     """
+    return _fma(a, b, c)
+
+
+def _fma(a: Number, b: Number, c: Number) -> Number:
     if a.dtype == np.float32:
         return (a.astype(np.float64) * b + c).astype(np.float32)
     product, low = _exact_product(a, b)

@@ -7,6 +7,9 @@ kept_code.py      object code that is kept for the next process
 header.py         what is kept with it: how it is called
 workspace.py      memory for large scratch arrays
 driver.py         one call that runs the kernels of a network
-threads.py        the number of threads, and the team that shares a call
-openmp.py, pool.py, work.py   what a team is made of
+threads.py        the number of threads, and who runs a call that several share
+team.py, openmp.py, pool.py   who runs it: threads of our own, of OpenMP, of Python's pool
+work.py           what they run
+processors.py     how many processors there are for it
+fixed_code.py     machine code that a template says in full: the driver's, the team's
 """

@@ -19,11 +19,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..emit import templates
 from ..errors import RedZoneError
 from ..locks import COMPILING
 from ..machine.target import Target
-from . import kept_code, threads
+from . import fixed_code, threads
 from .native import Native
 from .work import Work
 
@@ -112,12 +111,7 @@ class Driver:
     def __init__(self, target: Target) -> None:
         from ..machine import jit
 
-        file = kept_code.key(target, "drive", WORDS, _SPINS, ZERO)
-        _, image = kept_code.read_parts(file)
-        if image is None:
-            text = templates().get_template("driver.ll.j2").render(name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
-            image = jit.in_llvm(lambda: jit.object_code(text, target))
-            kept_code.write_parts(file, b"", image)
+        image = fixed_code.image(target, "driver", name="drive", words=WORDS, spins=_SPINS, zero=ZERO)
         self._code = jit.link(image, "drive")
         self.function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._code.address)
         self.pause = _pause()

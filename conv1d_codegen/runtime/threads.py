@@ -6,14 +6,13 @@ of threads.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
 from .. import knobs
 from ..locks import at_fork
-from . import openmp, pool
+from . import openmp, pool, processors, team
 from .work import Work
 
 _default: int | None = None
@@ -30,7 +29,8 @@ class Runtime(NamedTuple):
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
 #: OpenMP 1.2: 0.95, 1.6: 1.04, 3.1: 1.3, 6.3: 1.5, 25: 1.83, 1966: 1.99;  pool 12: 0.76, 25: 0.9, 39: 1.12, 98: 1.5, 1966: 1.92
-_LEAST_FLOPS = {"openmp": 800_000, "pool": 20_000_000}
+#: The team, by MFLOP: 3.2: 1.05, 6.4: 1.4, 25: 1.5, 246: 1.84 (OpenMP beside it 1.05, 1.4, 1.5, 1.9; Emerald Rapids).
+_LEAST_FLOPS = {"team": 1_600_000, "openmp": 800_000, "pool": 20_000_000}
 
 
 def set_num_threads(count: int) -> None:
@@ -46,7 +46,8 @@ def set_num_threads(count: int) -> None:
 
 
 def get_num_threads() -> int:
-    """How many threads layers use that do not say otherwise: what was set, else CONV1D_CODEGEN_THREADS, else one.
+    """How many threads layers use that do not say otherwise: what was set, else CONV1D_CODEGEN_THREADS, else one on each
+    core that the process may use, as far as its quota goes (`processors.py`).
 
     The switch is read once, at the first call: a look into the environment takes 0.9 µs. Raises ValueError where it
     makes no sense.
@@ -56,7 +57,7 @@ def get_num_threads() -> int:
 
 @cache
 def _from_environment() -> int:
-    return knobs.threads() or 1
+    return knobs.threads() or processors.sensible()
 
 
 def worth(flops: int, iterations: int, limit: int) -> int:
@@ -66,35 +67,32 @@ def worth(flops: int, iterations: int, limit: int) -> int:
     least = runtime().least_flops
     if flops < 2 * least:  # tiny calls notice what the rest takes, 0.4 µs
         return 1
-    return max(1, min(limit, iterations, flops // least, processors()))
-
-
-@cache
-def processors() -> int:
-    """How many processors this process may use: those it is pinned to, or all of the machine.
-
-    Counted once, at the first call that may use threads, and again in a forked child: OpenMP's threads, too, stay where
-    they began.
-    """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(limit, iterations, flops // least, processors.usable()))
 
 
 @cache
 def runtime() -> Runtime:
-    """The runtime, chosen at the first call that may use threads: what CONV1D_CODEGEN_RUNTIME says, else OpenMP where
-    it is found.
+    """The runtime, chosen at the first call that may use threads: what CONV1D_CODEGEN_RUNTIME says, else the package's
+    own team where its system is known, else OpenMP where it is found, else Python's pool.
 
-    A forked child has none of OpenMP's threads, and waits for ever for them if it uses OpenMP; so it takes the pool.
-    Raises ValueError if the switch wants an OpenMP runtime and there is none.
+    A forked child has none of OpenMP's threads, and waits for ever for them if it uses OpenMP; so it takes another one.
+    Raises ValueError if the switch wants what is not there.
     """
     wanted = knobs.runtime()
-    fork_join = None if wanted == "pool" or _forked else openmp.fork_join()
-    if fork_join is not None:
-        return Runtime("openmp", fork_join, _LEAST_FLOPS["openmp"])
+    for name, found in (("team", team.fork_join), ("openmp", openmp.fork_join)):
+        if wanted in (None, name) and not (_forked and name == "openmp"):
+            fork_join = found()
+            if fork_join is not None:
+                return Runtime(name, fork_join, _LEAST_FLOPS[name])
+    if wanted == "team":
+        raise ValueError(
+            "CONV1D_CODEGEN_RUNTIME=team, but a team is known for 64-bit Linux on x86 and Arm only. Unset the switch to use OpenMP or "
+            "Python's thread pool."
+        )
     if wanted == "openmp" and not _forked:
         raise ValueError(
             "CONV1D_CODEGEN_RUNTIME=openmp, but no OpenMP runtime is loaded, and the system has no libgomp.so.1. Install GCC's runtime "
-            "library (libgomp), or unset the switch to use Python's thread pool."
+            "library (libgomp), or unset the switch."
         )
     return Runtime("pool", pool.run, _LEAST_FLOPS["pool"])
 
@@ -103,7 +101,6 @@ def _in_child() -> None:
     global _forked
     _forked = True
     runtime.cache_clear()
-    processors.cache_clear()
 
 
 at_fork(after_in_child=_in_child)

@@ -77,19 +77,28 @@ _L2_BYTES = 48
 #: hides their way beside its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and
 #: is 0.92 to 1.00 times as fast as directly.
 _NEAR, _FAR = 8 << 20, 15.0
+#: Bytes of weights a cycle that come from memory, as other kernels have driven them out of the caches since the last call;
+#: transformed ones are more. It is less than memory gives, as the model knows little of many weights. Of ecg-resnet, with
+#: 25 MB of them, c196_f196_k16_s4@1x1024 with F(5,4) takes 2.5 ms, c196_f256_k16@1x256 2.6 and c256_f256_k16_s4@1x256 1.7,
+#: and 1.9, 1.7 and 1.0 where each is called again and again. The network is 1.09 times as fast with these three directly,
+#: 1.08 with the last alone, which 3 bytes would give, and 1.00 with c128_f196_k16@1x1024 too (`python -m bench networks
+#: --filter ecg`, avx512).
+_FROM_MEMORY = 1.5
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
 
-def plan_of_windows(problem: Problem, target: Target, accuracy: str, length: int | None = None) -> Plan | None:
+def plan_of_windows(
+    problem: Problem, target: Target, accuracy: str, length: int | None = None, others: int = 0
+) -> Plan | None:
     """The plan that `auto` takes for inputs of so many steps, or for long ones, or None where another algorithm is
-    better, or more exact than asked for.
+    better, or more exact than asked for. Between two calls, other kernels read `others` bytes of weights.
     """
     plans = plans_of_long_inputs(problem, target, accuracy)
     if length is None:
         return next(iter(plans), None)
-    paying = (plan for plan in plans if _pays(problem, target, plan, length))
-    return min(paying, key=lambda plan: _cycles(problem, target, plan, length), default=None)
+    paying = (plan for plan in plans if _pays(problem, target, plan, length, others))
+    return min(paying, key=lambda plan: _cycles(problem, target, plan, length, others), default=None)
 
 
 @lru_cache(1024)
@@ -146,8 +155,10 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
 
 
 @lru_cache(1024)
-def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
-    """Whether `plan`, of windows, is worth it for inputs of so many steps."""
+def _pays(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> bool:
+    """Whether `plan`, of windows, is worth it for inputs of so many steps. Between two calls, other kernels read `others`
+    bytes of weights.
+    """
     steps = problem.output_length(length)
     item = TYPES[problem.compute].bytes
     aliased = problem.channels_first and any(
@@ -157,7 +168,9 @@ def _pays(problem: Problem, target: Target, plan: Plan, length: int) -> bool:
         return False
     direct, weights = _direct_cycles(problem, target), weight_bytes(problem) // problem.groups
     directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
-    return bool(directly > _LEAST_GAIN * _cycles(problem, target, plan, length) + _START)
+    if others > _NEAR:
+        directly += weights / _FROM_MEMORY
+    return bool(directly > _LEAST_GAIN * _cycles(problem, target, plan, length, others) + _START)
 
 
 def _windows(problem: Problem, plan: Plan, length: int) -> int:
@@ -167,8 +180,10 @@ def _windows(problem: Problem, plan: Plan, length: int) -> int:
     return max(int(min(last, steps) - first) // (plan.outputs * split.sequences), 0)
 
 
-def _cycles(problem: Problem, target: Target, plan: Plan, length: int) -> float:
-    """Cycles of an input of so many steps, of all filters of a group; some steps are without a window."""
+def _cycles(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
+    """Cycles of an input of so many steps, of all filters of a group; some steps are without a window. Between two
+    calls, other kernels read `others` bytes of weights.
+    """
     steps, split, windows = problem.output_length(length), Split.of(problem, plan.taps), _windows(problem, plan, length)
     direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
     item, weights = TYPES[problem.compute].bytes, weight_bytes(problem) // problem.groups
@@ -183,7 +198,8 @@ def _cycles(problem: Problem, target: Target, plan: Plan, length: int) -> float:
     alone = steps - windows * split.sequences * plan.outputs
     transformed += _ALONE * alone * direct + _traffic(weights, target) if alone else 0
     far = own_weights + (length * problem.group_channels + steps * problem.group_filters) * item - _NEAR
-    return float(transformed + max(far, 0) / _FAR)
+    transformed += max(far, 0) / _FAR
+    return float(transformed + (own_weights / _FROM_MEMORY if others > _NEAR else 0))
 
 
 def _direct_cycles(problem: Problem, target: Target) -> float:

@@ -39,25 +39,31 @@ _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for severa
 
 
 def choose(
-    problem: Problem, target: Target, algorithm: str = "auto", accuracy: str = "standard", length: int | None = None
+    problem: Problem,
+    target: Target,
+    algorithm: str = "auto",
+    accuracy: str = "standard",
+    length: int | None = None,
+    others: int = 0,
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
     `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
-    pay for long inputs, and not for those of a certain `length`.
+    pay for long inputs, and not for those of a certain `length`, nor where other kernels read `others` bytes of weights
+    between two calls.
     """
     if not target.converts(problem.dtype):
         raise CompileError(
             f"{target} has no instruction that converts float16, so {problem} has no kernel there; float32 has one."
         )
-    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length)))
+    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length, others)))
 
 
-def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None) -> Plan:
+def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None, others: int) -> Plan:
     """The plan that is the fastest, however much code it makes."""
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
-        windows = plan_of_windows(problem, target, accuracy, length)
+        windows = plan_of_windows(problem, target, accuracy, length, others)
         if windows is not None:
             return windows
         algorithm = "depthwise" if depthwise else "direct"

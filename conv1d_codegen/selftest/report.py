@@ -11,7 +11,7 @@ import numpy as np
 
 from ..machine import jit
 from ..machine.host import host
-from ..runtime.threads import processors
+from ..runtime import processors
 from ..version import __version__
 from .driver import Outcome
 
@@ -46,7 +46,7 @@ def header(targets: Sequence[str], seed: int, jobs: int) -> str:
     python = f"Python {platform.python_version()}, NumPy {np.__version__}, LLVM {jit.version()}"
     return (
         f"conv1d_codegen {__version__} selftest, {python}\n"
-        f"{platform.system()} {platform.release()} {platform.machine()}, {jit.host_machine().cpu}, {processors()} processors\n"
+        f"{platform.system()} {platform.release()} {platform.machine()}, {jit.host_machine().cpu}, {processors.usable()} processors\n"
         f"host: {host()}; targets {', '.join(targets)}; seed {seed}; {jobs} processes"
     )
 

@@ -61,6 +61,13 @@ class Index:
         self._hash: int | None = None
         self._names: tuple[str, ...] | None = None
 
+    @classmethod
+    def _without_zeros(cls, coefficients: dict[Monomial, int]) -> Index:
+        """The sum of products none of whose coefficients is zero; it has the dictionary from then on."""
+        made = cls.__new__(cls)
+        made._coefficients, made._hash, made._names = coefficients, None, None
+        return made
+
     @property
     def terms(self) -> Iterable[tuple[Monomial, int]]:
         """The products with their coefficients, none of which is zero."""
@@ -82,29 +89,41 @@ class Index:
         return isinstance(other, Index) and self._coefficients == other._coefficients
 
     def __add__(self, other: Indexable) -> Index:
+        return self._plus(other, 1)
+
+    def _plus(self, other: Indexable, factor: int) -> Index:
+        """`self + factor * other`."""
+        added = {(): other} if isinstance(other, int) else other._coefficients
         terms = dict(self._coefficients)
-        if isinstance(other, int):
-            terms[()] = terms.get((), 0) + other
-        else:
-            for monomial, coefficient in other.terms:
-                terms[monomial] = terms.get(monomial, 0) + coefficient
-        return Index(terms)
+        for monomial, coefficient in added.items():
+            total = terms.get(monomial, 0) + factor * coefficient
+            if total:
+                terms[monomial] = total
+            else:
+                terms.pop(monomial, None)
+        return self._without_zeros(terms)
 
     def __mul__(self, other: Indexable) -> Index:
-        if isinstance(other, int):
-            return Index({monomial: coefficient * other for monomial, coefficient in self.terms})
+        factor = other if isinstance(other, int) else other.constant
+        if factor is not None:
+            return self._times(factor)
         terms: dict[Monomial, int] = {}
         for left, a in self.terms:
-            for right, b in other.terms:
+            for right, b in index(other).terms:
                 monomial = tuple(sorted(left + right, key=str)) if left and right else left + right
                 terms[monomial] = terms.get(monomial, 0) + a * b
         return Index(terms)
 
+    def _times(self, factor: int) -> Index:
+        if factor == 1:
+            return self
+        return self._without_zeros({m: c * factor for m, c in self._coefficients.items()} if factor else {})
+
     def __neg__(self) -> Index:
-        return Index({monomial: -coefficient for monomial, coefficient in self.terms})
+        return self._times(-1)
 
     def __sub__(self, other: Indexable) -> Index:
-        return self + -index(other)
+        return self._plus(other, -1)
 
     def __rsub__(self, other: Indexable) -> Index:
         return index(other) - self
@@ -134,15 +153,17 @@ class Index:
     @property
     def constant(self) -> int | None:
         """Its value if it is a plain number."""
-        if not self._coefficients:
-            return 0
-        return self._coefficients.get(()) if len(self._coefficients) == 1 else None
+        if len(self._coefficients) > 1:
+            return None
+        return self._coefficients.get(()) if self._coefficients else 0
 
     @property
     def single_atom(self) -> Atom | None:
         """The atom that it is, if it is nothing but one."""
-        ((monomial, coefficient), *more) = self._coefficients.items() or (((), 0),)
-        return monomial[0] if not more and len(monomial) == 1 and coefficient == 1 else None
+        if len(self._coefficients) != 1:
+            return None
+        ((monomial, coefficient),) = self._coefficients.items()
+        return monomial[0] if len(monomial) == 1 and coefficient == 1 else None
 
     def variables(self) -> tuple[str, ...]:
         """The names it mentions, those within divisions and extremes included, with repeats."""
@@ -152,7 +173,7 @@ class Index:
 
     def substitute(self, values: Mapping[str, Indexable]) -> Index:
         """The expression with variables replaced, folded again; the same object if it mentions none of them."""
-        if not any(name in values for name in self.variables()):
+        if values.keys().isdisjoint(self.variables()):
             return self
         return self.map_atoms(lambda atom: _substitute_atom(atom, values))
 
@@ -166,11 +187,11 @@ class Index:
                 total[monomial] = total.get(monomial, 0) + coefficient
                 continue
             changed = True
-            product: Indexable = coefficient
+            product: Indexable = 1
             for old, atom in zip(monomial, new, strict=True):
                 product = product * (Index({(old,): 1}) if atom is None else atom)
             for m, c in index(product).terms:
-                total[m] = total.get(m, 0) + c
+                total[m] = total.get(m, 0) + c * coefficient
         return Index(total) if changed else self
 
     def evaluate(self, values: Mapping[str, int]) -> int:

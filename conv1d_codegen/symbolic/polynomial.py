@@ -7,6 +7,7 @@ defined by earlier ones only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 #: The numbers of the integers in each product, sorted, and its coefficient, which is not zero; () is the constant's
@@ -100,6 +101,7 @@ class Integers:
     def __init__(self) -> None:
         self._known: dict[int, Integer] = {}
         self._compound: dict[tuple[str, Key, Key], int] = {}
+        self._ranges: dict[int, tuple[int | None, int | None]] = {}  # numbers between which each lies
 
     def __getitem__(self, number: int) -> Integer:
         return self._known[number]
@@ -108,7 +110,29 @@ class Integers:
         """A new variable, defined after all others."""
         new = (len(self._known) + 1) * _BETWEEN
         self._known[new] = Integer("variable", bounds=bounds)
+        below = [self.least(scaled(rest, -1)) for factor, rest in bounds if factor == 1]
+        above = [self.most(rest) for factor, rest in bounds if factor == -1]
+        self._ranges[new] = _largest(below), _smallest(above)
         return new
+
+    def least(self, poly: Poly) -> int | None:
+        """A number that a polynomial is at least, if the numbers between which its integers lie give one."""
+        total = 0
+        for m, c in poly.items():
+            if len(m) == 1:
+                bound = self._ranges[m[0]][c < 0]
+                if bound is None:
+                    return None
+                c *= bound
+            elif m:
+                return None
+            total += c
+        return total
+
+    def most(self, poly: Poly) -> int | None:
+        """A number that a polynomial is at most, likewise."""
+        least = self.least(scaled(poly, -1))
+        return None if least is None else -least
 
     def let(self, value: Poly, bounds: tuple[Bound, ...]) -> Poly:
         """A name for `value`, and numbers that it is known to lie between."""
@@ -161,7 +185,32 @@ class Integers:
             last = max(last_of(a), last_of(b))
             new = self._compound[key] = last // _BETWEEN * _BETWEEN + len(self._known) + 1
             self._known[new] = Integer(kind, a, b)
+            self._ranges[new] = self._range(kind, a, b)
         return new
+
+    def _range(self, kind: str, a: Poly, b: Poly) -> tuple[int | None, int | None]:
+        """The numbers between which a compound integer lies, as far as those of its operands tell."""
+        least, most = (self.least(a), self.least(b)), (self.most(a), self.most(b))
+        match kind:
+            case "let":
+                return least[0], most[0]
+            case "max":
+                return _largest(least), None if None in most else _largest(most)
+            case "min":
+                return None if None in least else _smallest(least), _smallest(most)
+        divisor = number(b)
+        if divisor is None or divisor < 1:
+            return None, None
+        below, above = (None if bound is None else bound // divisor for bound in (least[0], most[0]))
+        return below, above
+
+
+def _largest(bounds: Iterable[int | None]) -> int | None:
+    return max([bound for bound in bounds if bound is not None], default=None)
+
+
+def _smallest(bounds: Iterable[int | None]) -> int | None:
+    return min([bound for bound in bounds if bound is not None], default=None)
 
 
 class World:

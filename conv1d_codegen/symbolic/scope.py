@@ -16,7 +16,7 @@ from random import Random
 from .guards import Guards
 from .index import Atom, Div, Index, Indexable, Var, index, parts
 from .polynomial import Bound, Integers, Poly, World, constant, number, plus, product, scaled
-from .search import Search
+from .search import Known, Search
 
 # For the examples. Many are short, as loops over what is left run for a few lengths only; some are longer than a few
 # blocks of steps.
@@ -77,7 +77,12 @@ class _Kernel:
 
     integers: Integers = field(default_factory=Integers)
     polys: dict[tuple[Index, tuple[int, ...]], Poly] = field(default_factory=dict)
+    proved: Known = field(default_factory=dict)  # whether or not the loops around run
     names: int = 0
+
+    def search(self, worlds: list[World]) -> Search:
+        """A search at one place, which tells others what it proves."""
+        return Search(self.integers, worlds, proved=self.proved)
 
 
 class Scope:
@@ -116,7 +121,7 @@ class Scope:
             names[name] = (new, {(new,): 1})
             for world, size in zip(worlds, chance.sample(values, len(values)), strict=True):
                 world.set(new, least + size)
-        return cls(kernel, names, _Place(worlds, (), Search(kernel.integers, worlds)), frozenset())
+        return cls(kernel, names, _Place(worlds, (), kernel.search(worlds)), frozenset())
 
     def in_range(self, name: str, lo: Indexable, hi: Indexable) -> Scope:
         """With `lo <= name < hi`."""
@@ -127,7 +132,7 @@ class Scope:
         certain = number(runs)
         place = self._place
         if certain is None or certain < 0:
-            place = _Place(worlds, (*place.guards, runs), Search(self._kernel.integers, worlds))
+            place = _Place(worlds, (*place.guards, runs), self._kernel.search(worlds))
         return Scope(self._kernel, {**self._names, name: (new, {(new,): 1})}, place, self.defined)
 
     def given(self, conditions: Iterable[Index]) -> Scope:
@@ -138,7 +143,7 @@ class Scope:
             certain = number(poly)
             if certain is None or certain < 0:
                 worlds = [world for world in place.worlds if world.value(poly) >= 0]
-                place = _Place(worlds, (*place.guards, poly), Search(self._kernel.integers, worlds))
+                place = _Place(worlds, (*place.guards, poly), self._kernel.search(worlds))
         return Scope(self._kernel, self._names, place, self.defined)
 
     def where(self, name: str, value: Index) -> Scope:
@@ -164,6 +169,10 @@ class Scope:
     def proves(self, expression: Indexable) -> bool:
         """Whether `expression >= 0` follows."""
         return self.holds(self.polynomial(index(expression)))
+
+    def orders(self, a: Index, b: Index) -> bool:
+        """Whether `a < b` follows."""
+        return self.holds(plus(plus(self.polynomial(b), constant(-1)), self.polynomial(a), -1))
 
     def proves_for_all(self, expression: Indexable) -> bool:
         """Whether `expression >= 0` follows from the bounds of what it mentions, whether or not the
@@ -230,7 +239,9 @@ def _entered(worlds: list[World], variable: int, first: Poly, last: Poly) -> lis
         for at, world in enumerate(worlds):
             world.set(variable, (least, most, (least + most) // 2)[at % 3])
         return worlds if least <= most else []
-    runs = [(world, least, most) for world in worlds if (least := world.value(first)) <= (most := world.value(last))]
+    firsts = [world.value(first) for world in worlds] if least is None else [least] * len(worlds)
+    found = [(world, at, world.value(last)) for world, at in zip(worlds, firsts, strict=True)]
+    runs = [(world, least, most) for world, least, most in found if least <= most]
     entered = []
     for at, (world, least, most) in enumerate(runs):
         values = (least, most, (least + most) // 2)

@@ -45,9 +45,8 @@ MOST_STEPS, _DEEPEST = 1000, 80
 _SOON = 12  # steps, in which each way is tried before any is tried for longer, where no example refutes the wrong ones
 _WORLDS = 8  # that are looked at
 
-#: What was found about an expression without a constant: a number that it is at least, and one for which no proof was
-#: found.
-Known = dict[Key, tuple[int | None, int | None]]
+#: Numbers, each about an expression without a constant.
+Known = dict[Key, int]
 
 
 @dataclass(slots=True)
@@ -61,23 +60,30 @@ class Extra:
 class Search:
     """A search among the integers of a kernel, which remembers what it found.
 
-    With `thorough`, it also puts bounds in place of integers within divisions.
+    With `thorough`, it also puts bounds in place of integers within divisions. Searches that know nothing `extra` may
+    share what they `proved`: expressions, and numbers that they are at least.
     """
 
     def __init__(
-        self, integers: Integers, worlds: list[World], extra: Extra | None = None, thorough: bool = False
+        self,
+        integers: Integers,
+        worlds: list[World],
+        extra: Extra | None = None,
+        thorough: bool = False,
+        proved: Known | None = None,
     ) -> None:
         self._integers = integers
         self._worlds = worlds[:_WORLDS]
         self._extra = extra or Extra()
         self._thorough = thorough
-        self._known: Known = {}
+        self._proved: Known = {} if proved is None else proved
+        self._failed: Known = {}  # numbers that no proof was found for
         self._steps = self._depth = 0
         self.most_steps = MOST_STEPS
 
     def forget(self) -> None:
-        """Drop what was found, as more is known now."""
-        self._known.clear()
+        """Try again what no proof was found for, as more is known now."""
+        self._failed.clear()
 
     def proves(self, poly: Poly) -> bool:
         """Whether an expression is proved to be 0 or more."""
@@ -98,8 +104,11 @@ class Search:
         if factor > 1:
             moving = {m: c // factor for m, c in moving.items()}
         wanted = -(left // factor)
+        constant_bound = self._integers.least(moving)
+        if constant_bound is not None and constant_bound >= wanted:
+            return True
         key = frozenset(moving.items())
-        least, failed = self._known.get(key, (None, None))
+        least, failed = self._proved.get(key), self._failed.get(key)
         if least is not None and wanted <= least:
             return True
         if failed is not None and wanted >= failed:
@@ -112,15 +121,21 @@ class Search:
         self._steps += 1
         if self._steps > self.most_steps or self._depth > _DEEPEST:
             return False
-        self._known[key] = least, wanted  # while it is looked for
+        self._failed[key] = wanted  # while it is looked for
         self._depth += 1
         found = self._without_last(moving, wanted)
         self._depth -= 1
         if found:
-            self._known[key] = wanted, failed
-        elif self._steps > self.most_steps:
-            self._known[key] = least, failed
+            self._proved[key] = wanted
+        if found or self._steps > self.most_steps:
+            self._forget_failure(key, failed)
         return found
+
+    def _forget_failure(self, key: Key, before: int | None) -> None:
+        if before is None:
+            self._failed.pop(key, None)
+        else:
+            self._failed[key] = before
 
     def _without_last(self, moving: Poly, wanted: int) -> bool:
         """Whether an expression is `wanted` or more, by expressions without its last integer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..ir import Activate, Buffer, Load, Prefetch, Ref, Statement, Storage, Value, first_line
-from ..ir.rewrite import operands
 from ..symbolic.index import Index, var
 from . import written
 from .place import InvalidKernel, Place
@@ -21,7 +20,7 @@ def value(number: Value, place: Place, statement: Statement) -> None:
             raise InvalidKernel(f"{first_line(statement)}: `{name}` is not defined there")
         case Activate() if place.scheduled:
             raise InvalidKernel(f"{first_line(statement)}: the activation was not expanded")
-    for operand in operands(number):
+    for operand in number.operands:
         value(operand, place, statement)
 
 
@@ -68,7 +67,8 @@ def _text(buffer: Buffer, at: tuple[Index, ...]) -> str:
 
 
 def _is_known(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Statement) -> None:
-    if place.buffers.get(buffer.name) != buffer:
+    known = place.buffers.get(buffer.name)
+    if known is not buffer and known != buffer:
         raise InvalidKernel(f"{first_line(statement)}: {buffer} is not defined there")
     for index in at:
         place.known(index, statement)
@@ -80,11 +80,12 @@ def _within(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Stat
 
 
 def _in_range(which: str, buffer: Buffer, index: Index, size: Index, place: Place, statement: Statement) -> None:
-    for what, slack in (("negative", index), (f"{size} or more", size - 1 - index)):
-        if not place.scope.proves(slack):
-            raise InvalidKernel(
-                f"{first_line(statement)}: {which} {buffer}, `{index}`, may be {what}, as far as can be proved"
-            )
+    negative = not place.scope.proves(index)
+    if negative or not place.scope.orders(index, size):
+        raise InvalidKernel(
+            f"{first_line(statement)}: {which} {buffer}, `{index}`, may be {'negative' if negative else f'{size} or more'}, "
+            "as far as can be proved"
+        )
 
 
 def _whole_vector(buffer: Buffer, at: tuple[Index, ...], place: Place, statement: Statement) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..ir import Buffer, Compound, For, If, Storage, Store
 from ..ir.rewrite import loads
-from ..symbolic.index import Extreme, Index, Var, index, minimum, var
+from ..symbolic.index import Extreme, Index, index, minimum
 from ..symbolic.scope import Scope
 from .place import Box, Place
 
@@ -199,11 +199,11 @@ def step_of(expression: Index, name: str) -> int | None:
     """By how much an expression changes from one value of a variable to the next; None where that
     is not always the same.
     """
-    step = 0
-    for monomial, coefficient in expression.terms:
-        if monomial == (Var(name),):
-            step = coefficient
-    return step if name not in (expression - var(name) * step).variables() else None
+    mentioned = expression.variables().count(name)
+    if not mentioned:
+        return 0
+    step = next((coefficient for monomial, coefficient in expression.terms if monomial == (name,)), None)
+    return step if mentioned == 1 else None
 
 
 def _joined(boxes: tuple[Box, ...], new: Box, place: Place) -> tuple[Box, ...]:

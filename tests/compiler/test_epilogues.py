@@ -1,4 +1,6 @@
-"""Convolutions with an epilogue: an expression of what they store, of further inputs and of weights for each channel."""
+"""Convolutions with an epilogue: an expression of what they store, of further inputs and of weights for each channel; and
+what is stored beside that.
+"""
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from support.type_helpers import Array, known
 
 from conv1d_codegen.compiler import Program, compile_problem
 from conv1d_codegen.errors import CompileError
-from conv1d_codegen.ir import SUM, Activate, Binary, Expression, Operand, Ref, Value
+from conv1d_codegen.ir import STORED, SUM, Activate, Binary, Expression, Operand, Ref, Value
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import stages
@@ -22,17 +24,24 @@ RELU = Activation("relu")
 
 
 def expressions(filters: int) -> dict[str, Expression]:
-    """A residual; all that there can be: a slice of wider channels, one channel, one step, weights, what is read twice."""
+    """A residual; all that there can be: a slice of wider channels, one channel, one step, weights, what is read twice;
+    and tensors beside the first, of which one has an activation of many operations.
+    """
     residual = Expression(Activate(RELU, SUM + IN0), (Operand(filters),))
     much: Value = Activate(RELU, SUM * SCALE + SHIFT)
     much = Binary("max", much, much * IN0) + IN1 * IN2
     operands = (Operand(filters + 3, 2), Operand(1), Operand(filters, steps=False))
-    return {"residual": residual, "much": Expression(much, operands, 2)}
+    beside = Activate(RELU, STORED * SCALE + SHIFT), Activate(Activation("tanh"), STORED) + IN0
+    return {
+        "residual": residual,
+        "much": Expression(much, operands, 2),
+        "also": Expression(SUM + IN0, (Operand(filters),), 2, beside),
+    }
 
 
-#: Every other problem with each.
+#: Every third problem with each.
 PAIRS = [
-    (text, ("residual", "much")[number % 2])
+    (text, ("residual", "much", "also")[number % 3])
     for number, text in enumerate(text for text in PROBLEMS if "first" not in text)
 ]
 
@@ -59,48 +68,55 @@ def further(problem: Problem, expression: Expression, batch: int, steps: int) ->
     return arrays | {f"channel{k}": small(problem.filters) for k in range(expression.weights)}
 
 
-def by_formula(kind: str, filters: int, total: Array, arrays: dict[str, Array]) -> Array:
-    """The same in NumPy, written down anew."""
+def by_formula(kind: str, filters: int, total: Array, arrays: dict[str, Array]) -> dict[str, Array]:
+    """The same in NumPy, written down anew: all that is stored, by name."""
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
     if kind == "residual":
-        return np.maximum(total + wide["in0"], 0)
+        return {"y": np.maximum(total + wide["in0"], 0)}
+    if kind == "also":
+        y = (total + wide["in0"]).astype(arrays["in0"].dtype).astype(np.float64)
+        relu = np.maximum(y * wide["channel0"] + wide["channel1"], 0)
+        return {"y": y, "y1": relu, "y2": np.tanh(y) + wide["in0"]}
     much = np.maximum(total * wide["channel0"] + wide["channel1"], 0)
-    return np.maximum(much, much * wide["in0"][..., 2 : 2 + filters]) + wide["in1"] * wide["in2"]
+    return {"y": np.maximum(much, much * wide["in0"][..., 2 : 2 + filters]) + wide["in1"] * wide["in2"]}
 
 
-def assert_alike(problem: Problem, y: Array, right: Array, what: str) -> None:
+def assert_alike(problem: Problem, name: str, y: Array, right: Array, what: str) -> None:
     """Equal where nothing is rounded: but by 16-bit numbers, and by activations that are no integers."""
     rounding = {"f16": 2e-3, "bf16": 1e-2}.get(problem.dtype, 0.0)
-    if problem.activation.name not in ("linear", "relu", "leaky_relu"):
+    if problem.activation.name not in ("linear", "relu", "leaky_relu") or name == "y2":
         rounding = max(rounding, 1e-5)
+    what = f"{what} {name}"
     np.testing.assert_allclose(y.astype(np.float64), right, rtol=rounding, atol=rounding * 8, err_msg=what)
 
 
+@pytest.mark.parametrize("kind", ["much", "also"])
 @pytest.mark.parametrize(("text", "algorithm"), [(text, name) for text in SMALL for name in computed_by(text)])
-def test_each_pass_keeps_it(text: str, algorithm: str) -> None:
+def test_each_pass_keeps_it(text: str, algorithm: str, kind: str) -> None:
     """As interpreted, before and after each."""
     problem = Problem.parse(text)
     problem, context = planned(text, "avx2", algorithm)
-    expression = expressions(problem.filters)["much"]
+    expression = expressions(problem.filters)[kind]
     kernel = lower(problem, context.plan, expression)
     verify(kernel)
     batch, length = 1, 7 + problem.extent
     x, w, b = exact_data(problem, batch, length)
     total = expected(problem, x, w, b).astype(np.float64)
     arrays = further(problem, expression, batch, total.shape[1])
-    right = by_formula("much", problem.filters, total, arrays)
+    wanted = by_formula(kind, problem.filters, total, arrays)
     given = {"x": x, "w": w, **({} if b is None else {"b": b}), **arrays}
     before = None
     for name, each in [("lowered", kernel), *stages(kernel, context)]:
         if each == before:
             continue
         before = each
-        y = np.full(total.shape, np.nan, dtype_of(problem))
-        interpret(each, {**given, "y": y}, {"N": batch, "T": length})
-        if algorithm == "cook_toom":
-            np.testing.assert_allclose(y, right, rtol=1e-3, atol=1e-2, err_msg=f"{text} {name}")
-        else:
-            assert_alike(problem, y, right, f"{text} {name}")
+        outputs = {of: np.full(total.shape, np.nan, dtype_of(problem)) for of in wanted}
+        interpret(each, {**given, **outputs}, {"N": batch, "T": length})
+        for of, right in wanted.items():
+            if algorithm == "cook_toom":
+                np.testing.assert_allclose(outputs[of], right, rtol=1e-3, atol=1e-2, err_msg=f"{text} {name} {of}")
+            else:
+                assert_alike(problem, of, outputs[of], right, f"{text} {name}")
 
 
 @pytest.mark.slow
@@ -121,12 +137,14 @@ def test_as_code(text: str, kind: str, target: str) -> None:
             x, w, b = exact_data(problem, batch, length)
             total = expected(problem, x, w, b).astype(np.float64)
             arrays = further(problem, expression, batch, steps)
-            right = by_formula(kind, problem.filters, total, arrays)
+            wanted = by_formula(kind, problem.filters, total, arrays)
             for team in (1, 3):
-                y = np.full(right.shape, np.nan, dtype_of(problem))
-                given = {"x": x, "w": w, **({} if b is None else {"b": known(b)}), **arrays, "y": y}
+                outputs = {of: np.full(total.shape, np.nan, dtype_of(problem)) for of in wanted}
+                given = {"x": x, "w": w, **({} if b is None else {"b": known(b)}), **arrays, **outputs}
                 call(native, given, {"N": batch, "T": length}, target, team)
-                assert_alike(problem, y, right, f"{text}@{batch}x{length} {algorithm} {target} team {team}")
+                for of, right in wanted.items():
+                    what = f"{text}@{batch}x{length} {algorithm} {target} team {team}"
+                    assert_alike(problem, of, outputs[of], right, what)
 
 
 def test_one_program_for_equal_epilogues() -> None:

@@ -1,13 +1,15 @@
 """Records what real Keras models give: `python tests/data/record_keras_models.py`, by hand, once with Keras 3
-(`KERAS_BACKEND=jax`, keras 3.15) and once with Keras 2 (tensorflow 2.15).
+(`KERAS_BACKEND=jax`, keras 3.15) and once with Keras 2 (tensorflow 2.15). With names of models only these are recorded.
 
 Writes small files into `models/` beside itself, named after the model and the major version of Keras, and their inputs
 and outputs into `models/keras3.npz` or `models/keras2.npz`. The files are compressed as they are, by gzip: HDF5 leaves
-much of them empty.
+much of them empty. `.json` is what `model.to_json()` gives, `.weights.h5` what `model.save_weights` writes, and
+`.old.weights.h5` what that of Keras 2 wrote into any other `.h5`.
 """
 
 import gzip
 import pathlib
+import sys
 import tempfile
 from typing import Any
 
@@ -195,6 +197,81 @@ def recurrent() -> Recorded:
     return keras.Model(x, layers.LSTM(2, go_backwards=True)(y)), [(2, 9, 3)]
 
 
+def gated() -> Recorded:
+    """A WaveNet: dilated convolutions through tanh and sigmoid, with sums that go on and sums that come out."""
+    x = y = keras.Input((None, 2))
+    y = layers.Conv1D(4, 1, padding="causal")(y)
+    skips = []
+    for dilation in (1, 2, 4):
+        t = layers.Conv1D(4, 2, padding="causal", dilation_rate=dilation, activation="tanh")(y)
+        s = layers.Conv1D(4, 2, padding="causal", dilation_rate=dilation, activation="sigmoid")(y)
+        z = layers.Multiply()([t, s])
+        skips.append(layers.Conv1D(3, 1)(z))
+        y = layers.Add()([y, layers.Conv1D(4, 1)(z)])
+    y = layers.Activation("relu")(layers.Add()(skips))
+    return keras.Model(x, layers.Conv1D(2, 1)(layers.Conv1D(3, 1, activation="relu")(y))), [(2, 15, 2)]
+
+
+def bidirectional() -> Recorded:
+    """Recurrent layers in both directions, joined in all ways, one of them with a layer of its own for the way back."""
+    x = keras.Input((None, 3))
+    y = layers.Bidirectional(layers.LSTM(4, return_sequences=True))(x)
+    y = layers.Bidirectional(layers.GRU(3, return_sequences=True), merge_mode="sum", name="gates")(y)
+    back = layers.LSTM(3, return_sequences=True, go_backwards=True, activation="relu", name="other")
+    y = layers.Bidirectional(
+        layers.LSTM(3, return_sequences=True), backward_layer=back, merge_mode="mul", name="product"
+    )(y)
+    y = layers.Bidirectional(layers.GRU(4, reset_after=False), merge_mode="ave")(layers.Conv1D(3, 1)(y))
+    there, again = layers.Bidirectional(layers.LSTM(2), merge_mode=None)(x)
+    return keras.Model(x, [y, layers.Subtract()([there, again])]), [(2, 9, 3)]
+
+
+def distributed() -> Recorded:
+    """Layers of vectors, on each step."""
+    x = keras.Input((None, 3))
+    y = layers.TimeDistributed(layers.Dense(4, activation="tanh"))(x)
+    y = layers.TimeDistributed(layers.LayerNormalization())(layers.TimeDistributed(layers.Dropout(0.5))(y))
+    y = layers.TimeDistributed(layers.BatchNormalization())(layers.Conv1D(3, 2, padding="causal")(y))
+    y = layers.TimeDistributed(layers.Flatten())(layers.TimeDistributed(layers.Activation("softplus"))(y))
+    return keras.Model(x, layers.TimeDistributed(layers.Dense(2), name="last")(y)), [(2, 7, 3)]
+
+
+def vectors() -> Recorded:
+    """A vector that says how a sequence is to be scaled, and a vector that comes out."""
+    x, how = keras.Input((None, 3), name="signal"), keras.Input((5,), name="how")
+    scale = layers.Reshape((1, 4))(layers.Dense(4, activation="sigmoid")(how))
+    y = layers.Multiply()([layers.Conv1D(4, 3, padding="same")(x), scale])
+    both = layers.Concatenate()([layers.GlobalMaxPooling1D()(y), layers.BatchNormalization()(how)])
+    return keras.Model([x, how], [y, layers.Dense(2)(both)]), [(2, 9, 3), (2, 5)]
+
+
+def planes() -> Recorded:
+    """Layers of two axes of which one has length 1: the second, as most write it."""
+    x = keras.Input((None, 1, 3))
+    y = layers.Conv2D(4, (3, 1), padding="same", activation="relu")(x)
+    y = layers.MaxPooling2D((2, 1))(layers.BatchNormalization()(y))
+    y = layers.Conv2D(4, (5, 3), padding="same", dilation_rate=(2, 1))(y)
+    y = layers.ReLU()(layers.ZeroPadding2D(((1, 2), (0, 0)))(y))
+    h = layers.DepthwiseConv2D((3, 1), depth_multiplier=2)(y)
+    y = layers.Concatenate()([layers.Cropping2D(((1, 1), (0, 0)))(y), h])
+    y = layers.SeparableConv2D(5, (2, 3), padding="same", use_bias=False)(y)
+    y = layers.AveragePooling2D((3, 2), strides=(2, 2), padding="same")(layers.UpSampling2D((2, 1))(y))
+    y = layers.SpatialDropout2D(0.5)(layers.Conv2DTranspose(4, (4, 1), strides=(2, 1), padding="same")(y))
+    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(y))), [(2, 17, 1, 3)]
+
+
+def across_planes() -> Recorded:
+    """The first axis of length 1, made by shapes; a layer of one axis on each row, of which there is one."""
+    x = keras.Input((16, 2))
+    y = layers.Conv2D(4, (1, 3), strides=(1, 2))(layers.Reshape((1, 16, 2))(x))
+    y = layers.Conv2D(3, (3, 3), padding="same")(layers.LayerNormalization()(y))
+    y = layers.TimeDistributed(layers.Conv1D(4, 2, activation="elu"))(y)
+    y = layers.Permute((2, 1, 3))(y)
+    y = layers.Conv2D(3, (2, 1))(y)
+    a = layers.Reshape((5, 3))(y)
+    return keras.Model(x, [layers.Conv1D(2, 2)(a), layers.Dense(3)(layers.Flatten()(y))]), [(2, 16, 2)]
+
+
 def random_weights(model: Any) -> None:
     """Numbers for all weights; those that BatchNormalization has for variances are positive."""
 
@@ -212,18 +289,39 @@ MODELS = {
     3: {
         **dict.fromkeys((residual, nested, sequential, across, recurrent), ("keras", "h5")),
         **dict.fromkeys((tcn, unet, inception, separable, shared, activations, several, newer, half), ("keras",)),
+        **dict.fromkeys((gated, vectors, planes, across_planes), ("keras",)),
+        **dict.fromkeys((bidirectional, distributed), ("keras", "h5")),
     },
     2: {
         **dict.fromkeys((residual, tcn, unet, separable, shared, sequential, activations, several, half), ("h5",)),
-        nested: ("h5", "keras"),
+        **dict.fromkeys((inception, gated, vectors, planes, across_planes), ("h5",)),
+        **dict.fromkeys((nested, bidirectional, distributed), ("h5", "keras")),
     },
 }
+#: Models whose config and weights are kept apart, too.
+APART = (residual, nested, sequential, bidirectional, gated)
+
+
+def apart(model: Any, name: str) -> None:
+    """Writes a model's config and its weights, each by itself."""
+    (HERE / f"{name}.json.gz").write_bytes(gzip.compress(model.to_json().encode(), mtime=0))
+    with tempfile.TemporaryDirectory() as folder:
+        for ending, file in {
+            "weights.h5": "x.weights.h5",
+            **({"old.weights.h5": "x.h5"} if MAJOR == 2 else {}),
+        }.items():
+            path = pathlib.Path(folder, file)
+            model.save_weights(path)
+            (HERE / f"{name}.{ending}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
 
 
 def main() -> None:
     HERE.mkdir(exist_ok=True)
-    arrays = {}
+    kept, wanted = HERE / f"keras{MAJOR}.npz", sys.argv[1:]
+    arrays = dict(np.load(kept)) if wanted else {}
     for build, endings in MODELS[MAJOR].items():
+        if wanted and build.__name__ not in wanted:
+            continue
         keras.backend.clear_session()
         model, shapes = build()
         random_weights(model)
@@ -232,6 +330,8 @@ def main() -> None:
         ys = ys if isinstance(ys, list) else [ys]
         name = build.__name__
         arrays.update({f"{name}/x{i}": x for i, x in enumerate(xs)} | {f"{name}/y{i}": y for i, y in enumerate(ys)})
+        if build in APART:
+            apart(model, f"{name}_{MAJOR}")
         for ending in endings:
             file = f"{name}_{MAJOR}.{ending}"
             with tempfile.TemporaryDirectory() as folder:
@@ -247,8 +347,8 @@ def main() -> None:
                 except Exception as error:
                     same = f"NOTHING: {error}"
                 print(f"{file}: {path.stat().st_size} bytes. Keras itself makes of it: {same}")
-    np.savez_compressed(HERE / f"keras{MAJOR}.npz", **arrays)
-    print(keras.__version__, len(MODELS[MAJOR]), "models")
+    np.savez_compressed(kept, **arrays)
+    print(keras.__version__, len(wanted or MODELS[MAJOR]), "models")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,19 @@ from support.type_helpers import Array
 
 from conv1d_codegen.compiler import compile_operation
 from conv1d_codegen.ir import Activate, Binary, Expression, Kernel, Operand, Ref, Select
-from conv1d_codegen.lower.operations import Concat, Crop, GlobalPool, Map, Operation, Pad, Pool, Repeat
+from conv1d_codegen.lower.operations import (
+    ChannelPool,
+    Concat,
+    EachChannel,
+    GlobalPool,
+    Map,
+    Operation,
+    Pad,
+    Pool,
+    Repeat,
+    Shuffle,
+    SoftmaxOfSteps,
+)
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.network import ops, reference
 from conv1d_codegen.number_types import TYPES
@@ -67,9 +79,17 @@ def cases(dtype: str) -> list[Case]:
         ),
         Case(Map(dtype, 4, Expression(NAN_MAX, (Operand(4), Operand(4)))), (4, 4), np.maximum),
         Case(Concat(dtype, (3, 16, 5)), (3, 16, 5), lambda *x: np.concatenate(x, -1)),
-        Case(Crop(dtype, 5, 2, 1), (5,), lambda x: x[:, 2:-1], least=4),
         Case(Repeat(dtype, 18, 3), (18,), lambda x: np.repeat(x, 3, 1)),
+        Case(EachChannel(dtype, 40, 39, 20, -2), (40,), lambda x: x[..., 39:0:-2]),
+        Case(EachChannel(dtype, 5, 1, 2, 3), (5,), lambda x: x[..., 1::3]),
+        Case(Shuffle(dtype, 48, 3), (48,), network_op(ops.Shuffle(3))),
+        Case(Shuffle(dtype, 6, 2), (6,), network_op(ops.Shuffle(2))),
+        Case(SoftmaxOfSteps(dtype, 1), (1,), network_op(ops.Softmax(steps=True))),
+        Case(SoftmaxOfSteps(dtype, 21), (21,), network_op(ops.Softmax(steps=True))),
+        Case(SoftmaxOfSteps(dtype, 33, log=True), (33,), network_op(ops.Softmax(log=True, steps=True))),
     ]
+    for channels, kind in ((1, "max"), (20, "min"), (37, "average"), (64, "sum")):
+        some.append(Case(ChannelPool(dtype, channels, kind), (channels,), network_op(ops.ChannelPool(kind))))
     for mode in ops.PAD_MODES:
         some.append(Case(Pad(dtype, 7, 2, 3, mode), (7,), network_op(ops.Pad(2, 3, mode)), least=4))
     pools: tuple[tuple[int, int, int, Padding], ...] = (
@@ -82,7 +102,18 @@ def cases(dtype: str) -> list[Case]:
                 own = Pool(dtype, channels, kind, size, stride, padding, counted)
                 op = ops.Pool(kind, size, stride, padding, counted)
                 some.append(Case(own, (channels,), network_op(op), least=size))
-    for channels, kind in ((1, "max"), (20, "average"), (100, "max"), (3, "average")):
+    further: tuple[tuple[int, int, Padding, int, bool], ...] = (
+        *((3, 2, "valid", 2, False), (3, 2, "valid", 1, True), (2, 3, "valid", 3, True), (2, 5, "valid", 1, True)),
+        *((3, 2, (1, 2), 2, True), (4, 3, (2, 0), 1, True), (3, 2, "same", 2, True), (3, 1, "causal", 4, False)),
+        *((2, 4, (1, 1), 1, True), (2, 1, (1, 0), 2, False)),
+    )
+    for size, stride, padding, dilation, ceil in further:
+        for kind in ops.POOLS:
+            for counted in (False, True) if kind == "average" else (False,):
+                parts = kind, size, stride, padding, counted, dilation, ceil
+                own, least = Pool(dtype, 19, *parts), (size - 1) * dilation + 1
+                some.append(Case(own, (19,), network_op(ops.Pool(*parts)), least=least))
+    for channels, kind in ((1, "max"), (20, "average"), (100, "max"), (3, "average"), (18, "min"), (5, "sum")):
         some.append(Case(GlobalPool(dtype, channels, kind), (channels,), network_op(ops.GlobalPool(kind, keep=True))))
     return some
 

@@ -13,7 +13,7 @@ import conv1d_codegen as cc
 from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.network import Input, Network, Sequential, layers, reference
 from conv1d_codegen.network.execution import launch
-from conv1d_codegen.network.execution.beside import beside
+from conv1d_codegen.network.execution.stores import Stores
 from conv1d_codegen.network.graph import Graph, Source
 
 STRICT = CompileOptions(accuracy="strict")
@@ -82,7 +82,7 @@ def wide() -> Network:
 
 
 def test_teams_share_a_large_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conv1d_codegen.runtime.threads.processors", lambda: 4)
+    monkeypatch.setattr("conv1d_codegen.runtime.processors.usable", lambda: 4)
     network = wide()
     x = np.random.default_rng(0).standard_normal((2, 3000, 32)).astype(np.float32)
     y = network(x)
@@ -152,13 +152,14 @@ def test_memory_is_used_again(seed: int) -> None:
         name: 4 * len(x) * (shape.steps.constant or 0 if shape.steps else 1) * shape.channels
         for name, shape in at.items()
     }
-    whole = {name: place.concat for name, place in beside(graph).items()}  # which is in use from its first part on
+    stores = Stores.of(graph, len(x), at)
+    whole = {name: place.concat for name, place in stores.beside.items()}  # which is in use from its first part on
+    begins = {node.name: number for number, node in enumerate(graph.nodes)}
+    begins |= {name: begins[by] for name, by in stores.along.items()}
     last = {name: number for number, node in enumerate(graph.nodes) for name in node.inputs}
     inside = {
-        node.name: min(
-            number, *(at for at, part in enumerate(graph.nodes) if whole.get(part.name) == node.name), number
-        )
-        for number, node in enumerate(graph.nodes)
+        node.name: min(begins[node.name], *(begins[part] for part in whole if whole[part] == node.name), math.inf)
+        for node in graph.nodes
         if node.name not in graph.outputs and node.name not in whole
     }
     alive = [

@@ -80,7 +80,8 @@ def test_importing_the_package_imports_no_h5py() -> None:
     ("data", "message"),
     [
         (b"", "nor a .keras file"),
-        (b'{"class_name": "Model"}', "nor a .keras file, which is a zip, nor HDF5, nor ONNX. It begins with b'{"),
+        (b'{"class_name": "Model"}', "is the config of a model, and has no weights"),
+        (b'["class_name"]', r"nor a .keras file, which is a zip, nor HDF5, nor ONNX. It begins with b'\["),
         (b"PK\x03\x04 and no more", "can not be unpacked"),
         (b"\x89HDF\r\n\x1a\n and no more", "HDF5 file is damaged"),
         (content("tcn_3.keras")[:-100], "can not be unpacked"),
@@ -231,7 +232,11 @@ def _deep(depth: int) -> str:
         (_calls(1), "'conv1d' of the model is called on nothing"),
         (_calls(1, ["input_layer", 0, 0], training=True), 'arguments that no network knows: {"training": true}'),
         (_layer(1, inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "called on something other than tensors: 1.0"),
-        (_layer(0, config_batch_shape=[None, 4]), r"Input 'input_layer' has shape .* The file has: \[None, 4\]"),
+        (_layer(0, config_batch_shape=[None, 4, 4, 4]), r"Input 'input_layer' has shape .* The file has: \[None, 4, 4"),
+        (
+            _layer(0, config_batch_shape=[None, 9, 1, 2]),
+            "Conv1D.: It has one axis before the channels, and its input has two",
+        ),
         (_layer(0, config_batch_shape=[None, None, None]), "Input 'input_layer': `channels`"),
         (_layer(0, config_dtype="int32"), "Input 'input_layer': Cannot convert 'int32'"),
         (_layer(1, config_filters=10**12), r"'conv1d' \(Conv1D\): It has weights kernel \(2, 2, 1000000000000\)"),

@@ -9,6 +9,7 @@ from types import FrameType
 
 import numpy as np
 import pytest
+from support.networks import program_of
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, Input, Network, Sequential, UnprovedWarning, compiler, executable
@@ -37,7 +38,7 @@ def check(network: Network) -> None:
 
 
 def wanted(network: Network, x: Array) -> Array:
-    return network._program._interpreted([x])[0]
+    return program_of(network)._interpreted([x])[0]
 
 
 @pytest.fixture(autouse=True)

@@ -207,8 +207,19 @@ def test_split_and_gather() -> None:
         agrees(single("Gather", indices, axis=1), *X)
     for indices in (np.array(0), np.array(-1), np.array([-1]), np.array([2, 3]), np.array(3)):
         agrees(single("Gather", indices, axis=2), *X)
-    with pytest.raises(ValueError, match="indices that are not evenly spaced"):
-        Run(single("Gather", np.array([0, 1, 3]), axis=1))
+    for uneven in ([0, 1, 3], [3, 0, 2, 1], [1, 1, 0, -1]):
+        agrees(single("Gather", np.array(uneven), axis=1), *X)
+        agrees(single("Gather", np.array(uneven), axis=2, shape=("N", 4, 11)), X[0])
+    agrees(single("Gather", np.array([0, 1, 3]), axis=2), *X)
+    split = [
+        helper.make_node("Reshape", ["x", "shape"], ["a"]),
+        helper.make_node("Gather", ["a", "order"], ["b"], axis=1),
+        helper.make_node("Reshape", ["b", "back"], ["y"]),
+    ]
+    given = {"shape": np.array([0, 2, 2, -1]), "order": np.array([1, 1, 0]), "back": np.array([0, 6, -1])}
+    agrees(model_of(split, {"x": ("N", 4, "T")}, constants=given), *X)
+    with pytest.raises(ValueError, match="indices from both ends, of an axis of no known length"):
+        Run(single("Gather", np.array([0, -1]), axis=2))
 
 
 def test_concat() -> None:

@@ -1,7 +1,5 @@
 """The voice detector of the package silero-vad, where that is installed: conditions, reflected edges, an LSTM with states."""
 
-import importlib.metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,21 +7,11 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 from support.onnx_models import numbers
+from support.silero import model
 
 from conv1d_codegen import load
 
 MODELS = ("silero_vad.onnx", "silero_vad_16k_op15.onnx", "silero_vad_half.onnx", "silero_vad_op18_ifless.onnx")
-
-
-def model(name: str) -> Path:
-    try:
-        files = importlib.metadata.files("silero-vad") or []
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("silero-vad is not installed")
-    found = [Path(str(file.locate())) for file in files if file.name == name]
-    if not found:
-        pytest.skip(f"this version of silero-vad has no {name}")
-    return found[0]
 
 
 @pytest.mark.parametrize("name", MODELS)

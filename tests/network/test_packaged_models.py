@@ -5,8 +5,6 @@ The largest differences from torch, in float32, printed by `pytest -s`: 3.7e-7 o
 1.5e-7 of silero's probabilities, and 1.1e-6 of the largest of its features.
 """
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,23 +12,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from support.silero import CHUNK, CONTEXT, WIDE, packaged, silero_by_hand  # noqa: E402
 from support.torch_helpers import drawn  # noqa: E402
 
 import conv1d_codegen as cc  # noqa: E402
-from conv1d_codegen.network import ops  # noqa: E402
-from conv1d_codegen.network.graph import Graph, Node, Source  # noqa: E402
+from conv1d_codegen.network.graph import Source  # noqa: E402
 from conv1d_codegen.network.readers import safetensors  # noqa: E402
-from conv1d_codegen.network.readers.pytorch.convolutions import kernel_of  # noqa: E402
 
 nn, F = torch.nn, torch.nn.functional
-
-
-def packaged(package: str, *path: str) -> Path:
-    """A file of a package that may be installed; the package is not imported."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"needs the package {package}")
-    return Path(spec.submodule_search_locations[0], *path)
 
 
 class Crepe(nn.Module):  # type: ignore[name-defined, misc]
@@ -68,9 +57,6 @@ def test_crepe() -> None:
     assert difference < 1e-5
 
 
-CHUNK, CONTEXT, WIDE = 512, 64, 128
-
-
 class Silero(nn.Module):  # type: ignore[name-defined, misc]
     """Silero's voice activity detector, of one chunk of samples and the state that the chunk before it left."""
 
@@ -92,53 +78,6 @@ class Silero(nn.Module):  # type: ignore[name-defined, misc]
     def forward(self, x: Any, state: Any) -> tuple[Any, Any]:
         h, c = self.lstm_cell(self.features(x).squeeze(-1), state)
         return torch.sigmoid(self.final_conv(torch.relu(h.unsqueeze(-1)))).squeeze(-1), (h, c)
-
-
-def silero_by_hand(arrays: dict[str, Any]) -> tuple[cc.Network, cc.Network]:
-    """Its features of a chunk, and its probabilities for a sequence of them, from the arrays of its file."""
-    weights = {f"{name}/kernel": kernel_of(arrays[f"{name}.weight"], (slice(None),)) for name in NAMES}
-    weights |= {f"{name}/bias": arrays[f"{name}.bias"] for name in NAMES if name != "stft_conv"}
-    weights["lstm/kernel"] = arrays["lstm_cell.weight_ih"].T
-    weights["lstm/recurrent"] = arrays["lstm_cell.weight_hh"].T
-    weights["lstm/bias"] = arrays["lstm_cell.bias_ih"] + arrays["lstm_cell.bias_hh"]
-    relu, square = ops.Activate(cc.Activation("relu")), ops.Combine("multiply")
-
-    def conv(name: str, problem: str, x: str) -> Node:
-        bias = () if "nobias" in problem else (f"{name}/bias",)
-        return Node(name, ops.Conv(cc.Problem.parse(problem)), (x,), (f"{name}/kernel", *bias))
-
-    features = Graph(
-        (Source("x", 1),),
-        (
-            Node("around", ops.Pad(0, 64, "reflect"), ("x",)),
-            conv("stft_conv", "c1_f258_k256_s128_valid_linear_f32_nobias", "around"),
-            Node("real", ops.ChannelSlice(0, 129), ("stft_conv",)),
-            Node("imaginary", ops.ChannelSlice(129, 129), ("stft_conv",)),
-            Node("real_square", square, ("real", "real")),
-            Node("imaginary_square", square, ("imaginary", "imaginary")),
-            Node("power", ops.Combine("add"), ("real_square", "imaginary_square")),
-            Node("magnitude", ops.Function("sqrt"), ("power",)),
-            conv("conv1", "c129_f128_k3_pad1x1_relu_f32", "magnitude"),
-            conv("conv2", "c128_f64_k3_s2_pad1x1_relu_f32", "conv1"),
-            conv("conv3", "c64_f64_k3_s2_pad1x1_relu_f32", "conv2"),
-            conv("conv4", "c64_f128_k3_pad1x1_relu_f32", "conv3"),
-        ),
-        ("conv4",),
-    )
-    cell = ops.Lstm(WIDE, cc.Activation("tanh"), cc.Activation("sigmoid"), sequences=True)
-    probabilities = Graph(
-        (Source("features", WIDE),),
-        (
-            Node("lstm", cell, ("features",), ("lstm/kernel", "lstm/recurrent", "lstm/bias")),
-            Node("relu", relu, ("lstm",)),
-            conv("final_conv", f"c{WIDE}_f1_k1_valid_sigmoid_f32", "relu"),
-        ),
-        ("final_conv",),
-    )
-    return cc.Network.of(features, weights), cc.Network.of(probabilities, weights)
-
-
-NAMES = ("stft_conv", "conv1", "conv2", "conv3", "conv4", "final_conv")
 
 
 def test_silero() -> None:

@@ -10,10 +10,12 @@ from support.networks import in_float64
 from support.type_helpers import Array
 
 from conv1d_codegen import get_num_threads, set_num_threads
-from conv1d_codegen.network import Input, Network, layers
-from conv1d_codegen.network.execution import tasks
+from conv1d_codegen.network import Input, Network, layers, ops
+from conv1d_codegen.network.execution import parts
+from conv1d_codegen.network.graph import Graph, Node, Source
 from conv1d_codegen.network.ops import ConvTranspose
 from conv1d_codegen.network.symbols import Symbol
+from conv1d_codegen.problem import Activation
 
 Layer = dict[str, Any]
 #: channels, and the arguments of a layer
@@ -52,7 +54,6 @@ def test_a_layer_gives_the_reference(
 ) -> None:
     monkeypatch.setenv("CONV1D_CODEGEN_TARGET", target)
     network = made(channels, arguments)
-    assert "NumPy" not in network.report()
     for batch, length in ((1, 1), (2, 2), (3, 19)):
         x = np.random.default_rng(length).integers(-3, 4, (batch, length, channels)).astype(np.float32)
         np.testing.assert_array_equal(network(x), wanted(network, x), f"{network.graph} @{batch}x{length}")
@@ -129,14 +130,75 @@ def test_several_threads_give_the_same_bits() -> None:
     assert len(set(found)) == 1
 
 
-def test_more_parts_than_are_worth_it_run_in_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "_MOST_PARTS", 1)
-    network = made(2, {"filters": 3, "kernel_size": 3, "strides": 2})
-    assert "NumPy" in network.report()
-    given = np.ones((1, 5, 2), np.float32)
-    np.testing.assert_array_equal(network(given), wanted(network, given))
+@pytest.mark.parametrize("target", RUNNABLE)
+@pytest.mark.parametrize(("channels", "arguments"), LAYERS, ids=str)
+def test_very_many_parts_are_one_kernel(
+    channels: int, arguments: Layer, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_MOST_PARTS", 0)
+    monkeypatch.setenv("CONV1D_CODEGEN_TARGET", target)
+    network = made(channels, arguments, layers.Activation("relu6"))
+    assert len(network._program.kernels(network.graph.nodes[0].name, 9)) == 1
+    for batch, length in ((1, 1), (2, 2), (3, 19)):
+        x = np.random.default_rng(length).integers(-3, 4, (batch, length, channels)).astype(np.float32)
+        np.testing.assert_array_equal(network(x), wanted(network, x))
+
+
+#: channels, filters, taps, stride, dilation, left, right, groups
+GROUPED = (
+    (4, 6, 3, 2, 1, 1, 0, 2),
+    (16, 16, 4, 2, 1, 1, 1, 16),
+    (32, 32, 16, 8, 1, 4, 4, 32),
+    (6, 3, 5, 3, 2, 0, -1, 3),
+    (48, 96, 3, 4, 1, 2, -1, 3),
+    (8, 8, 3, 1, 2, 0, 0, 4),
+    (4, 4, 5, 40, 1, 2, -3, 2),
+)
+
+
+@pytest.mark.parametrize("target", RUNNABLE)
+@pytest.mark.parametrize("sizes", GROUPED, ids=str)
+def test_groups(sizes: tuple[int, ...], target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONV1D_CODEGEN_TARGET", target)
+    channels, filters, size, stride, dilation, left, right, groups = sizes
+    op = ConvTranspose(channels, filters, size, stride, dilation, left, right, True, groups)
+    nodes = (
+        Node("y", op, ("x",), ("kernel", "bias")),
+        Node("act", ops.Activate(Activation("relu")), ("y",)),
+        Node("sum", ops.Combine("add"), ("act", "act")),
+    )
+    graph = Graph((Source("x", sizes[0]),), nodes, ("sum",))
+    rng = np.random.default_rng(0)
+    weights = {name: rng.integers(-3, 4, shape) for name, shape in graph.weight_shapes().items()}
+    network = Network.of(graph, weights)
+    assert len(network._program.lowered.nodes) == 1, network.report()
+    for batch, length in ((1, 2), (2, 3), (3, 19)):
+        x = rng.integers(-3, 4, (batch, length, sizes[0])).astype(np.float32)
+        np.testing.assert_array_equal(network(x), wanted(network, x), f"{graph} @{batch}x{length}")
 
 
 def test_sizes_that_no_address_space_holds_are_refused() -> None:
     with pytest.raises(ValueError, match=r"2\*\*46"):
         ConvTranspose(1, 1, 3, stride=1 << 60)
+
+
+def test_a_crop_behind_what_is_done_to_each_step_is_not_computed() -> None:
+    def after(y: Symbol) -> Symbol:
+        y = layers.PReLU(shared_axes=[1])(layers.Activation("tanh", name="tanh")(layers.BatchNormalization()(y)))
+        return layers.Cropping1D((2, 1), name="crop")(y)
+
+    network = made(3, {"filters": 5, "kernel_size": 4, "strides": 2}, after)
+    network.set_weights([np.abs(weight) + 1 for weight in network.weights.values()])
+    assert [node.name for node in network._program.lowered.nodes] == ["crop"]
+    x = np.random.default_rng(3).standard_normal((2, 11, 3)).astype(np.float32)
+    np.testing.assert_allclose(network(x), wanted(network, x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_crop_of_what_others_read_too_stays() -> None:
+    x = Input(3, name="x")
+    y = layers.Activation("relu", name="relu")(layers.Conv1DTranspose(5, 4, strides=2, name="up")(x))
+    network = Network(x, [layers.Cropping1D(1, name="crop")(y), y])
+    assert "crop(left=1, right=1)" in network.dump("lowered")
+    given = np.random.default_rng(4).standard_normal((1, 7, 3)).astype(np.float32)
+    for out, right in zip(network(given), in_float64(network.graph, network.weights, given), strict=True):
+        np.testing.assert_allclose(out, right, rtol=1e-5, atol=1e-5)

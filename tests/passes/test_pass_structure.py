@@ -11,7 +11,7 @@ from support.pass_helpers import SMALL, loads_of_x, loops, lowered, passes_of, p
 from support.type_helpers import known, the
 
 from conv1d_codegen.ir import Activate, Alloc, Block, For, If, Kernel, Let, Prefetch, Statement, Storage, Store, Value
-from conv1d_codegen.ir.rewrite import loads, map_statements, operands, values_of, walk
+from conv1d_codegen.ir.rewrite import loads, map_statements, values_of, walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import Context, interchange, stages
@@ -222,7 +222,7 @@ def test_no_activation_is_left() -> None:
 
     def nodes(value: Value) -> Iterator[Value]:
         yield value
-        for operand in operands(value):
+        for operand in value.operands:
             yield from nodes(operand)
 
     values = [node for s in walk(kernel.body) for value in values_of(s) for node in nodes(value)]

@@ -4,7 +4,6 @@ they can't do.
 
 import concurrent.futures
 import ctypes
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.helpers import bits, compiled, empty_output, in_threads, python, real_data
-from support.teams import OPENMP, RUNTIMES, run_of, use
+from support.teams import OPENMP, RUNTIMES, TEAM, run_of, use
 from support.type_helpers import Array
 
 from conv1d_codegen.problem import Problem
@@ -97,8 +96,8 @@ def test_many_python_threads_call_with_threads(monkeypatch: pytest.MonkeyPatch, 
 FORK = """
 import os, signal
 from support.helpers import *
-from conv1d_codegen.runtime import threads
-threads.processors = lambda: 4
+from conv1d_codegen.runtime import processors, threads
+processors.usable = lambda: 4
 problem = Problem.parse("c32_f32_k3_same_relu_f32")
 x, w, b = exact_data(problem, 4, 2000)
 right = expected(problem, x, w, b)
@@ -110,7 +109,7 @@ pid = os.fork()
 if pid == 0:
     signal.alarm(20)  # a child that hangs dies of this
     check()
-    os._exit(0 if threads.runtime().name == "pool" else 1)
+    os._exit(0 if threads.runtime().name != "openmp" else 1)
 assert os.waitpid(pid, 0)[1] == 0
 check()
 print(before)
@@ -118,7 +117,7 @@ print(before)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_a_forked_child_uses_the_pool(runtime: str) -> None:
+def test_a_forked_child_uses_no_openmp(runtime: str) -> None:
     code, out, err = python(FORK, PYTHONWARNINGS="ignore", CONV1D_CODEGEN_RUNTIME=runtime)
     assert (code, out) == (0, f"{runtime}\n"), err[-3000:]
 
@@ -153,38 +152,42 @@ def test_small_work_stays_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def choosing() -> Iterator[None]:
-    """Let the processors be counted and the runtime be chosen anew, before and after a test."""
-    for function in (threads.processors, threads.runtime):
-        function.cache_clear()
+    """Let the runtime be chosen anew, before and after a test."""
+    threads.runtime.cache_clear()
     yield
-    for function in (threads.processors, threads.runtime):
-        function.cache_clear()
-
-
-@pytest.mark.usefixtures("choosing")
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no affinity")
-def test_processors_that_may_not_be_used_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 6})
-    assert threads.processors() == 3
+    threads.runtime.cache_clear()
 
 
 @pytest.mark.usefixtures("choosing")
 class TestTheChoice:
+    @TEAM
+    def test_a_team_where_it_is_known(self) -> None:
+        assert threads.runtime().name == "team"
+
     @OPENMP
-    def test_openmp_where_there_is_one(self) -> None:
+    def test_openmp_where_there_is_no_team(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("platform.machine", lambda: "riscv64")
         assert threads.runtime().name == "openmp"
 
-    def test_the_pool_where_no_openmp_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_pool_where_nothing_else_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("platform.machine", lambda: "riscv64")
         monkeypatch.setattr(openmp, "libraries", lambda: iter(()))
         assert threads.runtime().name == "pool"
 
     def test_the_pool_where_a_library_has_no_such_entry(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("platform.machine", lambda: "riscv64")
         monkeypatch.setattr(openmp, "libraries", lambda: iter([ctypes.CDLL(None)]))
         assert threads.runtime().name == "pool"
 
     def test_the_pool_where_it_is_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CONV1D_CODEGEN_RUNTIME", "pool")
         assert threads.runtime().name == "pool"
+
+    def test_a_team_that_is_asked_for_and_not_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CONV1D_CODEGEN_RUNTIME", "team")
+        monkeypatch.setattr("platform.machine", lambda: "riscv64")
+        with pytest.raises(ValueError, match=r"CONV1D_CODEGEN_RUNTIME=team, but .* Unset the switch"):
+            threads.runtime()
 
     def test_openmp_that_is_asked_for_and_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CONV1D_CODEGEN_RUNTIME", "openmp")

@@ -447,3 +447,16 @@ def test_tuning_a_layer(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
     assert (found.outputs, found.taps, found.unroll) == (chosen.outputs, chosen.taps, 1)
     assert layer.dump("plan").startswith(f"{found}\n")
     assert bits(layer(x)) == bits(before)
+
+
+@every_target
+def test_many_weights_of_a_network_are_not_made_more(target: Target) -> None:
+    """Where other kernels drive a kernel's weights out of the caches, transformed ones only pay for many outputs each."""
+    problem = Problem.parse("c256_f256_k16_s4_same_linear_f32")
+    few, many = 1 << 20, 25 << 20
+    for length in (256, 1024, 65536):
+        alone = choose(problem, target, length=length)
+        assert choose(problem, target, length=length, others=few) == alone
+        assert alone.algorithm == "cook_toom" or choose(problem, target, length=length, others=many) == alone
+    assert choose(problem, target, length=256, others=many).algorithm == "direct"
+    assert choose(problem, target, length=65536, others=many).algorithm == "cook_toom"

@@ -14,7 +14,11 @@ import h5py
 import numpy as np
 
 HERE = Path(__file__).parents[1] / "data" / "models"
-NAMES = tuple(sorted(path.name.removesuffix(".gz") for path in HERE.glob("*.gz")))
+NAMES = tuple(
+    sorted(path.name[:-3] for path in HERE.glob("*.gz") if path.name.count(".") == 2 and ".json" not in path.name)
+)
+#: Weights that are kept beside the config of their model.
+WEIGHTS_ALONE = tuple(sorted(path.name[:-3] for path in HERE.glob("*.weights.h5.gz")))
 CONFIG, WEIGHTS, METADATA = "config.json", "model.weights.h5", "metadata.json"
 
 Edit = Callable[[Any], Any]
@@ -81,9 +85,14 @@ def with_weights(data: bytes, edit: Edit) -> bytes:
 
 
 def recorded(name: str) -> tuple[list[Any], list[Any]]:
-    """The inputs of a recorded file and the outputs that Keras gave."""
+    """The inputs of a recorded file and the outputs that Keras gave, both as a network here has them: an input that is a
+    vector has one step, and of two axes before the channels the one of length 1 is left out.
+    """
     model, major = name.split(".")[0].rsplit("_", 1)
     with np.load(HERE / f"keras{major}.npz") as arrays:
-        return tuple(  # type: ignore[return-value]
-            [arrays[f"{model}/{what}{i}"] for i in range(9) if f"{model}/{what}{i}" in arrays] for what in "xy"
-        )
+        xs, ys = ([arrays[f"{model}/{what}{i}"] for i in range(9) if f"{model}/{what}{i}" in arrays] for what in "xy")
+    return [x[:, None] if x.ndim == 2 else _one_axis(x) for x in xs], [_one_axis(y) for y in ys]
+
+
+def _one_axis(array: Any) -> Any:
+    return array if array.ndim < 4 else array.squeeze(2 if array.shape[2] == 1 else 1)

@@ -22,7 +22,19 @@ import h5py
 
 from conv1d_codegen import load
 
-from .keras_files import NAMES, WEIGHTS, config, content, hdf5_edited, parts, with_config, with_weights, written, zipped
+from .keras_files import (
+    NAMES,
+    WEIGHTS,
+    WEIGHTS_ALONE,
+    config,
+    content,
+    hdf5_edited,
+    parts,
+    with_config,
+    with_weights,
+    written,
+    zipped,
+)
 
 SECONDS = 2.0
 MEMORY = 64 << 20  # bytes; the files have some 60 000
@@ -122,6 +134,10 @@ def _change_dataset(file: Any, rng: random.Random) -> None:
 def mutated(name: str, rng: random.Random) -> bytes:
     """A recorded file with something wrong."""
     data = content(name)
+    if name in WEIGHTS_ALONE:
+        return damaged(data, rng) if rng.random() < 0.5 else hdf5_edited(data, lambda file: _change_dataset(file, rng))
+    if name.endswith(".json"):
+        return json.dumps(edited(json.loads(data), rng)).encode() if rng.random() < 0.8 else damaged(data, rng)
     kind = rng.choice(["bytes", "config", "config", "weights", "weights", "datasets"])
     keras = name.endswith(".keras")
     if kind == "config":
@@ -139,12 +155,20 @@ def mutated(name: str, rng: random.Random) -> bytes:
 def run(seed: int, folder: Path) -> str:
     """What became of one file: "loaded", or the name of the error. Raises AssertionError where it took too much."""
     rng = random.Random(seed)
-    name = rng.choice(NAMES)
-    path = written(folder / name, mutated(name, rng))
+    name = rng.choice(NAMES + WEIGHTS_ALONE)
+    weights = None
+    if name in WEIGHTS_ALONE:  # of which one file is damaged, or the other
+        beside = f"{name.split('.')[0]}.json"
+        wrong = rng.choice([name, beside])
+        path, weights = (
+            written(folder / each, mutated(each, rng) if each == wrong else content(each)) for each in (beside, name)
+        )
+    else:
+        path = written(folder / name, mutated(name, rng))
     tracemalloc.reset_peak()
     before, begin = tracemalloc.get_traced_memory()[0], time.process_time()
     try:
-        load(path)
+        load(path, weights=weights)
         outcome = "loaded"
     except (ValueError, OSError, TypeError) as error:
         outcome = type(error).__name__

@@ -40,13 +40,17 @@ def model_of(
 
 
 class Run:
-    """A model as a network, called with ONNX's axes; by the reference of networks, or by `kernels`."""
+    """A model as a network, called with ONNX's axes; by the reference of networks, or by `kernels`; with a `fallback` nodes
+    that are not read run in ONNX Runtime.
+    """
 
-    def __init__(self, model: Any, inputs: Mapping[str, Any] | None = None, kernels: bool = False) -> None:
+    def __init__(
+        self, model: Any, inputs: Mapping[str, Any] | None = None, kernels: bool = False, fallback: bool = False
+    ) -> None:
         data = model.SerializeToString()
         parsed = onnx.ModelProto.FromString(data)
-        self._reader = Model(parsed, FOLDER, Budget(len(data)), inputs or {}).best()
-        self._kernels = kernels
+        self._reader = Model(parsed, FOLDER, Budget(len(data)), inputs or {}, fallback).best()
+        self._kernels = kernels or fallback
         self.network = Network.of(*self._reader.result())
 
     @property
@@ -93,10 +97,11 @@ def agrees(
     tolerance: float = 2e-5,
     inputs: Mapping[str, Any] | None = None,
     kernels: bool = False,
+    fallback: bool = False,
 ) -> Run:
     """Checks that a model computes what ONNX's reference does, for each of several inputs; gives it as it was read."""
     given = inputs or {}
-    read = Run(model, given, kernels)
+    read = Run(model, given, kernels, fallback)
     reference = ReferenceEvaluator(model)
     for feed in feeds:
         constants = {name: np.asarray(value) for name, value in given.items() if not isinstance(value, tuple)}

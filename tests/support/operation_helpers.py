@@ -25,24 +25,23 @@ def staged(operation: Operation, target: str) -> Iterator[tuple[str, Kernel]]:
     yield from operations.stages(operation, kernel, TARGETS[target], check=True)
 
 
-def output_of(kernel: Kernel, x: Array) -> Array:
+def shapes_of(kernel: Kernel, sizes: Mapping[str, int]) -> dict[str, list[int]]:
+    """The shapes of its arrays by name."""
+    return {buffer.name: [size.evaluate(sizes) for size in buffer.shape] for buffer in kernel.buffers}
+
+
+def output_of(kernel: Kernel, x: Array, sizes: Mapping[str, int] | None = None) -> Array:
     """An output array full of NaN: an element that is not written shows."""
-    (y,) = (buffer for buffer in kernel.buffers if buffer.name == "y")
-    sizes = {"N": len(x), "T": x.shape[1]}
-    return np.full([size.evaluate(sizes) for size in y.shape], np.nan, x.dtype)
+    return np.full(shapes_of(kernel, sizes or {"N": len(x), "T": x.shape[1]})["y"], np.nan, x.dtype)
 
 
 def interpreted(kernel: Kernel, weights: Mapping[str, Array], x: Array) -> Array:
-    """What loop IR computes, at any stage."""
-    y = output_of(kernel, x)
-    interpret(kernel, {"x": x, "y": y, **_as_formula(kernel, weights)}, {"N": len(x), "T": x.shape[1]})
+    """What loop IR computes, at any stage, of weights and further inputs by name, and of `x`."""
+    y, sizes = output_of(kernel, x), {"N": len(x), "T": x.shape[1]}
+    shapes = shapes_of(kernel, sizes)  # of the formula's arrays, before they are packed
+    given = {name: array.reshape(shapes[name]) if name in shapes else array for name, array in weights.items()}
+    interpret(kernel, {"x": x, "y": y, **given}, sizes)
     return y
-
-
-def _as_formula(kernel: Kernel, weights: Mapping[str, Array]) -> dict[str, Array]:
-    """Weights in the shapes of the formula's arrays, before they are packed."""
-    shapes = {buffer.name: [size.constant or 0 for size in buffer.shape] for buffer in kernel.buffers}
-    return {name: array.reshape(shapes[name]) if name in shapes else array for name, array in weights.items()}
 
 
 class Called:
@@ -51,11 +50,20 @@ class Called:
     def __init__(self, operation: Operation, target: str, red_zones: bool = True) -> None:
         self._native = OperationProgram(operation, TARGETS[target], red_zones).native
 
-    def __call__(self, weights: Mapping[str, Array], x: Array, y: Array | None = None) -> Array:
+    def __call__(
+        self,
+        weights: Mapping[str, Array],
+        x: Array,
+        y: Array | None = None,
+        sizes: Mapping[str, int] | None = None,
+    ) -> Array:
+        """The output, in `y` if that is given, of weights and further inputs by name, and of `x`, from which the sizes follow
+        where they are not given.
+        """
         native = self._native
-        sizes = {"N": len(x), "T": x.shape[1]}
-        y = output_of(native.kernel, x) if y is None else y
-        arrays = {"x": x, "y": y, **native.pack(weights, sizes)}
+        sizes = sizes or {"N": len(x), "T": x.shape[1]}
+        y = output_of(native.kernel, x, sizes) if y is None else y
+        arrays = {**weights, "x": x, "y": y, **native.pack(weights, sizes)}
         room = packing.aligned_zeros((native.entry.scratch_bytes,), np.dtype(np.uint8))
         (iterations,) = native.entry.iterations
         block = struct.pack(

@@ -7,6 +7,7 @@ not yet written is NaN, as in the interpreter.
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -17,11 +18,11 @@ from support.helpers import empty_output, expected, sizes_of
 from support.type_helpers import Array, Data, known
 
 from conv1d_codegen import reference
-from conv1d_codegen.ir import Accumulate, Activate, Block, Const, Fma, Kernel, Load, Store, Value
+from conv1d_codegen.ir import Accumulate, Activate, Buffer, Const, Fma, Kernel, Load, Statement, Store, Value
 from conv1d_codegen.ir.packing import Mixing, Packing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.reference.interpreter import Machine
+from conv1d_codegen.reference.interpreter import Machine, Step
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.error import predicted
@@ -84,26 +85,41 @@ class _Rational(Machine):
         super().__init__(np.dtype(object), sizes)
         self.counted: Counter[str] = Counter()  # "read x", "written y" and so on: how many numbers
 
-    def run(self, body: Block) -> None:
-        for statement in body:
-            if isinstance(statement, Store | Accumulate):
-                self.counted[f"written {statement.buffer.name}"] += 1
-        super().run(body)
+    def step(self, statement: Statement) -> Step:
+        run = super().step(statement)
+        if not isinstance(statement, Store | Accumulate):
+            return run
+        written = f"written {statement.buffer.name}"
 
-    def number(self, value: Value) -> Any:
+        def counted() -> None:
+            self.counted[written] += 1
+            run()
+
+        return counted
+
+    def number(self, value: Value) -> Callable[[], Any]:
+        below = [self.number(operand) for operand in value.operands]
         match value:
-            case Const(number):
-                return Fraction(number)
+            case Const(constant):
+                number = Fraction(constant)
+                return lambda: number
             case Load(buffer, place):
-                self.counted[f"read {buffer.name}"] += 1
-                return self.arrays[buffer.name][self.place(buffer, place)]
-            case Fma(a, b, c):
-                return self.number(a) * self.number(b) + self.number(c)
-            case Activate(activation, a):
+                return self._read(buffer, self.place(buffer, place))
+            case Fma():
+                a, b, c = below
+                return lambda: a() * b() + c()
+            case Activate(activation):
                 assert activation.name in ("linear", "relu")
-                number = self.number(a)
-                return number if activation.name == "linear" or not number < 0 else Fraction(0)
+                (a,) = below
+                return a if activation.name == "linear" else lambda: max(a(), Fraction(0))
         return super().number(value)
+
+    def _read(self, buffer: Buffer, at: Callable[[], tuple[int, ...]]) -> Callable[[], Any]:
+        def number() -> Any:
+            self.counted[f"read {buffer.name}"] += 1
+            return self.arrays[buffer.name][at()]
+
+        return number
 
 
 def mixed(mixing: Mixing, weights: Array, plan: Plan) -> Array:
@@ -145,7 +161,7 @@ def run_exactly(
     machine = _Rational(sizes)
     for buffer in kernel.buffers:
         machine.arrays[buffer.name] = arrays[buffer.name].reshape([size.evaluate(sizes) for size in buffer.shape])
-    machine.run(kernel.body)
+    machine.block(kernel.body)()
     return machine.arrays["y"].reshape(arrays["y"].shape), machine.counted
 
 

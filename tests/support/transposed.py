@@ -33,6 +33,8 @@ CASES = (
     Transposed(4, 3, 3, 2, 1, 6, -9, dtype="f64", use_bias=False),
     Transposed(33, 17, 3, 2, 1, 1, 0),
     Transposed(6, 1, 17, 9, 1, 0, 0),
+    Transposed(4, 6, 5, 3, 1, 1, -1, groups=2),
+    Transposed(20, 20, 4, 2, 1, 1, 1, groups=20),
 )
 
 
@@ -42,7 +44,7 @@ def exact_data(whole: Transposed, batch: int, length: int) -> dict[str, Array]:
     dtype = TYPES[whole.dtype].numpy
     shapes = {
         "x": (batch, length, whole.channels),
-        "w": (whole.kernel_size, whole.filters, whole.channels),
+        "w": (whole.kernel_size, whole.filters, whole.channels // whole.groups),
         **({"b": (whole.filters,)} if whole.use_bias else {}),
     }
     return {name: rng.integers(-3, 4, shape).astype(dtype) for name, shape in shapes.items()}
@@ -57,7 +59,8 @@ def by_definition(whole: Transposed, data: Mapping[str, Array]) -> Array:
         for j in range(whole.kernel_size):
             u = t * whole.stride + j * whole.dilation - whole.left
             if 0 <= u < y.shape[1]:
-                y[:, u] += x[:, t] @ w[j].T
+                of_groups = zip(np.split(x[:, t], whole.groups, 1), np.split(w[j], whole.groups), strict=True)
+                y[:, u] += np.concatenate([part @ own.T for part, own in of_groups], 1)
     return y + data["b"] if "b" in data else y
 
 

@@ -3,11 +3,14 @@ formula.
 
 operation.py     what all of them have
 elementwise.py   an expression of the numbers at one place
-pools.py         the maximum or the average of some steps, or of all
+pools.py         the maximum or the average of some steps, of all, or of all channels
 norms.py         layer, RMS and group norms
 softmax.py       softmax, and its logarithm
-recurrent.py     LSTM and GRU, but for the products of their inputs
-moves.py         channels side by side, padding, cropping, repetition
+recurrent.py     LSTM, GRU and the simple cell, but for the products of their inputs
+moves.py         channels side by side, padding, repetition, channels in another order
+parts.py         steps that are copied from or to some place of a sequence
+resize.py        more steps or fewer, between those of the input
+transposed.py    transposed convolutions of very many phases
 
 Blocks of steps, or sequences, are the parallel iterations, and channels the innermost loop, which
 `passes/operations.py` puts into vectors. There is no plan: what such a kernel takes is the time of reading and writing
@@ -15,16 +18,23 @@ its arrays.
 """
 
 from .elementwise import Map
-from .moves import Concat, Crop, Pad, Repeat
+from .moves import Concat, EachChannel, Pad, Repeat, Shuffle, Transpose
 from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
-from .pools import GlobalPool, Pool
-from .recurrent import Gru, Lstm
-from .softmax import Softmax
+from .parts import Copy, EachStep
+from .pools import ChannelPool, GlobalPool, Pool
+from .recurrent import Gru, Lstm, SimpleRnn
+from .resize import Resize
+from .softmax import Softmax, SoftmaxOfSteps
+from .transposed import ConvTranspose
 
 __all__ = [
+    "ChannelPool",
     "Concat",
-    "Crop",
+    "ConvTranspose",
+    "Copy",
+    "EachChannel",
+    "EachStep",
     "GlobalPool",
     "GroupNorm",
     "Gru",
@@ -35,6 +45,11 @@ __all__ = [
     "Pad",
     "Pool",
     "Repeat",
+    "Resize",
     "RmsNorm",
+    "Shuffle",
+    "SimpleRnn",
     "Softmax",
+    "SoftmaxOfSteps",
+    "Transpose",
 ]

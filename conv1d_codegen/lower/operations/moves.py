@@ -1,4 +1,4 @@
-"""Operations that move numbers: channels side by side, padding, cropping, repetition, a choice of channels."""
+"""Operations that move numbers: channels side by side, padding, repetition, channels in another order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...ir import Block, Buffer, Const, Kernel, Statement, load, store
+from ...ir import Axis, Block, Buffer, Const, Kernel, Statement, load, loop, store
 from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
 from .operation import Operation, T, in_blocks, over_channels, over_steps
 
@@ -104,21 +104,6 @@ class Pad(Moved):
 
 
 @dataclass(frozen=True, slots=True)
-class Crop(Moved):
-    """Without the first steps and the last."""
-
-    left: int
-    right: int
-
-    def kernel(self) -> Kernel:
-        outputs = T - (self.left + self.right)
-        return self.moved(outputs, [(0, outputs, var("t") + self.left)], least=self.left + self.right)
-
-    def __str__(self) -> str:
-        return f"crop c{self.channels}_{self.left}x{self.right} {self.dtype}"
-
-
-@dataclass(frozen=True, slots=True)
 class Repeat(Moved):
     """Each step several times."""
 
@@ -129,3 +114,60 @@ class Repeat(Moved):
 
     def __str__(self) -> str:
         return f"repeat c{self.channels}_{self.times} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class EachChannel(Operation):
+    """`count` channels: `start`, and each `step`-th after it."""
+
+    channels: int
+    start: int
+    count: int
+    step: int
+
+    def kernel(self) -> Kernel:
+        x, y = self.array("x", T, self.channels), self.array("y", T, self.count, "output")
+        n, t = var("n"), var("t")
+        row = over_channels(self.count, lambda c: (store(y, (n, t, c), load(x, n, t, c * self.step + self.start)),))
+        return self.named([x, y], (in_blocks(T, self.count, lambda first, end: (over_steps(first, end, (row,)),)),))
+
+    def __str__(self) -> str:
+        return f"each_channel c{self.channels}_{self.count}from{self.start}_s{self.step} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(Operation):
+    """The first channel of each of some groups, then the second of each, and so on."""
+
+    channels: int
+    groups: int
+
+    def kernel(self) -> Kernel:
+        x, y = self.array("x", T, self.channels), self.array("y", T, self.channels, "output")
+        n, t, k, size = var("n"), var("t"), var("k"), self.channels // self.groups
+        groups = over_channels(
+            self.groups, lambda c: (store(y, (n, t, k * self.groups + c), load(x, n, t, c * size + k)),)
+        )
+        row = loop("k", 0, size, (groups,), axis=Axis.GROUP)
+        return self.named([x, y], (in_blocks(T, self.channels, lambda first, end: (over_steps(first, end, (row,)),)),))
+
+    def __str__(self) -> str:
+        return f"shuffle c{self.channels}_g{self.groups} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Operation):
+    """Steps as channels and channels as steps, of so many `steps`."""
+
+    channels: int
+    steps: int
+
+    def kernel(self) -> Kernel:
+        x, y = self.array("x", self.steps, self.channels), self.array("y", self.channels, self.steps, "output")
+        n, t = var("n"), var("t")
+        row = over_channels(self.steps, lambda c: (store(y, (n, t, c), load(x, n, c, t)),))
+        body = in_blocks(index(self.channels), self.steps, lambda first, end: (over_steps(first, end, (row,)),))
+        return self.named([x, y], (body,))
+
+    def __str__(self) -> str:
+        return f"transpose c{self.channels}_t{self.steps} {self.dtype}"

@@ -11,13 +11,16 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...ir import Alloc, Axis, Block, Buffer, For, Kernel, Unary, Value, accumulate, buffer, load, loop, store
+from ...ir import Alloc, Axis, Block, Buffer, For, Kernel, Level, Unary, Value, accumulate, buffer, load, loop, store
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, index, minimum, var
 from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps, steps_as_number
 
 #: Steps of a block, at least: several tiles of steps that are summed up together.
 LEAST_STEPS = 64
+#: Channels of a parallel iteration that has not all groups: as many as the passes take side by side
+#: (`passes/operations.py`), and a whole number of the largest vectors.
+_LEAST_CHANNELS, _WHOLE = 64, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ class GroupNorm(Norm):
     """All steps of a sequence, and the channels of each of some groups.
 
     Each channel has sums of its own, over at most `LONGEST_CHAIN` steps and of these; those of a group are summed up
-    last. A sequence is one parallel iteration.
+    last. A parallel iteration is a sequence, or some groups of one.
     """
 
     groups: int
@@ -141,30 +144,44 @@ class GroupNorm(Norm):
 
     def kernel(self) -> Kernel:
         weights, x, y = self.arrays()
-        n, t = var("n"), var("t")
+        n, t, width = var("n"), var("t"), self._width
         sums, means, factors = (
-            buffer(name, self.compute, (self.channels,), "scratch") for name in ("sums", "means", "factors")
+            buffer(name, self.compute, (width,), "scratch") for name in ("sums", "means", "factors")
         )
         count, counted = steps_as_number(self.compute)
 
-        def centred(c: Index) -> Value:
-            return load(x, n, t, c) - load(means, c)
+        def number(c: Index) -> Value:
+            return load(x, n, t, _channel(c, width))
 
-        row = over_channels(
-            self.channels,
-            lambda c: (store(y, (n, t, c), self.scaled(centred(c) * load(factors, c), weights, c)),),
-        )
+        def centred(c: Index) -> Value:
+            return number(c) - load(means, c)
+
+        def result(c: Index) -> Block:
+            of = _channel(c, width)
+            return (store(y, (n, t, of), self.scaled(centred(c) * load(factors, c), weights, of)),)
+
         size = float(self.channels // self.groups)
         body: Block = (
             *counted,
             *map(Alloc, (sums, means, factors)),
-            self._sums(sums, "total", lambda c: load(x, n, t, c)),
+            self._sums(sums, "total", number),
             self._of_groups(sums, means, lambda total: total / size / load(count)),
             self._sums(sums, "squares", lambda c: centred(c) * centred(c)),
             self._of_groups(sums, factors, lambda total: self.factor(total / size / load(count))),
-            over_steps(0, T, (row,)),
+            over_steps(0, T, (over_channels(width, result),)),
         )
-        return self.named([*weights, x, y], (loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE),))
+        blocks = self.channels // width
+        parts = loop("some", 0, blocks, body, "parallel", axis=Axis.GROUP, level=Level.BLOCK)
+        return self.named([*weights, x, y], (loop("n", 0, N, (parts,), "parallel", axis=Axis.SEQUENCE),))
+
+    @property
+    def _width(self) -> int:
+        """Channels of a parallel iteration: those of the fewest groups that keep as many vectors busy as all would, and
+        are whole vectors.
+        """
+        size = self.channels // self.groups
+        widths = [count * size for count in range(1, self.groups) if self.groups % count == 0]
+        return next((width for width in widths if width % _WHOLE == 0 and width >= _LEAST_CHANNELS), self.channels)
 
     def _sums(self, sums: Buffer, name: str, number: Callable[[Index], Value]) -> For:
         """For each channel, the sum over the steps."""
@@ -178,7 +195,7 @@ class GroupNorm(Norm):
             in_chunks = loop("chunk", 0, chunks, (Alloc(part), start_part, steps, add(load(part))), axis=Axis.TAP)
             return (Alloc(total), start, in_chunks, store(sums, (c,), load(total)))
 
-        return over_channels(self.channels, of_channel)
+        return over_channels(self._width, of_channel)
 
     def _of_groups(self, sums: Buffer, made: Buffer, what: Callable[[Value], Value]) -> For:
         """For each channel, what is made of the sum over the channels of its group."""
@@ -193,4 +210,9 @@ class GroupNorm(Norm):
             store(of_group, (), what(load(total))),
             loop("k", 0, size, (store(made, (channel,), load(of_group)),)),
         )
-        return loop("g", 0, self.groups, body, axis=Axis.GROUP)
+        return loop("g", 0, self._width // size, body, axis=Axis.GROUP)
+
+
+def _channel(c: Index, width: int) -> Index:
+    """A channel of a part, as one of all."""
+    return var("some") * width + c

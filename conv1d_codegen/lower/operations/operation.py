@@ -33,6 +33,8 @@ from ..formula import identifier
 
 #: Numbers of a block of steps: as much as stays in L1 with what it is made from.
 _BLOCK = 4096
+#: Reductions that are no sums, with what they begin with.
+EXTREMES = {"max": -math.inf, "min": math.inf}
 AXES = (Axis.SEQUENCE, Axis.STEP, Axis.CHANNEL)
 N, T = var("N"), var("T")
 
@@ -59,9 +61,12 @@ class Operation(ABC):
     def array(self, name: str, steps: Indexable, channels: Indexable, space: str = "input") -> Buffer:
         return buffer(name, self.dtype, (N, steps, channels), space, AXES)
 
-    def named(self, buffers: list[Buffer], body: Block, least: int = 0) -> Kernel:
-        """The kernel of some loops, for lengths from `least` on."""
-        return Kernel(identifier(str(self)), self.compute, (("N", 1), ("T", least)), tuple(buffers), body)
+    def named(
+        self, buffers: list[Buffer], body: Block, least: int = 0, further: tuple[tuple[str, int], ...] = ()
+    ) -> Kernel:
+        """The kernel of some loops, for lengths from `least` on, and `further` sizes, each with its least value."""
+        sizes = (("N", 1), ("T", least), *further)
+        return Kernel(identifier(str(self)), self.compute, sizes, tuple(buffers), body)
 
 
 def over_channels(channels: Indexable, body: Callable[[Index], Block]) -> For:
@@ -88,16 +93,18 @@ def over_steps(first: Indexable, end: Indexable, body: Block, part: Part = Part.
 
 
 def accumulator(kind: str, compute: str, name: str = "acc") -> tuple[Buffer, Store, Callable[[Value], Store]]:
-    """A register, what it begins with, and what takes a number up: for the `max`, which with a NaN is NaN, or a sum."""
+    """A register, what it begins with, and what takes a number up: for the `max` or the `min`, which with a NaN is NaN, or
+    a sum.
+    """
     acc = buffer(name, compute, (), "register")
 
     def add(number: Value) -> Store:
         here = load(acc)
-        if kind == "max":
-            return store(acc, (), Select("eq", here, here, Binary("max", here, number), here))
+        if kind in EXTREMES:
+            return store(acc, (), Select("eq", here, here, Binary(kind, here, number), here))
         return store(acc, (), here + number)
 
-    return acc, store(acc, (), Const(-math.inf if kind == "max" else 0.0)), add
+    return acc, store(acc, (), Const(EXTREMES.get(kind, 0.0))), add
 
 
 def steps_as_number(compute: str) -> tuple[Buffer, Block]:

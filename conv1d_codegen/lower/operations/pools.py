@@ -1,6 +1,6 @@
-"""Pools: the maximum or the average of some steps, or of all, of each channel.
+"""Pools: the maximum or the average of some steps, or of all, of each channel, or of all channels.
 
-    y[n, t, c] := max, or sum ÷ count, of x[n, t·stride + j − left, c] for the j < size that fall on the input
+    y[n, t, c] := max, or sum ÷ count, of x[n, t·stride + j·dilation − left, c] for the j < size that fall on the input
 
 Steps all of whose taps fall on the input have a loop of their own, with no count. A maximum with a NaN is NaN.
 """
@@ -13,6 +13,7 @@ from ...ir import Alloc, Axis, Block, Buffer, Const, Kernel, Let, Load, Part, bu
 from ...problem import padding as pad
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, maximum, minimum, var
+from .norms import in_rows
 from .operation import N, Operation, T, accumulator, in_blocks, over_channels, over_steps, steps_as_number
 
 #: Taps that are written out one after another.
@@ -21,7 +22,10 @@ _WRITTEN_OUT = 8
 
 @dataclass(frozen=True, slots=True)
 class Pool(Operation):
-    """Windows of `size` steps, `stride` apart. Averages count the steps of explicit padding with `count_padding`."""
+    """Windows of `size` steps, `dilation` apart, each `stride` after the one before. Averages count the steps of padding
+    with `count_padding`. With `ceil` there is one more window where steps are left at the end, if it begins on the input
+    or before it.
+    """
 
     channels: int
     kind: str  # "max" | "average"
@@ -29,20 +33,23 @@ class Pool(Operation):
     stride: int
     padding: pad.Padding
     count_padding: bool = False
+    dilation: int = 1
+    ceil: bool = False
 
     def kernel(self) -> Kernel:
-        outputs = index(pad.output_length(T, self.size, self.stride, 1, self.padding))
-        least, most = pad.left_paddings(self.size, self.stride, 1, self.padding)
+        windows = self.size, self.stride, self.dilation, self.padding
+        outputs = index(pad.pooled_length(T, *windows, self.ceil))
+        least, most = pad.left_paddings(*windows)
         left: Indexable = least
         named: Block = ()
         if least < most:
-            left, named = var("left"), (Let("left", pad.left_padding(T, self.size, self.stride, 1, self.padding)),)
+            left, named = var("left"), (Let("left", pad.left_padding(T, *windows)),)
         x, y = self.array("x", T, self.channels), self.array("y", outputs, self.channels, "output")
 
         def parts(first: Index, end: Index) -> Block:
-            if self.padding in ("valid", (0, 0)):
+            if self.padding in ("valid", (0, 0)) and not self.ceil:
                 return (over_steps(first, end, self._inner(x, y, left)),)
-            inner = pad.interior(T, (least, most), self.size, self.stride, 1)
+            inner = pad.interior(T, (least, most), self.size, self.stride, self.dilation)
             begin, last = var("inner_first"), var("inner_last")
             return (
                 Let("inner_first", index(maximum(first, inner[0]))),
@@ -67,11 +74,10 @@ class Pool(Operation):
 
     def _edge(self, x: Buffer, y: Buffer, left: Indexable, part: Part) -> Block:
         t = var(f"t{part.value}")
-        taps = pad.taps_on_input(t, T, left, self.size, self.stride, 1)
+        taps = pad.taps_on_input(t, T, left, self.size, self.stride, self.dilation)
         counted = taps
         if self.count_padding:
-            steps = T + sum(self.padding) - t * self.stride if isinstance(self.padding, tuple) else self.size
-            counted = 0, minimum(self.size, steps)
+            counted = 0, self._counted(t)
 
         def of_channel(c: Index) -> Block:
             acc, start, add = accumulator(self.kind, self.compute)
@@ -85,18 +91,26 @@ class Pool(Operation):
 
         return (over_channels(self.channels, of_channel),)
 
+    def _counted(self, t: Index) -> Indexable:
+        """How many taps of an average count: those on the input and its padding, which the last window may overlook."""
+        if self.padding in ("same", "causal"):
+            return self.size
+        steps = T + (sum(self.padding) if isinstance(self.padding, tuple) else 0) - t * self.stride
+        return minimum(self.size, pad.ceildiv(steps, self.dilation))
+
     def _read(self, x: Buffer, t: Index, left: Indexable, c: Index) -> Load:
-        return load(x, var("n"), t * self.stride + var("j") - left, c)
+        return load(x, var("n"), t * self.stride + var("j") * self.dilation - left, c)
 
     def __str__(self) -> str:
         padding = self.padding if isinstance(self.padding, str) else "pad{}x{}".format(*self.padding)
-        counted = "_counted" if self.count_padding else ""
-        return f"{self.kind}_pool c{self.channels}_k{self.size}_s{self.stride}_{padding}{counted} {self.dtype}"
+        flags = (("_counted", self.count_padding), (f"_d{self.dilation}", self.dilation > 1), ("_ceil", self.ceil))
+        words = "".join(word for word, on in flags if on)
+        return f"{self.kind}_pool c{self.channels}_k{self.size}_s{self.stride}_{padding}{words} {self.dtype}"
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalPool(Operation):
-    """All steps. A sum is one of sums of at most `LONGEST_CHAIN` steps."""
+    """All steps: their "max", "min", "average" or "sum". A sum is one of sums of at most `LONGEST_CHAIN` steps."""
 
     channels: int
     kind: str
@@ -118,11 +132,35 @@ class GlobalPool(Operation):
                 (Alloc(part), start_part, steps, add(load(part))),
                 axis=Axis.TAP,
             )
-            total = load(acc) if self.kind == "max" else load(acc) / load(count)
+            total = load(acc) / load(count) if self.kind == "average" else load(acc)
             return (Alloc(acc), start, chunks, store(y, (var("n"), 0, c), total))
 
-        body = (*(() if self.kind == "max" else counted), over_channels(self.channels, of_channel))
+        body = (*(counted if self.kind == "average" else ()), over_channels(self.channels, of_channel))
         return self.named([x, y], (loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE),), least=1)
 
     def __str__(self) -> str:
         return f"global_{self.kind}_pool c{self.channels} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPool(Operation):
+    """All channels of each step: their "max", "min", "average" or "sum", as one channel."""
+
+    channels: int
+    kind: str
+
+    def kernel(self) -> Kernel:
+        x, y = self.array("x", T, self.channels), self.array("y", T, 1, "output")
+        n, t = var("n"), var("t")
+        acc, start, add = accumulator(self.kind, self.compute)
+        total = load(acc) / float(self.channels) if self.kind == "average" else load(acc)
+        row: Block = (
+            Alloc(acc),
+            start,
+            over_channels(self.channels, lambda c: (add(load(x, n, t, c)),)),
+            store(y, (n, t, 0), total),
+        )
+        return self.named([x, y], (in_rows(self.channels, row),))
+
+    def __str__(self) -> str:
+        return f"channel_{self.kind} c{self.channels} {self.dtype}"

@@ -2,6 +2,7 @@
 
     LSTM   i, f, c, o := x[n, t] + h·U;       s := gate(f)·s + gate(i)·act(c);   h := gate(o)·act(s)
     GRU    z, r, c    := x[n, t] + h·U + b;   h := gate(z)·h + (1 − gate(z))·act(c)
+    simple h          := act(x[n, t] + h·U)
 
 where the candidate `c` of a GRU is x + gate(r)·(h·U + b), or without `reset_after` x + (gate(r)·h)·U.
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...ir import (
     Activate,
@@ -29,6 +30,7 @@ from ...ir import (
     Value,
     accumulate,
     buffer,
+    input_names,
     load,
     loop,
     store,
@@ -41,7 +43,8 @@ from .operation import N, Operation, T, over_channels
 @dataclass(frozen=True, slots=True)
 class Cell(Operation):
     """What cells share. With `sequences` the output has each step's state, at that step, also where the steps are gone
-    through `backwards`; without, it is the last state.
+    through `backwards`; without, it is the last state. The first state is zero, or `given`: one array `[N, 1, units]` for
+    each that the cell keeps.
     """
 
     units: int
@@ -49,6 +52,7 @@ class Cell(Operation):
     gate: Activation
     sequences: bool = False
     backwards: bool = False
+    given: bool = field(default=False, kw_only=True)
 
     @property
     @abstractmethod
@@ -63,6 +67,17 @@ class Cell(Operation):
     def kept(self) -> list[Buffer]:
         """What a cell keeps from step to step, the state first."""
         return [self.of_units("h")]
+
+    @property
+    def shown(self) -> Buffer:
+        """What of it is the output."""
+        return self.kept[0]
+
+    @property
+    def first(self) -> list[Buffer]:
+        """The arrays of the first state."""
+        count = len(self.kept) if self.given else 0
+        return [self.array(name, 1, self.units) for name in input_names(count)]
 
     @abstractmethod
     def step(self, h: Buffer) -> Block:
@@ -83,25 +98,29 @@ class Cell(Operation):
 
     def kernel(self) -> Kernel:
         y = self.array("y", T if self.sequences else 1, self.units, "output")
-        kept = self.kept
-        h = kept[0]
+        kept, first = self.kept, self.first
 
         def output(t: Indexable) -> For:
-            return over_channels(self.units, lambda c: (store(y, (var("n"), t, c), load(h, c)),))
+            return over_channels(self.units, lambda c: (store(y, (var("n"), t, c), load(self.shown, c)),))
 
-        one = (*self.step(h), *((output(var("t")),) if self.sequences else ()))
+        def begun(c: Index) -> Block:
+            numbers: list[Value] = [load(array, var("n"), 0, c) for array in first]
+            given = zip(kept, numbers or [Const(0.0)] * len(kept), strict=True)
+            return tuple(store(array, (c,), number) for array, number in given)
+
+        one = (*self.step(kept[0]), *((output(var("t")),) if self.sequences else ()))
         if self.backwards:
             steps = loop("step", 0, T, (Let("t", T - 1 - var("step")), *one), axis=Axis.STEP)
         else:
             steps = loop("t", 0, T, one, axis=Axis.STEP)
         body: Block = (
             *map(Alloc, kept),
-            over_channels(self.units, lambda c: tuple(store(array, (c,), Const(0.0)) for array in kept)),
+            over_channels(self.units, begun),
             steps,
             *(() if self.sequences else (output(0),)),
         )
         sequences = loop("n", 0, N, body, "parallel", axis=Axis.SEQUENCE)
-        return self.named([*self.weights, self.x, y], (sequences,), least=1)
+        return self.named([*self.weights, self.x, *first, y], (sequences,), least=1)
 
     def input(self, gate: int, c: Index) -> Value:
         """The products of the inputs for one gate of a unit."""
@@ -131,17 +150,24 @@ class Cell(Operation):
 
     def words(self) -> str:
         """All that the cell is, but for its name."""
-        flags = "".join(f"_{name}" for name, on in (("sequences", self.sequences), ("backwards", self.backwards)) if on)
+        on = (("sequences", self.sequences), ("backwards", self.backwards), ("given", self.given))
+        flags = "".join(f"_{name}" for name, is_on in on if is_on)
         return f"c{self.units}_{self.activation}_{self.gate}{flags} {self.dtype}"
 
 
 @dataclass(frozen=True, slots=True)
 class Lstm(Cell):
-    """Gates i and f, the candidate c, and gate o, in this order."""
+    """Gates i and f, the candidate c, and gate o, in this order. The output is h, or with `cell` s."""
+
+    cell: bool = field(default=False, kw_only=True)
 
     @property
     def gates(self) -> int:
         return 4
+
+    @property
+    def shown(self) -> Buffer:
+        return self.kept[int(self.cell)]
 
     @property
     def kept(self) -> list[Buffer]:
@@ -162,7 +188,28 @@ class Lstm(Cell):
         return (Alloc(following), over_channels(self.units, of_unit), self.copied(following, h))
 
     def __str__(self) -> str:
-        return f"lstm {self.words()}"
+        return f"lstm{'_cell' if self.cell else ''} {self.words()}"
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleRnn(Cell):
+    """The state alone, without gates."""
+
+    @property
+    def gates(self) -> int:
+        return 1
+
+    def step(self, h: Buffer) -> Block:
+        following = self.of_units("following")
+
+        def of_unit(c: Index) -> Block:
+            (total,), made = self.sums([(0, self.input(0, c))], h, c)
+            return (*made, store(following, (c,), self.activated(total)))
+
+        return (Alloc(following), over_channels(self.units, of_unit), self.copied(following, h))
+
+    def __str__(self) -> str:
+        return f"simple_rnn {self.words()}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...lower import Placement
@@ -47,8 +46,3 @@ def beside(graph: Graph) -> dict[str, Beside]:
 def _writes(node: Node) -> bool:
     """Whether a node's kernel can write rows that lie apart: where there are as many as steps of input, but for a number."""
     return isinstance(node.op, Mapped) or (isinstance(node.op, ops.Conv) and node.op.problem.stride == 1)
-
-
-def is_written(node: Node, places: Mapping[str, Beside]) -> bool:
-    """Whether nothing is left to do for a node: a concatenation all of whose parts are where it has them."""
-    return node.op == ops.Concat() and all(name in places for name in node.inputs)

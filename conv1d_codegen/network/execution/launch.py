@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from ... import knobs
 from ...machine.host import resolve
-from ...machine.target import TARGETS
+from ...machine.target import TARGETS, Target
 from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, threads
@@ -22,8 +21,8 @@ from .. import ops
 from ..graph import Graph, Node
 from ..ops import Shape
 from ..ops.fused import CellSteps
-from . import arena
-from .beside import Beside, beside, is_written
+from . import arena, groups
+from .stores import Stores
 from .tasks import Task, tasks, together
 
 Array = NDArray[Any]
@@ -32,26 +31,23 @@ _FLOPS_OF_NUMBER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
-    """A node that no kernel computes."""
-
-    node: Node
-
-
-@dataclass(frozen=True, slots=True)
 class Launch:
-    """What a call with inputs of these sizes does: tables of kernels, and nodes in between. `places` has each tensor's
-    word and offset. Outputs that are an input, or another output, are `copied` to the array of their number.
+    """What a call with inputs of these sizes does: a table of kernels. `places` has each tensor's word and offset. Outputs
+    that are an input, or another output, are `copied` to the array of their number. The whole is done for each of some
+    `groups` of sequences, which lie so many bytes `apart` in the array of each number. What the table reads beside weights
+    is `kept`.
     """
 
     driver: Driver
-    parts: tuple[Table | Foreign, ...]
+    table: Table
+    kept: tuple[Array, ...]
     outputs: tuple[tuple[int, ...], ...]
     copied: tuple[tuple[str, int], ...]
     places: Mapping[str, Place]
     shapes: Mapping[str, tuple[int, ...]]
     memory: int
-    scratch: int
+    groups: int
+    apart: tuple[int, ...]
 
     def tensor(self, name: str, memory: Array, arrays: list[Array]) -> Array:
         """A tensor, where it lies."""
@@ -66,42 +62,68 @@ def launch(
     graph: Graph,
     batch: int,
     known: Mapping[str, Shape],
-    pack: Callable[[Node, Task], Mapping[str, Array]],
+    pack: Callable[[str, Task], Mapping[str, Array]],
     team: int,
     options: CompileOptions,
 ) -> Launch:
     """The launch of a network for a batch and tensors of known shapes, none of which is empty, by up to `team` threads.
     `pack` gives a node's weights as its kernel takes them.
     """
-    shapes = {name: _shape(batch, shape) for name, shape in known.items()}
-    written = beside(graph)
-    places, own = _places(graph, shapes, written)
-    made = [
-        (node, tasks(node, graph, batch, known, options, written))
-        for node in graph.nodes
-        if not isinstance(node.op, ops.Reshape) and not is_written(node, written)
-    ]
+    stores, target = Stores.of(graph, batch, known), resolve(options.target or knobs.target(TARGETS))
+    if team == 1:
+        group = _group(graph, batch, known, stores, target.l2_bytes)
+        alike = stores.of_batch(graph, group, known)
+        found = _launch(graph, (batch, group), known, pack, team, options, alike, target)
+        if group == batch or not found.copied:
+            return found
+    return _launch(graph, (batch, batch), known, pack, team, options, stores, target)
+
+
+def _group(graph: Graph, batch: int, known: Mapping[str, Shape], stores: Stores, cache: int) -> int:
+    """How many sequences go through the network together."""
+    itemsize = TYPES[graph.dtype].bytes
+    arrays = [*(source.name for source in graph.sources), *graph.outputs]
+
+    def in_use(count: int) -> int:
+        shapes = {name: _shape(count, shape) for name, shape in known.items()}
+        alike = stores.of_batch(graph, count, known)
+        return _places(graph, shapes, alike)[1] + sum(math.prod(shapes[name]) * itemsize for name in arrays)
+
+    written = sum(math.prod(_shape(1, known[node.name])) * itemsize for node in graph.nodes)
+    return groups.together(batch, in_use, written, stores.weights, cache)
+
+
+def _launch(
+    graph: Graph,
+    sizes: tuple[int, int],
+    known: Mapping[str, Shape],
+    pack: Callable[[str, Task], Mapping[str, Array]],
+    team: int,
+    options: CompileOptions,
+    stores: Stores,
+    target: Target,
+) -> Launch:
+    """The launch for a batch in groups of so many sequences."""
+    batch, group = sizes
+    shapes = {name: _shape(group, shape) for name, shape in known.items()}
+    places, own = _places(graph, shapes, stores)
+    made = [(node, tasks(node, graph, group, known, options, stores)) for node in graph.nodes]
     together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
     worth = threads.worth(sum(flops.values()), 1 << 30, team)
-    parts: list[Table | Foreign] = []
-    for native, group in itertools.groupby(made, lambda item: bool(item[1])):
-        if not native:
-            parts += [Foreign(node) for node, _ in group]
-            continue
-        steps = [
-            step
-            for node, own_tasks in group
-            for each in own_tasks
-            for step in _steps(each, places, pack(node, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
-        ]
-        parts.append(Table(steps, worth))
-    scratch = max((part.scratch_bytes for part in parts if isinstance(part, Table)), default=0)
+    steps = [
+        step
+        for node, own_tasks in made
+        for each in own_tasks
+        for step in _steps(each, places, pack(node.name, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
+    ]
     count = len(graph.sources)
+    arrays = [*(source.name for source in graph.sources), *graph.outputs]
     return Launch(
-        driver.driver(resolve(options.target or knobs.target(TARGETS))),
-        tuple(parts),
-        tuple(shapes[name] for name in graph.outputs),
+        driver.driver(target),
+        Table(steps, worth),
+        tuple(array for _, own_tasks in made for each in own_tasks for array in each.tables.values()),
+        tuple(_shape(batch, known[name]) for name in graph.outputs),
         tuple(
             (name, count + number)
             for number, name in enumerate(graph.outputs)
@@ -110,7 +132,8 @@ def launch(
         places,
         shapes,
         own,
-        scratch,
+        batch // group,
+        tuple(math.prod(shapes[name]) * TYPES[graph.dtype].bytes for name in arrays),
     )
 
 
@@ -119,36 +142,26 @@ def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
     return (batch, *steps, shape.channels)
 
 
-def _roots(graph: Graph, written: Mapping[str, Beside]) -> dict[str, str]:
-    """For each tensor, the one whose memory it is: its own, or that of what it is another shape of, or a part of."""
-    roots = {source.name: source.name for source in graph.sources}
-    for node in graph.nodes:
-        if isinstance(node.op, ops.Reshape):
-            roots[node.name] = roots[node.inputs[0]]
-        else:
-            roots[node.name] = written[node.name].concat if node.name in written else node.name
-    return roots
-
-
 def memory(graph: Graph, batch: int, known: Mapping[str, Shape]) -> int:
     """Bytes that tensors take beside inputs and outputs."""
-    return _places(graph, {name: _shape(batch, shape) for name, shape in known.items()}, beside(graph))[1]
+    shapes = {name: _shape(batch, shape) for name, shape in known.items()}
+    return _places(graph, shapes, Stores.of(graph, batch, known))[1]
 
 
-def _places(
-    graph: Graph, shapes: Mapping[str, tuple[int, ...]], written: Mapping[str, Beside]
-) -> tuple[dict[str, Place], int]:
+def _places(graph: Graph, shapes: Mapping[str, tuple[int, ...]], stores: Stores) -> tuple[dict[str, Place], int]:
     """Where each tensor lies, and the bytes of the network's own memory.
 
     The first words are the inputs, then come the outputs. What is an output and nothing else's shape lies where the
     caller wants it.
     """
-    itemsize, roots = TYPES[graph.dtype].bytes, _roots(graph, written)
+    itemsize, within = TYPES[graph.dtype].bytes, stores.roots(graph)
+    roots = {name: root for name, (root, _) in within.items()}
     fixed = {source.name: Place(FIRST_ARRAY + k, 0) for k, source in enumerate(graph.sources)}
     for k, name in enumerate(graph.outputs):
         fixed.setdefault(roots[name], Place(FIRST_ARRAY + len(graph.sources) + k, 0))
-    first = {roots[node.name]: number for number, node in reversed(list(enumerate(graph.nodes)))}
-    last = {roots[name]: number for number, node in enumerate(graph.nodes) for name in (node.name, *node.inputs)}
+    place = {node.name: number for number, node in enumerate(graph.nodes)}
+    first = {roots[name]: place[stores.along.get(name, name)] for name in reversed(place)}
+    last = {roots[name]: place[node.name] for node in graph.nodes for name in (node.name, *node.inputs)}
     lives = {
         node.name: arena.Life(math.prod(shapes[node.name]) * itemsize, first[node.name], last[node.name])
         for node in graph.nodes
@@ -156,7 +169,8 @@ def _places(
     }
     made = arena.planned(lives)
     everywhere = fixed | {name: Place(MEMORY, at) for name, at in made.places.items()}
-    return {name: everywhere[root] for name, root in roots.items()}, made.bytes
+    found = {name: (everywhere[root], before) for name, (root, before) in within.items()}
+    return {name: Place(at.word, at.offset + before * itemsize) for name, (at, before) in found.items()}, made.bytes
 
 
 def _flops(node: Node, made: list[Task], shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -164,12 +178,13 @@ def _flops(node: Node, made: list[Task], shapes: Mapping[str, tuple[int, ...]]) 
     if not made:
         return 0
     if isinstance(node.op, ops.Conv):
-        return node.op.flops(made[0].batch, made[0].length)
+        return node.op.flops(made[0].sizes["N"], made[0].sizes["T"])
     if isinstance(node.op, ops.ConvTranspose):
         return node.op.flops(*shapes[node.inputs[0]][:2])
     if isinstance(node.op, CellSteps):
-        sequences = made[0].batch if made[0].batch > 1 else 0  # with one, no other thread can help
-        return 2 * sequences * made[0].length * node.op.cell.units * node.op.cell.wide
+        batch, length = made[0].sizes["N"], made[0].sizes["T"]
+        sequences = batch if batch > 1 else 0  # with one, no other thread can help
+        return 2 * sequences * length * node.op.cell.units * node.op.cell.wide
     return math.prod(shapes[node.name]) * _FLOPS_OF_NUMBER
 
 
@@ -177,18 +192,18 @@ def _steps(made: Task, places: Mapping[str, Place], weights: Mapping[str, Array]
     """The steps of a task: one for each nest."""
     native = made.kernel.native
     kernel, called = native.kernel, native.entry
-    own = {"N": made.batch, "T": made.length}
+    given = {**weights, **made.tables}
     arrays = [
-        places[made.tensors[buffer.name]] if buffer.name in made.tensors else number(weights[buffer.name].ctypes.data)
+        places[made.tensors[buffer.name]] if buffer.name in made.tensors else number(given[buffer.name].ctypes.data)
         for buffer in kernel.buffers
     ]
-    sizes = [number(own[name]) for name, _ in kernel.sizes]
+    sizes = [number(made.sizes[name]) for name, _ in kernel.sizes]
     nests = called.iterations
     return [
         Step(
             native,
             (*arrays, *sizes, *([number(nest)] if len(nests) > 1 else [])),
-            iterations.evaluate(own),
+            iterations.evaluate(made.sizes),
             shared,
         )
         for nest, iterations in enumerate(nests)

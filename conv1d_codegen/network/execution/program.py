@@ -1,6 +1,4 @@
-"""Program: a network, simplified, and run: by kernels that one native call goes through, and what no kernel computes by
-NumPy.
-"""
+"""Program: a network, simplified, and run: by kernels that one native call goes through."""
 
 from __future__ import annotations
 
@@ -18,10 +16,10 @@ from ...runtime import driver, workspace
 from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
-from ..ops import Conv, ConvTranspose, Last, Op, Pad, Reshape, Shape
+from ..ops import Conv, ConvTranspose, Last, Op, Pad, Shape
 from ..simplify import simplified, stages
-from .beside import beside, is_written
-from .launch import Foreign, Launch, launch, memory
+from .launch import Launch, launch, memory
+from .stores import Stores
 from .tasks import Task, tasks
 
 if TYPE_CHECKING:
@@ -56,11 +54,11 @@ class Program:
         launches = self._launches  # which another thread may replace meanwhile
         found = launches[key] if key in launches else self._launch(key)
         if found is not None:
-            outputs = _arrays(out, found.outputs, inputs)
+            outputs = output_arrays(out, found.outputs, inputs)
             self._run(found, [*inputs, *outputs])
             return outputs
         made = self._interpreted(inputs)
-        outputs = _arrays(out, [y.shape for y in made], inputs)
+        outputs = output_arrays(out, [y.shape for y in made], inputs)
         for given, y in zip(outputs, made, strict=True):
             given[...] = y
         return outputs
@@ -74,16 +72,14 @@ class Program:
         return driver.most_threads(self.options.num_threads)
 
     def _run(self, found: Launch, arrays: list[Array]) -> None:
-        """Go through the parts of a launch, in the memory of this thread."""
-        room = workspace.take(found.memory + found.scratch)
+        """Run the table of a launch, in the memory of this thread."""
+        table = found.table
+        room = workspace.take(found.memory + table.scratch_bytes)
         scratch = room.address + found.memory
         addresses = [address(x) for x in arrays]
-        for part in found.parts:
-            if isinstance(part, Foreign):
-                read = [found.tensor(name, room.array, arrays) for name in part.node.inputs]
-                found.tensor(part.node.name, room.array, arrays)[...] = self._computed(part.node, read)
-            else:
-                part.run(found.driver, scratch, room.address, addresses, (room, arrays))
+        for _ in range(found.groups if table.steps else 0):
+            table.run(found.driver, scratch, room.address, addresses, (room, arrays))
+            addresses = [at + apart for at, apart in zip(addresses, found.apart, strict=True)]
         for name, at in found.copied:
             arrays[at][...] = found.tensor(name, room.array, arrays)
         workspace.give_back(room)
@@ -111,15 +107,11 @@ class Program:
             self._launches[key] = found
             return found
 
-    def _pack(self, node: Node, made: Task) -> Mapping[str, Array]:
-        """A node's weights as its kernel takes them, kept as long as this program is."""
-        key = node.name, made.kernel.native, made.part
+    def _pack(self, name: str, made: Task) -> Mapping[str, Array]:
+        """Weights as the kernel of a node takes them, kept as long as this program is."""
+        key = name, made.kernel.native, made.part
         if key not in self._packed:
-            shapes = [self.lowered.shapes[name] for name in node.inputs]
-            names = {"kernel": "w", "bias": "b"}
-            given = zip(node.op.weights(*shapes), node.weights, strict=True)
-            sources = {names.get(name, name): self._made[weight] for name, weight in given}
-            self._packed[key] = made.packed(sources)
+            self._packed[key] = made.packed({of: self._made[weight] for of, weight in made.weights.items()})
         return self._packed[key]
 
     def _interpreted(self, inputs: list[Array]) -> list[Array]:
@@ -151,14 +143,14 @@ class Program:
         """
         graph = self.lowered
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        rows, written = [("node", "output", "operation", "by", "MFLOP")], beside(graph)
+        rows, stores = [("node", "output", "operation", "by", "MFLOP")], Stores.of(graph, 1, at)
         for node in graph.nodes:
             parts = f", with {', '.join(node.merged)}" if node.merged else ""
             cost = (
                 f"{_flops(node.op, at[node.inputs[0]]) / 1e6:.3g}" if isinstance(node.op, Conv | ConvTranspose) else ""
             )
-            by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "NumPy"
-            by = "nothing" if isinstance(node.op, Reshape) or is_written(node, written) else by
+            by = "; ".join(dict.fromkeys(kernel.schedule for kernel in self.kernels(node.name, length))) or "nothing"
+            by = f"the kernel of {stores.along[node.name]}" if node.name in stores.along else by
             rows.append((node.name, str(graph.shapes[node.name]), f"{node.op}{parts}", by, cost))
         widths = [max(len(row[column]) for row in rows) for column in range(5)]
         table = ["  ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -178,8 +170,8 @@ class Program:
         return text
 
     def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
-        """What computes a node of the simplified network, or the one that a node became part of; nothing where that is
-        NumPy. Raises ValueError where there is no such node.
+        """What computes a node of the simplified network, or the one that a node became part of, for one sequence; nothing
+        where its output is part of another tensor's memory. Raises ValueError where there is no such node.
         """
         graph = self.lowered
         found = next((node for node in graph.nodes if name in (node.name, *node.merged)), None)
@@ -188,7 +180,10 @@ class Program:
                 f"The network computes no {name!r}. It computes: {', '.join(node.name for node in graph.nodes)}."
             )
         at = graph.shapes_at({graph.length_name(source): source.length or length for source in graph.sources})
-        return [made.kernel for made in tasks(found, graph, 1, at, self.options, beside(graph))]
+        stores = Stores.of(graph, 1, at)
+        by = stores.along.get(found.name, found.name)
+        found = next(node for node in graph.nodes if node.name == by)
+        return [made.kernel for made in tasks(found, graph, 1, at, self.options, stores)]
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:
@@ -212,7 +207,7 @@ def _taken(op: Op) -> int:
     return 0
 
 
-def _arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
+def output_arrays(out: Sequence[Any] | None, shapes: Sequence[tuple[int, ...]], inputs: list[Array]) -> list[Array]:
     """Arrays for outputs of these shapes: new ones, or the caller's; errors as of `check_out`."""
     if out is None:
         return [np.empty(shape, inputs[0].dtype) for shape in shapes]

@@ -9,6 +9,7 @@ activations.py    activations as layers
 merging.py        layers of several tensors
 steps.py          padding, pools, repetition, other shapes
 training.py       what does something in training only
+distributed.py    TimeDistributed
 
 What an argument asks of training alone (regularizers, constraints, momentum, rates of dropout) is taken and not used.
 """
@@ -16,6 +17,7 @@ What an argument asks of training alone (regularizers, constraints, momentum, ra
 from .activations import Activation, PReLU, Softmax
 from .base import NetworkLayer
 from .convolutions import Dense, DepthwiseConv1D, SeparableConv1D
+from .distributed import TimeDistributed
 from .merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract
 from .norms import BatchNormalization, GroupNormalization, LayerNormalization, RMSNormalization
 from .recurrent import GRU, LSTM, Bidirectional
@@ -26,6 +28,7 @@ from .steps import (
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
     MaxPooling1D,
+    Permute,
     Reshape,
     UpSampling1D,
     ZeroPadding1D,
@@ -72,12 +75,14 @@ __all__ = [
     "Multiply",
     "NetworkLayer",
     "PReLU",
+    "Permute",
     "RMSNormalization",
     "Reshape",
     "SeparableConv1D",
     "Softmax",
     "SpatialDropout1D",
     "Subtract",
+    "TimeDistributed",
     "UpSampling1D",
     "ZeroPadding1D",
 ]

@@ -31,6 +31,10 @@ class NetworkLayer(Layer):
         }
         super().__init__(kept, None)
 
+    def owners(self) -> Sequence[tuple[tuple[str, ...], Layer]]:
+        """The layers whose weights this one has, with the folders of a `.keras` file, within its own, that they are in."""
+        return [(self.stored_in, self)]
+
     def weight_shapes(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         """The weights by name, in Keras's order, with their shapes, for inputs of these shapes."""
         return {}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layers import activations
+from ...layers.base import Layer
 from ...problem import Activation
 from .. import ops
 from ..ops import Shape
-from ..symbols import Symbol, combined
+from ..symbols import Symbol
 from .base import NetworkLayer
 
 #: What counts in training only, or says how to compute, and not what.
@@ -130,17 +131,32 @@ class GRU(_Recurrent):
 
 
 class Bidirectional(NetworkLayer):
-    """Two recurrent layers, one of which goes through the steps from the last to the first."""
+    """Two recurrent layers, one of which goes through the steps from the last to the first. With `merge_mode=None` they are
+    two tensors, which `both` gives.
+    """
 
-    def __init__(self, forward: _Recurrent, backward: _Recurrent, merge_mode: str = "concat", **kwargs: Any) -> None:
+    def __init__(
+        self, forward: _Recurrent, backward: _Recurrent, merge_mode: str | None = "concat", **kwargs: Any
+    ) -> None:
         super().__init__(kwargs)
-        if merge_mode not in ("concat", *_MERGES):
-            raise ValueError(f"merge_mode is one of concat, {', '.join(_MERGES)}. Received: {merge_mode!r}.")
-        self.forward_layer, self.backward_layer, self._merge = forward, backward, merge_mode
+        if merge_mode not in (None, "concat", *_MERGES):
+            raise ValueError(f"merge_mode is None, concat, {', '.join(_MERGES)}. Received: {merge_mode!r}.")
+        if forward.return_sequences != backward.return_sequences:
+            raise ValueError(f"The layers of '{self.name}' have the same return_sequences, and are not the same there.")
+        self.forward_layer, self.backward_layer, self.merge_mode = forward, backward, merge_mode
+
+    def owners(self) -> Sequence[tuple[tuple[str, ...], Layer]]:
+        folders = (("forward_layer", self.forward_layer), ("backward_layer", self.backward_layer))
+        return [((folder, *inner), layer) for folder, each in folders for inner, layer in each.owners()]
+
+    def both(self, x: Symbol) -> tuple[Symbol, Symbol]:
+        """What each layer makes of a sequence: states of all steps, each at its step, or the last state."""
+        return self.forward_layer.run(x, False), self.backward_layer.run(x, True)
 
     def apply(self, *inputs: Symbol) -> Symbol:
-        (x,) = inputs
-        there, back = self.forward_layer.run(x, False), self.backward_layer.run(x, True)
-        if self._merge == "concat":
+        if self.merge_mode is None:
+            raise ValueError(f"Layer '{self.name}' makes two tensors, as merge_mode=None asks for: call `both`.")
+        there, back = self.both(*inputs)
+        if self.merge_mode == "concat":
             return self.made(ops.Concat(), there, back)
-        return combined(_MERGES[self._merge], there, back)
+        return self.made(ops.Combine(_MERGES[self.merge_mode]), there, back)

@@ -88,14 +88,22 @@ class Flatten(NetworkLayer):
 
 
 class Reshape(NetworkLayer):
-    """The numbers of a tensor in another shape, `(steps, channels)` or `(channels,)`; one size may be -1."""
+    """The numbers of a tensor in another shape, `(steps, channels)` or `(channels,)`; one size may be -1. Of two axes
+    before the channels one has length 1, and is left out: the `unit`, 1 or 2.
+    """
 
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(kwargs)
         self._target = tuple(target_shape)
+        self.unit: int | None = None
+        if len(self._target) == 3 and 1 in self._target[:2]:
+            self.unit = 2 if self._target[1] == 1 else 1
+            self._target = self._target[: self.unit - 1] + self._target[self.unit :]
 
     def apply(self, *inputs: Symbol) -> Symbol:
         (x,) = inputs
+        if self._target == (-1, x.known.channels) and x.known.steps is not None:
+            return x
         size = _size(x, self.name)
         known = math.prod(n for n in self._target if n != -1)
         target = [size // max(known, 1) if n == -1 else n for n in self._target]
@@ -104,6 +112,20 @@ class Reshape(NetworkLayer):
                 f"Layer '{self.name}' of a network makes (steps, channels) or (channels,). Received: {self._target}."
             )
         return self.made(ops.Reshape(target[0] if len(target) == 2 else None, target[-1]), x)
+
+
+class Permute(NetworkLayer):
+    """Steps as channels and channels as steps, of an input of known length: `dims` (2, 1)."""
+
+    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
+        super().__init__(kwargs)
+        self.dims = tuple(dims)
+
+    def apply(self, *inputs: Symbol) -> Symbol:
+        (x,) = inputs
+        if sorted(self.dims) != [1, 2]:
+            raise ValueError(f"Layer '{self.name}' of a network exchanges (1, 2). Received: dims={self.dims}.")
+        return x if self.dims == (1, 2) else self.made(ops.Transpose(), x)
 
 
 def _size(x: Symbol, layer: str) -> int:

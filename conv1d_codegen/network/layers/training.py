@@ -8,7 +8,7 @@ from ..symbols import Symbol
 from .base import NetworkLayer
 
 
-class _Vanishing(NetworkLayer):
+class Vanishing(NetworkLayer):
     """A layer that does something in training only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,29 +29,29 @@ class _Vanishing(NetworkLayer):
         return x
 
 
-class Dropout(_Vanishing):
+class Dropout(Vanishing):
     """Nothing, outside of training."""
 
 
-class SpatialDropout1D(_Vanishing):
+class SpatialDropout1D(Vanishing):
     """Nothing, outside of training."""
 
 
-class GaussianNoise(_Vanishing):
+class GaussianNoise(Vanishing):
     """Nothing, outside of training."""
 
 
-class GaussianDropout(_Vanishing):
+class GaussianDropout(Vanishing):
     """Nothing, outside of training."""
 
 
-class AlphaDropout(_Vanishing):
+class AlphaDropout(Vanishing):
     """Nothing, outside of training."""
 
 
-class ActivityRegularization(_Vanishing):
+class ActivityRegularization(Vanishing):
     """Nothing, outside of training."""
 
 
-class Identity(_Vanishing):
+class Identity(Vanishing):
     """Nothing."""

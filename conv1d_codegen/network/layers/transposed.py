@@ -36,6 +36,8 @@ class Conv1DTranspose(NetworkLayer):
         use_bias: bool = True,
         **kwargs: Any,
     ) -> None:
+        if (groups := kwargs.pop("groups", 1)) != 1:  # Keras 2 writes it
+            raise ValueError(f"Conv1DTranspose has no groups, as in Keras. Received: groups={groups}.")
         super().__init__(kwargs)
         check_format(data_format, self.name)
         name = check.padding_name(padding)

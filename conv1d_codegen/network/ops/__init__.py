@@ -8,6 +8,7 @@ windows.py       convolutions and pools
 moves.py         padding, slices, repetition, other shapes
 recurrent.py     LSTM, GRU and the simple cell
 fused.py         what the passes over graphs make of several
+delegated.py     what ONNX Runtime computes
 """
 
 from .elementwise import (

@@ -73,7 +73,9 @@ class TransposeThen(ConvTranspose):
 
 @dataclass(frozen=True, slots=True)
 class CellSteps(Op):
-    """The steps of a recurrent cell, of the products of its inputs with their weights and bias."""
+    """The steps of a recurrent cell, of the products of its inputs with their weights and bias; and of its first state, if
+    that is given.
+    """
 
     cell: Recurrent
 
@@ -83,9 +85,9 @@ class CellSteps(Op):
         return isinstance(self.cell, Gru) and self.cell.reset_after and self.cell.use_bias
 
     def shape(self, *inputs: Shape) -> Shape:
-        (x,) = inputs
+        x = inputs[0]
         check(x.channels == self.cell.wide, f"{self} takes {self.cell.wide} channels. Received: {x}.")
-        return self.cell.shape(x)
+        return self.cell.shape(*inputs)
 
     def weights(self, *inputs: Shape) -> Mapping[str, tuple[int, ...]]:
         own = {"recurrent_kernel": (self.cell.units, self.cell.wide)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...problem import LARGEST_SPAN, Problem
 from ...problem import padding as pad
-from ...symbolic.index import index, minimum
+from ...symbolic.index import index
 from ..reach import Reach
 from .op import Op, Shape, check, check_sizes, steps_of
 
@@ -123,11 +123,7 @@ class Pool(Op):
 
     def output_length(self, length: Any) -> Any:
         """Steps of output for `length` steps of input, which may be an index expression."""
-        if not self.ceil or self.padding in ("same", "causal"):
-            return pad.output_length(length, self.size, self.stride, self.dilation, self.padding)
-        left, right = self.padding if isinstance(self.padding, tuple) else (0, 0)
-        whole = pad.output_length(length + self.stride - 1, self.size, self.stride, self.dilation, (left, right))
-        return minimum(whole, pad.ceildiv(length + left, self.stride))
+        return pad.pooled_length(length, self.size, self.stride, self.dilation, self.padding, self.ceil)
 
     def shape(self, *inputs: Shape) -> Shape:
         (x,) = inputs

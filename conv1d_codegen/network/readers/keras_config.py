@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...layers import legacy_config
-from . import keras_layers
+from ..graph import free_name, plain_name
+from ..layers import Bidirectional
+from . import keras_layers, keras_planes
 from .keras_layers import Layer, Operator
+from .keras_planes import Plane
 
 MODELS = ("Functional", "Model", "Sequential")
 _DEEPEST = 256  # lists and dicts of a config within each other
@@ -40,10 +43,17 @@ class Described:
     class_name: str
     config: Mapping[str, Any]
     trainable: bool = True
-    layer: Layer | Operator | None = None
+    layer: Layer | Operator | Plane | None = None
     model: Model | None = None
     #: For each call, the tensors that it takes.
     calls: list[list[Reference]] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> int:
+        """How many tensors a call makes."""
+        if self.model is not None:
+            return len(self.model.outputs)
+        return 2 if isinstance(self.layer, Bidirectional) and self.layer.merge_mode is None else 1
 
     @property
     def is_input(self) -> bool:
@@ -89,6 +99,12 @@ def version(text: bytes) -> str:
     """The version of Keras that the metadata of a `.keras` file say."""
     metadata = _json(text, "The file's metadata.json")
     return str(metadata.get("keras_version")) if isinstance(metadata, dict) else ""
+
+
+def is_old(text: bytes) -> bool:
+    """Whether the config in what `to_json` makes is of a Keras before 3, which say their version."""
+    config = _json(text, "The model's config")
+    return isinstance(config, dict) and not str(config.get("keras_version", 3)).startswith("3")
 
 
 def _json(text: bytes | str, what: str) -> Any:
@@ -229,7 +245,9 @@ class _Reader:
             found.config = _plain(config, where)
         else:
             try:
-                found.layer = keras_layers.made(description, _free(where, self._taken), self._keras)
+                free = free_name(plain_name(where), self._taken)
+                found.layer = keras_planes.made(description, free, self._keras)
+                self._taken.add(free)
             except ValueError as error:
                 self._refuse(where, description, str(error))
         if found.model is None and found.layer is None and found.class_name != "InputLayer":
@@ -272,22 +290,6 @@ def _ordered(model: Model, name: str) -> list[tuple[Described, int]]:
         left = ", ".join(dict.fromkeys(layer for (layer, _), count in missing.items() if count))
         raise ValueError(f"Layers of {name} need each other, or tensors that nothing makes: {left[:500]}.")
     return order
-
-
-def plain_name(name: str) -> str:
-    """A name as a graph takes it."""
-    return "".join("_" if c.isspace() or c in "(),:" else c for c in name)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """A name as a graph takes it, that no other layer has."""
-    plain = plain_name(name)
-    free, number = plain, 1
-    while free in taken:
-        number += 1
-        free = f"{plain}_{number}"
-    taken.add(free)
-    return free
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,7 +388,7 @@ class _Numbering:
         if layer is None:
             raise ValueError(f"The config needs a layer {tensor.layer!r}, which it has not.")
         call = tensor.call - from_one
-        outputs = 1 if layer.model is None else len(layer.model.outputs)
+        outputs = layer.outputs
         if not 0 <= call < (1 if layer.is_input else self._calls[tensor.layer]) or not 0 <= tensor.output < outputs:
             raise ValueError(
                 f"The config needs output {tensor.output} of call {tensor.call} of layer {tensor.layer!r}, which has "

@@ -23,7 +23,8 @@ _OWN = {
     for name, item in vars(layers).items()
     if inspect.isclass(item) and issubclass(item, NetworkLayer) and item is not NetworkLayer and name[0] != "_"
 }
-del _OWN["Bidirectional"]  # whose layers are configs within its own
+_WRAPPERS = ("Bidirectional", "TimeDistributed")  # whose layers are configs within their own
+_OWN = {name: item for name, item in _OWN.items() if name not in _WRAPPERS}
 _OTHER_NAMES = {
     "AvgPool1D": "AveragePooling1D",
     "BatchNormalizationV1": "BatchNormalization",
@@ -96,18 +97,45 @@ def made(description: Mapping[str, Any], name: str, keras: int) -> Layer | Opera
             raise ValueError("is an operation that no network has")
         return Operator(_OPERATORS[class_name], name)
     class_name = _OTHER_NAMES.get(class_name, class_name)
-    if class_name != "Conv1D" and class_name not in _ACTIVATIONS and class_name not in _OWN:
+    if class_name not in (*("Conv1D", "Bidirectional", "TimeDistributed"), *_ACTIVATIONS, *_OWN):
         raise ValueError("is a class that no network has")
     try:
-        config = legacy_config.plain(description["config"])
-        layer = _constructed(class_name, _arguments(config, keras))
+        layer: Layer
+        if class_name in _WRAPPERS:
+            layer = _wrapped(class_name, description["config"], name, keras)
+        else:
+            layer = constructed(class_name, arguments(legacy_config.plain(description["config"]), keras))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise ValueError(f"can not be made: {error}") from error
     layer._name = name
     return layer
 
 
-def _arguments(config: Mapping[str, Any], keras: int) -> dict[str, Any]:
+def _wrapped(class_name: str, config: Mapping[str, Any], name: str, keras: int) -> NetworkLayer:
+    """A layer of layers, which are named after it."""
+    inner = config["layer"]
+    dtype = {"dtype": config["dtype"]} if config.get("dtype") is not None else {}
+    if class_name == "TimeDistributed":
+        return layers.TimeDistributed(_inner(inner, name, keras), **dtype)
+    back = config.get("backward_layer") or {**inner, "config": {**inner["config"], "go_backwards": True}}
+    there, again = _inner(inner, f"{name}/forward", keras), _inner(back, f"{name}/backward", keras)
+    kinds = (layers.LSTM, layers.GRU)
+    if not isinstance(there, kinds) or not isinstance(again, kinds) or there.go_backwards or not again.go_backwards:
+        raise ValueError("a Bidirectional of a network has an LSTM or GRU for each direction")
+    return layers.Bidirectional(there, again, config.get("merge_mode", "concat"), **dtype)
+
+
+def _inner(description: Any, name: str, keras: int) -> Any:
+    """A layer within another."""
+    if not isinstance(description, dict) or not isinstance(description.get("config"), dict):
+        raise ValueError(f"it has no layer within it, but {str(description)[:100]}")
+    found = made(description, name, keras)
+    if isinstance(found, Operator):
+        raise ValueError("the layer within it is an operation")
+    return found
+
+
+def arguments(config: Mapping[str, Any], keras: int) -> dict[str, Any]:
     """The arguments of a layer, without what others read."""
     if str(config.get("data_format")).lower() == "channels_first":
         raise ValueError('it has data_format="channels_first", and networks take (steps, channels)')
@@ -128,7 +156,7 @@ def _is_named(activation: Any, name: str) -> bool:
     return bool(activation == name)
 
 
-def _constructed(class_name: str, given: dict[str, Any]) -> Layer:
+def constructed(class_name: str, given: dict[str, Any]) -> Layer:
     if class_name == "Conv1D":
         return Conv1D.from_config({**given, "kernel_initializer": "zeros"})
     if class_name in _ACTIVATIONS:

@@ -3,22 +3,24 @@
     .keras   layers/<class in snake case, numbered>/vars/0, 1, …; a model's layers lie in `layers` of its own, and a layer
              that several models share lies where the first of them has it
     .h5      model_weights/<layer>, whose attribute `weight_names` lists the datasets; those of a model are all its
-             trainable weights, then the others
+             trainable weights, then the others; Keras 2's files of weights alone have these groups at the root
 
 The order within a layer is Keras's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...layers.registry import snake_case
 from ...symbolic.index import index
+from ..layers import NetworkLayer
 from ..ops import Shape
 from .hdf5 import Hdf5
 from .keras_config import Described, Model
 from .keras_layers import Layer, Operator, weight_shapes
+from .keras_planes import Plane
 
 #: The datasets of a layer, not yet read.
 Datasets = list[Any]
@@ -45,9 +47,9 @@ def _find(model: Model, path: list[str], found: dict[Layer, Datasets], seen: set
     for name, described in _named(model):
         if described.model is not None:
             _find(described.model, [*path, name, path[0]], found, seen, file)
-        elif described.layer is not None and not isinstance(described.layer, Operator):
-            inner = getattr(described.layer, "stored_in", ())
-            _assign(found, described.layer, described.name, [*path, name, *inner, "vars"], file)
+        else:
+            for folders, layer in owners(described.layer):
+                _assign(found, layer, described.name, [*path, name, *folders, "vars"], file)
 
 
 def _assign(found: dict[Layer, Datasets], layer: Layer, name: str, path: list[str], file: Hdf5) -> None:
@@ -73,15 +75,30 @@ def _named(model: Model) -> Iterator[tuple[str, Described]]:
         yield (f"{name}_{number}" if number else name), described
 
 
-def of_legacy(model: Model, file: Hdf5) -> dict[Layer, Datasets]:
-    """The same for an HDF5 file of a whole model."""
+def owners(layer: Layer | Operator | Plane | None) -> Sequence[tuple[tuple[str, ...], Any]]:
+    """The layers that have the weights of one, with the folders within its own that a `.keras` file has them in."""
+    if layer is None or isinstance(layer, Operator):
+        return []
+    own = layer.layer if isinstance(layer, Plane) else layer
+    return own.owners() if isinstance(own, NetworkLayer) else [((), own)]
+
+
+def of_weights(model: Model, file: Hdf5) -> dict[Layer, Datasets]:
+    """The same for an HDF5 file of weights beside a model's config, of any version, or of a whole model."""
+    if file.group(["model_weights"]):
+        return of_legacy(model, file)
+    return of_keras3(model, file) if file.attribute([], "layer_names") is None else of_legacy(model, file, [])
+
+
+def of_legacy(model: Model, file: Hdf5, root: Sequence[str] = ("model_weights",)) -> dict[Layer, Datasets]:
+    """The same for an HDF5 file of a whole model, or of weights as Keras 2 writes them, which lie at the root."""
     found: dict[Layer, Datasets] = {}
     for described in model.layers:
         trained, others = _in_order(described, set())
         layers = trained + others
         if not layers:
             continue
-        path = ["model_weights", *described.name.split("/")]  # Keras 2 allowed slashes
+        path = [*root, *described.name.split("/")]  # Keras 2 allowed slashes
         names = file.attribute(path, "weight_names")
         if names is None:
             raise ValueError(
@@ -111,10 +128,11 @@ def _in_order(described: Described, seen: set[Layer]) -> tuple[Owned, Owned]:
             more, fixed = _in_order(inner, seen)
             trained += more
             others += fixed
-    elif described.layer is not None and not isinstance(described.layer, Operator) and described.layer not in seen:
-        seen.add(described.layer)
-        for weight in _weights(described.layer, described.name):
-            (others if weight in _NOT_TRAINED else trained).append((described.layer, weight))
+    for _, layer in owners(described.layer) if described.model is None else ():
+        if layer not in seen:
+            seen.add(layer)
+            for weight in _weights(layer, described.name):
+                (others if weight in _NOT_TRAINED else trained).append((layer, weight))
     return (trained, others) if described.trainable else ([], trained + others)
 
 

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...symbolic.index import Index, index
-from ..graph import Node
+from ..graph import Node, free_name, plain_name
 from ..lengths import Parts
 from ..ops import BatchNorm, Conv, Op, Reshape, Shape, Shuffle, Transpose
-from .keras_config import plain_name
 from .onnx_file import Budget
 from .onnx_values import Array, Axis, Factor, Tensor, Unsupported
 
@@ -45,7 +44,8 @@ class Builder:
         shapes = [x.shape for x in inputs]
         made = op.shape(*shapes)
         self._formulas.check(made.steps)
-        name = self._free(self.name)
+        name = free_name(plain_name(self.name) or "node", self._taken)
+        self._taken.add(name)
         names = [self._weight(f"{name}/{key}", array) for key, array in (weights or {}).items()]
         wanted = op.weights(*shapes)
         given = {key: np.shape(array) for key, array in (weights or {}).items()}
@@ -66,15 +66,6 @@ class Builder:
     def made(self, op: Op, *inputs: Tensor, axes: Sequence[Axis], weights: Mapping[str, Array] | None = None) -> Tensor:
         """What an operation makes of tensors, with these axes."""
         return Tensor.of(*self.node(op, *inputs, weights=weights), axes)
-
-    def _free(self, wanted: str) -> str:
-        plain = plain_name(wanted) or "node"
-        free, number = plain, 1
-        while free in self._taken:
-            number += 1
-            free = f"{plain}.{number}"
-        self._taken.add(free)
-        return free
 
     def _weight(self, name: str, array: Array) -> str:
         """The name of a weight, which is an earlier one for the same part of the same memory."""

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...symbolic.index import Index, index, var
-from ..graph import Source
+from ..graph import Source, free_name, plain_name
 from ..ops import Shape
-from .keras_config import plain_name
 from .onnx_file import dtype_of, text
-from .onnx_values import Tensor
+from .onnx_values import Axis, Tensor
 
 _MOST = 24  # ways to read all inputs together, that are tried
-_FLOATS = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}  # by their numbers in ONNX
+FLOATS = {1: "f32", 10: "f16", 11: "f64", 16: "bf16"}  # by their numbers in ONNX
 
 Size = int | str | None
 
@@ -49,7 +48,7 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
         kind = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not kind.HasField("shape"):
             raise ValueError(f"{what} is no tensor, or of no known rank.")
-        if kind.elem_type not in _FLOATS:
+        if kind.elem_type not in FLOATS:
             raise ValueError(
                 f"{what} has {dtype_of(kind.elem_type, what)}, and inputs of a network are floats. Where it is the same in "
                 f"all calls, give its value: "
@@ -64,7 +63,7 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
             if len(given) != len(dims) or any(size is not None and size < 1 for size in given):
                 raise ValueError(f"{what} has shape {dims}. Given: {given}.")
             dims = tuple(own if size is None else size for own, size in zip(dims, given, strict=True))
-        found.append(Declared(value.name, dims, _FLOATS[kind.elem_type]))
+        found.append(Declared(value.name, dims, FLOATS[kind.elem_type]))
     if not found:
         raise ValueError("The network has no input.")
     if len({d.dtype for d in found}) > 1:
@@ -76,7 +75,7 @@ def declared(graph: Any, known: Mapping[str, Any], shapes: Mapping[str, Sequence
 
 def readings(inputs: Sequence[Declared]) -> Iterator[Reading]:
     """The ways to read all inputs, the usual ones first. Raises ValueError for an input that can be read in none."""
-    ways = [_ways(d) for d in inputs]
+    ways = [words(d) for d in inputs]
     for d, own in zip(inputs, ways, strict=True):
         if not own:
             raise ValueError(
@@ -89,8 +88,10 @@ def readings(inputs: Sequence[Declared]) -> Iterator[Reading]:
             yield reading
 
 
-def _ways(declared: Declared) -> list[str]:
-    """Words of N, C, T and 1, a letter an axis; D is a second axis that is channels too, as rows of a picture are."""
+def words(declared: Declared) -> list[str]:
+    """How an input can be read: words of N, C, T and 1, a letter an axis; D is a second axis that is channels too, as rows
+    of a picture are.
+    """
     dims = declared.dims
     rank = len(dims)
     if rank == 1:
@@ -98,12 +99,12 @@ def _ways(declared: Declared) -> list[str]:
     if rank == 2:
         return ["NT", "NC"] if isinstance(dims[1], int) else ["NT"]
     if rank == 3:
-        words = ["NCT", "NTC", "TNC"]
+        found = ["NCT", "NTC", "TNC"]
     elif rank > 3:
-        words = [*_of_units(rank), *(["NCDT", "NCTD"] if rank == 4 else [])]
+        found = [*_of_units(rank), *(["NCDT", "NCTD"] if rank == 4 else [])]
     else:
-        words = []
-    return [word for word in words if all(_fits(role, d) for role, d in zip(word, dims, strict=True))]
+        found = []
+    return [word for word in found if all(_fits(role, d) for role, d in zip(word, dims, strict=True))]
 
 
 def _of_units(rank: int) -> list[str]:
@@ -116,9 +117,9 @@ def _fits(role: str, size: Size) -> bool:
     return isinstance(size, int) if role in "CD" else role != "1" or size == 1
 
 
-def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
+def _read(inputs: Sequence[Declared], chosen: Sequence[str]) -> Reading | None:
     """The inputs with these axes; None where their batches contradict each other."""
-    batches = {d.dims[word.index("N")] if "N" in word else 1 for d, word in zip(inputs, words, strict=True)}
+    batches = {d.dims[word.index("N")] if "N" in word else 1 for d, word in zip(inputs, chosen, strict=True)}
     fixed = {size for size in batches if isinstance(size, int)}
     named = {size for size in batches if isinstance(size, str)}
     if (len(fixed) == 1 and len(batches) > 1) or len(fixed) > 1 or len(named) > 1:
@@ -127,19 +128,28 @@ def _read(inputs: Sequence[Declared], words: Sequence[str]) -> Reading | None:
     sources: list[Source] = []
     tensors: dict[str, Tensor] = {}
     taken: set[str] = set()
-    for d, word in zip(inputs, words, strict=True):
+    for d, word in zip(inputs, chosen, strict=True):
         sizes = dict(zip(word, d.dims, strict=True))
         length = sizes.get("T", 1)
-        name = plain_name(d.name) or "input"
-        while name in taken:
-            name += "_"
+        name = free_name(plain_name(d.name) or "input", taken)
         taken.add(name)
-        parts = tuple(size for size in (sizes.get("C", 1), sizes.get("D", 1)) if isinstance(size, int))
-        parts = parts if "D" in word else parts[:1]
+        parts = channels_of(word, d.dims)
         channels = math.prod(parts)
         source = Source(name, channels, length if isinstance(length, int) else None)
         sources.append(source)
         steps = index(length) if isinstance(length, int) else var("T" if len(inputs) == 1 else f"T_{name}")
-        factors: dict[str, Any] = {"N": ("N",), "T": ("T",), "C": (0,), "D": (1,), "1": ()}
-        tensors[d.name] = Tensor(name, Shape(steps, channels), tuple(factors[role] for role in word), parts)
+        tensors[d.name] = Tensor(name, Shape(steps, channels), axes_of(word), parts)
     return Reading(tuple(sources), tensors, batch)
+
+
+def axes_of(word: str) -> tuple[Axis, ...]:
+    """The axes that a word says."""
+    factors: dict[str, Axis] = {"N": ("N",), "T": ("T",), "C": (0,), "D": (1,), "1": ()}
+    return tuple(factors[role] for role in word)
+
+
+def channels_of(word: str, dims: Sequence[Size]) -> tuple[int, ...]:
+    """The parts of the channels of something with axes of these sizes."""
+    sizes = dict(zip(word, dims, strict=True))
+    found = tuple(size for size in (sizes.get("C", 1), sizes.get("D", 1)) if isinstance(size, int))
+    return found if "D" in word else found[:1]

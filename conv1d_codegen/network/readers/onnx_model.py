@@ -25,23 +25,29 @@ from .onnx_file import Budget, opened, opset, tensor, text
 from .onnx_inputs import Declared, Reading, declared, readings
 from .onnx_node import OnnxNode
 from .onnx_operators import OPERATORS
+from .onnx_outside import Collector, Given, Made, Raw, as_value
+from .onnx_parts import grouped, needed
+from .onnx_submodel import delegated
 from .onnx_values import Known, Tensor, Unsupported, Value, numbers
 
 #: What operators raise for a node whose parts do not fit each other.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _MOST_SHOWN = 50
+_EXTERNAL = 1
 _MOST_NODES = 50_000  # that are followed, in all ways to read the inputs
 #: Operators that are read, at least of constants.
 KNOWN = {*OPERATORS, *FOLDED, "Constant", "If", "CastLike"}
 
 
-def from_onnx(file: IO[bytes], folder: Path, inputs: Mapping[str, Any]) -> Network:
-    """The network of an ONNX file. Raises ValueError for what is none, ImportError without the package onnx."""
+def from_onnx(file: IO[bytes], folder: Path, inputs: Mapping[str, Any], fallback: bool = False) -> Network:
+    """The network of an ONNX file; with a fallback, ONNX Runtime computes what no network here does. Raises ValueError for
+    what is none, ImportError without the package onnx, or where onnxruntime is needed and missing.
+    """
     data = file.read()
     budget = Budget(len(data))
     opened_file = opened(data)
     del data
-    graph, weights = Model(opened_file, folder, budget, inputs).best().result()
+    graph, weights = Model(opened_file, folder, budget, inputs, fallback).best().result()
     del opened_file  # before the network takes copies of its weights
     return Network.of(graph, weights)
 
@@ -53,7 +59,9 @@ class Missing:
 class Model:
     """A model, before it is known how its inputs lie."""
 
-    def __init__(self, model: Any, folder: Path, budget: Budget, inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self, model: Any, folder: Path, budget: Budget, inputs: Mapping[str, Any], fallback: bool = False
+    ) -> None:
         self.opset = opset(model)
         self.graph, self.folder, self.budget = model.graph, folder, budget
         if self.graph.sparse_initializer:
@@ -67,6 +75,7 @@ class Model:
         self.initializers = {t.name: t for t in self.graph.initializer}
         self.arrays: dict[str, Any] = {}
         self.inputs: list[Declared] = declared(self.graph, {**self.initializers, **self.given}, shapes)
+        self.proto, self.fallback = model, fallback
 
     def best(self) -> Reader:
         """The model as it is read with the fewest moves. Raises ValueError for a graph that is none."""
@@ -77,7 +86,7 @@ class Model:
             reader.read()
             if best is None or reader.cost < best.cost:
                 best = reader
-            if best.cost == (0, 0):
+            if not any(best.cost):
                 break
         if best is None:
             raise ValueError("The inputs can be read in no way together, as their batches have different sizes.")
@@ -99,14 +108,15 @@ class Reader:
         self.budget = model.budget.copy()
         self.builder = Builder(model.inputs[0].dtype, reading.batch, self.budget, taken)
         self.builder.lengths |= {x.shape.steps: x.node for x in reading.tensors.values() if x.shape.steps is not None}
-        self.values: dict[str, Value | Missing] = {**model.given, **reading.tensors}
+        self.values: dict[str, Given | Missing] = {**model.given, **reading.tensors}
         self.refused: list[str] = []
         self.outputs: list[Tensor] = []
+        self.outside = Collector(model.proto, reading, self.builder, taken) if model.fallback else None
 
     @property
-    def cost(self) -> tuple[int, int]:
-        """Nodes that are not supported, and moves of numbers."""
-        return len(self.refused), self.builder.moves
+    def cost(self) -> tuple[int, int, int]:
+        """Nodes that are not supported, those that ONNX Runtime computes, and moves of numbers."""
+        return len(self.refused), len(self.outside.found) if self.outside else 0, self.builder.moves
 
     def read(self) -> None:
         """Follows all nodes. Raises ValueError for a graph that is none."""
@@ -114,14 +124,16 @@ class Reader:
         wanted = [text(output.name) for output in graph.output]
         self._follow(graph, self.values, wanted)
         for name in wanted:
-            value = self._value(name, self.values)
+            value = as_value(self._value(name, self.values))
             try:
                 self.outputs += [self._finished(name, value)] if not isinstance(value, Missing) else []
             except _MALFORMED as error:
                 self.refused.append(f"the output {name[:100]!r}: {error}")
 
-    def _finished(self, name: str, value: Value) -> Tensor:
+    def _finished(self, name: str, value: Given) -> Tensor:
         """An output, in the order of axes that networks have."""
+        if isinstance(value, Made):
+            raise Unsupported("it is made by ONNX Runtime, and not known to be a batch of steps of channels")
         if not isinstance(value, Tensor):
             raise Unsupported("it does not depend on the inputs")
         self.builder.name = f"{name}/output"
@@ -135,10 +147,15 @@ class Reader:
         if self.refused:
             more = len(self.refused) - _MOST_SHOWN
             lines = [*self.refused[:_MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]
-            raise ValueError("The model has what no network here has:\n" + "".join(f"  {line}\n" for line in lines))
-        builder = self.builder
-        graph = Graph(self.reading.sources, tuple(builder.nodes), tuple(x.node for x in self.outputs), builder.dtype)
-        return drop_unused(graph, builder.weights)
+            more_than = "" if self.outside else 'ONNX Runtime can run such nodes: load(path, fallback="onnxruntime").'
+            text = "".join(f"  {line}\n" for line in lines)
+            raise ValueError(f"The model has what no network here has:\n{text}{more_than}")
+        builder, outputs = self.builder, tuple(x.node for x in self.outputs)
+        nodes = builder.nodes
+        used = needed(nodes, outputs, self.outside.found) if self.outside else []
+        if used:
+            nodes = delegated(self.model.proto, builder, grouped(nodes, used), outputs)
+        return drop_unused(Graph(self.reading.sources, tuple(nodes), outputs, builder.dtype), builder.weights)
 
     def _follow(self, graph: Any, values: Any, wanted: Sequence[str]) -> None:
         """All nodes of a graph that the wanted names need."""
@@ -156,53 +173,68 @@ class Reader:
                 needed.update(_reads(proto))
         for proto in reversed(order):
             node = OnnxNode(proto, self.model.opset, self.model.folder, self.budget, self.builder.lengths, needed)
-            made = self._made(node, values)
+            made = self._made(node, proto, values)
             for name, value in zip(node.outputs, made, strict=False):
                 if name:
                     values[name] = value
 
-    def _value(self, name: str, values: Any) -> Value | Missing:
+    def _value(self, name: str, values: Any) -> Given | Missing:
         if name in values:
-            found: Value | Missing = values[name]
+            found: Given | Missing = values[name]
             return found
         if name in self.model.initializers:
-            array: Value = self.model.initializer(name)
+            try:
+                array: Value = self.model.initializer(name)
+            except ValueError:
+                proto = self.model.initializers[name]
+                if not self.outside or proto.data_location == _EXTERNAL:
+                    raise
+                return Raw(proto)
             return array
         raise ValueError(
             f"{name[:100]!r} is read before it is made, or made by no node: the graph is damaged, or has a circle."
         )
 
-    def _made(self, node: OnnxNode, values: Any) -> Sequence[Value | Missing]:
-        """The outputs of a node; Missing where it is not supported, or reads what is not."""
-        inputs = [self._value(name, values) if name else None for name in node.inputs]
-        missing = [Missing()] * len(node.outputs)
+    def _made(self, node: OnnxNode, proto: Any, values: Any) -> Sequence[Given | Missing]:
+        """The outputs of a node. Where it is not supported, or reads what is not: made outside, or Missing."""
+        inputs = [as_value(self._value(name, values)) if name else None for name in node.inputs]
         if node.op_type not in KNOWN:
             quantized = ": it is quantized, and networks here compute in floats" if "Q" in node.op_type else ""
-            self.refused.append(f"{node}{quantized}")
-            return missing
-        if any(isinstance(x, Missing) for x in inputs):
-            return missing
-        given = [x for x in inputs if not isinstance(x, Missing)]
-        self.builder.name = node.name
+            return self._refuse(node, proto, values, f"{node}{quantized}")
         try:
+            given = [x for x in inputs if not isinstance(x, Missing | Made | Raw)]
+            if len(given) < len(inputs):
+                return self._after_missing(node, proto, inputs, values)
+            self.builder.name = node.name
             with np.errstate(all="ignore"):
                 made = self._computed(node, given, values)
-            outputs = list(made) if isinstance(made, tuple) else [made]
-            # an operator leaves out what nothing reads, or gives all
-            used = [i for i, name in enumerate(node.outputs) if name]
-            if len(outputs) == len(used):
-                result: list[Value | Missing] = [Missing()] * len(node.outputs)
-                for place, value in zip(used, outputs, strict=True):
-                    result[place] = value
-                return result
-            if len(outputs) < len(node.outputs):
-                raise Unsupported(f"{len(node.outputs)} outputs")
-            return outputs
+            return _placed(node, made)
         except Unsupported as error:
-            self.refused.append(f"{node}: it has {error}")
+            return self._refuse(node, proto, values, f"{node}: it has {error}")
         except _MALFORMED as error:
-            self.refused.append(f"{node}: {error}")
-        return missing
+            return self._refuse(node, proto, values, f"{node}: {error}")
+
+    def _after_missing(self, node: OnnxNode, proto: Any, inputs: Any, values: Any) -> Sequence[Given | Missing]:
+        """The outputs of a node that reads what is not supported."""
+        if self.outside is None:
+            return [Missing()] * len(node.outputs)
+        names = ", ".join(
+            f"{x.name!r}" if isinstance(x, Made) else "a constant" for x in inputs if isinstance(x, Made | Raw)
+        )
+        return self._refuse(node, proto, values, f"{node}: it reads {names}, which no network here can have")
+
+    def _refuse(self, node: OnnxNode, proto: Any, values: Any, reason: str) -> Sequence[Given | Missing]:
+        """The outputs of a node that is not supported."""
+        if self.outside is None:
+            self.refused.append(reason)
+            return [Missing()] * len(node.outputs)
+        read = {name: self._value(name, values) for name in sorted(_reads(proto)) if self._is_there(name, values)}
+        made = self.outside.add(proto, reason, {name: x for name, x in read.items() if not isinstance(x, Missing)})
+        return [made.outputs[name] if name else Missing() for name in node.outputs]
+
+    def _is_there(self, name: str, values: Any) -> bool:
+        """Whether a name is made before, and not within a node."""
+        return name in values or name in self.model.initializers
 
     def _computed(self, node: OnnxNode, inputs: Sequence[Value | None], values: Any) -> Any:
         if node.op_type == "Constant":
@@ -233,7 +265,7 @@ class Reader:
         self.budget.take(array.size * dtype.itemsize, "A constant")
         return array.astype(dtype)
 
-    def _branch(self, node: OnnxNode, inputs: Sequence[Value | None], values: Any) -> tuple[Value | Missing, ...]:
+    def _branch(self, node: OnnxNode, inputs: Sequence[Value | None], values: Any) -> tuple[Given | Missing, ...]:
         """The outputs of the branch of an If that is taken: its condition is known."""
         condition = inputs[0]
         if not isinstance(condition, np.ndarray):
@@ -241,12 +273,26 @@ class Reader:
                 "a condition that is not known; give the input that it depends on: load(path, inputs={name: value})"
             )
         graph = node.attribute("then_branch" if condition.reshape(-1)[0] else "else_branch", None)
-        inner: ChainMap[str, Value | Missing] = ChainMap({}, values)
+        inner: ChainMap[str, Given | Missing] = ChainMap({}, values)
         for proto in graph.initializer:
             inner[proto.name] = node.tensor(proto)
         names = [output.name for output in graph.output]
         self._follow(graph, inner, names)
         return tuple(self._value(name, inner) for name in names)
+
+
+def _placed(node: OnnxNode, made: Any) -> Sequence[Given | Missing]:
+    """What an operator makes, which leaves out what nothing reads, or gives all, in the places of the outputs."""
+    outputs = list(made) if isinstance(made, tuple) else [made]
+    used = [i for i, name in enumerate(node.outputs) if name]
+    if len(outputs) == len(used):
+        result: list[Given | Missing] = [Missing()] * len(node.outputs)
+        for place, value in zip(used, outputs, strict=True):
+            result[place] = value
+        return result
+    if len(outputs) < len(node.outputs):
+        raise Unsupported(f"{len(node.outputs)} outputs")
+    return outputs
 
 
 def _reads(proto: Any) -> Set[str]:

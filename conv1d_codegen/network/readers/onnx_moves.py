@@ -18,6 +18,7 @@ from .onnx_builder import Builder
 from .onnx_elementwise import Inputs, tensor_of
 from .onnx_node import OnnxNode
 from .onnx_values import Axis, Fill, Symbols, Tensor, Unsupported, integers, numbers
+from .runs import MOST_RUNS, runs
 
 _MODES = {"constant": "zeros", "reflect": "reflect", "edge": "replicate", "wrap": "circular"}
 _SPLIT: Sequence[Axis] = (("T",), (0,))
@@ -137,17 +138,27 @@ def _gather(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:
     if rank > 1 or not picked:
         raise Unsupported("indices of several axes, or none")
     step = picked[1] - picked[0] if len(picked) > 1 else 1
-    if (
-        step == 0
-        or picked != list(range(picked[0], picked[0] + step * len(picked), step))
-        or len({p < 0 for p in picked}) > 1
-    ):
-        raise Unsupported("indices that are not evenly spaced")
+    if len({p < 0 for p in picked}) > 1:
+        raise Unsupported("indices from both ends, of an axis of no known length")
+    if step == 0 or picked != list(range(picked[0], picked[0] + step * len(picked), step)):
+        return _joined(b, x, axis, picked)
     last = picked[-1] + (1 if step > 0 else -1)
     if last == 0 and picked[-1] == -1:
         last = 1 << 62
     x = cut(b, x, axis, picked[0], last if last >= 0 or picked[0] < 0 else -(1 << 62), step)
     return without(x, {axis}) if rank == 0 else x
+
+
+def _joined(b: Builder, x: Tensor, axis: int, picked: list[int]) -> Tensor:
+    """Elements of an axis in any order: parts that are evenly spaced, one after another."""
+    found = list(runs(picked))
+    if len(found) > MOST_RUNS:
+        raise Unsupported(f"indices that are not evenly spaced, in {len(found)} parts")
+    x = _ready(b, x, axis)
+    parts = [cut(b, x, axis, first, (first + (count - 1) * step) + 1 or 1 << 62, step) for first, count, step in found]
+    steps = x.axes[axis] == ("T",)
+    name, shape = b.node(Concat(steps), *parts)
+    return Tensor(name, shape, x.axes, x.parts if steps else (len(picked), *x.parts[1:]))
 
 
 def _concat(b: Builder, node: OnnxNode, inputs: Inputs) -> Tensor:

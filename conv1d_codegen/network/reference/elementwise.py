@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...reference import activations
+from ...reference.functions import FUNCTIONS
 from .. import ops
 
 Array = NDArray[Any]
 
 
 def activated(activation: Any, x: Array) -> Array:
-    function = activations.NAMES[activation.name]
+    function = activations.NAMES.get(activation.name) or FUNCTIONS[activation.name]
     result: Array = functools.partial(function, **dict(activation.parameters))(x)
     return result
 
@@ -81,22 +81,11 @@ _COMBINED: dict[str, Callable[[Array, Array], Array]] = {
 
 
 _FUNCTIONS: dict[str, Callable[[Array], Array]] = {
+    **FUNCTIONS,
     "abs": np.abs,
-    "ceil": np.ceil,
-    "cos": np.cos,
-    "erf": np.vectorize(math.erf, otypes=[np.float64]),
-    "floor": np.floor,
-    "log": np.log,
     "reciprocal": np.reciprocal,
-    "round": np.rint,
-    "sign": np.sign,
-    "sin": np.sin,
     "sqrt": np.sqrt,
 }
-
-
-def _function(op: ops.Function, x: Array) -> Array:
-    return _FUNCTIONS[op.kind](x).astype(x.dtype, copy=False)
 
 
 def _combine(op: ops.Combine, *inputs: Array) -> Array:
@@ -117,7 +106,7 @@ MEANING: dict[type, Callable[..., Array]] = {
     ops.RmsNorm: _rms_norm,
     ops.Combine: _combine,
     ops.Concat: lambda op, *inputs: np.concatenate(inputs, 1 if op.steps else -1),
-    ops.Function: _function,
-    ops.Power: lambda op, x: np.power(x, np.asarray(op.exponent, x.dtype)),
+    ops.Function: lambda op, x: _FUNCTIONS[op.kind](x),
+    ops.Power: lambda op, x: FUNCTIONS["power"](x, op.exponent),
     ops.Clip: lambda op, x: np.minimum(np.maximum(x, np.asarray(op.low, x.dtype)), np.asarray(op.high, x.dtype)),
 }

@@ -33,11 +33,31 @@ def _slice(op: ops.Slice, x: Array) -> Array:
     return x[:, start : max(start, end) : op.step]
 
 
-_ROUNDED: dict[str, Callable[[Array], Array]] = {
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
-    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+def _place(op: ops.Resize, length: int, steps: int) -> tuple[Array, int]:
+    """Where in the input the output steps lie, as whole numbers and what they are divided by: no rounding decides which
+    step is the nearest.
+    """
+    t, up, down = np.arange(steps), op.up, op.down
+    if op.coordinates == "align_corners":
+        wide = length * up - down
+        return (t * (length - 1) * down, wide) if wide > 0 else (0 * t, 1)
+    if op.coordinates == "align_ends":
+        return t * (length - 1), max(steps - 1, 1)
+    if op.coordinates == "asymmetric":
+        return t * down, up
+    if op.coordinates == "pytorch_half_pixel" and steps == 1:
+        return 0 * t, 1
+    place = (2 * t + 1) * down - up  # (t + ½)·down ÷ up − ½
+    if op.coordinates == "half_pixel_symmetric":
+        place += length * up - steps * down
+    return place, 2 * up
+
+
+_ROUNDED: dict[str, Callable[[Array, int], Array]] = {
+    "floor": lambda place, parts: place // parts,
+    "ceil": lambda place, parts: -(-place // parts),
+    "round_prefer_floor": lambda place, parts: -((parts - 2 * place) // (2 * parts)),
+    "round_prefer_ceil": lambda place, parts: (2 * place + parts) // (2 * parts),
 }
 
 
@@ -46,27 +66,15 @@ def _resize(op: ops.Resize, x: Array) -> Array:
     steps = length * op.up // op.down
     if length and not steps:
         raise ValueError(f"{op} makes no output of {length} steps.")
-    t, scale = np.arange(steps), op.up / op.down
-    wide = length * scale
-    if op.coordinates == "align_corners":
-        place = t * ((length - 1) / (wide - 1)) if wide > 1 else 0.0 * t
-    elif op.coordinates == "align_ends":
-        place = t * (length - 1) / max(steps - 1, 1)
-    elif op.coordinates == "asymmetric":
-        place = t / scale
-    elif op.coordinates == "pytorch_half_pixel" and steps == 1:
-        place = 0.0 * t
-    else:
-        offset = length / 2 * (1 - steps / wide) if op.coordinates == "half_pixel_symmetric" else 0.0
-        place = offset + (t + 0.5) / scale - 0.5
-    if op.mode == "linear":
-        place = np.clip(place, 0, max(length - 1, 0))
-        before = np.floor(place).astype(int)
-        part = (place - before).astype(x.dtype)[:, None]
-        between = x[:, before] * (1 - part) + x[:, np.ceil(place).astype(int)] * part
-        return np.where(part == 0, x[:, before], between)
-    rounded = _ROUNDED[op.rounding](place)
-    return x[:, np.clip(rounded, 0, max(length - 1, 0)).astype(int)]
+    last = max(length - 1, 0)
+    place, parts = _place(op, length, steps)
+    if op.mode == "nearest":
+        return x[:, np.clip(_ROUNDED[op.rounding](place, parts), 0, last)]
+    place = np.clip(place, 0, last * parts)
+    before = place // parts
+    part = (place % parts / parts).astype(x.dtype)[:, None]
+    between = x[:, before] * (1 - part) + x[:, np.minimum(before + 1, last)] * part
+    return np.where(part == 0, x[:, before], between)
 
 
 def _last(op: ops.Last, x: Array) -> Array:

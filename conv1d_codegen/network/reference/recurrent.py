@@ -24,10 +24,13 @@ def _steps_of(op: ops.Recurrent, x: Array) -> Iterator[int]:
 def _simple_rnn(
     op: ops.SimpleRnn, x: Array, *first: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None = None
 ) -> Array:
-    wide = x @ kernel if bias is None else x @ kernel + bias
-    (h,) = first or [np.zeros((len(x), op.units), x.dtype)]
-    states = np.empty((*x.shape[:2], op.units), x.dtype)
-    for t in _steps_of(op, x):
+    return _simple_steps(op, x @ kernel if bias is None else x @ kernel + bias, recurrent_kernel, *first)
+
+
+def _simple_steps(op: ops.SimpleRnn, wide: Array, recurrent_kernel: Array, *first: Array) -> Array:
+    (h,) = first or [np.zeros((len(wide), op.units), wide.dtype)]
+    states = np.empty((*wide.shape[:2], op.units), wide.dtype)
+    for t in _steps_of(op, wide):
         states[:, t] = h = activated(op.activation, wide[:, t] + h @ recurrent_kernel)
     return states if op.sequences else h
 
@@ -75,11 +78,15 @@ def _gru_steps(
     return states if op.sequences else h
 
 
-def _cell_steps(op: fused.CellSteps, wide: Array, **weights: Array) -> Array:
+def _cell_steps(
+    op: fused.CellSteps, wide: Array, *first: Array, recurrent_kernel: Array, recurrent_bias: Array | None = None
+) -> Array:
     if isinstance(op.cell, ops.Gru):
-        return _gru_steps(op.cell, wide, **weights)
-    assert isinstance(op.cell, ops.Lstm)
-    return _lstm_steps(op.cell, wide, **weights)
+        return _gru_steps(op.cell, wide, recurrent_kernel, recurrent_bias, *first)
+    if isinstance(op.cell, ops.Lstm):
+        return _lstm_steps(op.cell, wide, recurrent_kernel, *first)
+    assert isinstance(op.cell, ops.SimpleRnn)
+    return _simple_steps(op.cell, wide, recurrent_kernel, *first)
 
 
 #: The meaning of each.

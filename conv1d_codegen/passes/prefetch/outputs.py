@@ -49,11 +49,11 @@ def _with_requests(body: Block, stores: tuple[For, ...], one_by_one: bool) -> Bl
     if not steps:
         lets = sum(isinstance(s, Let) for s in body)
         return (*body[:lets], *_requests(stores), *body[lets:])
-    (rows,) = stores
     result: list[Statement] = []
     for at, s in enumerate(body):
-        if at in steps and (i := steps.index(at)) < (rows.hi.constant or 0):
-            result += substitute(_requests(rows.body), {rows.var: i})
+        for rows in stores if at in steps else ():
+            if (i := steps.index(at)) < (rows.hi.constant or 0):
+                result += substitute(_requests(rows.body), {rows.var: i})
         result.append(s)
     return tuple(result)
 

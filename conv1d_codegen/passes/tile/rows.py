@@ -41,7 +41,7 @@ from ...ir import (
     loop,
     written_out,
 )
-from ...ir.rewrite import loads, map_leaves, map_statements, operands, rewrite_values, substitute, with_operands
+from ...ir.rewrite import loads, map_leaves, map_statements, rewrite_values, substitute, with_operands
 from ...problem.summation import LONGEST_CHAIN
 from ...symbolic.index import Index, Indexable, index, minimum, var
 from . import cut
@@ -217,7 +217,7 @@ def _join(leaf: Reduction) -> Callable[[Value, Value], Value]:
                 return a
             if not any(inner.buffer == leaf.buffer for inner in loads(node)):
                 return b
-            return with_operands(node, tuple(put(operand) for operand in operands(node)))
+            return with_operands(node, tuple(put(operand) for operand in node.operands))
 
         return put(leaf.value)
 

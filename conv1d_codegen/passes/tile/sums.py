@@ -79,11 +79,11 @@ def _steps(filters: For, panel: Piece, plan: Plan, compute: str) -> Block:
 
 
 def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Block:
-    """The statements of one output, `Alloc, Store, For, Store`, for a tile of them. Where all taps fall on padding,
+    """The statements of one output, `Alloc, Store, For, Store …`, for a tile of them. Where all taps fall on padding,
     there is no loop.
     """
-    *nest, finish = steps.body
-    assert isinstance(finish, Store)
+    _, _, *nest = steps.body
+    stores = [s for s in nest if isinstance(s, Store)]
     part = buffer("part", compute, (rows.size, panel.size, width), "register")
     place = (var("i"), var("v"), var("l"))
 
@@ -103,13 +103,16 @@ def _tile(steps: For, rows: Piece, panel: Piece, width: int, compute: str) -> Bl
         tile = substitute((replace(taps, body=(over_tile(of_tile),)),), bounds)
         return loop("vector", 0, channels.hi // width, tile, axis=Axis.CHANNEL, level=Level.CHUNK)
 
-    of_rows = lanes(rows.axis, rows.size, (_finished(finish, part),), 1 << (rows.size - 1).bit_length())
-    outputs = substitute((of_rows,), {steps.var: rows.base + var("l")})
+    def of_rows(leaf: Store) -> For:
+        vector = lanes(rows.axis, rows.size, (_finished(leaf, part),), 1 << (rows.size - 1).bit_length())
+        outputs = substitute((vector,), {steps.var: rows.base + var("l")})
+        return written_out(panel.axis, Level.VECTOR, panel.size, outputs)
+
     return (
         Alloc(part),
         over_tile(Store(part, place, Const(0.0))),
         *(sums(s) for s in nest if isinstance(s, For)),
-        written_out(panel.axis, Level.VECTOR, panel.size, outputs),
+        *(of_rows(leaf) for leaf in stores),
     )
 
 

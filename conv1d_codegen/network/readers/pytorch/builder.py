@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....symbolic.index import Index, index, var
-from ...graph import Graph, Node, Source
+from ...graph import Graph, Node, Source, free_name, plain_name
 from ...ops import ChannelSlice, Concat, Op, Reshape, Shape
 from ...stored import Stored
+from ..runs import MOST_RUNS, runs
 from .layout import BATCH, CHANNELS, TIME, Axis, Factor, Tensor, channels, joined, kinds, positions, size, time
 
 Array = NDArray[Any]
 
 BATCH_SIZE = var("N")
 BATCH_AXIS: Axis = (Factor(BATCH, BATCH_SIZE),)
-_MOST_RUNS = 4096  # parts of the channels that one rearrangement may move
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Builder:
 
     def source(self, name: str, count: int, length: int | None, several: bool) -> str:
         """An input of the network."""
-        own = self._free(name)
+        own = free_name(plain_name(name) or "_", self.shapes)
         self.sources.append(Source(own, count, length))
         self.shapes[own] = Shape(var(f"T_{own}" if several else "T") if length is None else index(length), count)
         return own
@@ -64,7 +63,7 @@ class Builder:
     def add(self, op: Op, *inputs: str, weights: Sequence[str] = (), part: str = "") -> str:
         """One more node, named after the place and the `part` of it. Raises ValueError for inputs that don't fit."""
         shape = op.shape(*(self.shapes[name] for name in inputs))
-        name = self._free(f"{self.place}/{part}" if part else self.place)
+        name = free_name(plain_name(f"{self.place}/{part}" if part else self.place) or "_", self.shapes)
         self.nodes.append(Node(name, op, tuple(inputs), tuple(weights)))
         self.shapes[name] = shape
         return name
@@ -86,7 +85,7 @@ class Builder:
         return self._kept(f"{self.place}/{role}", value, Stored((), (), np.asarray))
 
     def _kept(self, name: str, value: Array, stored: Stored) -> str:
-        name = _plain(name)
+        name = plain_name(name) or "_"
         free, number = name, 1
         while free in self.weights:
             known = self.weights[free]
@@ -101,14 +100,6 @@ class Builder:
         self.weights[free], self.stored[free] = value, stored
         return free
 
-    def _free(self, name: str) -> str:
-        name = _plain(name)
-        free, number = name, 1
-        while free in self.shapes:
-            number += 1
-            free = f"{name}.{number}"
-        return free
-
     # Layouts
 
     def gathered(self, name: str, wanted: Array) -> str:
@@ -118,10 +109,10 @@ class Builder:
             return name
         if not len(wanted) or wanted.max() >= count:
             raise ValueError(f"takes channels {wanted.tolist()} of {count}")
-        runs = list(_runs(wanted.tolist()))
-        if len(runs) > _MOST_RUNS:
-            raise ValueError(f"{count} channels are moved in {len(runs)} parts")
-        parts = [self.add(ChannelSlice(*run), name, part="take") for run in runs]
+        found = list(runs(wanted.tolist()))
+        if len(found) > MOST_RUNS:
+            raise ValueError(f"{count} channels are moved in {len(found)} parts")
+        parts = [self.add(ChannelSlice(*run), name, part="take") for run in found]
         return self.add(Concat(), *parts, part="order") if len(parts) > 1 else parts[0]
 
     def vector(self, x: Tensor) -> Tensor:
@@ -232,20 +223,3 @@ def whole(value: Any, what: str) -> int:
     if type(known) is not int:
         raise ValueError(f"{what} is {value}, which only a call knows")
     return known
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\s(),:]", "_", name) or "_"
-
-
-def _runs(wanted: Sequence[int]) -> Any:
-    """Channels as arithmetic progressions that rise: first, count, step."""
-    at = 0
-    while at < len(wanted):
-        first, count, step = wanted[at], 1, 1
-        if at + 1 < len(wanted) and wanted[at + 1] > first:
-            step = wanted[at + 1] - first
-            while at + count < len(wanted) and wanted[at + count] == first + count * step:
-                count += 1
-        yield first, count, step
-        at += count

@@ -1,0 +1,176 @@
+"""A team of threads of our own, whose caller waits for nobody who has not come (`templates/team.ll.j2`).
+
+Shares are taken from a counter, so the caller can do all that nobody else has begun. OpenMP's join waits for every
+thread of its team, also for one that has no processor at the moment, and where another process has it that takes
+milliseconds. Here only those are awaited who have come; a thread that is late finds the call closed. What is left is
+the thread that comes, and loses its processor in the middle of a share. That is noticed, and calls are done alone for a
+while (`Pause`).
+
+The threads are POSIX's, no Python threads: they touch no Python object, block all signals, and live as long as the
+process. A forked child has none of them, and makes a team of its own when it needs one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import sys
+from collections.abc import Callable
+from time import perf_counter_ns
+
+from ..locks import COMPILING, at_fork
+from . import fixed_code
+from .work import Work
+
+_FUTEX = {"x86_64": 202, "aarch64": 98}  # numbers of Linux's system call
+_WAIT, _WAKE = 128, 129  # FUTEX_WAIT, FUTEX_WAKE, of this process only
+#: What the team shares, and the functions of the system that it calls.
+_STATE = ("gate", "bell", "sleepers", "busy", "function", "block", "mode", "caller", "processors")
+_SYSTEM = {"syscall": "syscall", "clock": "clock_gettime", "getcpu": "sched_getcpu", "setaffinity": "sched_setaffinity"}
+_WORDS = (*_STATE, *_SYSTEM)
+_MASK = 16  # words of a mask of processors, as of the system's own
+_LINE = 64  # bytes of a cache line; of some processors two lines come together, which costs nothing that shows
+#: What `gate` counts: threads inside, and the caller who sleeps until they have left.
+_INSIDE, _SLEEPING = 0x7FFF, 0x8000
+#: Looks at a word between two looks at the clock.
+_LOOKS = 64
+#: Looks of the caller before it sleeps, some 50 to 100 µs: to be woken takes as long.
+_PATIENCE = 2000
+#: Nanoseconds for which a thread looks out for the next call before it sleeps.
+_AWAKE = 1_000_000
+
+
+def fork_join() -> Callable[[Work, int], None] | None:
+    """What runs work on a number of threads, the caller's among them, and returns when it is done; None where the
+    system is not one of those that are known.
+    """
+    known = sys.platform == "linux" and sys.maxsize > 2**32 and platform.machine() in _FUTEX
+    return run if known else None
+
+
+class Pause:
+    """When calls are done alone, as a thread of the team has lost its processor in the middle of its work.
+
+    The first time, they are for FACTOR times as long as that took. If it happens again before as much time has passed
+    once more, the processor is somebody else's, and the pause lasts twice as long as the last one, up to LONGEST. Times
+    are nanoseconds of one clock.
+    """
+
+    LEAST = 400_000  # what is less is nobody's slice of the processor, but a virtual machine's hiccup, or a slow share
+    FACTOR = 20
+    LONGEST = 1_000_000_000
+
+    def __init__(self) -> None:
+        self._length = 0
+        self.until = 0
+
+    def waited(self, start: int, end: int, time: int) -> None:
+        """A call from `start` to `end` has waited for so much of its time."""
+        if time > self.LEAST and 5 * time > 3 * (end - start):  # alone, it would have been faster
+            again = start < self.until + self._length
+            self._length = min(2 * self._length if again else self.FACTOR * time, self.LONGEST)
+            self.until = end + self._length
+
+
+class Team:
+    """Threads, the words that they share, and the machine code of a call. None of it ever ends, as threads do not."""
+
+    def __init__(self) -> None:
+        from ..machine import jit
+        from ..machine.host import host
+
+        machine = platform.machine()
+        image = fixed_code.image(
+            host(),
+            "team",
+            inside=_INSIDE,
+            sleeping=_SLEEPING,
+            looks=_LOOKS,
+            patience=_PATIENCE,
+            awake=_AWAKE,
+            wait=_WAIT,
+            wake=_WAKE,
+            words=_WORDS,
+            at={name: _LINE // 8 * place for place, name in enumerate(_WORDS)},
+            processor=machine,
+            mask=_MASK,
+            futex=_FUTEX[machine],
+        )
+        codes = [jit.link(image, symbol) for symbol in ("call", "member")]
+        self._words = (ctypes.c_char * (_LINE * (len(_WORDS) + 1)))()
+        self._address = -(-ctypes.addressof(self._words) // _LINE) * _LINE
+        self._processors = (ctypes.c_uint64 * _MASK)()
+        for processor in os.sched_getaffinity(0):
+            if processor < 64 * _MASK:
+                self._processors[processor // 64] |= 1 << processor % 64
+        library = ctypes.CDLL(None)
+        shared = {name: ctypes.cast(library[function], ctypes.c_void_p).value for name, function in _SYSTEM.items()}
+        shared["processors"] = ctypes.addressof(self._processors)
+        for name, value in shared.items():
+            ctypes.c_void_p.from_address(self._address + _LINE * _WORDS.index(name)).value = value
+        called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64)
+        self._call = called(codes[0].address)
+        self._life = codes[1].address
+        self._create, self._detach = library.pthread_create, library.pthread_detach
+        self._create.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+        self._detach.argtypes = (ctypes.c_size_t,)
+        self.members = self._wanted = 0
+        self.pause = Pause()
+        for kept in (self, *codes):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
+
+    def run(self, work: Work, threads: int) -> None:
+        """Call `work` on this thread and on up to `threads - 1` others."""
+        start = perf_counter_ns()
+        if start < self.pause.until:
+            work()
+            return
+        if threads - 1 > self._wanted:
+            self._grow(threads - 1)
+        waited = self._call(self._address, work.function, work.block, min(threads - 1, self.members))
+        if waited > 0:
+            self.pause.waited(start, perf_counter_ns(), waited)
+
+    def _grow(self, members: int) -> None:
+        """Have so many threads besides callers, or as many as the system gives."""
+        with COMPILING:  # so that no fork is in between
+            blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+            try:
+                while self.members < members:
+                    thread = ctypes.c_size_t()
+                    if self._create(ctypes.byref(thread), None, self._life, self._address):
+                        break  # no more are given
+                    self._detach(thread)
+                    self.members += 1
+                self._wanted = max(self._wanted, members)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+_team: Team | None = None
+
+
+def run(work: Work, threads: int) -> None:
+    """Call `work` on this thread and on up to `threads - 1` others of the process's team; all that began have ended
+    when it returns.
+    """
+    (_team or _made()).run(work, threads)
+
+
+def _made() -> Team:
+    global _team
+    with COMPILING:
+        if _team is None:
+            _team = Team()
+        return _team
+
+
+def _forget() -> None:
+    """A forked child has the words of a team and none of its threads."""
+    global _team
+    _team = None
+
+
+at_fork(after_in_child=_forget)
