@@ -33,6 +33,7 @@ from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom import LARGEST, Algorithm
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import amplification, predicted
+from conv1d_codegen.toom.nested import USUAL, algorithm_of
 
 Array = np.ndarray[Any, Any]
 CHANNELS = (32, 64, 128, 256, 512)
@@ -53,9 +54,12 @@ class Errors:
 
 
 def algorithms(every: bool = False, text: str = "") -> list[Algorithm]:
-    """Those that save multiplications, by their number, and of these those whose name contains the text."""
+    """Those that save multiplications, by their number, and then the usual nested ones; and of these those whose name
+    contains the text.
+    """
     shapes = [(m, n + 1 - m) for n in range(3, LARGEST + 1) for m in range(2, n)]
     found = [algorithm(m, r) for m, r in shapes if every or (m + r - 1 <= _FEW and r <= 5)]
+    found += [algorithm_of(*form) for form in USUAL]
     return [each for each in found if text in str(each)]
 
 
@@ -64,9 +68,9 @@ def measure(toom: Algorithm, channels: int, dtype: str, target: Target) -> Error
     problem = Problem(channels, _FILTERS, toom.taps, dtype=dtype, use_bias=False)
     direct = choose(problem, target, "direct")
     block = max(1, direct.block // toom.outputs) * toom.outputs
-    plan = detailed(
-        problem, target, direct.with_tiles(algorithm="cook_toom", outputs=toom.outputs, taps=toom.taps, block=block)
-    )
+    nested = tuple(level.taps for level in toom.levels[:-1])
+    windows = {"outputs": toom.outputs, "taps": toom.taps, "nested": nested, "block": block}
+    plan = detailed(problem, target, direct.with_tiles(algorithm="cook_toom", **windows))
     return Errors(
         predicted(toom, toom.taps, channels, 1), _share(problem, plan, target), _share(problem, direct, target)
     )
@@ -104,7 +108,7 @@ def header(dtype: str) -> str:
     groups = " ".join(f"{f'{channels} channels':>20}" for channels in CHANNELS)
     titles = " ".join(f"{'model':>6} {'found':>6} {'direct':>6}" for _ in CHANNELS)
     said = f"The largest error as a share of {bound}: of the model, as found, and of the direct algorithm. Of {dtype}, normal data."
-    return f"{said}\n\n{'':8} {'':>6} {'worst':>6} {groups}\n{'F(m,r)':8} {'n':>6} {'case':>6} {titles}"
+    return f"{said}\n\n{'':15} {'':>6} {'worst':>6} {groups}\n{'F(m,r)':15} {'n':>6} {'case':>6} {titles}"
 
 
 def row(toom: Algorithm, found: Sequence[Errors]) -> str:
@@ -112,7 +116,7 @@ def row(toom: Algorithm, found: Sequence[Errors]) -> str:
     number of channels.
     """
     cells = " ".join(f"{each.predicted:6.2f} {each.measured:6.2f} {each.direct:6.2f}" for each in found)
-    return f"{toom!s:8} {toom.multiplications:>6} {amplification(toom):6.1f} {cells}"
+    return f"{toom!s:15} {toom.multiplications:>6} {amplification(toom):6.1f} {cells}"
 
 
 def summary(found: Sequence[Errors]) -> str:
@@ -127,7 +131,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m bench accuracy", description="Holds the error model of Cook–Toom against measured errors."
     )
     parser.add_argument(
-        "--filter", default="", metavar="TEXT", help="only F(m, r) whose name contains it, such as 'F(4,'"
+        "--filter", default="", metavar="TEXT", help="only F(m, r) whose name contains it, such as 'F(4,' or '⊗'"
     )
     parser.add_argument(
         "--all", action="store_true", help=f"all of them, not only those of {_FEW} multiplications and 5 taps at most"

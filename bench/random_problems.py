@@ -111,13 +111,13 @@ def measure(case: Case, target: str | None, accuracy: str, rounds: int) -> Compa
 
 
 def header() -> str:
-    return f"{'problem':50} {'MFLOP':>8} {'direct µs':>9} {'F(m,r)':6} {'vs direct':>9} {'error':>6}"
+    return f"{'problem':50} {'MFLOP':>8} {'direct µs':>9} {'F(m,r)':8} {'vs direct':>9} {'error':>6}"
 
 
 def row(found: Comparison) -> str:
     """One line; the error is a share of the bound."""
     case, toom = found.case, f"F({found.plan.outputs},{found.plan.taps})"
-    numbers = f"{case.flops / 1e6:8.1f} {1e6 * found.direct:9.1f} {toom:6} {found.ratio:9.2f} {found.error:6.2f}"
+    numbers = f"{case.flops / 1e6:8.1f} {1e6 * found.direct:9.1f} {toom:8} {found.ratio:9.2f} {found.error:6.2f}"
     return f"{case.name:50} {numbers} {found.fault}".rstrip()
 
 

@@ -19,7 +19,7 @@ _COLUMNS = (
     ("bound by", "<10"),
     ("% of it", ">7"),
     ("target", "<6"),
-    ("F(m,r)", "<6"),
+    ("F(m,r)", "<8"),
     ("vs direct", ">9"),
     ("vs generic", ">10"),
     ("vs peer", ">7"),

@@ -10,6 +10,7 @@ child process with red zones and between guard pages. The short run is `test_ker
     python tests/kernel_fuzzer.py --case "mutant 17"
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 
@@ -88,6 +89,8 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
         rows = sorted({int(height) for height in rng.integers(1, 14, rng.integers(1, 4))}, reverse=True)
         rows = rows[:1] if lanes == "time" else rows if rows[-1] == 1 else [*rows, 1]
         outputs, taps = (int(rng.integers(2, 5)), int(rng.integers(1, 4))) if algorithm == "cook_toom" else (0, 0)
+        nested = (int(rng.integers(2, 4)),) if algorithm == "cook_toom" and rng.random() < 0.3 else ()
+        outputs, taps = outputs * math.prod(nested), taps * math.prod(nested)
         block = int(rng.choice([1, 2, 5, 8, 13, 24, 64, 200])) * max(1, outputs)
         width = int(rng.choice([1, 2, 4, 4, 8, 8, 16]))
         try:
@@ -101,6 +104,7 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
                 int(rng.integers(1, 9)),
                 outputs,
                 taps,
+                nested=nested,
             )
             check_fits(problem, plan)
         except CompileError:

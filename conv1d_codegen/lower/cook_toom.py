@@ -1,5 +1,5 @@
-"""Cook–Toom: windows of m outputs, each from n = m + r - 1 products of transformed inputs and weights instead of m*r
-(see `toom/`).
+"""Cook–Toom: windows of m outputs, each from n products of transformed inputs and weights instead of m*r: m + r - 1,
+or as many as the levels of a nested F(m, r) have (see `toom/`).
 
     parallel n, block, g, part
       for window of the block, for c:     xt[p, q, window, c] := Σ_u B[p, u] * x[n, step(window, q, u), g, c]
@@ -50,8 +50,8 @@ from ..problem import Problem
 from ..problem import padding as pad
 from ..schedule.plan import Plan
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
-from ..toom.algorithm import algorithm
-from ..toom.program import Program, program
+from ..toom import transforms
+from ..toom.program import Program
 from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, identifier
@@ -75,7 +75,7 @@ class _Lowering:
     def __init__(self, problem: Problem, plan: Plan, epilogue: Expression | None, placement: Placement | None) -> None:
         p = problem
         self.problem, self.plan = p, plan
-        self.toom, self.split = algorithm(plan.outputs, plan.taps), Split.of(p, plan.taps)
+        self.toom, self.split = plan.toom, Split.of(p, plan.taps)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
         self.formula = Formula(p, self.sizes, epilogue, placement)
         first, last = pad.interior(var("T"), self.sizes.lefts, self.split.all_taps, p.stride, p.dilation)
@@ -191,13 +191,13 @@ class _Lowering:
 
     def _transform(self, transform: Indexable, first_tap: Indexable) -> Block:
         """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
-        p, s, n = self.problem, self.split, self.toom.multiplications
+        p, s = self.problem, self.split
         first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
         reads = [
             self.formula.x.load(*self.formula.place(var("n"), first + u * s.spacing, self.group, var("c")))
-            for u in range(n)
+            for u in range(self.toom.reach)
         ]
-        binds, results = _straight_line(program(self.toom.inputs), reads, "x")
+        binds, results = _straight_line(transforms.inputs(self.toom), reads, "x")
         return (
             *binds,
             *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)),
@@ -222,7 +222,7 @@ class _Lowering:
     def _results(self, f: Index) -> For:
         """The outputs of each window."""
         sums = [load(self.yt, at, var("window")) for at in range(self.toom.multiplications)]
-        binds, results = _straight_line(program(self.toom.results), sums, "z")
+        binds, results = _straight_line(transforms.results(self.toom), sums, "z")
         first = self._first_output(var("window"))
         outputs = [
             stored

@@ -6,11 +6,11 @@ that and drops the guard. Where the kernel is wider than the input, the middle i
 A side that has steps at all gets at least as many as the plan's `borrow`, taken from the middle: most of its taps then
 have enough steps to keep the pipes busy.
 
-Where all steps of a block share the weights of each tap anyway (`interchange/stream.py`), there is nothing to peel.
+Where all steps of several sequences share the weights of each tap anyway (`interchange/stream.py`), there is nothing to peel.
 
 needs   loops over steps whose taps have bounds that depend on the step
 leaves  loops over the parts before, interior and after
-obeys   `borrow`; with `stream`, nothing is peeled
+obeys   `borrow`; with `stream` and several `sequences`, nothing is peeled
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if context.plan.stream:
+    if context.plan.stream and context.plan.sequences > 1:
         return kernel
     s = context.sizes
     interior = pad.interior(s.length, s.lefts, s.kernel_size, s.stride, s.dilation)

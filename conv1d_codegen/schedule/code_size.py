@@ -36,7 +36,7 @@ def products_written_out(problem: Problem, plan: Plan) -> int:
     edges = pad.edges(problem.padding)
     tiles = sum(plan.rows) * (1 if problem.kernel_size == 1 else 1 + edges)
     if plan.algorithm == "cook_toom":  # the sums of windows, and steps without one
-        tiles = sum(plan.rows) + (plan.rows[0] + 1) * min(1 + edges, 2)
+        tiles = sum(plan.rows) * (2 if plan.stream else 1) + (plan.rows[0] + 1) * min(1 + edges, 2)
     return of_sum * tiles * vectors
 
 

@@ -1,4 +1,5 @@
-"""Which F(m, r) suits a problem, whether it pays, and the plan for it: the cost model of Cook–Toom.
+"""Which F(m, r), of one level or nested, suits a problem, whether it pays, and the plan for it: the cost model of
+Cook–Toom.
 
 Time is counted in cycles of a core with two pipes for multiply-adds. All filters of one window, of m outputs, take
 
@@ -7,9 +8,9 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
     + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
     + bytes that come from memory / FAR
 
-and what the first windows of an input, and short tiles of the last ones, take longer. Here n = m + r - 1. In
-channels_first the second line is more, as vectors are gathered. Directly, m outputs take m * k / 2 * channels * vectors
-of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for
+and what the first windows of an input, and short tiles of the last ones, take longer. Here n is the multiplications of
+F(m, r). In channels_first the second line is more, as vectors are gathered. Directly, m outputs take m * k / 2 *
+channels * vectors of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for
 sequences that are long enough for it to pay.
 """
 
@@ -17,13 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
 from ..problem.padding import ceildiv, interior
-from ..toom.algorithm import LARGEST, algorithm
+from ..toom.algorithm import LARGEST
 from ..toom.error import predicted
+from ..toom.nested import USUAL, algorithm_of
 from ..toom.split import Split
 from .plan import Plan
 from .registers import channels_in_lanes, fitting_width, most_rows, panel_vectors, weight_bytes
@@ -40,6 +43,11 @@ _MOVES = 2.5
 #: more a window than in channels_last, for 40 vectors; or where each lies in a page of its own:
 #: c80_f384_k3_first@1x3000 with F(5,3) takes 1400 ns more a window, for 155 (avx512).
 _APART, _PAGES = 16.0, 37.0
+#: ... and of a nested algorithm, whose transforms have more steps. On a Sapphire Rapids, where both take longer,
+#: c64_f64_k3@1x10000 with F(4,3) takes 6.4 cycles so, c64_f64_k9@1x10000 with F(3,3) ⊗ F(4,3) 7.8.
+_NESTED_MOVES = 3.0
+#: Channels and filters of a group from which nested algorithms are looked at.
+_LEAST_TO_NEST = 32
 #: Where channels or filters lie a multiple of so many bytes apart, or a few more or less, they fall into few sets of
 #: L1, a vector's too. Against direct, windows are then 0.52 times as fast with c128_f256_k3_d8_first@1x10240 and 1.09
 #: times with c32_f32_k20_first@64x512, but 1.5 times with c64_f64_k11_d5_first@1x11008, whose rows lie 1024 more apart
@@ -49,6 +57,10 @@ _SETS, _NEARLY = PAGE // 2, 32
 #: 111 and 107 % of the peak with F(4,2), F(5,2) and F(7,2), though their products would allow for 133, 136 and 140
 #: (avx512).
 _BYTES = 32.0
+#: ... of a nested algorithm's, beside whose products less is hidden. On a Sapphire Rapids c128_f128_k8@1x10000 with
+#: F(3,3) ⊗ F(5,3) takes 1.02 times as long as with F(5,4), and 0.86 times with 9 taps, though by all else it would take
+#: 0.75 and 0.66 times as long.
+_NESTED_BYTES = 8.0
 #: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more
 #: with windows. Of 173 random problems and 24 of shapes.json that are counted at 1.0 and more, those at 1.15 and more
 #: are 0.99 to 2.15 times as fast, by 11 % more or less (standard deviation) than is counted; those below it are 0.92
@@ -76,40 +88,59 @@ _FROM_MEMORY = 1.5
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
 
+def plan_of_windows(
+    problem: Problem, target: Target, accuracy: str, length: int | None = None, others: int = 0
+) -> Plan | None:
+    """The plan that `auto` takes for inputs of so many steps, or for long ones, or None where another algorithm is
+    better, or more exact than asked for. Between two calls, other kernels read `others` bytes of weights.
+    """
+    plans = plans_of_long_inputs(problem, target, accuracy)
+    if length is None:
+        return next(iter(plans), None)
+    paying = (plan for plan in plans if _pays(problem, target, plan, length, others))
+    return min(paying, key=lambda plan: _cycles(problem, target, plan, length, others), default=None)
+
+
 @lru_cache(1024)
-def plan_of_windows(problem: Problem, target: Target, accuracy: str) -> Plan | None:
-    """The plan that `auto` takes for long inputs, or None where another algorithm is better, or
-    more exact than asked for.
+def plans_of_long_inputs(problem: Problem, target: Target, accuracy: str) -> tuple[Plan, ...]:
+    """The best plan for long inputs, if it pays; and where that is nested, one of a single level, as there are lengths
+    that have room for its smaller windows only.
     """
     other = problem.group_channels == 1 or channels_in_lanes(problem, target)
     if accuracy == "strict" or other or problem.kernel_size == 1:
-        return None
-    best = _fastest(problem, target, _possible(problem, accuracy))
-    if best is None:
-        return None
-    directly = _direct_cycles(problem, target) + _traffic(weight_bytes(problem) // problem.groups, target) / best.block
-    return best if directly > _LEAST_GAIN * _long_cycles(problem, target, best) else None
+        return ()
+    plans = _by_time(problem, target, _forms(problem, accuracy))
+    found = [_first_accurate(problem, plans, accuracy)]
+    if found[0] is not None and found[0].nested:
+        found.append(_first_accurate(problem, (plan for plan in plans if not plan.nested), accuracy))
+    weights = weight_bytes(problem) // problem.groups
+
+    def is_worth_it(plan: Plan) -> bool:
+        directly = _direct_cycles(problem, target) + _traffic(weights, target) / plan.block
+        return directly > _LEAST_GAIN * _long_cycles(problem, target, plan)
+
+    return tuple(plan for plan in found if plan is not None and is_worth_it(plan))
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is
     none, of the smallest.
     """
-    fastest = _fastest(problem, target, _possible(problem, accuracy))
-    return fastest or _plan(problem, target, *min(_pairs(problem, 4), key=lambda pair: _error(problem, *pair)))
+    fastest = _first_accurate(problem, _by_time(problem, target, _forms(problem, accuracy)), accuracy)
+    return fastest or _plan(problem, target, min(_of_one_level(problem, 4), key=lambda form: _error(problem, form)))
 
 
 def describe(problem: Problem, plan: Plan) -> str:
     """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the
     matrices.
     """
-    split, toom = Split.of(problem, plan.taps), algorithm(plan.outputs, plan.taps)
-    products, directly = split.products(plan.outputs), plan.outputs * problem.kernel_size
+    split, toom = Split.of(problem, plan.taps), plan.toom
+    products, directly = split.products(toom.multiplications), plan.outputs * problem.kernel_size
     return (
         f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
         f"{directly / products:.2f} times fewer\n"
         f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
-        f"largest error to be expected: {_error(problem, plan.outputs, plan.taps):.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
+        f"largest error to be expected: {_error(problem, _form(plan)):.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
         f"{toom.describe()}"
     )
 
@@ -118,39 +149,57 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
     """Whether `plan` is one that `auto` may take with this accuracy."""
     if plan.algorithm != "cook_toom":
         return True
-    return accuracy != "strict" and (plan.outputs, plan.taps) in _possible(problem, accuracy)
+    return (
+        accuracy != "strict" and _form(plan) in _forms(problem, accuracy) and _is_small(problem, _form(plan), accuracy)
+    )
 
 
 @lru_cache(1024)
-def pays(problem: Problem, target: Target, plan: Plan, length: int, others: int = 0) -> bool:
-    """Whether `plan`, of windows, is worth it for inputs of so many steps, of which some are without a window. Between two
-    calls, other kernels read `others` bytes of weights.
+def _pays(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> bool:
+    """Whether `plan`, of windows, is worth it for inputs of so many steps. Between two calls, other kernels read `others`
+    bytes of weights.
     """
-    steps, split = problem.output_length(length), Split.of(problem, plan.taps)
-    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
-    windows = max((min(last, steps) - first) // (plan.outputs * split.sequences), 0)  # of a sequence
+    steps = problem.output_length(length)
     item = TYPES[problem.compute].bytes
     aliased = problem.channels_first and any(
         (count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps)
     )
-    if windows == 0 or aliased:
+    if aliased or _windows(problem, plan, length) == 0:
         return False
-    direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
-    weights = weight_bytes(problem) // problem.groups
+    direct, weights = _direct_cycles(problem, target), weight_bytes(problem) // problem.groups
     directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
+    if others > _NEAR:
+        directly += weights / _FROM_MEMORY
+    return bool(directly > _LEAST_GAIN * _cycles(problem, target, plan, length, others) + _START)
 
+
+def _windows(problem: Problem, plan: Plan, length: int) -> int:
+    """Windows of one sequence of an input of so many steps."""
+    steps, split = problem.output_length(length), Split.of(problem, plan.taps)
+    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
+    return max(int(min(last, steps) - first) // (plan.outputs * split.sequences), 0)
+
+
+def _cycles(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
+    """Cycles of an input of so many steps, of all filters of a group; some steps are without a window. Between two
+    calls, other kernels read `others` bytes of weights.
+    """
+    steps, split, windows = problem.output_length(length), Split.of(problem, plan.taps), _windows(problem, plan, length)
+    direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
+    item, weights = TYPES[problem.compute].bytes, weight_bytes(problem) // problem.groups
     most = plan.block // plan.outputs
     rows = windows // most * _rows_in_tiles(most, plan) + _rows_in_tiles(windows % most, plan)
-    own_weights = _transformed_bytes(problem, split, plan.outputs)
+    own_weights = _transformed_bytes(problem, split, plan.toom.multiplications)
     transformed = split.sequences * (rows * products + windows * moves)
-    transformed += ceildiv(windows * split.sequences, most) * _traffic(own_weights, target) + own_weights / _L2_BYTES
+    transformed += (
+        ceildiv(windows * split.sequences, most) * _traffic(own_weights, target, _bytes_a_cycle(plan))
+        + own_weights / _L2_BYTES
+    )
     alone = steps - windows * split.sequences * plan.outputs
     transformed += _ALONE * alone * direct + _traffic(weights, target) if alone else 0
     far = own_weights + (length * problem.group_channels + steps * problem.group_filters) * item - _NEAR
     transformed += max(far, 0) / _FAR
-    if others > _NEAR:
-        directly, transformed = directly + weights / _FROM_MEMORY, transformed + own_weights / _FROM_MEMORY
-    return bool(directly > _LEAST_GAIN * transformed + _START)
+    return float(transformed + (own_weights / _FROM_MEMORY if others > _NEAR else 0))
 
 
 def _direct_cycles(problem: Problem, target: Target) -> float:
@@ -168,11 +217,11 @@ def _window_cycles(problem: Problem, target: Target, plan: Plan, length: int) ->
 
     The length is that of the input, which says how far channels lie apart in channels_first.
     """
-    split, lanes, n = Split.of(problem, plan.taps), target.lanes(problem.compute), plan.outputs + plan.taps - 1
+    split, lanes, n = Split.of(problem, plan.taps), target.lanes(problem.compute), plan.toom.multiplications
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
-    products = split.products(plan.outputs) * problem.group_channels * filters / 2
+    products = split.products(n) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels
-    moves = _MOVES * (inputs + n * filters)
+    moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
     if problem.channels_first:
         apart = _APART if length * TYPES[problem.compute].bytes <= PAGE else _PAGES
         moves += apart * (inputs + plan.outputs * filters)
@@ -188,52 +237,85 @@ def _rows_in_tiles(windows: int, plan: Plan) -> int:
     return rows
 
 
-def _fastest(problem: Problem, target: Target, pairs: Iterable[tuple[int, int]]) -> Plan | None:
-    """The plan of that F(m, r) which takes least, or None where there is none."""
-    plans = (_plan(problem, target, *pair) for pair in pairs)
-    return min(plans, key=lambda plan: _long_cycles(problem, target, plan), default=None)
+def _by_time(problem: Problem, target: Target, forms: Iterable[_Form]) -> list[Plan]:
+    """A plan for each form, the fastest first. One that is nested must be clearly better than one of a single level."""
+    plans = [_plan(problem, target, form) for form in forms]
+    return sorted(plans, key=lambda plan: (_LEAST_GAIN if plan.nested else 1) * _long_cycles(problem, target, plan))
+
+
+def _first_accurate(problem: Problem, plans: Iterable[Plan], accuracy: str) -> Plan | None:
+    """The first plan of small enough error: few are looked at, as that takes milliseconds for each."""
+    return next((plan for plan in plans if _is_small(problem, _form(plan), accuracy)), None)
 
 
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
-    weights = _traffic(_transformed_bytes(problem, Split.of(problem, plan.taps), plan.outputs), target)
+    split = Split.of(problem, plan.taps)
+    weights = _traffic(_transformed_bytes(problem, split, plan.toom.multiplications), target, _bytes_a_cycle(plan))
     return sum(_window_cycles(problem, target, plan, 0)) / plan.outputs + weights / plan.block
 
 
-def _traffic(weights: int, target: Target) -> float:
+def _bytes_a_cycle(plan: Plan) -> float:
+    """Of transformed weights from beyond L2."""
+    return _NESTED_BYTES if plan.nested else _BYTES
+
+
+def _traffic(weights: int, target: Target, bytes_a_cycle: float = _BYTES) -> float:
     """Cycles in which weights come from beyond L2: none of those that three quarters of it have room for, all of twice
     as many.
     """
     missing = weights / (target.l2_bytes * 3 // 4) - 1
-    return weights * min(max(missing, 0.0), 1.0) / _BYTES
+    return weights * min(max(missing, 0.0), 1.0) / bytes_a_cycle
 
 
-def _transformed_bytes(problem: Problem, split: Split, outputs: int) -> int:
+def _transformed_bytes(problem: Problem, split: Split, multiplications: int) -> int:
     """Bytes of a group's transformed weights."""
     per_tap = problem.group_channels * problem.group_filters * TYPES[problem.compute].bytes
-    return split.products(outputs) * per_tap
+    return split.products(multiplications) * per_tap
 
 
-def _pairs(problem: Problem, most: int) -> Iterator[tuple[int, int]]:
-    """(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
+class _Form(NamedTuple):
+    """One F(m, r): what a plan says of its algorithm."""
+
+    outputs: int
+    taps: int
+    nested: tuple[int, ...] = ()
+
+
+def _form(plan: Plan) -> _Form:
+    return _Form(plan.outputs, plan.taps, plan.nested)
+
+
+def _forms(problem: Problem, accuracy: str) -> Iterator[_Form]:
+    """Those that are looked at for an accuracy."""
+    most = _MOST_MULTIPLICATIONS["fast" if accuracy == "fast" else "standard"]
+    yield from _of_one_level(problem, most)
+    if problem.group_channels >= _LEAST_TO_NEST and problem.group_filters >= _LEAST_TO_NEST:
+        yield from _nested(problem)
+
+
+def _of_one_level(problem: Problem, most: int) -> Iterator[_Form]:
+    """F(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
     longest = Split.of(problem, 1).longest
     for taps in range(min(2, longest), min(longest, most - 1) + 1):
         for outputs in range(2, most - taps + 2):
-            yield outputs, taps
+            yield _Form(outputs, taps)
 
 
-def _possible(problem: Problem, accuracy: str) -> Iterator[tuple[int, int]]:
-    """Those whose error is small enough."""
-    kind = "fast" if accuracy == "fast" else "standard"
-    return (
-        pair for pair in _pairs(problem, _MOST_MULTIPLICATIONS[kind]) if _error(problem, *pair) <= _MOST_ERROR[kind]
-    )
+def _nested(problem: Problem) -> Iterator[_Form]:
+    """The usual nested ones, for phases of about as many taps as they have, or more."""
+    longest = Split.of(problem, 1).longest
+    return (_Form(*form) for form in USUAL if form[1] < longest + form[2][0])
 
 
-def _error(problem: Problem, outputs: int, taps: int) -> float:
-    return predicted(
-        algorithm(outputs, taps), problem.kernel_size, problem.group_channels, Split.of(problem, taps).terms
-    )
+def _is_small(problem: Problem, form: _Form, accuracy: str) -> bool:
+    """Whether the error to be expected of a form is small enough."""
+    return _error(problem, form) <= _MOST_ERROR["fast" if accuracy == "fast" else "standard"]
+
+
+def _error(problem: Problem, form: _Form) -> float:
+    terms = Split.of(problem, form.taps).terms
+    return predicted(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
 
 
 def _vectors(count: int, lanes: int) -> int:
@@ -241,21 +323,22 @@ def _vectors(count: int, lanes: int) -> int:
     return -(-count // fitting_width(count, lanes))
 
 
-def _plan(problem: Problem, target: Target, outputs: int, taps: int) -> Plan:
+def _plan(problem: Problem, target: Target, form: _Form) -> Plan:
     """Tiles of few rows, as chains are short: what comes before and after one overlaps with the next one's products.
     c32_f32_k3@1x22016 with F(4,3) reaches 158 % of the peak with 6x2, 154 with 12x2, 139 with 8x2; c256_f256_k3@1x2000
     184 with 6x4 and 6x2, 181 with 12x2 and 167 with 4x4 (avx512).
     """
-    compute, split = problem.compute, Split.of(problem, taps)
+    compute, split = problem.compute, Split.of(problem, form.taps)
     width = fitting_width(problem.group_filters, target.lanes(compute))
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
     rows = min(most_rows(target, vectors), max(6, 12 // vectors))
-    windows = _windows_of_a_block(problem, target, split, outputs, width * vectors) // rows * rows
+    windows = _windows_of_a_block(problem, target, split, form, width * vectors) // rows * rows
     heights = tuple(dict.fromkeys((rows, max(rows // 2, 1), 1)))
-    return Plan("cook_toom", "filters", width, vectors, heights, max(windows, rows) * outputs, 4, outputs, taps)
+    block = max(windows, rows) * form.outputs
+    return Plan("cook_toom", "filters", width, vectors, heights, block, 4, form.outputs, form.taps, nested=form.nested)
 
 
-def _windows_of_a_block(problem: Problem, target: Target, split: Split, outputs: int, panel: int) -> int:
+def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: _Form, panel: int) -> int:
     """One tile's, so that what a block reads and writes takes little of L1 from the weights, unless these are many.
 
     c32_f32_k3@1x84350 reaches 137 and 148 % of the peak with 6 and 12 windows, c64_f64_k3@1x80000 154, 142 and 137 with
@@ -263,14 +346,16 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, outputs:
     block's own are transformed for it: c64_f64_k11_d5@1x11008 with F(4,4) reaches 185, 187 and 194 with 12, 24 and 48
     (avx512).
     """
-    item, n = TYPES[problem.compute].bytes, outputs + split.taps - 1
-    bytes_a_window = n * item * (split.transforms(outputs) * problem.group_channels + panel)
+    item, n = TYPES[problem.compute].bytes, algorithm_of(*form).multiplications
+    bytes_a_window = n * item * (split.transforms(form.outputs) * problem.group_channels + panel)
     weights = split.terms * problem.group_channels * panel * item  # of one multiplication
-    if split.shares(outputs):
+    if split.shares(form.outputs):
         windows = _MANY_WINDOWS
-    elif n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
+    elif form.nested and _transformed_bytes(problem, split, n) > target.l2_bytes:
+        return _MANY_WINDOWS  # weights are more than inputs and sums, which may come from beyond L2 too
+    elif form.nested or n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
         windows = _FEW_WINDOWS
     else:
-        from_far = _transformed_bytes(problem, split, outputs) > target.l2_bytes * 3 // 2
+        from_far = _transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
         windows = _MANY_WINDOWS if from_far else 1 if weights <= target.l1_bytes // 3 else _SOME_WINDOWS
     return min(windows, target.l2_bytes * 3 // 4 // bytes_a_window)

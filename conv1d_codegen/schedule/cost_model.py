@@ -22,7 +22,7 @@ from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
 from .code_size import shortened
-from .cook_toom_model import best_windows, pays, plan_of_windows
+from .cook_toom_model import best_windows, plan_of_windows
 from .details import detailed
 from .plan import ALGORITHMS, Plan, check_fits
 from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
@@ -70,8 +70,8 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
     """The plan that is the fastest, however much code it makes."""
     depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
-        windows = plan_of_windows(problem, target, accuracy)
-        if windows is not None and (length is None or pays(problem, target, windows, length, others)):
+        windows = plan_of_windows(problem, target, accuracy, length, others)
+        if windows is not None:
             return windows
         algorithm = "depthwise" if depthwise else "direct"
     if algorithm == "depthwise":

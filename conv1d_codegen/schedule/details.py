@@ -41,6 +41,8 @@ _FILTERS_OF_A_PART, _BYTES_TO_PART = 256, 3 << 19
 #: Written out, the 64 of c64_f64_k256@1x4000 take 15.2 ms, and 410 ms to compile, in loops 14.9 and 120; the 250 of
 #: c16_f16_k1000@1x6000 take 7.3 ms and 1.6 s, in loops 7.1 ms and 110 (avx512).
 _MOST_UNROLLED = 16
+#: ... of nested algorithms, each of 100 to 300 steps.
+_MOST_NESTED_UNROLLED = 2
 #: Products of an output, and vectors of filters, up to which a tile in channels_first asks for the input of later ones:
 #: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
 #: c512_f512_k3_s2@1x3199 15.
@@ -116,8 +118,10 @@ def side_by_side(rows: int, vectors: int) -> int:
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
-    multiplications = plan.outputs + plan.taps - 1
+    multiplications = plan.toom.multiplications
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
+    # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
+    streams = bool(plan.nested) and not (split.sequences > 1 and split.shares(plan.outputs))
     bytes_a_filter = multiplications * split.terms * problem.group_channels * TYPES[problem.compute].bytes
     return {
         "edges": "alone" if alone else "shared",
@@ -125,7 +129,8 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "rest": plan.rows[0],
         "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
         "input_width": 0 if inputs == plan.width else inputs,
-        "looped": split.transforms(plan.outputs) > _MOST_UNROLLED,
+        "stream": plan.block if streams else 0,
+        "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
         "transposed": problem.channels_first,
     }
 
@@ -150,5 +155,8 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
         yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
     elif direct and (products <= _FEW_PRODUCTS_OF_OUTPUT or problem.channels_first):
         yield "output"
-    if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped:
+    # Windows of nested algorithms are large: a block's input and output would push out what is asked for of the weights.
+    # c256_f256_k9@1x4000 with F(3,3) ⊗ F(5,3) takes 1.04 times as long then.
+    crowded = bool(plan.nested) and weights_are_large(problem, target)
+    if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped and not crowded:
         yield "next_block"

@@ -11,7 +11,7 @@ and single steps where there are no 4; blocks of 104 output steps; the channel l
     cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4
 
 the algorithm F(4, 3), 4 outputs of 3 taps (see `toom/`); tiles of 6 windows by one panel, and so on; blocks of 96
-output steps, 24 windows.
+output steps, 24 windows. `F(12,9) nested=3` is F(3,3) ⊗ F(4,3), 12 outputs of 9 taps by an inner level of 3.
 
 Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6 filters by
 2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1`
@@ -29,7 +29,8 @@ from typing import Any, NamedTuple
 from ..errors import CompileError
 from ..problem import Problem
 from ..problem.summation import LONGEST_CHAIN
-from ..toom.algorithm import algorithm as cook_toom
+from ..toom.algorithm import Algorithm
+from ..toom.nested import algorithm_of as cook_toom
 
 #: What each algorithm can have in the lanes of its vectors.
 LANES = {
@@ -51,6 +52,7 @@ _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=sh
 _WORDS = (
     "{algorithm}",
     "F({outputs},{taps})",
+    "nested={nested}",
     "lanes={lanes}",
     "{width}x{vectors}",
     "rows={rows}",
@@ -110,11 +112,13 @@ class Plan:
     `unroll`       channels, or taps of a depthwise kernel, that are written out one after another
     `outputs`      Cook–Toom only: outputs of a window, the m of F(m, r)
     `taps`         Cook–Toom only: taps of a term, the r of F(m, r)
+    `nested`       Cook–Toom only: taps of the inner levels of a nested F(m, r), the innermost first; empty: one level
     `edges`        how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
                    share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
                    what lies beside the input
     `borrow`       steps that each edge has at least, taken from those that have all taps
-    `stream`       steps of a block that go over one chunk of the weights before the next; 0: each tile goes over all
+    `stream`       steps of a block that go over one chunk of the weights before the next, for Cook–Toom all that have
+                   windows; 0: each tile goes over all
     `sequences`    sequences of the batch that share one reading of a panel of weights
     `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
     `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
@@ -151,12 +155,13 @@ class Plan:
     prefetch: tuple[str, ...] = ()
     epilogue: int = _MOST_WRITTEN_OUT
     input_width: int = 0
+    nested: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
-        for name in ("rows", "abreast", "prefetch"):
+        for name in ("rows", "abreast", "prefetch", "nested"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
@@ -169,7 +174,7 @@ class Plan:
             input_width=self.input_width,
             epilogue=self.epilogue,
         )
-        for name in ("rows", "abreast"):
+        for name in ("rows", "abreast", "nested"):
             for number in getattr(self, name):
                 _check_numbers("Plan", 1, **{name: number})
         if not (len(self.rows) == 1 if self.lanes == "time" else _falls_to_one(self.rows)):
@@ -179,7 +184,7 @@ class Plan:
             )
         if self.algorithm == "cook_toom":
             _check_numbers("Plan", 1, outputs=self.outputs, taps=self.taps)
-            cook_toom(self.outputs, self.taps)
+            cook_toom(self.outputs, self.taps, self.nested)
             if self.outputs == 1:
                 raise CompileError(
                     f"F(1,{self.taps}) saves nothing: a Cook–Toom plan has windows of 2 outputs or more. Received: {self}"
@@ -210,7 +215,7 @@ class Plan:
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
-        of_windows = (self.rest, self.parts, self.input_width, self.looped) != (1, 1, 0, False)
+        of_windows = (self.rest, self.parts, self.input_width, self.looped, self.nested) != (1, 1, 0, False, ())
         prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
@@ -225,15 +230,19 @@ class Plan:
         )
         yield self.edges == "tiles" and not depthwise, 'Edges of a depthwise plan can be "tiles".'
         yield self.borrow > 0 and not direct_filters, "A direct plan with lanes=filters can borrow."
-        streams = direct_filters and self.sequences > 1
-        yield self.stream > 0 and not streams, "A direct plan of several sequences with lanes=filters can stream."
+        streams = windows or (direct_filters and self.sequences > 1)
+        yield (
+            self.stream > 0 and not streams,
+            "A direct plan of several sequences with lanes=filters can stream, or a cook_toom plan.",
+        )
+        yield windows and self.stream not in (0, self.block), "A cook_toom plan streams all steps of a block, or none."
         yield self.sequences > 1 and not direct, "A direct plan can have several sequences."
         yield bool(self.abreast) and not depthwise, "A depthwise plan can have vectors abreast."
         yield (
             len(self.abreast) not in (0, len(self.rows)),
             "A plan has a number of vectors abreast for each of its rows.",
         )
-        yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped."
+        yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped, or nested."
         yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
         yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
@@ -254,8 +263,13 @@ class Plan:
         """A plan of the same algorithm and tiles but for `changes`, without details, which were
         those of these tiles.
         """
-        tiles = ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps")
+        tiles = ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps", "nested")
         return Plan(**{**{name: getattr(self, name) for name in tiles}, **changes})
+
+    @property
+    def toom(self) -> Algorithm:
+        """The algorithm of a Cook–Toom plan's windows."""
+        return cook_toom(self.outputs, self.taps, self.nested)
 
     @property
     def computes_steps(self) -> bool:

@@ -9,6 +9,7 @@ share. The price is accuracy: values at points far apart differ in size, and can
     algorithm.py   the three matrices of F(m, r), in rational numbers        points.py   the points, a trade of accuracy and steps
     program.py     a matrix times a vector, in few additions                 error.py    the rounding error to be expected
     split.py       any kernel size, stride and dilation as uses of F(m, r)
+    nested.py      one F(m, r) within another, for many taps         transforms.py   the programs of any of them
 
 The functions `algorithm` and `program` are called like their files, and imported from there.
 

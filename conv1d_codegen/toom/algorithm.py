@@ -35,7 +35,10 @@ LARGEST = 10  # multiplications
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One F(outputs, taps): its finite points, and the matrices B, G and A of the module's docstring."""
+    """One F(outputs, taps): its finite points, and the matrices B, G and A of the module's docstring.
+
+    One that is nested (`nested.py`) has no points of its own but two levels, the inner one and the outer one.
+    """
 
     outputs: int
     taps: int
@@ -43,21 +46,35 @@ class Algorithm:
     inputs: Matrix
     weights: Matrix
     results: Matrix
+    levels: tuple[Algorithm, ...] = ()
 
     @property
     def multiplications(self) -> int:
-        """Of one channel and one filter, for all outputs; also the steps of input that they depend on."""
+        """Of one channel and one filter, for all outputs."""
+        return len(self.inputs)
+
+    @property
+    def reach(self) -> int:
+        """Steps of input that the outputs depend on: as many as multiplications, or fewer if nested."""
         return self.outputs + self.taps - 1
 
+    def __hash__(self) -> int:
+        return hash((self.outputs, self.taps, self.points, self.levels))
+
     def __str__(self) -> str:
-        return f"F({self.outputs},{self.taps})"
+        return " ⊗ ".join(map(str, self.levels)) or f"F({self.outputs},{self.taps})"
 
     def describe(self) -> str:
-        """The algorithm as a dump shows it: what it saves, its points, and the three matrices."""
+        """The algorithm as a dump shows it: what it saves, and its points and the three matrices, or those of its
+        levels.
+        """
+        saved = f"{self}: {self.multiplications} multiplications instead of {self.outputs * self.taps}"
+        if self.levels:
+            return "\n".join((saved, *(level.describe() for level in self.levels)))
         points = ", ".join(map(str, self.points)) + ", infinity" if self.points else "none, no product is saved"
         return "\n".join(
             (
-                f"{self}: {self.multiplications} multiplications instead of {self.outputs * self.taps}",
+                saved,
                 f"points: {points}",
                 *_table("inputs B", self.inputs),
                 *_table("weights G", self.weights),

@@ -30,8 +30,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.summation import window_chunk_shape
+from . import transforms
 from .algorithm import Algorithm, Matrix
-from .program import Program, program
+from .program import Program
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,8 @@ DEVIATIONS = 5.3  # one of 10**7 normal errors is larger
 #: An output's error is in proportion to its own partial sums, so over many outputs it is not quite normal, the less so
 #: the fewer products there are. The largest of 10**6 errors of 18 algorithms was 1.3 to 1.7 times what a normal one
 #: would be with 32 and 64 products, 1.1 to 1.4 with 128, and 1.0 to 1.3 with 256 and 512, two cases apart (`python -m
-#: bench accuracy`).
+#: bench accuracy`). A nested algorithm sums up as many times more as its inner levels have products: with F(3,3) inside
+#: and 64 channels, 320.
 TAIL = 4.0
 PROMISE = 8.0  # the direct algorithm's error is within 8 u sum |x| |w|: `reference.error_bound`
 
@@ -49,14 +51,15 @@ PROMISE = 8.0  # the direct algorithm's error is within 8 u sum |x| |w|: `refere
 def predicted(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> float:
     """The largest error of 10**7 outputs at the window's worst place, as a share of the direct algorithm's bound."""
     bound = PROMISE * kernel_size * channels * 2 / math.pi  # the mean of |x| |w| is 2 / pi
-    tail = 1 + TAIL / math.sqrt(terms * channels)
+    inner = math.prod(level.multiplications for level in algorithm.levels[:-1])
+    tail = 1 + TAIL / math.sqrt(terms * channels * inner)
     return float(DEVIATIONS * tail * deviations(algorithm, kernel_size, channels, terms).max() / bound)
 
 
 def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> Array:
     """The standard deviation of the error of each of the window's outputs, in unit roundoffs."""
     b, g, a = _floats(algorithm.inputs), _floats(algorithm.weights), _floats(algorithm.results)
-    error_x = _rounded_on_the_way(program(algorithm.inputs), np.eye(len(b)))
+    error_x = _rounded_on_the_way(transforms.inputs(algorithm), np.eye(algorithm.reach))
     error = np.zeros((len(b), len(b)))
     products = []  # the variance of a product, for each multiplication, and how many terms have such products
     sums = np.zeros_like(error)
@@ -70,7 +73,7 @@ def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int
         sums += count * channels * covariance
         products.append((np.diag(covariance), count))
     error += np.diag(_rounded_in_sums(products, channels))
-    variance = np.diag(a @ error @ a.T + _rounded_on_the_way(program(algorithm.results), sums))
+    variance = np.diag(a @ error @ a.T + _rounded_on_the_way(transforms.results(algorithm), sums))
     return np.asarray(np.sqrt(KAPPA * variance))
 
 

@@ -62,10 +62,9 @@ class Split:
         """The terms, the first ones, that have all their taps: those of the last multiplication, at infinity."""
         return self._whole_chunks + max(0, min(self.phases, self._taps_of_last_chunk - self.phases * (self.taps - 1)))
 
-    def products(self, outputs: int) -> int:
-        """Multiplications of a window, of one channel and filter."""
-        n = outputs + self.taps - 1
-        return n * self.terms - (self.terms - self.whole_terms if self.taps > 1 else 0)
+    def products(self, multiplications: int) -> int:
+        """Products of a window, of one channel and filter, by an algorithm of so many multiplications."""
+        return multiplications * self.terms - (self.terms - self.whole_terms if self.taps > 1 else 0)
 
     @property
     def all_taps(self) -> int:

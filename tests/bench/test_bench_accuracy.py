@@ -12,6 +12,7 @@ from bench import accuracy, recordings
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import amplification
+from conv1d_codegen.toom.nested import USUAL, algorithm_of
 
 
 @pytest.fixture
@@ -25,12 +26,12 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_algorithms_are_those_that_save_something() -> None:
     usual, every = accuracy.algorithms(), accuracy.algorithms(every=True)
-    assert {(each.outputs, each.taps) for each in usual} == {
-        (m, r) for r in range(2, 6) for m in range(2, 8) if m + r - 1 <= 8
-    }
+    of_one_level = {(each.outputs, each.taps) for each in usual if not each.levels}
+    assert of_one_level == {(m, r) for r in range(2, 6) for m in range(2, 8) if m + r - 1 <= 8}
+    assert [each for each in usual if each.levels] == [algorithm_of(*form) for form in USUAL]
     assert set(usual) < set(every)
     assert all(each.multiplications < each.outputs * each.taps for each in every)
-    assert [str(each) for each in accuracy.algorithms(text="(4,")] == ["F(4,2)", "F(4,3)", "F(4,4)", "F(4,5)"]
+    assert [str(each) for each in accuracy.algorithms(text="(5,")] == ["F(5,2)", "F(5,3)", "F(5,4)", "F(3,3) ⊗ F(5,3)"]
 
 
 @pytest.mark.usefixtures("few")
@@ -52,6 +53,14 @@ def test_exact_sums_are_wider_than_what_they_are_held_against() -> None:
         assert (exact.dtype, exact.shape) == (wider, (1, 3, 1))
     if np.finfo(np.longdouble).nmant > 52:
         assert exact[0, 0, 0] != np.float64(exact[0, 0, 0])
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("form", [(12, 9, (3,)), (12, 8, (4,))])
+def test_nested_errors_are_about_as_predicted(form: tuple[int, int, tuple[int, ...]]) -> None:
+    found = accuracy.measure(algorithm_of(*form), 64, "f32", host())
+    assert 0.4 < found.measured / found.predicted < 1.3
+    assert found.measured < 1
 
 
 @pytest.mark.usefixtures("few")

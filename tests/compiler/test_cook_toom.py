@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.helpers import assert_exact, exact_data, expected, real_data, run_interpreted
-from support.toom_helpers import any_case, assert_rational, least_length, run_exactly, toom_plan, windows_of
+from support.toom_helpers import any_case, assert_rational, least_length, plan_of, run_exactly, toom_plan, windows_of
 
 from conv1d_codegen import reference
 from conv1d_codegen.ir import Block, For, Statement
@@ -69,6 +69,18 @@ CASES: list[ToomCase] = [
     ("c2_f3_k3_s2_d2_same_linear_f32", (3, 3), {}, "avx2"),
     ("c1_f2_k7_s4_d6_pad7x20_linear_f32", (2, 2), {}, "avx2"),
     ("c1_f2_k5_s6_d4_valid_linear_f32", (2, 2), {}, "sse2"),
+    # Nested: two levels and three, short of a tap, with dilations, strides and several terms; and windows that go over
+    # one chunk of the weights after another.
+    ("c2_f9_k9_same_relu_f32", (12, 9), {"nested": (3,)}, "avx512"),
+    ("c2_f3_k11_d2_causal_linear_f32", (12, 12), {"nested": (3,), "stream": 36}, "avx2"),
+    ("c35_f2_k4_same_linear_f32", (4, 4), {"nested": (2,), "rows": (3, 2, 1), "windows": 4, "stream": 16}, "avx2"),
+    ("c40_f1_k3_causal_linear_f32", (2, 4), {"nested": (2,), "windows": 4, "stream": 8}, "sse2"),  # a term lacks a tap
+    ("c2_f3_k8_valid_linear_f32", (8, 8), {"nested": (2, 2)}, "avx2"),
+    ("c1_f3_k12_s2_same_linear_f32", (12, 6), {"nested": (3,)}, "avx2"),
+    ("c2_f2_k9_s2_d3_causal_relu_f32", (4, 4), {"nested": (2,), "stream": 12}, "neon"),
+    ("c4_f4_k11_g2_valid_linear_f32_first", (4, 4), {"nested": (2,)}, "sse2"),
+    ("c20_f2_k10_d3_same_linear_f32", (4, 4), {"nested": (2,), "windows": 7, "stream": 28}, "avx512"),
+    ("c3_f5_k12_same_linear_f64", (9, 12), {"nested": (3,), "vectors": 2}, "avx2"),
     # Groups, layouts, types.
     ("c4_f6_k3_g2_same_linear_f32", (2, 3), {}, "avx2"),
     ("c6_f3_k5_s2_g3_causal_relu_f32", (3, 3), {}, "avx2"),
@@ -166,14 +178,17 @@ def test_parts_of_many_filters(text: str) -> None:
         ("c1_f2_k11_d2_same_linear_f32", (3, 2), 23, 24),
         ("c1_f2_k6_s2_same_linear_f32", (2, 3), 8, 8),
         ("c2_f2_k4_g2_same_linear_f32", (2, 2), 6, 3),
+        ("c2_f2_k9_same_linear_f32", (12, 9, 3), 30, 30),
+        ("c2_f2_k11_same_linear_f32", (12, 12, 3), 34, 35),
+        ("c1_f2_k8_same_linear_f32", (4, 4, 2), 18, 9),
     ],
 )
-def test_as_many_products_as_are_promised(text: str, toom: tuple[int, int], products: int, transforms: int) -> None:
+def test_as_many_products_as_are_promised(text: str, toom: tuple[int, ...], products: int, transforms: int) -> None:
     """Of a window, a channel and a filter, counted as they are computed; and no output is computed twice."""
-    problem, plan = Problem.parse(text), toom_plan(*toom, windows=1 << 8)
+    problem, plan = Problem.parse(text), plan_of(toom, windows=1 << 8)
     length = 8 * plan.outputs * problem.dilation * problem.stride + problem.extent
     windows, split = windows_of(problem, plan, length), Split.of(problem, plan.taps)
-    assert products == split.products(plan.outputs)
+    assert products == split.products(plan.toom.multiplications)
     assert products < plan.outputs * problem.kernel_size
     _, counted = run_exactly(lower(problem, plan), problem, plan, *exact_data(problem, 1, length))
     pairs = problem.group_channels * problem.filters
@@ -256,6 +271,8 @@ VERIFIED: list[ToomCase] = [
     ("c4_f6_k3_g2_valid_linear_f32_nobias", (4, 3), {"vectors": 2}, "neon"),
     ("c2_f5_k4_pad1x2_gelu_f32_first", (4, 4), {}, "avx2"),
     ("c40_f3_k5_same_tanh_f64", (4, 3), {"rows": (6, 5, 4, 1)}, "sse2"),
+    ("c40_f17_k11_d2_same_relu_f32", (12, 12), {"nested": (3,), "width": 16, "stream": 36}, "avx512"),
+    ("c6_f9_k9_s2_g3_causal_linear_f32_first", (4, 4), {"nested": (2,), "rows": (3, 2, 1)}, "avx2"),
 ]
 
 

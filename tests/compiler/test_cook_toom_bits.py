@@ -11,6 +11,7 @@ if whole windows are missing.
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 from support.helpers import RUNNABLE, bits, compiled, empty_output, in_threads, real_data
 from support.kernel_helpers import call
 from support.teams import RUNTIMES, run_of, use
-from support.toom_helpers import least_length, steps_first, toom_plan, windows_of
+from support.toom_helpers import least_length, plan_of, steps_first, windows_of
 from support.type_helpers import Array
 
 from conv1d_codegen.emit import scratch as layout
@@ -29,7 +30,7 @@ from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.toom.split import Split
 
-CASES = [
+CASES: list[tuple[str, tuple[int, ...]]] = [
     ("c16_f33_k3_same_linear_f32", (4, 3)),
     ("c9_f9_k5_causal_linear_f32", (4, 3)),
     ("c8_f16_k7_d2_same_linear_f32", (3, 3)),
@@ -38,26 +39,31 @@ CASES = [
     ("c8_f12_k3_g4_same_linear_f32", (6, 3)),
     ("c16_f20_k3_causal_linear_f64", (2, 3)),
     ("c16_f17_k3_same_linear_bf16", (4, 3)),
+    ("c40_f9_k4_causal_linear_f32", (6, 4, 2)),
+    ("c8_f16_k11_d2_same_linear_f32", (9, 12, 3)),
+    ("c35_f17_k9_s2_same_linear_f32_first", (4, 6, 2)),
 ]  # fmt: skip
-cases = pytest.mark.parametrize(("text", "toom"), CASES, ids=[f"{text} F({m},{r})" for text, (m, r) in CASES])
+cases = pytest.mark.parametrize(("text", "toom"), CASES, ids=[f"{text} {toom}" for text, toom in CASES])
 
 
 def prepared(
-    text: str, toom: tuple[int, int], target: str = RUNNABLE[-1], **rest: Any
+    text: str, toom: tuple[int, ...], target: str = RUNNABLE[-1], streams: bool = False, **rest: Any
 ) -> tuple[Problem, Plan, CompiledKernel]:
-    problem, plan = Problem.parse(text), toom_plan(*toom, **rest)
+    problem, plan = Problem.parse(text), plan_of(toom, **rest)
+    if streams:
+        plan = replace(plan, stream=plan.block)
     return problem, plan, compiled(problem, target, "cook_toom", plan).kernel
 
 
-SCHEDULES = (
+SCHEDULES: tuple[dict[str, Any], ...] = (
     {"windows": 1, "rows": (1,)},
     {"width": 8, "vectors": 2, "rows": (5, 4, 2, 1), "windows": 24, "unroll": 4},
-    {"width": 1, "rows": (3, 1), "windows": 7, "unroll": 1},
+    {"width": 1, "rows": (3, 1), "windows": 7, "unroll": 1, "streams": True},
 )
 
 
 @pytest.mark.parametrize(("text", "toom"), CASES[::2])
-def test_for_every_schedule_and_machine(text: str, toom: tuple[int, int]) -> None:
+def test_for_every_schedule_and_machine(text: str, toom: tuple[int, ...]) -> None:
     """Of machines with fused multiply-adds; those without have bits of their own."""
     x, w, b = real_data(Problem.parse(text), 2, 131)
     for fused in (True, False):
@@ -74,7 +80,7 @@ def test_for_every_schedule_and_machine(text: str, toom: tuple[int, int]) -> Non
 
 
 @cases
-def test_for_every_batch_place_alignment_and_call(text: str, toom: tuple[int, int]) -> None:
+def test_for_every_batch_place_alignment_and_call(text: str, toom: tuple[int, ...]) -> None:
     problem, plan, kernel = prepared(text, toom)
     x, w, b = real_data(problem, 5, 61)
     packed = kernel.pack(w, b)
@@ -109,7 +115,7 @@ def cut(problem: Problem, x: Array, first: int, last: int) -> Array:
 
 
 @cases
-def test_for_every_length_in_windows_of_both(text: str, toom: tuple[int, int]) -> None:
+def test_for_every_length_in_windows_of_both(text: str, toom: tuple[int, ...]) -> None:
     problem, plan, kernel = prepared(text, toom)
     least = least_length(problem, plan)
     longest = least + 40
@@ -136,7 +142,7 @@ def test_for_every_length_in_windows_of_both(text: str, toom: tuple[int, int]) -
 
 
 @cases
-def test_a_sequence_moved_by_whole_windows(text: str, toom: tuple[int, int]) -> None:
+def test_a_sequence_moved_by_whole_windows(text: str, toom: tuple[int, ...]) -> None:
     problem, plan, _ = prepared(text, toom)
     problem = problem.with_(padding="valid")
     kernel = compiled(problem, RUNNABLE[-1], "cook_toom", plan).kernel
@@ -172,7 +178,7 @@ def several(text: str = "c64_f64_k3_same_linear_f32", batch: int = 3, length: in
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @cases
 def test_for_every_number_of_threads(
-    monkeypatch: pytest.MonkeyPatch, runtime: str, text: str, toom: tuple[int, int]
+    monkeypatch: pytest.MonkeyPatch, runtime: str, text: str, toom: tuple[int, ...]
 ) -> None:
     problem, plan, kernel = prepared(text, toom)
     x, w, b = real_data(problem, 2, 131)

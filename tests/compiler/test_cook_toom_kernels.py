@@ -28,11 +28,11 @@ from support.toom_helpers import (
     like_auto,
     like_direct,
     mixed,
+    plan_of,
     predicted_share,
     reads_of,
     share_of_bound,
     steps_first,
-    toom_plan,
     windows_of,
 )
 from support.type_helpers import the
@@ -56,7 +56,7 @@ def toom_kernel(problem: Problem, plan: Plan, target: str) -> CompiledKernel:
 
 
 #: Of small integers these make others, or halves, so that their sums are exact.
-EXACT = [
+EXACT: list[tuple[str, tuple[int, ...]]] = [
     ("c16_f65_k3_causal_relu_f32", (2, 3)),
     ("c8_f16_k2_same_linear_f32_nobias", (2, 2)),
     ("c5_f12_k5_pad9x2_relu_f32", (2, 3)),
@@ -76,17 +76,25 @@ EXACT = [
     ("c7_f9_k4_s2_causal_linear_f64_first", (2, 2)),
     ("c16_f33_k3_same_relu_f16", (2, 3)),
     ("c16_f17_k3_same_linear_bf16", (3, 2)),
+    # Nested, with the points 0, 1, -1 and infinity.
+    ("c40_f65_k4_causal_relu_f32", (4, 4, 2)),
+    ("c33_f40_k11_same_linear_f32", (4, 6, 2)),
+    ("c17_f9_k7_d3_same_linear_f32_nobias", (4, 4, 2)),
+    ("c7_f33_k7_s2_d3_pad4x2_linear_f32", (6, 4, 2)),
+    ("c12_f40_k8_g2_causal_relu_f32_first", (4, 8, 2, 2)),
+    ("c16_f20_k6_same_relu_f64", (4, 6, 2)),
+    ("c16_f33_k4_same_relu_f16", (4, 4, 2)),
 ]
 
 
-def on_targets(cases: Sequence[tuple[str, tuple[int, int]]]) -> pytest.MarkDecorator:
+def on_targets(cases: Sequence[tuple[str, tuple[int, ...]]]) -> pytest.MarkDecorator:
     """Each problem on each machine: on one of them, by turns, in fast tests."""
     parameters = [
         pytest.param(
             text,
             toom,
             target,
-            id=f"{text} F({toom[0]},{toom[1]}) {target}",
+            id=f"{text} F({','.join(map(str, toom))}) {target}",
             marks=[pytest.mark.slow] * bool((at + number) % 3),
         )
         for at, (text, toom) in enumerate(cases)
@@ -97,7 +105,7 @@ def on_targets(cases: Sequence[tuple[str, tuple[int, int]]]) -> pytest.MarkDecor
 
 
 @on_targets(EXACT)
-def test_exact(text: str, toom: tuple[int, int], target: str) -> None:
+def test_exact(text: str, toom: tuple[int, ...], target: str) -> None:
     """Every length: none, too short for windows, just enough for them, one and two steps more, and some blocks."""
     problem = Problem.parse(text)
     plan = like_auto(problem, target, *toom)
@@ -122,8 +130,8 @@ def test_no_output_at_all(batch: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("toom", [(2, 3), (4, 3), (3, 4), (8, 3), (2, 9)])
-def test_transformed_weights_are_rounded_once(toom: tuple[int, int]) -> None:
-    problem, plan = Problem.parse("c3_f2_k10_s2_valid_linear_f32"), toom_plan(*toom)
+def test_transformed_weights_are_rounded_once(toom: tuple[int, ...]) -> None:
+    problem, plan = Problem.parse("c3_f2_k10_s2_valid_linear_f32"), plan_of(toom)
     (mixing,) = (the(Mixing, packing) for packing in lower(problem, plan).packings)
     _, w, _ = real_data(problem, 1, 1)
     made = mixing(w, np.dtype(np.float32), {})
@@ -138,7 +146,7 @@ def test_transformed_weights_are_rounded_once(toom: tuple[int, int]) -> None:
 # --- what is rounded --------------------------------------------------------------------------------------------------
 
 
-REAL = [
+REAL: list[tuple[str, tuple[int, ...]]] = [
     ("c64_f64_k3_same_linear_f32", (4, 3)),
     ("c3_f9_k5_pad2x0_linear_f32", (4, 3)),
     ("c17_f33_k9_same_linear_f32_nobias", (3, 3)),
@@ -153,11 +161,16 @@ REAL = [
     ("c9_f8_k4_d3_valid_linear_f64_first", (5, 4)),
     ("c16_f20_k3_same_linear_f16", (4, 3)),
     ("c16_f20_k3_same_linear_bf16", (6, 3)),
+    ("c32_f17_k9_same_linear_f32", (12, 9, 3)),
+    ("c40_f9_k11_d2_causal_linear_f32", (12, 12, 3)),
+    ("c8_f16_k16_s2_valid_linear_f32_first", (12, 8, 4)),
+    ("c17_f33_k15_same_linear_f32", (9, 15, 3)),
+    ("c16_f20_k9_same_linear_f64", (9, 9, 3)),
 ]
 
 
 @on_targets(REAL)
-def test_errors_are_within_what_is_predicted(text: str, toom: tuple[int, int], target: str) -> None:
+def test_errors_are_within_what_is_predicted(text: str, toom: tuple[int, ...], target: str) -> None:
     """Of outputs in windows half as large again as the error model says, for 10^7 outputs, of others within direct's
     bound.
     """
@@ -178,10 +191,10 @@ def test_errors_are_within_what_is_predicted(text: str, toom: tuple[int, int], t
 
 @pytest.mark.skipif(not FUSED, reason="a machine without fused multiply-adds")
 @pytest.mark.parametrize(("text", "toom"), REAL[1::2])
-def test_machine_code_computes_what_the_loops_say(text: str, toom: tuple[int, int]) -> None:
+def test_machine_code_computes_what_the_loops_say(text: str, toom: tuple[int, ...]) -> None:
     """Bit by bit: multiply-adds are fused in both, and nothing else is."""
     problem = Problem.parse(text)
-    problem, plan = problem.with_(channels=problem.groups * 2, filters=problem.groups * 5), toom_plan(*toom)
+    problem, plan = problem.with_(channels=problem.groups * 2, filters=problem.groups * 5), plan_of(toom)
     compilation = compiled(problem, FUSED[-1], "cook_toom", plan)
     x, w, b = real_data(problem, 1, least_length(problem, plan) + 3)
     actual = call(compilation.kernel, compilation.kernel.pack(w, b), x)
@@ -217,11 +230,11 @@ seeing = pytest.mark.parametrize(("text", "toom"), SEEING, ids=[f"{text} F({m},{
 
 @seeing
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: tuple[int, int], poison: float) -> None:
+def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: tuple[int, ...], poison: float) -> None:
     """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An
     infinity too, which may become a NaN, as it is subtracted from itself."""
     problem = Problem.parse(text)
-    plan, target = toom_plan(*toom), RUNNABLE[-1]
+    plan, target = plan_of(toom), RUNNABLE[-1]
     kernel = toom_kernel(problem, plan, target)
     length = least_length(problem, plan) + 9
     x, w, b = real_data(problem, 3, length)
@@ -257,9 +270,9 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: t
 
 
 @seeing
-def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, int]) -> None:
+def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, ...]) -> None:
     problem = Problem.parse(text)
-    plan, target = toom_plan(*toom), RUNNABLE[-1]
+    plan, target = plan_of(toom), RUNNABLE[-1]
     for length in (1, least_length(problem, plan) - 1, least_length(problem, plan), 67):
         x, w, b = real_data(problem, 1, length)
         y = steps_first(problem, run_compiled(problem, x, w, b, target, "cook_toom", plan))
@@ -271,10 +284,10 @@ def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, int]) 
 
 
 @seeing
-def test_nothing_beside_the_input_leaks_in(text: str, toom: tuple[int, int]) -> None:
+def test_nothing_beside_the_input_leaks_in(text: str, toom: tuple[int, ...]) -> None:
     problem = Problem.parse(text)
     for target in targets(problem):
-        kernel = toom_kernel(problem, toom_plan(*toom), target)
+        kernel = toom_kernel(problem, plan_of(toom), target)
         x, w, b = real_data(problem, 2, 53)
         packed = kernel.pack(w, b)
         room = np.full(x.size + 256, np.nan, x.dtype)

@@ -56,9 +56,11 @@ def test_the_error_of_what_auto_takes_is_allowed(target: Target) -> None:
     assert not taken["strict"]
     assert len(taken["standard"]) > 10
     assert len(taken["fast"]) >= len(taken["standard"])
-    wide = [plan for plan in taken["fast"] if plan.outputs + plan.taps - 1 > 8]
-    assert wide
-    assert max(plan.outputs + plan.taps - 1 for plan in taken["standard"]) <= 8
+    largest = {
+        accuracy: max(level.multiplications for plan in taken[accuracy] for level in plan.toom.levels or (plan.toom,))
+        for accuracy in MOST
+    }
+    assert largest["standard"] <= 8 < largest["fast"]
 
 
 @every_target
@@ -85,12 +87,14 @@ def test_short_inputs_have_the_other_plan(target: Target) -> None:
         long = (4 << 20) // ((problem.channels + problem.filters) * item)  # and yet near: input and output take 4 MiB
         for length in (0, 1, problem.extent, 40, 100, 333, 1000, 1 << 17, long):
             plan = choose(problem, target, length=length)
-            assert plan in (other, windows), f"{problem}@1x{length} {target}"
+            # Where the one for long inputs is nested, some lengths have room for smaller windows only.
+            smaller = plan.algorithm == "cook_toom" and not plan.nested and bool(windows.nested)
+            assert plan in (other, windows) or smaller, f"{problem}@1x{length} {target}"
             if plan.algorithm == "cook_toom":
                 assert windows_of(problem, plan, length).first, f"{problem}@1x{length} {target}: no windows in {plan}"
                 taken += 1
             assert plan == other or length > problem.extent
-        assert plan == windows
+        assert plan == windows or smaller
     assert taken > 50
 
 
@@ -111,9 +115,47 @@ def test_lengths_for_which_windows_were_measured_to_be_slower(text: str, slower:
     assert choose(problem, target, length=faster).algorithm == "cook_toom"
 
 
+@pytest.mark.parametrize("target", ["avx2", "avx512"])
+@pytest.mark.parametrize("channels", [32, 64, 128, 256])
+@pytest.mark.parametrize("taps", [9, 11, 12, 16, 24])
+def test_many_taps_are_nested(target: str, channels: int, taps: int) -> None:
+    """At any dilation, with an error within the bound; where most can be saved, and never where bits must be strict."""
+    machine = TARGETS[target]
+    for rest in ("", "_d4"):
+        problem = Problem.parse(f"c{channels}_f{channels}_k{taps}{rest}_same_relu_f32")
+        plan = choose(problem, machine, "auto", "standard", 10000)
+        assert plan.nested, f"{problem} {target}: {plan}"
+        assert predicted_share(problem, plan) <= 0.76
+        assert plan.stream == plan.block or rest
+        assert choose(problem, machine, "auto", "strict", 10000).algorithm == "direct"
+        assert allows(problem, plan, "standard")
+        assert not allows(problem, plan, "strict")
+
+
+@pytest.mark.parametrize("text", ["c64_f64_k5_same_relu_f32", "c16_f64_k9_same_relu_f32", "c64_f24_k9_same_relu_f32"])
+def test_few_taps_and_few_channels_are_not_nested(text: str) -> None:
+    """Transforms are longer, and fewer products share them."""
+    problem = Problem.parse(text)
+    for accuracy in MOST:
+        for target in TARGETS.values():
+            assert not choose(problem, target, "auto", accuracy).nested
+
+
+def test_short_inputs_have_smaller_windows() -> None:
+    """Of one level where a nested one has no room, or little."""
+    problem, target = Problem.parse("c64_f64_k9_same_relu_f32"), TARGETS["avx512"]
+    chosen = {length: choose(problem, target, length=length) for length in (12, 49, 1000)}
+    assert chosen[12].algorithm == "direct"
+    assert (chosen[49].algorithm, chosen[49].nested) == ("cook_toom", ())
+    assert chosen[1000].nested == (3,)
+    assert chosen[1000] == choose(problem, target)
+
+
 def test_allowed() -> None:
     problem = Problem.parse(TEXT)
     assert [allows(problem, choose(problem, host(), "direct"), accuracy) for accuracy in ACCURACIES] == [True] * 3
+    unusual = toom_plan(4, 2, nested=(2,))
+    assert [allows(problem, unusual, accuracy) for accuracy in ("strict", "standard", "fast")] == [False] * 3
     small, wide, wild = (toom_plan(m, r) for m, r in ((2, 3), (8, 3), (2, 9)))
     assert [allows(problem, small, accuracy) for accuracy in ("strict", "standard", "fast")] == [False, True, True]
     assert [allows(problem, wide, accuracy) for accuracy in ("strict", "standard", "fast")] == [False, False, True]
@@ -194,6 +236,12 @@ def test_the_text_of_plans() -> None:
         for m in range(2, n + 1):
             plan = toom_plan(m, n + 1 - m, rows=(3, 2, 1))
             assert Plan.parse(str(plan)) == plan
+    for m, r, nested in ((12, 9, (3,)), (27, 18, (3, 3))):
+        plan = toom_plan(m, r, nested=nested, stream=3 * m)
+        assert Plan.parse(str(plan)) == plan
+    assert str(toom_plan(12, 9, nested=(3,), windows=2)) == (
+        "cook_toom F(12,9) nested=3 lanes=filters 4x1 rows=2,1 block=24 unroll=2"
+    )
     assert str(toom_plan(4, 3)) == "cook_toom F(4,3) lanes=filters 4x1 rows=2,1 block=12 unroll=2"
 
 
@@ -213,6 +261,18 @@ def test_the_text_of_plans() -> None:
         (
             "cook_toom F(2,3) lanes=filters 8x1 rows=2,1 block=5 unroll=1",
             r"of the 2 outputs of a window. Received: cook_toom F\(2,3\)",
+        ),
+        (
+            "cook_toom F(12,9) nested=2 lanes=filters 8x1 rows=2,1 block=12 unroll=1",
+            r"their product divides m and r. Received: m=12, r=9, levels of 2 taps",
+        ),
+        (
+            "cook_toom F(4,4) nested=2 lanes=filters 8x1 rows=2,1 block=8 unroll=1 stream=4",
+            r"streams all steps of a block, or none. Received: cook_toom F\(4,4\) nested=2",
+        ),
+        (
+            "direct nested=3 lanes=filters 8x1 rows=2,1 block=4 unroll=1",
+            r"can have a rest, parts or inputs, or be looped, or nested. Received: direct nested=3",
         ),
         (
             "cook_toom F(2,3) lanes=time 8x1 rows=2 block=4 unroll=1",

@@ -5,6 +5,7 @@ There nothing is rounded. So a kernel, after any pass and with any F(m, r), give
 not yet written is NaN, as in the interpreter.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +25,6 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference.interpreter import Machine, Step
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.plan import Plan
-from conv1d_codegen.toom.algorithm import algorithm
 from conv1d_codegen.toom.error import predicted
 from conv1d_codegen.toom.split import Split
 
@@ -41,6 +41,12 @@ def toom_plan(
 ) -> Plan:
     """F(outputs, taps), with so many windows in a block."""
     return Plan("cook_toom", "filters", width, vectors, rows, windows * outputs, unroll, outputs, taps, **details)
+
+
+def plan_of(toom: tuple[int, ...], **rest: Any) -> Plan:
+    """The plan for outputs, taps and what inner levels there are."""
+    outputs, taps, *nested = toom
+    return toom_plan(outputs, taps, nested=tuple(nested), **rest)
 
 
 class Windows(NamedTuple):
@@ -118,7 +124,7 @@ class _Rational(Machine):
 
 def mixed(mixing: Mixing, weights: Array, plan: Plan) -> Array:
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
-    exact = {float(c): c for row in algorithm(plan.outputs, plan.taps).weights for c in row}
+    exact = {float(c): c for row in plan.toom.weights for c in row}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
     shape = [size.constant for size in mixing.shape]
     with_zero = np.append(weights.reshape(len(weights), -1), np.zeros((1, weights[0].size), object), axis=0)
@@ -182,27 +188,30 @@ def reads_of(problem: Problem, plan: Plan, length: int) -> list[set[int]]:
     inputs = [
         split.first_tap(term) * problem.dilation + u * split.spacing
         for term in range(split.terms)
-        for u in range(plan.outputs + plan.taps - 1)
+        for u in range(plan.toom.reach)
     ]
     left = problem.left_padding(length)
     return [{t * problem.stride - left + step for step in inputs} for t in windows.first]
 
 
-def like_auto(problem: Problem, target: str, outputs: int, taps: int) -> Plan:
-    """The cost model's tile, for F(outputs, taps) and blocks of as many windows."""
+def like_auto(problem: Problem, target: str, outputs: int, taps: int, *nested: int) -> Plan:
+    """The cost model's tile, for F(outputs, taps) and blocks of as many windows. If that is nested, all windows of a
+    block go over one chunk of the weights before the next.
+    """
     plan = choose(problem, resolve(target), "cook_toom")
-    return replace(plan, outputs=outputs, taps=taps, block=plan.block // plan.outputs * outputs)
+    block, streams = plan.block // plan.outputs * outputs, nested and Split.of(problem, taps).sequences == 1
+    return replace(plan, outputs=outputs, taps=taps, nested=nested, block=block, stream=block if streams else 0)
 
 
 def like_direct(plan: Plan) -> Plan:
     """The direct plan with the same tile."""
-    return replace(plan, algorithm="direct", outputs=0, taps=0)
+    return replace(plan, algorithm="direct", outputs=0, taps=0, nested=(), stream=0)
 
 
 def predicted_share(problem: Problem, plan: Plan) -> float:
     """The largest error of the error model, as a share of direct's bound."""
     terms = Split.of(problem, plan.taps).terms
-    return predicted(algorithm(plan.outputs, plan.taps), problem.kernel_size, problem.group_channels, terms)
+    return predicted(plan.toom, problem.kernel_size, problem.group_channels, terms)
 
 
 def steps_first(problem: Problem, array: Array, sequence: int = 0) -> Array:
@@ -234,13 +243,18 @@ def any_case(draw: st.DrawFn) -> tuple[Problem, Plan, int, int]:
         channels_first=draw(st.booleans()),
         use_bias=draw(st.booleans()),
     )
+    nested = draw(st.sampled_from([(), (), (2,), (3,)]))
+    step, windows = math.prod(nested), draw(st.integers(1, 6))
+    outputs = step * draw(st.integers(1 if nested else 2, 3 if nested else 6))
     plan = toom_plan(
-        draw(st.integers(2, 6)),
-        draw(st.integers(1, 5)),
+        outputs,
+        step * draw(st.integers(1, 3 if nested else 5)),
         width=draw(st.sampled_from([1, 2, 4, 8])),
         vectors=draw(st.integers(1, 3)),
         rows=(*sorted(draw(st.sets(st.integers(2, 5), max_size=2)), reverse=True), 1),
-        windows=draw(st.integers(1, 6)),
+        windows=windows,
         unroll=draw(st.integers(1, 5)),
+        nested=nested,
+        stream=draw(st.sampled_from([0, windows * outputs])),
     )
     return problem, plan, draw(st.integers(1, 3)), draw(st.integers(0, 40))

@@ -11,11 +11,13 @@ from support.type_helpers import Array, known
 
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.problem.summation import window_chunk_shape
-from conv1d_codegen.toom import LARGEST
+from conv1d_codegen.toom import LARGEST, transforms
 from conv1d_codegen.toom.algorithm import Algorithm, algorithm, from_points, in_float32
 from conv1d_codegen.toom.error import amplification, deviations, predicted
+from conv1d_codegen.toom.nested import algorithm_of
 from conv1d_codegen.toom.program import Program, Step, program
 
+Form = tuple[int, int] | tuple[int, int, tuple[int, ...]]
 SHAPES = [(m, n + 1 - m) for n in range(1, LARGEST + 1) for m in range(1, n + 1)]
 every_shape = pytest.mark.parametrize(("m", "r"), SHAPES, ids=lambda number: str(number))
 
@@ -158,7 +160,7 @@ def measured(toom: Algorithm, kernel_size: int, channels: int, terms: int, sampl
             operands.append((product if step.a is None else operands[step.a] + product).astype(np.float32))
         return np.array([operands[known(result)] for result in made.results])
 
-    v = np.array([run(program(toom.inputs), x[q * r : q * r + n]) for q in range(terms)])
+    v = np.array([run(transforms.inputs(toom), x[q * r : q * r + toom.reach]) for q in range(terms)])
     some_terms, some_channels = window_chunk_shape(terms, channels)
     total = np.zeros((n, samples), np.float32)
     for first, channel in itertools.product(range(0, terms, some_terms), range(0, channels, some_channels)):
@@ -167,29 +169,34 @@ def measured(toom: Algorithm, kernel_size: int, channels: int, terms: int, sampl
             for c in range(channel, min(channel + some_channels, channels)):
                 acc = (np.float64(1) * v[q, :, c] * u[:, q, c] + acc).astype(np.float32)
         total = total + acc
-    deviation: Array = np.std(run(program(toom.results), total) - exact, axis=1)
+    deviation: Array = np.std(run(transforms.results(toom), total) - exact, axis=1)
     return deviation * 2.0**24
 
 
 @pytest.mark.parametrize(
-    ("m", "r", "kernel_size", "channels", "samples"),
+    ("form", "kernel_size", "channels", "samples"),
     [
-        (2, 2, 2, 1, 20000),
-        (2, 3, 3, 8, 10000),
-        (4, 3, 3, 1, 20000),
-        (4, 3, 3, 32, 4000),
-        (4, 3, 9, 128, 500),
-        (4, 4, 11, 16, 4000),
-        (2, 3, 3, 300, 1000),
-        (6, 3, 3, 64, 2000),
-        (4, 5, 5, 128, 1000),
-        (6, 5, 5, 16, 2000),
-        (3, 1, 1, 64, 4000),
-        (1, 3, 3, 16, 4000),
+        ((2, 2), 2, 1, 20000),
+        ((2, 3), 3, 8, 10000),
+        ((4, 3), 3, 1, 20000),
+        ((4, 3), 3, 32, 4000),
+        ((4, 3), 9, 128, 500),
+        ((4, 4), 11, 16, 4000),
+        ((2, 3), 3, 300, 1000),
+        ((6, 3), 3, 64, 2000),
+        ((4, 5), 5, 128, 1000),
+        ((6, 5), 5, 16, 2000),
+        ((3, 1), 1, 64, 4000),
+        ((1, 3), 3, 16, 4000),
+        ((12, 9, (3,)), 9, 32, 1000),
+        ((12, 12, (3,)), 11, 16, 1000),
+        ((9, 12, (3,)), 20, 8, 1000),
+        ((12, 8, (4,)), 8, 64, 500),
+        ((8, 8, (2, 2)), 8, 16, 1000),
     ],
 )
-def test_error_model_agrees_with_measurement(m: int, r: int, kernel_size: int, channels: int, samples: int) -> None:
-    toom, terms = algorithm(m, r), -(-kernel_size // r)
+def test_error_model_agrees_with_measurement(form: Form, kernel_size: int, channels: int, samples: int) -> None:
+    toom, terms = algorithm_of(*form), -(-kernel_size // form[1])
     expected = deviations(toom, kernel_size, channels, terms)
     actual = measured(toom, kernel_size, channels, terms, samples)
     np.testing.assert_allclose(actual, expected, rtol=0.15, err_msg=f"{toom} {kernel_size=} {channels=}")

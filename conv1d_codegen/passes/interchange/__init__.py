@@ -23,6 +23,6 @@ from . import edges, stream
 
 def run(kernel: Kernel, context: Context) -> Kernel:
     plan = context.plan
-    if plan.stream:  # the whole nest is a new one, whose bounds are simplified anew
+    if plan.stream and plan.sequences > 1:  # the whole nest is a new one, whose bounds are simplified anew
         return simplify.run(stream.run(kernel, plan, context.sizes), context)
     return edges.run(kernel, plan, context.sizes) if plan.edges == "shared" else kernel

@@ -64,7 +64,8 @@ def _ahead(products: For, transforms: For, results: For, context: Context) -> Fo
     panels = next(s for s in walk(transforms.body) if isinstance(s, For))
     vector = next(s for s in walk(transforms.body) if isinstance(s, For) and s.kind == "lanes")
     reads = [b.value for b in vector.body if isinstance(b, Bind) and isinstance(b.value, Load)]
-    rows = [reads[phase * n + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
+    reach = plan.toom.reach
+    rows = [reads[phase * reach + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
     following = Let("following", index(minimum(SHARE + window, ROOM - FIRST_WINDOW - 1)))
     at = {transforms.var: var("following"), panels.var: index(0), vector.var: var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
