@@ -44,7 +44,7 @@ def test_the_cost_of_a_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     (row,) = [line for line in lines if line.startswith("tiny/")]
     mflop, at_peak, kernel, out, over, new, over_new, *shares = map(float, row[30:].split())
     assert mflop == pytest.approx(case("tiny/realtime").flops / 1e6, abs=5e-4)
-    assert 0 < at_peak < kernel
+    assert min(at_peak, out) > 0
     assert over == pytest.approx(out - kernel, abs=0.002)
     assert over_new == pytest.approx(new - kernel, abs=0.002)
     assert len(shares) == 3
@@ -52,7 +52,7 @@ def test_the_cost_of_a_call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     named = {
         line[:45].strip(): [float(number) for number in line[45:].split()]
         for line in lines
-        if re.fullmatch(r"\S.{44}[ \d.]+", line)
+        if re.fullmatch(r"\S.{44}[ \d.-]+", line)
     }
     assert {
         "layer(x, out=y)",
