@@ -13,9 +13,9 @@ from bench.shapes import placed
 from bench.translations import Work, works
 from conv1d_codegen.layers.execution import compiled, convolve
 from conv1d_codegen.network import Network, ops
-from conv1d_codegen.network.fuse import as_maps
 from conv1d_codegen.network.graph import Graph, Weights
 from conv1d_codegen.network.simplify import stages
+from conv1d_codegen.network.sums import add_convolutions
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.threads import get_num_threads
@@ -58,7 +58,7 @@ def convolutions(network: Network, batch: int, length: int) -> Counter[Shape]:
 def _of_layers(network: Network) -> Iterator[tuple[Graph, Weights]]:
     """The network after each pass that looks at one convolution and what is around it, before several become one."""
     for name, graph, weights in stages(network.graph, network.weights, exact=False):
-        if name == as_maps.__name__:
+        if name == add_convolutions.__name__:
             return
         yield graph, weights
 

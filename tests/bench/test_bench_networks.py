@@ -26,7 +26,7 @@ SIZES = {
     "quartznet-5x5": (5348, 61),
     "phasenet": (39, 15),
     "ecg-resnet": (3652, 14),
-    "silero-vad": (1.6, 7),
+    "silero-vad": (1.36, 6),
     "tiny": (0.2, 8),
 }
 

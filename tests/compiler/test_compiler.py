@@ -19,6 +19,7 @@ from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.passes import PIPELINE
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime import processors
 from conv1d_codegen.schedule.plan import Plan
 
 PROBLEM = Problem.parse("c4_f8_k3_same_relu_f32")
@@ -256,7 +257,7 @@ print("scheduled")
 
 def test_switch_threads() -> None:
     show = "from conv1d_codegen.runtime import threads as t; print(t.get_num_threads()); t.set_num_threads(2); print(t.get_num_threads())"
-    assert python(show)[1] == "1\n2\n"
+    assert python(show, CONV1D_CODEGEN_THREADS="")[1] == f"{processors.sensible()}\n2\n"
     assert python(show, CONV1D_CODEGEN_THREADS="5")[1] == "5\n2\n"
     for wrong in ("0", "-1", "many", "1.5"):
         code, _, err = python(show, CONV1D_CODEGEN_THREADS=wrong)

@@ -50,7 +50,7 @@ WITH_STATES: tuple[ops.Recurrent, ...] = (
     ops.Gru(*CELL, backwards=True),
     *(ops.Lstm(*CELL, sequences=sequences, cell=cell) for sequences in (False, True) for cell in (False, True)),
 )
-MADE_BY_PASSES = {fused.Mapped, fused.ConvThen, fused.TransposeThen, fused.CellSteps}
+MADE_BY_PASSES = {fused.Mapped, fused.ConvThen, fused.TransposeThen, fused.CellSteps, fused.Turn}
 
 
 def graph_of(op: ops.Op, inputs: tuple[str, ...], dtype: str) -> Graph:

@@ -12,7 +12,7 @@ from support.helpers import RUNNABLE, bits, exact_data, expected, options, pytho
 from support.layer_helpers import held
 from support.tuning_helpers import PROBLEM, WINNER, pretend, recall, without_unrolling
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, tune
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan, Problem, get_num_threads, tune
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import host
@@ -57,8 +57,8 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text: str, target
 
 
 def test_every_field_of_a_plan_is_searched() -> None:
-    """But for what a plan is of: its algorithm, and F(m, r)."""
-    fixed, searched = {"algorithm", "outputs", "taps"}, set()
+    """But for what a plan is of: its algorithm, F(m, r) and its levels."""
+    fixed, searched = {"algorithm", "outputs", "taps", "nested"}, set()
     for text, algorithm in (*((text, "auto") for text in KINDS), ("c64_f512_k3_same_gelu_f32", "cook_toom")):
         problem = Problem.parse(text)
         chosen = choose(problem, TARGETS["avx512"], algorithm)
@@ -221,7 +221,12 @@ def test_a_plan_is_kept_in_a_private_file_for_other_processes(
     record = json.loads(file.read_text().partition("\n")[2])
     assert (record["plan"], record["problem"]) == (str(found), str(PROBLEM))
     assert record["target"]["features"] == host().features
-    assert record["measured"] == {"case": f"{PROBLEM}@2x40", "threads": 1, "seconds": 1.0, "speedup": 2.0}
+    assert record["measured"] == {
+        "case": f"{PROBLEM}@2x40",
+        "threads": get_num_threads(),
+        "seconds": 1.0,
+        "speedup": 2.0,
+    }
     code = "from conv1d_codegen.compiler import *; print(compile_problem(Problem.parse('c4_f8_k3_same_relu_f32')).plan)"
     assert python(code, CONV1D_CODEGEN_CACHE_DIR=str(directory)) == (0, f"{found}\n", "")
     assert python(code) == (0, f"{choose(PROBLEM, host())}\n", "")
