@@ -51,7 +51,8 @@ def _calls(length: int, calls: int, run: Callable[[Work, int], None] | None, cou
     y = layer(x)
     before = threads.runtime
     if run is not None:
-        threads.runtime = lambda: threads.Runtime("measured", run, 1)  # type: ignore[assignment]
+        measured = threads.Runtime("measured", run, 1, *([team.skips] if run is team.run else []))
+        threads.runtime = lambda: measured  # type: ignore[assignment]
     try:
         seconds = []
         for _ in range(calls):

@@ -147,6 +147,8 @@ class CompiledKernel:
         batch.
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
+        if count > 1 and threads.runtime().skips(launch.flops):
+            count = 1
         room = workspace.take(count * self.scratch_bytes) if self.scratch_bytes else None
         flags = self._flags(room, count) if self._native.red_zones and room is not None else None
         counter = None if count == 1 else _Counter()

@@ -24,12 +24,27 @@ from ..locks import COMPILING, at_fork
 from . import fixed_code
 from .work import Work
 
-_FUTEX = {"x86_64": 202, "aarch64": 98}  # numbers of Linux's system call
+_FUTEX = {"x86_64": 202, "aarch64": 98}  # numbers of Linux's system calls
+_GETTID = {"x86_64": 186, "aarch64": 178}
 _WAIT, _WAKE = 128, 129  # FUTEX_WAIT, FUTEX_WAKE, of this process only
 #: What the team shares, and the functions of the system that it calls.
-_STATE = ("gate", "bell", "sleepers", "busy", "function", "block", "mode", "caller", "processors")
+_STATE = (
+    "gate",
+    "bell",
+    "sleepers",
+    "busy",
+    "function",
+    "block",
+    "mode",
+    "caller",
+    "processors",
+    "free",
+    "members",
+    "threads",
+)
 _SYSTEM = {"syscall": "syscall", "clock": "clock_gettime", "getcpu": "sched_getcpu", "setaffinity": "sched_setaffinity"}
 _WORDS = (*_STATE, *_SYSTEM)
+_FIRST = 8  # members whose numbers are known: as many as words in a line
 _MASK = 16  # words of a mask of processors, as of the system's own
 _LINE = 64  # bytes of a cache line; of some processors two lines come together, which costs nothing that shows
 #: What `gate` counts: threads inside, and the caller who sleeps until they have left.
@@ -51,27 +66,37 @@ def fork_join() -> Callable[[Work, int], None] | None:
 
 
 class Pause:
-    """When calls are done alone, as a thread of the team has lost its processor in the middle of its work.
+    """Which calls are done alone, as a thread of the team has lost its processor in the middle of its work.
 
-    The first time, they are for FACTOR times as long as that took. If it happens again before as much time has passed
-    once more, the processor is somebody else's, and the pause lasts twice as long as the last one, up to LONGEST. Times
-    are nanoseconds of one clock.
+    The first time, they are as many as take as long as that cost. If it happens again before the team has worked for as
+    long as it has paused, the processor is somebody else's, and the pause is twice as long as the last one, up to
+    LONGEST. Times are nanoseconds of calls: time between them says nothing about the processors.
     """
 
     LEAST = 400_000  # what is less is nobody's slice of the processor, but a virtual machine's hiccup, or a slow share
-    FACTOR = 20
     LONGEST = 1_000_000_000
+    OPERATIONS = 100  # that a nanosecond of a call counts for
 
     def __init__(self) -> None:
         self._length = 0
-        self.until = 0
+        self._worked = 0
+        self.left = 0
 
-    def waited(self, start: int, end: int, time: int) -> None:
-        """A call from `start` to `end` has waited for so much of its time."""
-        if time > self.LEAST and 5 * time > 3 * (end - start):  # alone, it would have been faster
-            again = start < self.until + self._length
-            self._length = min(2 * self._length if again else self.FACTOR * time, self.LONGEST)
-            self.until = end + self._length
+    def skips(self, operations: int) -> bool:
+        """Whether a call of so many operations is to be done alone; then it is taken off the pause."""
+        if self.left <= 0:
+            return False
+        self.left -= operations // self.OPERATIONS
+        return True
+
+    def together(self, took: int, waited: int) -> None:
+        """The team has done a call, and waited for so much of its time."""
+        if waited > self.LEAST and 5 * waited > 3 * took:  # alone, it would have been faster
+            again = self._worked < self._length
+            self._length = min(2 * self._length if again else waited, self.LONGEST)
+            self.left, self._worked = self._length, 0
+        else:
+            self._worked += took
 
 
 class Team:
@@ -97,6 +122,8 @@ class Team:
             processor=machine,
             mask=_MASK,
             futex=_FUTEX[machine],
+            gettid=_GETTID[machine],
+            first=_FIRST,
         )
         codes = [jit.link(image, symbol) for symbol in ("call", "member")]
         self._words = (ctypes.c_char * (_LINE * (len(_WORDS) + 1)))()
@@ -124,14 +151,14 @@ class Team:
     def run(self, work: Work, threads: int) -> None:
         """Call `work` on this thread and on up to `threads - 1` others."""
         start = perf_counter_ns()
-        if start < self.pause.until:
+        if self.pause.left > 0:  # a network, whose threads were counted before
             work()
+            self.pause.left -= perf_counter_ns() - start
             return
         if threads - 1 > self._wanted:
             self._grow(threads - 1)
         waited = self._call(self._address, work.function, work.block, min(threads - 1, self.members))
-        if waited > 0:
-            self.pause.waited(start, perf_counter_ns(), waited)
+        self.pause.together(perf_counter_ns() - start, waited)
 
     def _grow(self, members: int) -> None:
         """Have so many threads besides callers, or as many as the system gives."""
@@ -157,6 +184,11 @@ def run(work: Work, threads: int) -> None:
     when it returns.
     """
     (_team or _made()).run(work, threads)
+
+
+def skips(operations: int) -> bool:
+    """Whether a call of so many operations had better be done alone at the moment: see `Pause`."""
+    return _team is not None and _team.pause.skips(operations)
 
 
 def _made() -> Team:

@@ -28,6 +28,7 @@ class Runtime(NamedTuple):
     name: str
     run: Callable[[Work, int], None]
     least_flops: int  # of a thread, for which one more pays
+    skips: Callable[[int], bool] = lambda flops: False  # whether a call is to be done alone at the moment
 
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
@@ -87,7 +88,7 @@ def runtime() -> Runtime:
         if wanted in (None, name) and not (_forked and name == "openmp"):
             fork_join = found()
             if fork_join is not None:
-                return Runtime(name, fork_join, _LEAST_FLOPS[name])
+                return Runtime(name, fork_join, _LEAST_FLOPS[name], *([team.skips] if name == "team" else []))
     if wanted == "team":
         raise ValueError(
             "CONV1D_CODEGEN_RUNTIME=team, but a team is known for 64-bit Linux on x86 and Arm only. Unset the switch to use OpenMP or "

@@ -52,7 +52,7 @@ def test_those_who_have_come_are_waited_for(of_four: Team) -> None:
         ended.append(threading.get_ident())
 
     for rounds in range(1, 4):
-        of_four.pause.until = 0
+        of_four.pause.left = 0
         of_four.run(work_of(function), 4)
         assert len(ended) == 4 * rounds
     assert len(set(ended)) == 4
@@ -131,7 +131,7 @@ def test_members_treat_subnormal_numbers_as_the_caller_does(of_four: Team) -> No
     mode(ctypes.addressof(before), None)
     for bits in (0x8040, 0):  # subnormal numbers are zeros, or not
         flushing.value = before.value & ~0x8040 | bits
-        of_four.pause.until = 0
+        of_four.pause.left = 0
         mode(ctypes.addressof(ctypes.c_uint32()), ctypes.addressof(flushing))
         try:
             of_four.run(work_of(function), 4)
@@ -158,7 +158,7 @@ def test_members_leave_the_callers_processor() -> None:
             made.run(work_of(lambda: None), 2)
             os.sched_setaffinity(0, {mine})
             for _ in range(20):
-                made.pause.until = 0
+                made.pause.left = 0
                 made.run(work_of(function), 2)
             assert len(places) > 5
             assert mine not in places[-5:]
@@ -192,25 +192,30 @@ def test_a_process_ends_while_members_look_out_for_work() -> None:
 
 
 class TestPause:
-    def test_one_hiccup_costs_a_short_pause(self) -> None:
+    def test_one_hiccup_costs_as_much_again(self) -> None:
         pause = Pause()
-        pause.waited(start=0, end=1_100_000, time=1_000_000)
-        assert pause.until == 1_100_000 + Pause.FACTOR * 1_000_000
+        assert not pause.skips(1)
+        pause.together(took=1_100_000, waited=1_000_000)
+        calls = 0
+        while pause.skips(300_000 * Pause.OPERATIONS):
+            calls += 1
+        assert calls == 4  # of 300 µs each
 
     def test_what_is_no_slower_than_alone_costs_none(self) -> None:
         pause = Pause()
-        pause.waited(start=0, end=2_000_000, time=1_000_000)
-        pause.waited(start=0, end=350_000, time=300_000)
-        assert pause.until == 0
+        pause.together(took=2_000_000, waited=1_000_000)
+        pause.together(took=350_000, waited=300_000)
+        assert pause.left == 0
 
     def test_pauses_double_while_it_happens_again(self) -> None:
-        pause, now, lengths = Pause(), 0, []
-        for _ in range(12):
-            pause.waited(start=now, end=now + 1_000_000, time=1_000_000)
-            lengths.append(pause.until - now - 1_000_000)
-            now = pause.until + 500_000
-        assert lengths[:4] == [20_000_000, 40_000_000, 80_000_000, 160_000_000]
+        pause, lengths = Pause(), []
+        for _ in range(14):
+            pause.together(took=1_000_000, waited=1_000_000)
+            lengths.append(pause.left)
+            pause.skips(pause.left * Pause.OPERATIONS)
+            pause.together(took=500_000, waited=0)
+        assert lengths[:4] == [1_000_000, 2_000_000, 4_000_000, 8_000_000]
         assert lengths[-1] == Pause.LONGEST
-        now = pause.until + 2 * Pause.LONGEST
-        pause.waited(start=now, end=now + 1_000_000, time=1_000_000)
-        assert pause.until == now + 21_000_000
+        pause.together(took=Pause.LONGEST, waited=0)
+        pause.together(took=1_000_000, waited=1_000_000)
+        assert pause.left == 1_000_000

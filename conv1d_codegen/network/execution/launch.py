@@ -133,12 +133,13 @@ def _launch(
     made = [(node, tasks(node, graph, group, known, options, stores)) for node in graph.nodes]
     together(each.kernel for _, own_tasks in made for each in own_tasks)
     flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
-    worth = threads.worth(sum(flops.values()), 1 << 30, team)
+    shared = {name: threads.worth(count, 1 << 30, team) > 1 for name, count in flops.items()}
+    worth = _team(flops, shared, team)
     steps = [
         step
         for node, own_tasks in made
         for each in own_tasks
-        for step in _steps(each, places, pack(node.name, each), threads.worth(flops[node.name], 1 << 30, worth) > 1)
+        for step in _steps(each, places, pack(node.name, each), shared[node.name])
     ]
     count = len(graph.sources)
     arrays = [*(source.name for source in graph.sources), *graph.outputs]
@@ -160,6 +161,17 @@ def _launch(
         tuple(math.prod(shapes[name]) * TYPES[graph.dtype].bytes for name in arrays),
         sum(flops.values()) * (batch // group),
     )
+
+
+def _team(flops: Mapping[str, int], shared: Mapping[str, bool], most: int) -> int:
+    """How many threads are worth having for kernels that take so many operations: one, where others would often wait.
+
+    Phasenet, four of whose 32 kernels are worth sharing, with half of its operations, takes as long with two threads as
+    with one, and now and then half as long again; of the other eight networks that are large enough, kernels that are
+    worth sharing have more than 0.99 (`python -m bench networks --threads 1,2`).
+    """
+    together = sum(count for name, count in flops.items() if shared[name])
+    return threads.worth(together, 1 << 30, most) if 4 * together >= 3 * sum(flops.values()) else 1
 
 
 def _shape(batch: int, shape: Shape) -> tuple[int, ...]:
