@@ -62,7 +62,8 @@ def _quotas() -> Iterator[float]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="ascii").strip()
+        # Not as text: the first file in ASCII imports that encoding, and a fork meanwhile leaves the import's lock taken.
+        return file.read_bytes().decode("ascii").strip()
     except (OSError, ValueError):
         return ""
 

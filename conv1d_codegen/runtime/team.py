@@ -61,8 +61,10 @@ def fork_join() -> Callable[[Work, int], None] | None:
     """What runs work on a number of threads, the caller's among them, and returns when it is done; None where the
     system is not one of those that are known.
     """
-    known = sys.platform == "linux" and sys.maxsize > 2**32 and platform.machine() in _FUTEX
-    return run if known else None
+    if sys.platform != "linux" or sys.maxsize < 2**32 or platform.machine() not in _FUTEX:
+        return None
+    library = ctypes.CDLL(None)
+    return run if all(hasattr(library, name) for name in ("pthread_create", *_SYSTEM.values())) else None
 
 
 class Pause:

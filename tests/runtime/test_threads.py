@@ -18,7 +18,7 @@ from support.teams import OPENMP, RUNTIMES, TEAM, run_of, use
 from support.type_helpers import Array
 
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.runtime import openmp, pool, threads
+from conv1d_codegen.runtime import openmp, pool, team, threads
 from conv1d_codegen.runtime.work import Work
 
 PROBLEMS = ("c16_f33_k3_same_relu_f32", "c8_f8_k5_g8_causal_linear_f32", "c5_f7_k4_s2_same_tanh_f64_first")
@@ -163,6 +163,11 @@ class TestTheChoice:
     @TEAM
     def test_a_team_where_it_is_known(self) -> None:
         assert threads.runtime().name == "team"
+
+    @TEAM
+    def test_no_team_where_the_system_lacks_what_it_calls(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(team._SYSTEM, "getcpu", "sched_getcpu_of_another_system")
+        assert threads.runtime().name != "team"
 
     @OPENMP
     def test_openmp_where_there_is_no_team(self, monkeypatch: pytest.MonkeyPatch) -> None:
