@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from statistics import median
 
 import numpy as np
@@ -36,7 +36,7 @@ def measure() -> Iterator[tuple[str, int, str, float, float]]:
     }
     wanted = min(2, processors.usable())
     for neighbour in ("idle", "neighbour"):
-        with _neighbour() if neighbour == "neighbour" else _nobody():
+        with _neighbour() if neighbour == "neighbour" else nullcontext():
             for length, calls in LENGTHS.items():
                 for name, run in runtimes.items():
                     if run is not None or name == "one thread":
@@ -62,11 +62,6 @@ def _calls(length: int, calls: int, run: Callable[[Work, int], None] | None, cou
     finally:
         threads.runtime = before
     return seconds
-
-
-@contextmanager
-def _nobody() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -22,13 +22,17 @@ _forked = False
 SETTINGS = ctypes.c_int64()
 
 
+def _never(flops: int) -> bool:
+    return False
+
+
 class Runtime(NamedTuple):
     """A way to run work on several threads: `run(work, threads)` returns when it is done."""
 
     name: str
     run: Callable[[Work, int], None]
     least_flops: int  # of a thread, for which one more pays
-    skips: Callable[[int], bool] = lambda flops: False  # whether a call is to be done alone at the moment
+    skips: Callable[[int], bool] = _never  # whether a call is to be done alone at the moment
 
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
@@ -84,11 +88,11 @@ def runtime() -> Runtime:
     Raises ValueError if the switch wants what is not there.
     """
     wanted = knobs.runtime()
-    for name, found in (("team", team.fork_join), ("openmp", openmp.fork_join)):
+    for name, found, skips in (("team", team.fork_join, team.skips), ("openmp", openmp.fork_join, _never)):
         if wanted in (None, name) and not (_forked and name == "openmp"):
             fork_join = found()
             if fork_join is not None:
-                return Runtime(name, fork_join, _LEAST_FLOPS[name], *([team.skips] if name == "team" else []))
+                return Runtime(name, fork_join, _LEAST_FLOPS[name], skips)
     if wanted == "team":
         raise ValueError(
             "CONV1D_CODEGEN_RUNTIME=team, but a team is known for 64-bit Linux on x86 and Arm only. Unset the switch to use OpenMP or "
