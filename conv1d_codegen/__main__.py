@@ -1,4 +1,4 @@
-"""The command line: `conv1d-codegen dump | tune | targets | selftest | demo`, or `python -m conv1d_codegen …`.
+"""The command line: `conv1d-codegen dump | tune | bench | targets | selftest | demo`, or `python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -6,7 +6,6 @@ What is wrong with the arguments is said in one line on standard error, with exi
 from __future__ import annotations
 
 import argparse
-import inspect
 import signal
 import sys
 from collections.abc import Sequence
@@ -101,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     tune.set_defaults(run=_tune)
 
+    bench = commands.add_parser(
+        "bench",
+        add_help=False,  # its own parsers have it
+        help="time your own layers against the generic kernel and other libraries; what each constant is worth",
+    )
+    bench.add_argument("arguments", nargs=argparse.REMAINDER)
+    bench.set_defaults(run=_bench)
+
     targets = commands.add_parser(
         "targets", help="list the machines there is code for, and which of them fits this one"
     )
@@ -147,15 +154,9 @@ def _problem(descriptor: str) -> Problem:
 
     try:
         problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
-        activations.evaluate(problem.activation, 0.0)
+        activations.check(problem.activation)
     except ValueError as error:
         raise ValueError(str(error) if descriptor in str(error) else f"{descriptor}: {error}") from error
-    except TypeError as error:
-        name = problem.activation.name
-        known = list(inspect.signature(activations.ELEMENTWISE[name]).parameters)[1:]
-        raise ValueError(
-            f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}."
-        ) from error
     return problem
 
 
@@ -198,6 +199,12 @@ def _tune(arguments: argparse.Namespace) -> int:
     file = keep(bench, result, arguments.directory)
     print("kept in no file: name a --directory, or set CONV1D_CODEGEN_CACHE_DIR" if file is None else f"kept in {file}")
     return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from .benchmark import own
+
+    return own.main(arguments.arguments)
 
 
 def _targets(_: argparse.Namespace) -> int:

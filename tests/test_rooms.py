@@ -32,6 +32,7 @@ FLOORS = (
         "layers",
         "tuning",
         "network",
+        "benchmark",
         "selftest",
         "demo",
         "moved",

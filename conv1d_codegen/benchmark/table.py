@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import geometric_mean
 
-from bench import targets
-from bench.cells import line, mean, times
-from bench.record import Result
+from . import targets
+from .cells import line, mean, times
+from .record import Result
 
 _COLUMNS = (
     ("name", "<34"),

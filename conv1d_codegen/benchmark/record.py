@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from bench.timing import Timing
-from conv1d_codegen.problem import Problem, parse_case
+from ..problem import Problem, parse_case
+from ..schedule.plan import RUN_TIME
+from .timing import Timing
 
 FORMAT = 1  # of the file; one more whenever a reader of the last would misunderstand it
 
@@ -100,13 +101,34 @@ class NetworkResult(Timed):
     heavy: int
 
 
-_RESULTS: dict[str, type[Timed]] = {"layers": Result, "networks": NetworkResult}
+@dataclass(frozen=True, slots=True)
+class ConstantsResult(Timed):
+    """One case, by kernels that know more and more of it.
+
+    `timings` has "nothing", "generic", then "to NAME" and "only NAME" for each of `RUN_TIME`: the generic kernel that knows
+    all up to that one, and that one only; "direct", and "compiled".
+    """
+
+    plan: str
+
+    @property
+    def kernels(self) -> list[tuple[str, str]]:
+        """Those that know more and more: what is new, in words, and the name of its time."""
+        found = [("nothing: converted to the other layout", "nothing"), ("layout", "generic")]
+        found += [(f"+ {name.replace('_', ' ')}", f"to {name}") for name in RUN_TIME]
+        found.append(("+ padding, and a schedule for all of these", "direct"))
+        if self.plan.startswith("cook_toom"):
+            found.append((f"+ fewer multiplications, {self.plan.split()[1]}", "compiled"))
+        return [(what, name) for what, name in found if name in self.timings]
+
+
+_RESULTS: dict[str, type[Timed]] = {"layers": Result, "networks": NetworkResult, "constants": ConstantsResult}
 R = TypeVar("R", bound=Timed)
 
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[R]):
-    """A whole run: when, where, of what, and all results, which are of layers or of networks."""
+    """A whole run: when, where, of what, and all results, which are of layers, of networks or of constants."""
 
     date: str
     machine: dict[str, Any]
@@ -147,6 +169,6 @@ def read(path: Path) -> Run[Any]:
         kind = fields.get("kind", "layers")
         return Run(**{**fields, "limits": limits, "results": [result_from(each, kind) for each in fields["results"]]})
     except KeyError as error:
-        raise RecordError(f"{path} is not what `python -m bench --json` writes: it has no {error}.") from error
+        raise RecordError(f"{path} is not what the bench's --json writes: it has no {error}.") from error
     except (AttributeError, TypeError, ValueError) as error:  # ValueError: JSON's and Unicode's errors are some
-        raise RecordError(f"{path} is not what `python -m bench --json` writes: {error}.") from error
+        raise RecordError(f"{path} is not what the bench's --json writes: {error}.") from error

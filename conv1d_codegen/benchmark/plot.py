@@ -18,8 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench import style
-from bench.record import Limits, Result, Run
+from . import style
+from .record import Limits, Result, Run
 
 _COLOURS = {
     "dense": "#1f4e79",

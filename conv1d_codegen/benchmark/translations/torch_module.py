@@ -12,7 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench.translations import (
+from ...network import ops
+from ...network.graph import Graph, Weights
+from ...problem import Activation
+from ..translations import (
     Array,
     Untranslated,
     Work,
@@ -25,9 +28,6 @@ from bench.translations import (
     usual_gates,
     works,
 )
-from conv1d_codegen.network import ops
-from conv1d_codegen.network.graph import Graph, Weights
-from conv1d_codegen.problem import Activation
 
 Tensor = Any  # torch has types, where it is installed
 

@@ -11,7 +11,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.translations import (
+from ...network import ops
+from ...network.graph import Graph, Weights
+from ...problem import Activation
+from ..translations import (
     Array,
     Work,
     activation_of,
@@ -24,9 +27,6 @@ from bench.translations import (
     usual_gates,
     works,
 )
-from conv1d_codegen.network import ops
-from conv1d_codegen.network.graph import Graph, Weights
-from conv1d_codegen.problem import Activation
 
 
 def exported(graph: Graph, weights: Weights, batch: int, length: int) -> onnx.ModelProto:

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from bench.peers import Array, Prepared, sides
-from bench.translations import torch_module
-from conv1d_codegen import Problem
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ...problem import Problem
+from ..peers import Array, Prepared, sides
+from ..translations import torch_module
 
 _INFERENCE = torch.inference_mode()
 _INFERENCE.__enter__()  # for good: within each call it costs 2 µs

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from bench.peers import Array, Prepared, sides
-from bench.translations import jax_function
-from conv1d_codegen import Problem
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ...problem import Problem
+from ..peers import Array, Prepared, sides
+from ..translations import jax_function
 
 
 def prepare(problem: Problem, x: Array, weights: Array, bias: Array, threads: int) -> Prepared:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from conv1d_codegen.machine.host import runs_here
-from conv1d_codegen.machine.target import TARGETS
-from conv1d_codegen.schedule.cook_toom_model import ACCURACIES
+from ..machine.host import runs_here
+from ..machine.target import TARGETS
+from ..schedule.cook_toom_model import ACCURACIES
 
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:

@@ -5,21 +5,24 @@ number of threads.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from bench import check, peers, shapes, timing
-from bench.peak import FmaPeak, copy_bandwidth, memory_limits
-from bench.record import Limits, Result
-from bench.shapes import Case
-from conv1d_codegen import Conv1D, Plan
-from conv1d_codegen.compiler import compile_problem
-from conv1d_codegen.errors import CompileError
-from conv1d_codegen.machine.host import resolve
+from ..compiler import compile_problem
+from ..errors import CompileError
+from ..layers.conv1d import Conv1D
+from ..machine.host import resolve
+from ..network import Input, Network
+from ..problem import Activation
+from ..schedule.plan import Plan
+from . import check, peers, timing, translations
+from .cases import Case
+from .peak import FmaPeak, copy_bandwidth, memory_limits
+from .record import Limits, Result
 
 Array = np.ndarray[Any, Any]
 Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its output
@@ -31,22 +34,25 @@ _PEERS_ALLOWANCE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What to measure, and how, in one process."""
+    """What to measure, and how, in one process. A case is its name, its class and its text form."""
 
-    filter: str = ""
+    cases: tuple[tuple[str, str, str], ...] = ()
     rounds: int = 5
     sweeps: int = 3
     target: str | None = None
     algorithm: str = "auto"
     accuracy: str = "standard"
-    layout: str = "channels_last"
-    dtype: str = "f32"
     peers: tuple[str, ...] = ()
     threads: int = 1
 
-    def cases(self) -> list[Case]:
-        """Those whose name, class or problem contains the filter."""
-        return shapes.load(self.layout == "channels_first", self.dtype, self.filter)
+    @staticmethod
+    def listed(cases: Iterable[Case]) -> tuple[tuple[str, str, str], ...]:
+        """Cases, as `cases` has them."""
+        return tuple((case.name, case.kind, str(case)) for case in cases)
+
+    def parsed(self) -> list[Case]:
+        """The inverse."""
+        return [Case.parse(text, name, kind) for name, kind, text in self.cases]
 
     @property
     def transforms(self) -> bool:
@@ -68,15 +74,16 @@ def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
     {"limits": …} comes first. Then, for each case of each sweep, {"begin": name}, and in the last sweep {"result": …}
     or {"skipped": [name, why]}.
     """
-    peak = FmaPeak(resolve(settings.target), settings.dtype)
-    yield {"limits": asdict(limits(peak, settings.threads, cores))}
-    found: defaultdict[str, Findings] = defaultdict(Findings)
+    cases = settings.parsed()
+    peaks = {name: FmaPeak(resolve(settings.target), name) for name in {case.problem.compute for case in cases}}
+    yield {"limits": asdict(limits(peaks[cases[0].problem.compute], settings.threads, cores))}
+    found: defaultdict[int, Findings] = defaultdict(Findings)
     for sweep in range(settings.sweeps):
-        for case in settings.cases():
+        for number, case in enumerate(cases):
             yield {"begin": case.name}
             outcome: dict[str, Any]
             try:
-                outcome = {"result": asdict(measure(case, peak, settings, found[case.name]))}
+                outcome = {"result": asdict(measure(case, peaks[case.problem.compute], settings, found[number]))}
             except CompileError as error:
                 outcome = {"skipped": [case.name, str(error)]}
             if sweep == settings.sweeps - 1:
@@ -141,13 +148,24 @@ def peer_candidate(name: str, case: Case, layer: Conv1D, x: Array, threads: int)
     """A peer's call, and what is wrong with its output."""
     first = case.problem.channels_first
     inputs = x if first else np.ascontiguousarray(x.transpose(0, 2, 1))
-    weights = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
-    assert layer.bias is not None
     try:
-        prepared = peers.load(name).prepare(case.problem, inputs, weights, layer.bias.copy(), threads)
+        prepared = _prepared(peers.load(name), case, layer, inputs, threads)
         prepared.call()
         output = prepared.result()
     except Exception as error:  # whatever a library raises: it is marked, and the others are measured
         return lambda: None, f"{case}: {type(error).__name__}: {error}"
     y = output if first else output.transpose(0, 2, 1)
     return prepared.call, check.wrong(case, layer, x, y, _PEERS_ALLOWANCE)
+
+
+def _prepared(peer: peers.Peer, case: Case, layer: Conv1D, x: Array, threads: int) -> peers.Prepared:
+    """A layer with bias and relu, as fast as the peer's users can call it; any other as a network of one layer."""
+    problem = case.problem
+    if problem.activation == Activation("relu") and layer.bias is not None:
+        weights = np.ascontiguousarray(layer.kernel.transpose(2, 1, 0))
+        explicit = problem.with_(padding=translations.sides_of(problem, case.length))
+        return peer.prepare(explicit, x, weights, layer.bias.copy(), threads)
+    inputs = Input(problem.channels)
+    last = replace(case, problem=problem.with_(channels_first=False)).layer()
+    network = Network(inputs, last(inputs))
+    return peer.prepare_network(network.graph, network.weights, x, threads)

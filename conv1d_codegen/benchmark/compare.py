@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
 
-from bench import record
-from bench.record import Run, Timed
+from . import record
+from .record import Run, Timed
 
 # Two runs of one version on a machine with other work on it: with one sweep 41 of 118 times moved; with three, and
 # arrays at fixed places, 3.
@@ -114,14 +114,12 @@ def report(old: Run[Any], new: Run[Any]) -> tuple[str, bool]:
     return "\n".join(lines), any(change.moved and change.factor > 1 for change in ours)
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], program: str = "python -m bench compare") -> int:
     """Compares two files. Gives the exit code: 1 where a compiled layer or network got slower by more than the noise, 2 where a
     file can't be read.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m bench compare", description="Says what moved by more than the noise."
-    )
-    parser.add_argument("old", type=Path, help="what `python -m bench --json` wrote")
+    parser = argparse.ArgumentParser(prog=program, description="Says what moved by more than the noise.")
+    parser.add_argument("old", type=Path, help="what the bench's --json wrote")
     parser.add_argument("new", type=Path, help="... and wrote later")
     arguments = parser.parse_args(argv)
     try:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.record import Limits, Run
+from .record import Limits, Run
 
 FAINT, ROOF, GRID = "#8a96a3", "#2b2b2b", "#e1e5e9"
 

@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic
 
-from bench import peers, process, timing
-from bench.arguments import add_filter, count
-from bench.peers import Needs
-from bench.progress import Progress, progress
-from bench.record import Limits, R, Run, result_from
+from . import peers, process, timing
+from .arguments import add_filter, count
+from .peers import Needs
+from .progress import Progress, progress
+from .record import Limits, R, Run, result_from
 
 _EXTRA = 'run `python -m pip install "conv1d-codegen[bench]"`, or `python -m pip install ".[bench]"` in a checkout'
 
@@ -37,9 +37,12 @@ def add_common(parser: argparse.ArgumentParser, needs: Needs, which: str) -> Non
         "--rounds", type=count, default=5, help="times in a sweep that each takes its turn (default: %(default)s)"
     )
     parser.add_argument("--quick", action="store_true", help="one sweep of 3 rounds")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all measurements, for `python -m bench compare`"
-    )
+    add_files(parser)
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """`--json` and `--plot`, for `check_files`."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements, for the command `compare`")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png, .svg or .pdf")
 
 
@@ -68,6 +71,11 @@ def check_common(parser: argparse.ArgumentParser, arguments: argparse.Namespace,
     lacking = peers.missing(arguments.peers, needs)
     if lacking:
         parser.error(f"argument --peers: {', '.join(lacking)} not installed: {_EXTRA}")
+    check_files(parser, arguments)
+
+
+def check_files(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Refuses files that could not be written in the end."""
     if arguments.plot and find_spec("matplotlib") is None:
         parser.error(f"argument --plot: matplotlib is not installed: {_EXTRA}")
     for name in ("json", "plot"):

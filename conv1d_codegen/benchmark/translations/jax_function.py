@@ -11,7 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from bench.translations import (
+from ...network import ops
+from ...network.graph import Graph, Weights
+from ...problem import Activation
+from ..translations import (
     Work,
     activation_of,
     chosen,
@@ -22,9 +25,6 @@ from bench.translations import (
     usual_gates,
     works,
 )
-from conv1d_codegen.network import ops
-from conv1d_codegen.network.graph import Graph, Weights
-from conv1d_codegen.problem import Activation
 
 Tensor = Any
 _DIMENSIONS = ("NWC", "WIO", "NWC")

@@ -13,9 +13,9 @@ import numpy as np
 import openvino
 from openvino import opset13 as ops
 
-from bench.peers import Array, Prepared, sides
-from conv1d_codegen import Problem
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ...problem import Problem
+from ..peers import Array, Prepared, sides
 
 _CORE = openvino.Core()
 
@@ -27,7 +27,7 @@ def prepare(problem: Problem, x: Array, weights: Array, bias: Array, threads: in
 
 def prepare_network(graph: Graph, weights: Weights, x: Array, threads: int) -> Prepared:
     """The same, of the exported network."""
-    from bench.translations import onnx_export  # needs `onnx`, which layers do without
+    from ..translations import onnx_export  # needs `onnx`, which layers do without
 
     model = onnx_export.exported(graph, weights, len(x), x.shape[2]).SerializeToString()
     return _compiled(_CORE.read_model(BytesIO(model)), x, threads)

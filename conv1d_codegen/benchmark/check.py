@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.shapes import Case
-from conv1d_codegen import Conv1D, Plan, Problem
-from conv1d_codegen.reference import convolution as reference
+from ..layers.conv1d import Conv1D
+from ..problem import Problem
+from ..reference import convolution as reference
+from ..schedule.plan import Plan
+from .cases import Case
 
 Array = np.ndarray[Any, Any]
 _FLOPS = 60e6  # of all that is checked: some 20 ms of the reference

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import torch
 
-from bench.peers import Array, Prepared
-from bench.peers.torch import called
-from bench.translations import torch_module
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ..peers import Array, Prepared
+from ..peers.torch import called
+from ..translations import torch_module
 
 
 def prepare_network(graph: Graph, weights: Weights, x: Array, threads: int) -> Prepared:

@@ -21,8 +21,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from conv1d_codegen import Problem
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ...problem import Problem
 
 Array = np.ndarray[Any, Any]
 Needs = Mapping[str, tuple[str, ...]]
@@ -58,7 +58,7 @@ class Peer(Protocol):
 
 def load(name: str) -> Peer:
     """The peer of that name. Raises ImportError where its library is missing."""
-    peer: Peer = import_module(f"bench.peers.{name}")
+    peer: Peer = import_module(f"{__name__}.{name}")
     return peer
 
 

@@ -10,10 +10,10 @@ from functools import partial
 
 import numpy as np
 
-from bench import timing
-from conv1d_codegen.machine import jit
-from conv1d_codegen.machine.target import Target
-from conv1d_codegen.number_types import TYPES
+from ..machine import jit
+from ..machine.target import Target
+from ..number_types import TYPES
+from . import timing
 
 ITERATIONS = 2000
 # two pipes with a latency of 4 or 5 cycles need 8 or 10 independent chains; more do no harm while registers last

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-import conv1d_codegen
-from bench import peers, timing
-from conv1d_codegen.machine.host import host
+from ..machine.host import host
+from ..version import __version__
+from . import peers, timing
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 
@@ -35,7 +35,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     """Of Python, of this package, of what it stands on, and of the peers of these names."""
     return {
         "python": platform.python_version(),
-        "conv1d_codegen": conv1d_codegen.__version__,
+        "conv1d_codegen": __version__,
         "numpy": np.__version__,
         "llvmlite": metadata.version("llvmlite"),
         **peers.versions(names),

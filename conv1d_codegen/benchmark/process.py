@@ -8,10 +8,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-_TOP = Path(__file__).resolve().parent.parent
 _COUNTS = ("CONV1D_CODEGEN_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -37,11 +35,11 @@ def events(settings: Settings) -> Iterator[dict[str, Any]]:
     Raises ProcessFailed where the process ends with an error, after the events until then.
     """
     environment = {**os.environ, **dict.fromkeys(_COUNTS, str(settings.threads)), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "bench.child", type(settings).__module__, json.dumps(asdict(settings))]
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)  # the same modules
+    child_module = f"{__package__}.child"
+    command = [sys.executable, "-m", child_module, type(settings).__module__, json.dumps(asdict(settings))]
     last = "the start"
-    with subprocess.Popen(
-        command, cwd=_TOP, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    ) as child:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
         try:
             assert child.stdout is not None
             for line in child.stdout:

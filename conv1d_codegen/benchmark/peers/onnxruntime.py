@@ -12,10 +12,10 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from bench.peers import Array, Prepared, sides
-from bench.translations import onnx_export, output_shape
-from conv1d_codegen import Problem
-from conv1d_codegen.network.graph import Graph, Weights
+from ...network.graph import Graph, Weights
+from ...problem import Problem
+from ..peers import Array, Prepared, sides
+from ..translations import onnx_export, output_shape
 
 
 def prepare(problem: Problem, x: Array, weights: Array, bias: Array, threads: int) -> Prepared:

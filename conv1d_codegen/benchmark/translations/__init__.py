@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from conv1d_codegen.network import ops
-from conv1d_codegen.network.graph import Graph, Weights
-from conv1d_codegen.problem import Activation, Problem
-from conv1d_codegen.problem import padding as pad
+from ...network import ops
+from ...network.graph import Graph, Weights
+from ...problem import Activation, Problem
+from ...problem import padding as pad
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")

@@ -1,5 +1,5 @@
-"""`python -m bench.child MODULE SETTINGS`: measures in a process of its own, by `Settings` and `events` of a module of the
-bench, and prints what happens as JSON, a line an event.
+"""`python -m conv1d_codegen.benchmark.child MODULE SETTINGS`: measures in a process of its own, by `Settings` and
+`events` of a module, and prints what happens as JSON, a line an event.
 
 Numbers of threads are fixed as libraries are loaded: XLA counts the cores it may use, OpenMP reads its environment. So
 the process is pinned first, and what measures is imported then. Libraries print, too; what they print goes to standard
@@ -13,7 +13,7 @@ import os
 import sys
 from importlib import import_module
 
-from bench import timing
+from . import timing
 
 
 def main(argv: list[str]) -> int:
