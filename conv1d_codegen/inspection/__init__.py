@@ -1,0 +1,6 @@
+"""Kernels explained: what one computes, by which plan and why, and what bounds its speed.
+
+assembly.py             instructions by what they do, and the innermost loop
+microarchitectures.py   what some processors do in a cycle, and the least cycles of a loop
+census.py               how often a kernel's statements run, for sizes that are known
+"""
