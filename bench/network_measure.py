@@ -15,9 +15,9 @@ from bench.networks import Array, Case
 from conv1d_codegen.benchmark import peers, timing
 from conv1d_codegen.benchmark.convolutions import convolutions
 from conv1d_codegen.benchmark.measure import Candidate, limits
-from conv1d_codegen.benchmark.peak import FmaPeak
 from conv1d_codegen.benchmark.record import NetworkResult
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Network, reference
 from conv1d_codegen.network.ops import Conv
 

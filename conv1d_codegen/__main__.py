@@ -1,4 +1,5 @@
-"""The command line: `conv1d-codegen dump | tune | bench | targets | selftest | demo`, or `python -m conv1d_codegen …`.
+"""The command line: `conv1d-codegen dump | explain | tune | bench | targets | selftest | demo`, or
+`python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -6,11 +7,12 @@ What is wrong with the arguments is said in one line on standard error, with exi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import knobs
 from .errors import CompileError
@@ -20,9 +22,12 @@ from .machine.target import TARGETS
 from .number_types import TYPES
 from .options import CompileOptions
 from .problem import Problem, parse_case
-from .schedule.cook_toom_model import ACCURACIES
 from .schedule.plan import ALGORITHMS
+from .schedule.window_forms import ACCURACIES
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .inspection.explanation import Explanations
 
 _PROGRAM = "conv1d-codegen"
 _EXAMPLE = "c16_f32_k3_d2_causal_gelu_f32"
@@ -60,20 +65,50 @@ def _parser() -> argparse.ArgumentParser:
         help="which stage (default: scheduled); may be given several times",
     )
     dump.add_argument(
-        "--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)"
+        "--passes",
+        action="store_true",
+        help="stage `scheduled`: the loops after each pass that changed them, and a table of all passes with their times; on a "
+        "terminal, what each changed",
     )
-    dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
     dump.add_argument(
-        "--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks"
+        "--diff",
+        action=argparse.BooleanOptionalAction,
+        help="of --passes: only the lines that a pass changed, or all loops (default: whether it goes to a terminal)",
     )
     dump.add_argument(
-        "--accuracy",
-        choices=ACCURACIES,
-        default="",
-        help="how exact Cook–Toom must be to be picked (default: strict, so never)",
+        "--stop-after", metavar="PASS", help="stage `scheduled`: the loops after this pass, and none behind it"
     )
+    dump.add_argument(
+        "--run-interpreted",
+        action="store_true",
+        help="run the interpreter after each pass, on random data of a size that does not take long, or of @BATCHxLENGTH",
+    )
+    _add_choice(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
+
+    explain = commands.add_parser(
+        "explain",
+        help="say what a kernel does, by which plan and why, and what bounds its speed",
+        description="Explains the kernel of one convolution, or of a layer of a saved network: its plan and those that were not taken, "
+        "registers, the innermost loop and its least cycles, padding, sizes and errors. In colours on a terminal with "
+        "`conv1d-codegen[inspect]`.",
+        epilog=f"Example: {_PROGRAM} explain {_EXAMPLE}@8x1000 --measure",
+    )
+    explain.add_argument(
+        "descriptor",
+        metavar="DESCRIPTOR",
+        help="the problem's text form, as of `dump`, with `@BATCHxLENGTH` for inputs of that size; or the file of a saved network",
+    )
+    explain.add_argument("--layer", metavar="NAME", help="of a network: which of its layers")
+    explain.add_argument(
+        "--length", type=int, default=1000, help="of a network: steps, if not fixed (default: %(default)s)"
+    )
+    _add_choice(explain)
+    explain.add_argument(
+        "--measure", action="store_true", help="also call it, and time it on one thread beside the limits of the core"
+    )
+    explain.set_defaults(run=_explain)
 
     tune = commands.add_parser(
         "tune",
@@ -146,6 +181,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_choice(command: argparse.ArgumentParser) -> None:
+    """What a kernel is compiled for, and who chooses its plan."""
+    command.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
+    command.add_argument(
+        "--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks"
+    )
+    command.add_argument(
+        "--accuracy",
+        choices=ACCURACIES,
+        default="",
+        help="how exact Cook–Toom must be to be picked (default: strict, so never)",
+    )
+
+
 def _problem(descriptor: str) -> Problem:
     """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError
     where it names none.
@@ -162,28 +211,72 @@ def _problem(descriptor: str) -> Problem:
 
 def _dump(arguments: argparse.Namespace) -> int:
     from .compiler import compile_problem
+    from .inspection import command
 
     stages: list[str] = arguments.stage or ["scheduled"]
     if "all" in stages:
         stages = list(STAGES)
-    if arguments.passes and "scheduled" not in stages:
+    of_passes = {"--passes": arguments.passes, "--stop-after": arguments.stop_after, "--diff": arguments.diff}
+    given = [name for name, value in {**of_passes, "--run-interpreted": arguments.run_interpreted}.items() if value]
+    if given and "scheduled" not in stages:
         raise ValueError(
-            "--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out."
+            f"{given[0]} is about how the stage `scheduled` came about: add --stage scheduled, or leave {given[0]} out."
         )
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
     compilation = compile_problem(_problem(arguments.descriptor), options, length)
-    texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
-    text = (
-        next(iter(texts.values()))
-        if len(texts) == 1
-        else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
-    )
-    if arguments.output is None:
-        sys.stdout.write(text)
-    else:
-        arguments.output.write_text(text, encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        output = arguments.output
+        file = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
+        for number, stage in enumerate(stages):
+            if len(stages) > 1:
+                file.write(f"{chr(10) if number else ''}--- {stage}\n")
+            if stage == "scheduled" and given:
+                passes = arguments.passes or arguments.diff
+                command.dump_passes(compilation.program, file, passes, arguments.diff, arguments.stop_after)
+            else:
+                file.write(compilation.dump(stage))
+    if not arguments.run_interpreted:
+        return 0
+    sizes = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else None
+    return command.run_interpreted(compilation, sizes, arguments.stop_after)
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from .inspection.explain import explain
+    from .inspection.terminal import show
+    from .inspection.wording import sections
+
+    options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
+    if Path(arguments.descriptor).is_file():
+        for each in _explained_layer(arguments, options):
+            show(sections(each))
+        return 0
+    if arguments.layer is not None:
+        raise ValueError(f"--layer names a layer of a saved network, and {arguments.descriptor} is no file.")
+    from .compiler import compile_problem
+
+    problem = _problem(arguments.descriptor)
+    batch, length = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else (1, None)
+    made = compile_problem(problem, options, length)
+    show(sections(explain(made, batch, length, options.accuracy, arguments.measure)))
     return 0
+
+
+def _explained_layer(arguments: argparse.Namespace, options: CompileOptions) -> Explanations:
+    """The kernels of a layer of the network that a file holds. Raises ValueError, with its layers, where none is named."""
+    from .network import load
+
+    if arguments.measure:
+        raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
+    if arguments.algorithm != "auto":
+        raise ValueError(f"--algorithm is for one convolution. Received: {arguments.algorithm} for a network.")
+    accuracy = arguments.accuracy or "standard"
+    network = load(arguments.descriptor).with_options(CompileOptions(accuracy=accuracy, target=options.target))
+    if arguments.layer is None:
+        names = ", ".join(node.name for node in network.graph.nodes)
+        raise ValueError(f"Name a layer of the network with --layer. It has {names}.")
+    return network.explain(arguments.layer, arguments.length)
 
 
 def _tune(arguments: argparse.Namespace) -> int:

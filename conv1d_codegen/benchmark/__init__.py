@@ -11,7 +11,7 @@
     measure.py        checks and times the cases, in the process that `process.py` starts by `child.py`
     check.py          is it right, before it is fast
     timing.py         calls that take turns, and clocks
-    peak.py           the limits of a core
+    bandwidth.py      the limits of memory
     machine.py        which machine, which versions
     record.py         what was found, as data
     targets.py        what bounds a case, and how close to it the project wants it

@@ -7,7 +7,7 @@ import sys
 
 from ..machine.host import runs_here
 from ..machine.target import TARGETS
-from ..schedule.cook_toom_model import ACCURACIES
+from ..schedule.window_forms import ACCURACIES
 
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from ..compiler import compile_problem
 from ..layers.conv1d import Conv1D
 from ..machine.host import resolve
+from ..machine.peak import FmaPeak
 from ..options import CompileOptions
 from ..schedule.plan import RUN_TIME, Plan
 from . import check, machine, timing
@@ -28,7 +29,6 @@ from .cases import Array, Case
 from .cells import line, times
 from .command import add_files, check_files
 from .own import add_cases, cases_of
-from .peak import FmaPeak
 from .record import ConstantsResult, Limits, Run
 from .timing import Timing
 

@@ -16,12 +16,13 @@ from ..compiler import compile_problem
 from ..errors import CompileError
 from ..layers.conv1d import Conv1D
 from ..machine.host import resolve
+from ..machine.peak import FmaPeak
 from ..network import Input, Network
 from ..problem import Activation
 from ..schedule.plan import Plan
 from . import check, peers, timing, translations
+from .bandwidth import copy_bandwidth, memory_limits
 from .cases import Case
-from .peak import FmaPeak, copy_bandwidth, memory_limits
 from .record import Limits, Result
 
 Array = np.ndarray[Any, Any]

@@ -27,7 +27,7 @@ from .stores import Stores
 from .tasks import Task, tasks
 
 if TYPE_CHECKING:
-    from ...compiler import Compilation, OperationProgram
+    pass
 
 Array = NDArray[Any]
 
@@ -197,9 +197,9 @@ class Program:
             graph = after
         return text
 
-    def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
-        """What computes a node of the simplified network, or the one that a node became part of, for one sequence; nothing
-        where its output is part of another tensor's memory. Raises ValueError where there is no such node.
+    def tasks_of(self, name: str, length: int) -> list[Task]:
+        """The kernels that compute a node of the simplified network, or the one that a node became part of, for one
+        sequence; none where its output is part of another tensor's memory. Raises ValueError where there is no such node.
         """
         graph = self.lowered
         found = next((node for node in graph.nodes if name in (node.name, *node.merged)), None)
@@ -211,7 +211,7 @@ class Program:
         stores = Stores.of(graph, 1, at)
         by = stores.along.get(found.name, found.name)
         found = next(node for node in graph.nodes if node.name == by)
-        return [made.kernel for made in tasks(found, graph, 1, at, self.options, stores)]
+        return tasks(found, graph, 1, at, self.options, stores)
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:
