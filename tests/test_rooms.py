@@ -29,6 +29,7 @@ FLOORS = (
         "options",
         "executable",
         "compiler",
+        "inspection",
         "layers",
         "tuning",
         "network",
