@@ -7,7 +7,7 @@ import sys
 
 from conv1d_codegen.machine.host import runs_here
 from conv1d_codegen.machine.target import TARGETS
-from conv1d_codegen.schedule.cook_toom_model import ACCURACIES
+from conv1d_codegen.schedule.window_forms import ACCURACIES
 
 
 def add_filter(parser: argparse.ArgumentParser, which: str = "cases") -> None:

@@ -21,8 +21,8 @@ from .machine.target import TARGETS
 from .number_types import TYPES
 from .options import CompileOptions
 from .problem import Problem, parse_case
-from .schedule.cook_toom_model import ACCURACIES
 from .schedule.plan import ALGORITHMS
+from .schedule.window_forms import ACCURACIES
 from .version import __version__
 
 _PROGRAM = "conv1d-codegen"

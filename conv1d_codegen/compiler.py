@@ -26,9 +26,9 @@ from .runtime.kernel import CompiledKernel
 from .runtime.kernel_cache import KernelCache
 from .runtime.native import Native
 from .schedule import tuned_plans
-from .schedule.cook_toom_model import allows, describe
 from .schedule.cost_model import choose, simpler_plans
 from .schedule.plan import Plan, check_fits
+from .schedule.window_forms import allows, describe
 from .verify import InvalidKernel
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .machine.target import Target
-from .schedule.cook_toom_model import ACCURACIES
 from .schedule.plan import ALGORITHMS, Plan
+from .schedule.window_forms import ACCURACIES
 
 
 @dataclass(frozen=True, slots=True)

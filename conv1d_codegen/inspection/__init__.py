@@ -1,4 +1,7 @@
-"""Seeing inside: what a kernel is, and why it is as fast as it is.
+"""Kernels explained: what one computes, by which plan and why, and what bounds its speed.
 
-origins.py   which loop each line of LLVM IR comes from, and which of those lines each instruction does
+assembly.py             instructions by what they do, and the innermost loop
+microarchitectures.py   what some processors do in a cycle, and the least cycles of a loop
+census.py               how often a kernel's statements run, for sizes that are known
+origins.py              which loop each line of LLVM IR comes from, and each instruction
 """

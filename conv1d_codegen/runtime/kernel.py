@@ -98,10 +98,7 @@ class CompiledKernel:
             wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
             raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
         sources = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
-        sizes = dict(
-            zip((name for name, _ in self._kernel.sizes), _sizes(self._kernel, problem, batch=1, length=0), strict=True)
-        )
-        arrays = tuple(self._native.pack(sources, sizes).values())
+        arrays = tuple(self._native.pack(sources, sizes_of(self._kernel, problem, batch=1, length=0)).values())
         return PackedWeights(self._kernel, problem, arrays, tuple(array.ctypes.data for array in arrays))
 
     def __call__(self, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
@@ -222,6 +219,12 @@ class _Launches:
         output_shape = (*shape[:-2], *problem.output_shape(1, length)[1:])
         problem.check_bytes(output_shape, "output")
         return Launch(output_shape, (*sizes, self._iterations(*sizes)), problem.flops(batch, length))
+
+
+def sizes_of(kernel: Kernel, problem: Problem, batch: int, length: int) -> dict[str, int]:
+    """The run-time sizes of a problem's kernel by name."""
+    names = (name for name, _ in kernel.sizes)
+    return dict(zip(names, _sizes(kernel, problem, batch, length), strict=True))
 
 
 def _sizes(kernel: Kernel, problem: Problem, batch: int, length: int) -> tuple[int, ...]:

@@ -3,6 +3,8 @@
 plan.py              `Plan`, one line of text
 cost_model.py        the plan for a problem and a target
 cook_toom_model.py   whether Cook–Toom pays, and with which numbers
+window_forms.py      which forms of it there are, and how large their errors
+alternatives.py      what was compared, and why it was not taken
 details.py           the rest of a plan, which follows from its algorithm and tiles
 registers.py         what a machine's registers hold
 code_size.py         plans that make less code

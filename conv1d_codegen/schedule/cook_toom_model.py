@@ -24,18 +24,12 @@ from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
 from ..problem.padding import ceildiv, interior
-from ..toom.algorithm import LARGEST
-from ..toom.error import predicted
-from ..toom.nested import USUAL, algorithm_of
+from ..toom.nested import algorithm_of
 from ..toom.split import Split
 from .plan import Plan
 from .registers import channels_in_lanes, fitting_width, most_rows, panel_vectors, weight_bytes
+from .window_forms import Form, error_of, form_of, forms, is_small, most_error, of_one_level
 
-ACCURACIES = ("standard", "strict", "fast")
-#: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does
-#: not know.
-_MOST_ERROR = {"standard": 0.76, "fast": 8.0}
-_MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its
 #: products: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
 _MOVES = 2.5
@@ -46,8 +40,6 @@ _APART, _PAGES = 16.0, 37.0
 #: ... and of a nested algorithm, whose transforms have more steps. On a Sapphire Rapids, where both take longer,
 #: c64_f64_k3@1x10000 with F(4,3) takes 6.4 cycles so, c64_f64_k9@1x10000 with F(3,3) ⊗ F(4,3) 7.8.
 _NESTED_MOVES = 3.0
-#: Channels and filters of a group from which nested algorithms are looked at.
-_LEAST_TO_NEST = 32
 #: Where channels or filters lie a multiple of so many bytes apart, or a few more or less, they fall into few sets of
 #: L1, a vector's too. Against direct, windows are then 0.52 times as fast with c128_f256_k3_d8_first@1x10240 and 1.09
 #: times with c32_f32_k20_first@64x512, but 1.5 times with c64_f64_k11_d5_first@1x11008, whose rows lie 1024 more apart
@@ -97,8 +89,57 @@ def plan_of_windows(
     plans = plans_of_long_inputs(problem, target, accuracy)
     if length is None:
         return next(iter(plans), None)
-    paying = (plan for plan in plans if _pays(problem, target, plan, length, others))
+    paying = (plan for plan in plans if not _objection(problem, target, plan, length, others))
     return min(paying, key=lambda plan: _cycles(problem, target, plan, length, others), default=None)
+
+
+class Weighed(NamedTuple):
+    """A plan of windows that was compared with direct: cycles of both, of all filters of a group, for one input of a known
+    length or else for one output of a long one; and why it is not taken, or nothing for the one that is.
+    """
+
+    plan: Plan
+    cycles: float
+    directly: float
+    objection: str
+
+
+def weighed(
+    problem: Problem, target: Target, accuracy: str, length: int | None = None, others: int = 0
+) -> Iterator[Weighed]:
+    """The plan of each form of windows that there is for a problem, the fastest first, as `plan_of_windows` decides on
+    them; none where it looks at no windows at all.
+    """
+    if _has_no_windows(problem, target):
+        return
+    chosen = plan_of_windows(problem, target, accuracy, length, others)
+    for plan in _by_time(problem, target, forms(problem, accuracy)):
+        if length is None:
+            cycles, directly = _long_cycles(problem, target, plan), _long_direct_cycles(problem, target, plan)
+        else:
+            cycles = _cycles(problem, target, plan, length, others)
+            directly = _directly(problem, target, plan, length, others)
+        if plan == chosen:
+            objection = ""
+        elif accuracy == "strict":
+            objection = 'it sums in another order than direct, which accuracy="strict" excludes'
+        elif not is_small(problem, form_of(plan), accuracy):
+            objection = (
+                f"its error is expected to be {error_of(problem, form_of(plan)):.2f} of direct's bound, and may be "
+                f"{most_error(accuracy):g}"
+            )
+        else:
+            objection = _long_objection(problem, target, plan)
+            objection = objection or (_objection(problem, target, plan, length, others) if length is not None else "")
+            objection = objection or _beaten(plan, chosen, plans_of_long_inputs(problem, target, accuracy))
+        yield Weighed(plan, cycles, directly, objection)
+
+
+def _beaten(plan: Plan, chosen: Plan | None, best: tuple[Plan, ...]) -> str:
+    """Why a plan of windows that is accurate and would pay is not taken."""
+    if chosen is not None and plan in best:
+        return f"{chosen.toom} is counted to be faster for this length"
+    return f"{best[0].toom} is counted to be faster for long inputs" if best else "the fastest windows do not pay"
 
 
 @lru_cache(1024)
@@ -106,71 +147,72 @@ def plans_of_long_inputs(problem: Problem, target: Target, accuracy: str) -> tup
     """The best plan for long inputs, if it pays; and where that is nested, one of a single level, as there are lengths
     that have room for its smaller windows only.
     """
-    other = problem.group_channels == 1 or channels_in_lanes(problem, target)
-    if accuracy == "strict" or other or problem.kernel_size == 1:
+    if accuracy == "strict" or _has_no_windows(problem, target):
         return ()
-    plans = _by_time(problem, target, _forms(problem, accuracy))
+    plans = _by_time(problem, target, forms(problem, accuracy))
     found = [_first_accurate(problem, plans, accuracy)]
     if found[0] is not None and found[0].nested:
         found.append(_first_accurate(problem, (plan for plan in plans if not plan.nested), accuracy))
-    weights = weight_bytes(problem) // problem.groups
+    return tuple(plan for plan in found if plan is not None and not _long_objection(problem, target, plan))
 
-    def is_worth_it(plan: Plan) -> bool:
-        directly = _direct_cycles(problem, target) + _traffic(weights, target) / plan.block
-        return directly > _LEAST_GAIN * _long_cycles(problem, target, plan)
 
-    return tuple(plan for plan in found if plan is not None and is_worth_it(plan))
+def _has_no_windows(problem: Problem, target: Target) -> bool:
+    """Whether "auto" never takes windows: there are no channels to share the transforms, or no taps to save."""
+    return problem.group_channels == 1 or problem.kernel_size == 1 or channels_in_lanes(problem, target)
+
+
+def _long_objection(problem: Problem, target: Target, plan: Plan) -> str:
+    """Why a plan of windows is not worth it for long inputs, or nothing."""
+    gain = _long_direct_cycles(problem, target, plan) / _long_cycles(problem, target, plan)
+    return "" if gain > _LEAST_GAIN else _too_little(gain)
+
+
+def _too_little(gain: float) -> str:
+    return f"it is counted to be {gain:.2f} times as fast as direct, and must be {_LEAST_GAIN} times"
+
+
+def _long_direct_cycles(problem: Problem, target: Target, plan: Plan) -> float:
+    """Cycles of one output of a long sequence directly, of all filters of a group, in blocks as `plan` has."""
+    return direct_cycles(problem, target) + _traffic(weight_bytes(problem) // problem.groups, target) / plan.block
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is
     none, of the smallest.
     """
-    fastest = _first_accurate(problem, _by_time(problem, target, _forms(problem, accuracy)), accuracy)
-    return fastest or _plan(problem, target, min(_of_one_level(problem, 4), key=lambda form: _error(problem, form)))
-
-
-def describe(problem: Problem, plan: Plan) -> str:
-    """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the
-    matrices.
-    """
-    split, toom = Split.of(problem, plan.taps), plan.toom
-    products, directly = split.products(toom.multiplications), plan.outputs * problem.kernel_size
-    return (
-        f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
-        f"{directly / products:.2f} times fewer\n"
-        f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
-        f"largest error to be expected: {_error(problem, _form(plan)):.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
-        f"{toom.describe()}"
-    )
-
-
-def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
-    """Whether `plan` is one that `auto` may take with this accuracy."""
-    if plan.algorithm != "cook_toom":
-        return True
-    return (
-        accuracy != "strict" and _form(plan) in _forms(problem, accuracy) and _is_small(problem, _form(plan), accuracy)
-    )
+    fastest = _first_accurate(problem, _by_time(problem, target, forms(problem, accuracy)), accuracy)
+    return fastest or _plan(problem, target, min(of_one_level(problem, 4), key=lambda form: error_of(problem, form)))
 
 
 @lru_cache(1024)
-def _pays(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> bool:
-    """Whether `plan`, of windows, is worth it for inputs of so many steps. Between two calls, other kernels read `others`
-    bytes of weights.
+def _objection(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> str:
+    """Why `plan`, of windows, is not worth it for inputs of so many steps, or nothing. Between two calls, other kernels
+    read `others` bytes of weights.
     """
     steps = problem.output_length(length)
     item = TYPES[problem.compute].bytes
     aliased = problem.channels_first and any(
         (count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps)
     )
-    if aliased or _windows(problem, plan, length) == 0:
-        return False
-    direct, weights = _direct_cycles(problem, target), weight_bytes(problem) // problem.groups
+    if aliased:
+        return f"channels, or filters, lie nearly a multiple of {_SETS} bytes apart, and would fall into few sets of L1"
+    if _windows(problem, plan, length) == 0:
+        return f"no window fits into {steps} output steps"
+    directly = _directly(problem, target, plan, length, others)
+    cycles = _cycles(problem, target, plan, length, others)
+    return "" if directly > _LEAST_GAIN * cycles + _START else _too_little(directly / (cycles + _START / _LEAST_GAIN))
+
+
+def _directly(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
+    """Cycles of an input of so many steps directly, of all filters of a group, in blocks as `plan` has; `others` as of
+    `_cycles`.
+    """
+    steps = problem.output_length(length)
+    direct, weights = direct_cycles(problem, target), weight_bytes(problem) // problem.groups
     directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
     if others > _NEAR:
         directly += weights / _FROM_MEMORY
-    return bool(directly > _LEAST_GAIN * _cycles(problem, target, plan, length, others) + _START)
+    return float(directly)
 
 
 def _windows(problem: Problem, plan: Plan, length: int) -> int:
@@ -185,7 +227,7 @@ def _cycles(problem: Problem, target: Target, plan: Plan, length: int, others: i
     calls, other kernels read `others` bytes of weights.
     """
     steps, split, windows = problem.output_length(length), Split.of(problem, plan.taps), _windows(problem, plan, length)
-    direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
+    direct, products, moves = direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
     item, weights = TYPES[problem.compute].bytes, weight_bytes(problem) // problem.groups
     most = plan.block // plan.outputs
     rows = windows // most * _rows_in_tiles(most, plan) + _rows_in_tiles(windows % most, plan)
@@ -202,7 +244,7 @@ def _cycles(problem: Problem, target: Target, plan: Plan, length: int, others: i
     return float(transformed + (own_weights / _FROM_MEMORY if others > _NEAR else 0))
 
 
-def _direct_cycles(problem: Problem, target: Target) -> float:
+def direct_cycles(problem: Problem, target: Target) -> float:
     """Cycles of one output, of all filters of a group, without the traffic of weights. In channels_first, steps can be
     in the lanes.
     """
@@ -237,7 +279,7 @@ def _rows_in_tiles(windows: int, plan: Plan) -> int:
     return rows
 
 
-def _by_time(problem: Problem, target: Target, forms: Iterable[_Form]) -> list[Plan]:
+def _by_time(problem: Problem, target: Target, forms: Iterable[Form]) -> list[Plan]:
     """A plan for each form, the fastest first. One that is nested must be clearly better than one of a single level."""
     plans = [_plan(problem, target, form) for form in forms]
     return sorted(plans, key=lambda plan: (_LEAST_GAIN if plan.nested else 1) * _long_cycles(problem, target, plan))
@@ -245,7 +287,7 @@ def _by_time(problem: Problem, target: Target, forms: Iterable[_Form]) -> list[P
 
 def _first_accurate(problem: Problem, plans: Iterable[Plan], accuracy: str) -> Plan | None:
     """The first plan of small enough error: few are looked at, as that takes milliseconds for each."""
-    return next((plan for plan in plans if _is_small(problem, _form(plan), accuracy)), None)
+    return next((plan for plan in plans if is_small(problem, form_of(plan), accuracy)), None)
 
 
 def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
@@ -274,56 +316,12 @@ def _transformed_bytes(problem: Problem, split: Split, multiplications: int) -> 
     return split.products(multiplications) * per_tap
 
 
-class _Form(NamedTuple):
-    """One F(m, r): what a plan says of its algorithm."""
-
-    outputs: int
-    taps: int
-    nested: tuple[int, ...] = ()
-
-
-def _form(plan: Plan) -> _Form:
-    return _Form(plan.outputs, plan.taps, plan.nested)
-
-
-def _forms(problem: Problem, accuracy: str) -> Iterator[_Form]:
-    """Those that are looked at for an accuracy."""
-    most = _MOST_MULTIPLICATIONS["fast" if accuracy == "fast" else "standard"]
-    yield from _of_one_level(problem, most)
-    if problem.group_channels >= _LEAST_TO_NEST and problem.group_filters >= _LEAST_TO_NEST:
-        yield from _nested(problem)
-
-
-def _of_one_level(problem: Problem, most: int) -> Iterator[_Form]:
-    """F(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
-    longest = Split.of(problem, 1).longest
-    for taps in range(min(2, longest), min(longest, most - 1) + 1):
-        for outputs in range(2, most - taps + 2):
-            yield _Form(outputs, taps)
-
-
-def _nested(problem: Problem) -> Iterator[_Form]:
-    """The usual nested ones, for phases of about as many taps as they have, or more."""
-    longest = Split.of(problem, 1).longest
-    return (_Form(*form) for form in USUAL if form[1] < longest + form[2][0])
-
-
-def _is_small(problem: Problem, form: _Form, accuracy: str) -> bool:
-    """Whether the error to be expected of a form is small enough."""
-    return _error(problem, form) <= _MOST_ERROR["fast" if accuracy == "fast" else "standard"]
-
-
-def _error(problem: Problem, form: _Form) -> float:
-    terms = Split.of(problem, form.taps).terms
-    return predicted(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
-
-
 def _vectors(count: int, lanes: int) -> int:
     """Vectors that so many numbers take, as the shorter ones they may fit in."""
     return -(-count // fitting_width(count, lanes))
 
 
-def _plan(problem: Problem, target: Target, form: _Form) -> Plan:
+def _plan(problem: Problem, target: Target, form: Form) -> Plan:
     """Tiles of few rows, as chains are short: what comes before and after one overlaps with the next one's products.
     c32_f32_k3@1x22016 with F(4,3) reaches 158 % of the peak with 6x2, 154 with 12x2, 139 with 8x2; c256_f256_k3@1x2000
     184 with 6x4 and 6x2, 181 with 12x2 and 167 with 4x4 (avx512).
@@ -338,7 +336,7 @@ def _plan(problem: Problem, target: Target, form: _Form) -> Plan:
     return Plan("cook_toom", "filters", width, vectors, heights, block, 4, form.outputs, form.taps, nested=form.nested)
 
 
-def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: _Form, panel: int) -> int:
+def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: Form, panel: int) -> int:
     """One tile's, so that what a block reads and writes takes little of L1 from the weights, unless these are many.
 
     c32_f32_k3@1x84350 reaches 137 and 148 % of the peak with 6 and 12 windows, c64_f64_k3@1x80000 154, 142 and 137 with

@@ -50,7 +50,7 @@ def choose(
 ) -> Plan:
     """The plan that the cost model picks. Raises CompileError where `algorithm` can't compute `problem`.
 
-    `accuracy` is one of `cook_toom_model.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
+    `accuracy` is one of `window_forms.ACCURACIES`: how large an error may be for "auto" to take Cook–Toom. That may
     pay for long inputs, and not for those of a certain `length`, nor where other kernels read `others` bytes of weights
     between two calls. An `epilogue` of several convolutions is computed step by step, sums beside each other, terms one
     after another.
@@ -79,14 +79,24 @@ def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, lengt
         check_fits(problem, plan)
         return plan
     if algorithm == "direct":
-        if channels_in_lanes(problem, target):
-            return _direct_channels(problem, target)
-        return _direct_filters(problem, target) if _filters_in_lanes(problem, target) else _direct_time(problem, target)
+        return direct_plan(problem, target, lanes_of_direct(problem, target))
     if algorithm == "cook_toom":
         return best_windows(problem, target, accuracy)
     if algorithm == "generic":
         return _generic(problem, target)
     raise CompileError(f"No algorithm is named {algorithm!r}. Known: auto, {', '.join(ALGORITHMS)}.")
+
+
+def lanes_of_direct(problem: Problem, target: Target) -> str:
+    """What lies in the lanes of the direct plan that is taken."""
+    if channels_in_lanes(problem, target):
+        return "channels"
+    return "filters" if _filters_in_lanes(problem, target) else "time"
+
+
+def direct_plan(problem: Problem, target: Target, lanes: str) -> Plan:
+    """The direct plan with one of `LANES` in its lanes, without details."""
+    return {"channels": _direct_channels, "filters": _direct_filters, "time": _direct_time}[lanes](problem, target)
 
 
 def simpler_plans(problem: Problem, target: Target, plan: Plan, epilogue: Expression | None = None) -> Iterator[Plan]:

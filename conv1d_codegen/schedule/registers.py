@@ -15,8 +15,8 @@ from ..problem.summation import LONGEST_CHAIN
 
 #: Independent accumulators that two fused multiply-add pipes with a latency of 4 cycles need.
 CHAINS = 8
-# take as long as adding up the lanes of an output, by the measurements at `channels_in_lanes`
-_PRODUCTS_TO_ADD_LANES = 130
+#: Take as long as adding up the lanes of an output, by the measurements at `channels_in_lanes`
+PRODUCTS_TO_ADD_LANES = 130
 
 
 def most_rows(target: Target, vectors: int) -> int:
@@ -76,5 +76,5 @@ def channels_in_lanes(problem: Problem, target: Target) -> bool:
         return False
     used = width / lanes
     return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (
-        products + used * _PRODUCTS_TO_ADD_LANES
+        products + used * PRODUCTS_TO_ADD_LANES
     )

@@ -20,8 +20,8 @@ from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule import tuned_plans
-from conv1d_codegen.schedule.cook_toom_model import ACCURACIES
 from conv1d_codegen.schedule.cost_model import choose
+from conv1d_codegen.schedule.window_forms import ACCURACIES
 from conv1d_codegen.tuning.candidates import ASPECTS, candidates
 
 TEXT = "c64_f64_k3_same_linear_f32"  # for which windows pay on any machine

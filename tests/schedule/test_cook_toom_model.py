@@ -15,9 +15,10 @@ from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.schedule.cook_toom_model import ACCURACIES, allows, best_windows
+from conv1d_codegen.schedule.cook_toom_model import best_windows
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.details import detailed
+from conv1d_codegen.schedule.window_forms import ACCURACIES, allows
 from conv1d_codegen.toom import LARGEST
 
 TEXT = "c64_f64_k3_same_linear_f32"  # for which windows pay on any machine

@@ -1,0 +1,98 @@
+"""Which F(m, r) there are for a problem, of one level or nested, how large their errors are, and what one computes, in
+words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..problem import Problem
+from ..toom.algorithm import LARGEST
+from ..toom.error import predicted
+from ..toom.nested import USUAL, algorithm_of
+from ..toom.split import Split
+from .plan import Plan
+
+ACCURACIES = ("standard", "strict", "fast")
+#: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does
+#: not know.
+_MOST_ERROR = {"standard": 0.76, "fast": 8.0}
+_MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
+#: Channels and filters of a group from which nested algorithms are looked at.
+_LEAST_TO_NEST = 32
+
+
+class Form(NamedTuple):
+    """One F(m, r): what a plan says of its algorithm."""
+
+    outputs: int
+    taps: int
+    nested: tuple[int, ...] = ()
+
+
+def form_of(plan: Plan) -> Form:
+    return Form(plan.outputs, plan.taps, plan.nested)
+
+
+def forms(problem: Problem, accuracy: str) -> Iterator[Form]:
+    """Those that are looked at for an accuracy."""
+    most = _MOST_MULTIPLICATIONS["fast" if accuracy == "fast" else "standard"]
+    yield from of_one_level(problem, most)
+    if problem.group_channels >= _LEAST_TO_NEST and problem.group_filters >= _LEAST_TO_NEST:
+        yield from _nested(problem)
+
+
+def of_one_level(problem: Problem, most: int) -> Iterator[Form]:
+    """F(m, r) of up to `most` multiplications; no more taps than there are in a phase."""
+    longest = Split.of(problem, 1).longest
+    for taps in range(min(2, longest), min(longest, most - 1) + 1):
+        for outputs in range(2, most - taps + 2):
+            yield Form(outputs, taps)
+
+
+def _nested(problem: Problem) -> Iterator[Form]:
+    """The usual nested ones, for phases of about as many taps as they have, or more."""
+    longest = Split.of(problem, 1).longest
+    return (Form(*form) for form in USUAL if form[1] < longest + form[2][0])
+
+
+def is_small(problem: Problem, form: Form, accuracy: str) -> bool:
+    """Whether the error to be expected of a form is small enough."""
+    return error_of(problem, form) <= most_error(accuracy)
+
+
+def most_error(accuracy: str) -> float:
+    """The largest error to be expected that is small enough."""
+    return _MOST_ERROR["fast" if accuracy == "fast" else "standard"]
+
+
+def error_of(problem: Problem, form: Form) -> float:
+    terms = Split.of(problem, form.taps).terms
+    return predicted(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
+
+
+def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
+    """Whether `plan` is one that `auto` may take with this accuracy."""
+    if plan.algorithm != "cook_toom":
+        return True
+    return (
+        accuracy != "strict"
+        and form_of(plan) in forms(problem, accuracy)
+        and is_small(problem, form_of(plan), accuracy)
+    )
+
+
+def describe(problem: Problem, plan: Plan) -> str:
+    """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the
+    matrices.
+    """
+    split, toom = Split.of(problem, plan.taps), plan.toom
+    products, directly = split.products(toom.multiplications), plan.outputs * problem.kernel_size
+    return (
+        f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
+        f"{directly / products:.2f} times fewer\n"
+        f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"
+        f"largest error to be expected: {error_of(problem, form_of(plan)):.2f} of the bound 8 u (sum |x| |w| + |b|)\n"
+        f"{toom.describe()}"
+    )
