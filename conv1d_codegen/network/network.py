@@ -16,6 +16,7 @@ from ..options import CompileOptions
 from ..runtime.python_function import PythonFunction
 from . import saved
 from .execution import runnable
+from .execution.tasks import Task
 from .graph import Graph, Weights, checked
 from .stored import Imported, replaced
 from .symbols import Symbol, traced
@@ -203,12 +204,7 @@ class Network:
         Raises ValueError for another stage, or for a layer that no kernel computes.
         """
         if layer is not None:
-            kernels = self._program.kernels(layer, length)
-            if not kernels:
-                raise ValueError(
-                    f"{layer} has no kernel to show: ONNX Runtime computes it, or it is part of what another layer makes."
-                )
-            return "\n".join(kernel.dump(stage, passes) for kernel in kernels)
+            return "\n".join(task.kernel.dump(stage, passes) for task in self.tasks(layer, length))
         if stage == "graph" and passes:
             return self._program.log()
         texts = {"graph": self._graph, "lowered": self._program.lowered}
@@ -217,6 +213,18 @@ class Network:
                 f"There is no stage {stage!r} of a network. Stages: {', '.join(texts)}; and of each layer=...: {', '.join(STAGES)}."
             )
         return str(texts[stage])
+
+    def tasks(self, layer: str, length: int = 1000) -> list[Task]:
+        """What computes a layer for one sequence of `length` steps: kernels, each with its run-time sizes.
+
+        Raises ValueError for a layer that no kernel computes.
+        """
+        found = self._program.tasks(layer, length)
+        if not found:
+            raise ValueError(
+                f"{layer} has no kernel to show: ONNX Runtime computes it, or it is part of what another layer makes."
+            )
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         # machine code belongs to this process

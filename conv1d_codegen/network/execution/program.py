@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,6 @@ from ..simplify import simplified, stages
 from .launch import Launch, launch, memory
 from .stores import Stores
 from .tasks import Task, tasks
-
-if TYPE_CHECKING:
-    from ...compiler import Compilation, OperationProgram
 
 Array = NDArray[Any]
 
@@ -197,7 +194,7 @@ class Program:
             graph = after
         return text
 
-    def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
+    def tasks(self, name: str, length: int) -> list[Task]:
         """What computes a node of the simplified network, or the one that a node became part of, for one sequence; nothing
         where its output is part of another tensor's memory. Raises ValueError where there is no such node.
         """
@@ -211,7 +208,7 @@ class Program:
         stores = Stores.of(graph, 1, at)
         by = stores.along.get(found.name, found.name)
         found = next(node for node in graph.nodes if node.name == by)
-        return [made.kernel for made in tasks(found, graph, 1, at, self.options, stores)]
+        return tasks(found, graph, 1, at, self.options, stores)
 
 
 def _flops(op: Conv | ConvTranspose, x: Shape) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,7 @@ from ..ops import Reshape
 from ..ops.delegated import Delegated, MadeBy, Part
 from . import onnxruntime
 from .program import Program, output_arrays
-
-if TYPE_CHECKING:
-    from ...compiler import Compilation, OperationProgram
+from .tasks import Task
 
 Array = NDArray[Any]
 
@@ -122,14 +120,14 @@ class Staged:
         """The reports of the programs, for inputs of `length` steps where that is not fixed, and what ONNX Runtime runs."""
         return "\n".join(_text(step) if isinstance(step, Part) else step.program.report(length) for step in self._steps)
 
-    def kernels(self, name: str, length: int) -> list[Compilation | OperationProgram]:
-        """As of `Program.kernels`; nothing for what ONNX Runtime computes."""
+    def tasks(self, name: str, length: int) -> list[Task]:
+        """As of `Program.tasks`; nothing for what ONNX Runtime computes."""
         node = next((node for node in self.graph.nodes if node.name == name), None)
         if node is not None and isinstance(node.op, Delegated):
             return []
         programs = [step.program for step in self._steps if isinstance(step, Stage)]
         own = [p for p in programs if any(name in (n.name, *n.merged) for n in p.lowered.nodes)]
-        return (own or programs)[0].kernels(name, length)
+        return (own or programs)[0].tasks(name, length)
 
 
 def _text(part: Part) -> str:
