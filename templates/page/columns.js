@@ -4,8 +4,10 @@ const ROW = 18; // pixels of a line, as in the style
 const STRIPES = 6;
 
 class Column {
-  // `listener` hears what is pointed at, made active, pinned, and moved away from.
-  constructor(kernel, kind, label, id, listener) {
+  // `listener` hears what is pointed at, made active, pinned, and moved away from. With an `other` kernel beside it, loops
+  // that this one does not have are marked, and not those that the pass made.
+  constructor(kernel, kind, label, id, listener, other = null) {
+    this.other = other;
     this.kernel = kernel;
     this.kind = kind;
     this.label = label;
@@ -39,9 +41,12 @@ class Column {
   }
 
   // Show a stage of the loops; the other columns have one only.
-  show(stage) {
+  show(stage, otherStage = null) {
     this.stage = stage;
+    this.there = this.other && new Set(this.other.texts(otherStage === null ? this.other.last : otherStage));
     this.lit = new Uint8Array(this.count);
+    this.rows = new Map();
+    this.space.replaceChildren();
     this.active = Math.min(this.active, Math.max(0, this.count - 1));
     let widest = 0;
     for (let line = 0; line < this.count; line++) widest = Math.max(widest, this.kernel.text(this.kind, line, stage).length);
@@ -101,14 +106,29 @@ class Column {
     });
   }
 
+  // Rows in view are made, others are taken away, and all show what is lit now.
   draw() {
     const [first, last] = this._inView();
-    const rows = [];
-    const from = Math.max(0, first - 8);
-    for (let line = from; line < Math.min(this.count, last + 8); line++) rows.push(this._row(line));
-    this.space.replaceChildren(...rows);
+    const wanted = new Set(this.count ? [this.active] : []); // a screen reader looks for the active one
+    for (let line = Math.max(0, first - 8); line < Math.min(this.count, last + 8); line++) wanted.add(line);
+    for (const [line, row] of this.rows) {
+      if (wanted.has(line)) continue;
+      row.remove();
+      this.rows.delete(line);
+    }
+    for (const line of wanted) {
+      let row = this.rows.get(line);
+      if (!row) {
+        row = this._row(line);
+        this.rows.set(line, row);
+        this.space.append(row);
+      }
+      row.classList.toggle("soft", this.lit[line] === 1);
+      row.classList.toggle("strong", this.lit[line] === 2);
+      row.classList.toggle("active", line === this.active);
+      row.setAttribute("aria-selected", String(line === this.active));
+    }
     if (this.count) this.list.setAttribute("aria-activedescendant", `${this.list.id}-${this.active}`);
-    if (this.count && (this.active < from || this.active >= last + 8)) this.space.append(this._row(this.active));
     this._drawRuler();
   }
 
@@ -118,14 +138,12 @@ class Column {
   }
 
   _row(line) {
-    const lit = ["", " soft", " strong"][this.lit[line]];
     const stripe = this.kernel.stripe(this.kind, line, this.stage);
-    const fresh = this.kind === "loops" && this.kernel.isNew(line, this.stage);
+    const marked = this.kind === "loops" && this._isMarked(line);
     const row = make("div", {
-      class: `line${lit}${fresh ? " new" : ""}${line === this.active ? " active" : ""}`,
+      class: marked ? "line new" : "line",
       id: `${this.list.id}-${line}`,
       role: "option",
-      "aria-selected": String(line === this.active),
       "aria-setsize": String(this.count),
       "aria-posinset": String(line + 1),
       "data-line": String(line),
@@ -133,9 +151,13 @@ class Column {
     });
     if (stripe >= 0) row.dataset.stripe = String(stripe % STRIPES);
     row.append(make("span", { class: "number", "aria-hidden": "true" }, String(line + 1)));
-    row.append(make("span", { class: "sign" }, fresh ? "+" : " "));
+    row.append(make("span", { class: "sign" }, marked ? (this.other ? "≠" : "+") : " "));
     row.append(...coloured(this.kind, this.kernel.text(this.kind, line, this.stage)));
     return row;
+  }
+
+  _isMarked(line) {
+    return this.there ? !this.there.has(this.kernel.texts(this.stage)[line]) : this.kernel.isNew(line, this.stage);
   }
 
   _drawRuler() {
@@ -153,9 +175,11 @@ class Column {
     }
   }
 
+  // By the place: rows are made anew while a button is down.
   _lineAt(event) {
-    const row = event.target.closest(".line");
-    return row ? Number(row.dataset.line) : -1;
+    const inside = event.clientY - this.list.getBoundingClientRect().top;
+    const line = Math.floor((inside + this.list.scrollTop) / ROW);
+    return inside < this.list.clientHeight && line < this.count ? line : -1;
   }
 
   _pointed(event) {
@@ -193,7 +217,7 @@ class Column {
 const WORDS = {
   loops: /(#.*$)|\b(kernel|sizes|for|parallel|unrolled|lanes|let|if|nest|prefetch|in|of|from|as|reg|scratch|constant|shared)\b/g,
   llvm: /(;.*$)|(?<![%@.\w])(define|declare|call|load|store|phi|br|ret|getelementptr|fmul|fadd|fsub|add|sub|mul|icmp|fcmp|select|shufflevector|insertelement|switch|attributes)\b/g,
-  assembly: /((?:#|\/\/).*$)|^(  [a-z][\w.]*)/g,
+  assembly: /(\s(?:#|\/\/)\s.*$)|^(  [a-z][\w.]*)/g,
 };
 
 // Text as nodes, keywords and comments in elements of their own.

@@ -11,11 +11,14 @@ class Kernel {
     this._finals = [];
     this._ofLoop = inverse(data.loopOf, this.stages[this.last].lines.length);
     this._ofLlvm = inverse(data.llvmOf, data.llvm.length);
-    this._stripes = stripes(this.stages[this.last].depths, this._texts(this.last));
+    this._stripes = stripes(this.stages[this.last].depths, this.texts(this.last));
   }
 
-  _texts(stage) {
-    return this.stages[stage].lines.map((number) => this.data.texts[number]);
+  // The lines of a stage's loops, without their indentation.
+  texts(stage) {
+    const of = this.stages[stage];
+    of.texts ??= of.lines.map((number) => this.data.texts[number]);
+    return of.texts;
   }
 
   count(kind, stage) {
@@ -24,8 +27,7 @@ class Kernel {
 
   text(kind, line, stage) {
     if (kind !== "loops") return this.data[kind][line].replace(/\t/g, "  ");
-    const of = this.stages[stage];
-    return "  ".repeat(of.depths[line]) + this.data.texts[of.lines[line]];
+    return "  ".repeat(this.stages[stage].depths[line]) + this.texts(stage)[line];
   }
 
   // Whether the stage's pass made a line.

@@ -30,12 +30,12 @@ const steps = (() => {
 })();
 state.at = steps.length - 1;
 
-const stageOf = (column) => (column.kind === "loops" ? steps[state.at].stages[kernels.indexOf(column.kernel)] : column.kernel.last);
-// Loops are linked as they stand in the column; without it, as they stand at last.
+// The stage of a kernel's loops that is shown.
 const stageShown = (kernel) => steps[state.at].stages[kernels.indexOf(kernel)];
 
 const listener = {
   pointed(column, line) {
+    showLine(column, line);
     if (!state.pinned) light(column.kernel, column.kernel.linked(column.kind, line, stageShown(column.kernel)));
   },
   left(source) {
@@ -46,6 +46,7 @@ const listener = {
     if (state.pinned && state.pinned !== column) unpin();
     state.pinned = null;
     light(column.kernel, column.kernel.linked(column.kind, line, stageShown(column.kernel)), column);
+    showLine(column, line);
     say(column, line);
   },
   pinned(column, line) {
@@ -88,12 +89,19 @@ function unpin() {
   clear();
 }
 
+// The whole of a line, which its column may cut off.
+function showLine(column, line) {
+  one("line").textContent = column.kernel.text(column.kind, line, column.stage).trim() || " ";
+}
+
 function say(column, line) {
   const { strong, soft } = column.kernel.linked(column.kind, line, stageShown(column.kernel));
   const counts = KINDS.filter((kind) => kind !== column.kind).map(
     (kind) => `${strong[kind].size + soft[kind].size} lines of ${TITLES[kind]}`,
   );
-  one("status").textContent = `${TITLES[column.kind]}, line ${line + 1}: linked with ${counts.join(" and ")}.`;
+  const folded = strong.llvm.size && !strong.assembly.size && !soft.assembly.size;
+  const why = folded ? ", which LLVM made part of other instructions" : "";
+  one("status").textContent = `${TITLES[column.kind]}, line ${line + 1}: linked with ${counts.join(" and ")}${why}.`;
 }
 
 function showPass(at) {
@@ -115,7 +123,9 @@ function showPass(at) {
   one("before").disabled = state.at === 0;
   one("next").disabled = state.at === steps.length - 1;
   unpin();
-  for (const column of columns) if (column.kind === "loops") column.show(stageOf(column));
+  for (const column of columns) {
+    if (column.kind === "loops") column.show(stageShown(column.kernel), column.other && stageShown(column.other));
+  }
 }
 
 // The columns of a view: three of one kernel, or one level of both.
@@ -124,7 +134,10 @@ function build() {
   const wanted = both
     ? kernels.map((kernel, side) => [kernel, state.level, `${"AB"[side]} · ${TITLES[state.level]}`])
     : KINDS.map((kind) => [kernels[Number(state.view)], kind, TITLES[kind]]);
-  columns = wanted.map(([kernel, kind, label], number) => new Column(kernel, kind, label, `column${number}`, listener));
+  columns = wanted.map(([kernel, kind, label], number) => {
+    const other = both && kind === "loops" ? kernels[1 - number] : null;
+    return new Column(kernel, kind, label, `column${number}`, listener, other);
+  });
   one("columns").replaceChildren(...columns.map((column) => column.element));
   buildLevels(both);
   arrange();
@@ -235,4 +248,5 @@ if (chosen) {
 one("roofline").replaceChildren(roofline(kernels));
 buildFacts();
 build();
+performance.mark("ready");
 document.documentElement.dataset.ready = "true";

@@ -73,7 +73,9 @@ class Volume {
     this.svg = svg;
     const cut = drawn < length ? `, drawn for ${drawn} of ${length} steps` : `, for ${drawn} steps of input`;
     const caption = make("figcaption", {}, "Colours: tiles of one size");
-    caption.append(`${cut}. `, this._legend());
+    const area = tiles.reduce((sum, [s0, s1, f0, f1]) => sum + (s1 - s0) * (f1 - f0), 0);
+    const twice = Math.round(1000 * (area / (steps * filters) - 1)) / 10;
+    caption.append(`${cut}${twice > 0 ? `; ${twice} % of the outputs are computed twice` : ""}. `, this._legend());
     this.said = make("p", { class: "said muted", "aria-hidden": "true" }, " ");
     this.element.append(svg, caption, this.said);
   }
