@@ -18,12 +18,12 @@ import numpy as np
 
 from bench import neighbour, shapes, timing
 from bench.arguments import add_filter, count
-from bench.peak import FmaPeak
 from bench.shapes import Case
 from conv1d_codegen import Conv1D
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Input, Network
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import fast_calls, kernel, native, openmp, pool, processors, team

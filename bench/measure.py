@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from bench import check, peers, shapes, timing
-from bench.peak import FmaPeak, copy_bandwidth, memory_limits
+from bench.peak import copy_bandwidth, memory_limits
 from bench.record import Limits, Result
 from bench.shapes import Case
 from conv1d_codegen import Conv1D, Plan
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.peak import FmaPeak
 
 Array = np.ndarray[Any, Any]
 Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its output

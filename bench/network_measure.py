@@ -13,9 +13,9 @@ import numpy as np
 from bench import network_parts, networks, peers, timing
 from bench.measure import Candidate, limits
 from bench.networks import Array, Case
-from bench.peak import FmaPeak
 from bench.record import NetworkResult
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Network, reference
 from conv1d_codegen.network.ops import Conv
 

@@ -1,4 +1,4 @@
-"""The command line: `conv1d-codegen dump | explore | tune | targets | selftest | demo`, or `python -m conv1d_codegen …`.
+"""The command line: `conv1d-codegen dump | explain | explore | tune | targets | selftest | demo`, or `python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -6,28 +6,28 @@ What is wrong with the arguments is said in one line on standard error, with exi
 from __future__ import annotations
 
 import argparse
-import inspect
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from . import knobs
+from .commands import explore
+from .commands.arguments import EXAMPLE, add_choice, problem_of
 from .errors import CompileError
 from .knobs import STAGES
 from .machine.host import host, resolve, runs_here
 from .machine.target import TARGETS
 from .number_types import TYPES
 from .options import CompileOptions
-from .problem import Problem, parse_case
-from .schedule.plan import ALGORITHMS, Plan
-from .schedule.window_forms import ACCURACIES
+from .problem import parse_case
 from .version import __version__
 
+if TYPE_CHECKING:
+    from .inspection.explanation import Explanations
+
 _PROGRAM = "conv1d-codegen"
-_EXAMPLE = "c16_f32_k3_d2_causal_gelu_f32"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,12 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         "dump",
         help="show a kernel at any stage of its compilation",
         description="Shows what the compiler makes of one convolution, from the formula to the assembly.",
-        epilog=f"Example: {_PROGRAM} dump {_EXAMPLE} --stage loop --stage asm --target neon",
+        epilog=f"Example: {_PROGRAM} dump {EXAMPLE} --stage loop --stage asm --target neon",
     )
     dump.add_argument(
         "descriptor",
         metavar="DESCRIPTOR",
-        help=f"the problem's text form, such as {_EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
+        help=f"the problem's text form, such as {EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
         f"1; padding (valid, same, causal or pad2x1); activation; dtype ({', '.join(TYPES)}); `first` and `nobias` where they hold; with "
         "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
@@ -64,26 +64,40 @@ def _parser() -> argparse.ArgumentParser:
     dump.add_argument(
         "--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)"
     )
-    dump.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
-    dump.add_argument(
-        "--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks"
-    )
-    dump.add_argument(
-        "--accuracy",
-        choices=ACCURACIES,
-        default="",
-        help="how exact Cook–Toom must be to be picked (default: strict, so never)",
-    )
+    add_choice(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
 
-    _add_explore(commands)
+    explain = commands.add_parser(
+        "explain",
+        help="say what a kernel does, by which plan and why, and what bounds its speed",
+        description="Explains the kernel of one convolution, or of a layer of a saved network: its plan and those that were not taken, "
+        "registers, the innermost loop and its least cycles, padding, sizes and errors. In colours on a terminal with "
+        "`conv1d-codegen[inspect]`.",
+        epilog=f"Example: {_PROGRAM} explain {EXAMPLE}@8x1000 --measure",
+    )
+    explain.add_argument(
+        "descriptor",
+        metavar="DESCRIPTOR",
+        help="the problem's text form, as of `dump`, with `@BATCHxLENGTH` for inputs of that size; or the file of a saved network",
+    )
+    explain.add_argument("--layer", metavar="NAME", help="of a network: which of its layers")
+    explain.add_argument(
+        "--length", type=int, default=1000, help="of a network: steps, if not fixed (default: %(default)s)"
+    )
+    add_choice(explain)
+    explain.add_argument(
+        "--measure", action="store_true", help="also call it, and time it on one thread beside the limits of the core"
+    )
+    explain.set_defaults(run=_explain)
+
+    explore.add(commands)
     tune = commands.add_parser(
         "tune",
         help="search the fastest plan for a convolution on this machine",
         description="Measures plans on this machine. With a directory, the best one is kept in a file there, and layers compiled with "
         "CONV1D_CODEGEN_CACHE_DIR set to it use it.",
-        epilog=f"Example: {_PROGRAM} tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
+        epilog=f"Example: {_PROGRAM} tune {EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
     )
     tune.add_argument(
         "case",
@@ -141,66 +155,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_explore(commands: argparse._SubParsersAction[_Parser]) -> None:
-    explore = commands.add_parser(
-        "explore",
-        help="make a page of HTML that shows a kernel from the loops to the assembly",
-        description="Makes one page of HTML, which needs no network: loops, LLVM IR and assembly linked line by line, the loops after each "
-        "pass, the tiles of the output, and the roofline. With --against, of two kernels beside each other.",
-        epilog=f"Example: {_PROGRAM} explore {_EXAMPLE}@1x1000 --against generic --output page.html",
-    )
-    explore.add_argument(
-        "what",
-        metavar="DESCRIPTOR",
-        help="the problem, as of `dump`; or with --layer the file of a network: one of our own, of Keras or ONNX",
-    )
-    explore.add_argument("--layer", metavar="NAME", help="the layer of the network whose kernel to show")
-    explore.add_argument(
-        "--kernel",
-        type=int,
-        metavar="N",
-        default=1,
-        help="which of the layer's kernels, if it has several (default: 1)",
-    )
-    explore.add_argument(
-        "--length", type=int, metavar="STEPS", default=1000, help="of a network's input (default: 1000)"
-    )
-    explore.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
-    explore.add_argument("--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="as of `dump`")
-    explore.add_argument("--accuracy", choices=ACCURACIES, default="", help="as of `dump`")
-    explore.add_argument("--plan", metavar="PLAN", help="the schedule, as `dump --stage plan` prints it")
-    explore.add_argument(
-        "--against",
-        metavar="PLAN",
-        help=f"a second kernel of the same problem: {', '.join(('auto', *ALGORITHMS))}, or a plan",
-    )
-    explore.add_argument("--against-target", choices=["host", *TARGETS], help="the machine of the second kernel")
-    explore.add_argument(
-        "-o", "--output", type=Path, metavar="PAGE", default=Path("kernel.html"), help="default: %(default)s"
-    )
-    explore.set_defaults(run=_explore)
-
-
-def _problem(descriptor: str) -> Problem:
-    """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError
-    where it names none.
-    """
-    from .reference import activations
-
-    try:
-        problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
-        activations.evaluate(problem.activation, 0.0)
-    except ValueError as error:
-        raise ValueError(str(error) if descriptor in str(error) else f"{descriptor}: {error}") from error
-    except TypeError as error:
-        name = problem.activation.name
-        known = list(inspect.signature(activations.ELEMENTWISE[name]).parameters)[1:]
-        raise ValueError(
-            f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}."
-        ) from error
-    return problem
-
-
 def _dump(arguments: argparse.Namespace) -> int:
     from .compiler import compile_problem
 
@@ -213,7 +167,7 @@ def _dump(arguments: argparse.Namespace) -> int:
         )
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
-    compilation = compile_problem(_problem(arguments.descriptor), options, length)
+    compilation = compile_problem(problem_of(arguments.descriptor), options, length)
     texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
     text = (
         next(iter(texts.values()))
@@ -227,53 +181,47 @@ def _dump(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _explore(arguments: argparse.Namespace) -> int:
-    from .inspection.page import page
+def _explain(arguments: argparse.Namespace) -> int:
+    from .inspection.explain import explain
+    from .inspection.terminal import show
+    from .inspection.wording import sections
 
-    algorithm: str = arguments.algorithm
-    plan = None if arguments.plan is None else Plan.parse(arguments.plan)
-    options = CompileOptions(algorithm=algorithm, accuracy=arguments.accuracy, target=arguments.target, plan=plan)
-    chosen = [options]
-    if arguments.against is not None or arguments.against_target is not None:
-        other: str | None = arguments.against
-        target = arguments.against_target or arguments.target
-        if other is None:
-            chosen.append(replace(options, target=target))
-        elif other in ("auto", *ALGORITHMS):
-            chosen.append(CompileOptions(algorithm=other, accuracy=arguments.accuracy, target=target))
-        else:
-            chosen.append(CompileOptions(plan=Plan.parse(other), accuracy=arguments.accuracy, target=target))
-    sides = [_side(arguments, each) for each in chosen]
-    title = arguments.what if arguments.layer is None else f"{arguments.layer} of {Path(arguments.what).name}"
-    arguments.output.write_text(page(title, sides), encoding="utf-8")
-    print(f"wrote {arguments.output}")
+    options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
+    if Path(arguments.descriptor).is_file():
+        for each in _explained_layer(arguments, options):
+            show(sections(each))
+        return 0
+    if arguments.layer is not None:
+        raise ValueError(f"--layer names a layer of a saved network, and {arguments.descriptor} is no file.")
+    from .compiler import compile_problem
+
+    problem = problem_of(arguments.descriptor)
+    batch, length = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else (1, None)
+    made = compile_problem(problem, options, length)
+    show(sections(explain(made, batch, length, options.accuracy, arguments.measure)))
     return 0
 
 
-def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, Any]:
-    """One kernel of a page: a problem's, or one of those of a network's layer."""
-    from .compiler import compile_problem
-    from .inspection.page_data import side
-
-    if arguments.layer is None:
-        problem = _problem(arguments.what)
-        _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
-        return side(compile_problem(problem, options, length), batch, length)
-
+def _explained_layer(arguments: argparse.Namespace, options: CompileOptions) -> Explanations:
+    """The kernels of a layer of the network that a file holds. Raises ValueError, with its layers, where none is named."""
     from .network import load
 
-    layer, length, number = arguments.layer, arguments.length, arguments.kernel
-    tasks = load(arguments.what, options=options).tasks(layer, length)
-    if not 1 <= number <= len(tasks):
-        raise ValueError(f"{layer} has {len(tasks)} kernel(s): --kernel is 1 to {len(tasks)}. Received: {number}.")
-    task = tasks[number - 1]
-    return side(task.kernel, 1, task.sizes["T"], lambda steps: {**task.sizes, "T": steps})
+    if arguments.measure:
+        raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
+    if arguments.algorithm != "auto":
+        raise ValueError(f"--algorithm is for one convolution. Received: {arguments.algorithm} for a network.")
+    accuracy = arguments.accuracy or "standard"
+    network = load(arguments.descriptor).with_options(CompileOptions(accuracy=accuracy, target=options.target))
+    if arguments.layer is None:
+        names = ", ".join(node.name for node in network.graph.nodes)
+        raise ValueError(f"Name a layer of the network with --layer. It has {names}.")
+    return network.explain(arguments.layer, arguments.length)
 
 
 def _tune(arguments: argparse.Namespace) -> int:
     from .tuning import Workbench, keep, search
 
-    _problem(arguments.case)
+    problem_of(arguments.case)
     problem, batch, length = parse_case(arguments.case)
     bench = Workbench(problem, resolve(arguments.target or knobs.target(TARGETS)), batch, length, arguments.threads)
     result = search(bench, arguments.seconds)

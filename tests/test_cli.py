@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from conv1d_codegen import __version__
+from conv1d_codegen import Conv1D, Input, Network, __version__, save
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.network import layers
 
 PROBLEM = "c4_f4_k3_valid_relu_f32"
 
@@ -80,6 +81,31 @@ def test_dump_takes_an_algorithm_a_case_and_a_file(tmp_path: Path, capsys: pytes
     assert "No such file" in refused(capsys, "dump", PROBLEM, "--output", str(tmp_path / "nowhere" / "plan.txt"))
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_explain_says_what_a_kernel_does(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", f"{PROBLEM}@2x50", "--target", target, "--algorithm", "direct"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"{PROBLEM}\n")
+    assert "N = 2, T = 50" in out
+    assert "\nThe inner loop\n" in out
+    assert err == ""
+
+
+def test_explain_takes_a_layer_of_a_saved_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = Input(4)
+    y = Conv1D(8, 3, name="one", activation="relu")(x)
+    z = layers.MaxPooling1D(2, name="pool")(layers.Conv1DTranspose(4, 4, strides=2, name="up")(y))
+    file = str(tmp_path / "network.conv1d")
+    save(Network(x, z), file)
+    for name, said in (("one", "c4_f8_k3_valid_relu_f32"), ("up", "c8_f8_k2"), ("pool", "max_pool")):
+        assert main(["explain", file, "--layer", name, "--length", "60"]) == 0
+        assert said in capsys.readouterr().out.splitlines()[0]
+    assert "It has one, up, pool" in refused(capsys, "explain", file)
+    assert "'two'" in refused(capsys, "explain", file, "--layer", "two")
+    assert "--measure" in refused(capsys, "explain", file, "--layer", "one", "--measure")
+    assert "no file" in refused(capsys, "explain", PROBLEM, "--layer", "one")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -87,6 +113,8 @@ def test_dump_takes_an_algorithm_a_case_and_a_file(tmp_path: Path, capsys: pytes
         (["dump"], "DESCRIPTOR"),
         (["compile"], "'compile'"),
         (["dump", "nonsense"], "something like"),
+        (["explain", "nonsense"], "something like"),
+        (["explain", f"{PROBLEM}@1x2"], "no output for 2 steps"),
         (["dump", f"{PROBLEM}@4"], "BATCHxLENGTH"),
         (["dump", "c4_f4_k3_valid_frobnicate_f32"], "leaky_relu"),
         (["dump", "c4_f4_k3_valid_elu(beta=1)_f32"], "The parameters of elu are alpha."),

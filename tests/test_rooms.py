@@ -35,6 +35,7 @@ FLOORS = (
         "network",
         "selftest",
         "demo",
+        "commands",
         "moved",
         "__init__",
         "__main__",

@@ -120,6 +120,11 @@ class Loop:
         return sum(each.kind == kind for each in self.instructions)
 
     @property
+    def products(self) -> int:
+        """Vectors of products that are added to sums: multiply-adds, or pairs of a multiplication and an addition."""
+        return max(_work(self.instructions))
+
+    @property
     def accumulators(self) -> dict[str, int]:
         """The registers that products are added to, and how many are in one round: a chain, one after another."""
         return dict(Counter(each.accumulates_in for each in self.instructions if each.accumulates_in))

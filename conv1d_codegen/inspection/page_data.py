@@ -16,14 +16,17 @@ from ..compiler import Compilation, OperationProgram
 from ..emit.abi import entry
 from ..executable import Executable
 from ..ir import Kernel
+from ..machine.host import runs_here
 from ..passes import PIPELINE
 from ..problem import Problem
 from ..problem.padding import steps_of_tap
 from ..runtime.kernel import sizes_of
 from ..schedule.plan import Plan
+from .measure import measured
 from .origins import Origins, is_instruction, origins
 from .page_roofline import roofline
 from .page_tiles import TooManyTilesError, tiles
+from .units import seconds
 
 #: Steps of the input where no case says how many: enough for blocks, tails and edges to show.
 USUAL_LENGTH = 250
@@ -38,16 +41,18 @@ def side(
     batch: int = 1,
     length: int | None = None,
     sizes: Callable[[int], Mapping[str, int]] | None = None,
+    measure: bool = False,
 ) -> Data:
     """One kernel, for inputs of `batch` sequences of `length` steps. `sizes` gives its run-time sizes by name for inputs of
-    a length; unless given, they are those of a convolution by itself. An operation has no tiles, and no point.
+    a length; unless given, they are those of a convolution by itself. An operation has no tiles, and no point. With `measure`, a
+    convolution is timed too, if it runs on this machine.
     """
     length = USUAL_LENGTH if length is None else length
     program: Executable = made.program if isinstance(made, Compilation) else made
     found = origins(program)
     texts: dict[str, int] = {}
     stages = _stages(program, texts)
-    of_problem = _of_problem(made, found, batch, length, sizes) if isinstance(made, Compilation) else {}
+    of_problem = _of_problem(made, found, batch, length, sizes, measure) if isinstance(made, Compilation) else {}
     return {
         "title": program.title,
         "schedule": program.schedule,
@@ -70,6 +75,7 @@ def _of_problem(
     batch: int,
     length: int,
     sizes: Callable[[int], Mapping[str, int]] | None,
+    measure: bool,
 ) -> Data:
     """What there is where it is known which convolution is computed."""
     problem, kernel = made.problem, made.program.scheduled
@@ -78,10 +84,15 @@ def _of_problem(
         return sizes_of(kernel, problem, batch, steps)
 
     of = sizes or usual
+    moved = bytes_moved(problem, batch, length)
+    timed = measured(made, problem, batch, length) if measure and runs_here(made.target) else None
     return {
         "volume": _volume(kernel, problem, made.plan, length, of),
-        "roofline": roofline(made.program, "\n".join(found.assembly), problem, of(length)),
-        "facts": _work(problem, batch, length),
+        "roofline": roofline(made.program, "\n".join(found.assembly), problem, of(length), moved, timed),
+        "facts": [
+            *_work(problem, batch, length),
+            *([["measured, on one thread", seconds(timed.seconds)]] if timed is not None else []),
+        ],
     }
 
 
@@ -142,7 +153,7 @@ def _volume(
         break
     if not found:
         return None
-    steps = max(steps, *(tile.steps[1] for tile in found))  # of a network's kernel, which may store more
+    steps = max(steps, *(max(tile.steps) + 1 for tile in found))  # of a network's kernel, which may store more
     left = problem.left_padding(drawn)
     on_input = []
     for tap in range(problem.kernel_size):
@@ -157,7 +168,7 @@ def _volume(
         "taps": problem.kernel_size,
         "onInput": on_input,
         "inTime": plan.lanes == "time",
-        "tiles": [[*t.steps, *t.filters, t.idle, list(t.lines)] for t in found],
+        "tiles": [[t.runs(), *t.filters, t.idle, list(t.lines)] for t in found],
     }
 
 

@@ -3,7 +3,8 @@
 The limits are those of `microarchitectures.py`: multiply-adds a cycle, and bytes that loads bring from the first cache.
 A point lies where the innermost loop would be if it took no more than its least cycles, at the FLOP for each byte that it
 loads; and one where the whole call would be if it took its multiplications' share of that, counted as the direct
-algorithm. So Cook–Toom lies above the peak, and what fills no whole vectors below.
+algorithm. So Cook–Toom lies above the peak, and what fills no whole vectors below. What was measured lies at the FLOP
+for each byte of the arrays, under what a copy of large ones moves.
 
 S. Williams, A. Waterman and D. Patterson, "Roofline: an insightful visual performance model for multicore
 architectures", Communications of the ACM 52(4), 2009; bytes of the first cache as in A. Ilic, F. Pratas and L. Sousa,
@@ -21,11 +22,21 @@ from ..number_types import TYPES
 from ..problem import Problem
 from .assembly import Instruction, inner_loop
 from .census import census
+from .facts import Measurement
 from .microarchitectures import Bound, bound, microarchitecture, peak
 
 
-def roofline(program: Executable, assembly: str, problem: Problem, sizes: Mapping[str, int]) -> dict[str, Any] | None:
-    """The limits and the points, for run-time `sizes` by name; None where no loop multiplies."""
+def roofline(
+    program: Executable,
+    assembly: str,
+    problem: Problem,
+    sizes: Mapping[str, int],
+    moved: int,
+    measurement: Measurement | None = None,
+) -> dict[str, Any] | None:
+    """The limits and the points, for run-time `sizes` by name; None where no loop multiplies. `moved`: bytes of all
+    arrays, for what was measured.
+    """
     loop = inner_loop(assembly)
     compute, target = problem.compute, program.target
     if loop is None or not _flops(loop.instructions, target, compute):
@@ -44,13 +55,19 @@ def roofline(program: Executable, assembly: str, problem: Problem, sizes: Mappin
     if executed and direct:
         whole = rate * direct / executed
         points.append({"name": "whole call, counted as direct", "rate": whole, "intensity": intensity, "words": ""})
+    if measurement is not None:
+        seconds, clock = measurement.seconds, measurement.clock
+        words = f"{direct / seconds / 1e9:.4g} GFLOP/s, at {clock / 1e9:.3g} GHz if the model's peak is right"
+        rate = direct / seconds / clock
+        points.append({"name": "measured", "rate": rate, "intensity": direct / moved, "words": words, "measured": True})
     return {
         "model": model.name,
         "unit": "FLOP a cycle",
-        "axis": "FLOP for each byte that the innermost loop loads",
+        "axis": f"FLOP a byte that the innermost loop loads{'' if measurement is None else '; ◆ a byte of the arrays'}",
         "peak": peak(target, compute),
         "bandwidth": len(model.ports_of("load", target.vector_bytes)) * target.vector_bytes,
         "from": "loads from L1",
+        "memory": None if measurement is None else measurement.bandwidth / measurement.clock,
         "points": points,
     }
 

@@ -18,13 +18,14 @@ _WITHIN = (Level.ROW, Level.VECTOR, Level.LANE, Level.UNROLLED)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Output steps and filters, from and to, that are stored together; the filters of all groups are numbered through.
+    """Output steps, and filters from and to, that are stored together; the filters of all groups are numbered through. Where
+    a window's outputs lie apart, as with a dilation, so do the steps.
 
     `idle` are the filters or steps for which its vectors have lanes that are not stored. `lines` are those of the kernel's
     text that store it, counted from 0.
     """
 
-    steps: tuple[int, int]
+    steps: frozenset[int]
     filters: tuple[int, int]
     idle: int
     lines: tuple[int, ...]
@@ -32,11 +33,21 @@ class Tile:
     def joined(self, other: Tile) -> Tile:
         """The least tile that has both."""
         return Tile(
-            (min(self.steps[0], other.steps[0]), max(self.steps[1], other.steps[1])),
+            self.steps | other.steps,
             (min(self.filters[0], other.filters[0]), max(self.filters[1], other.filters[1])),
             max(self.idle, other.idle),
             tuple(sorted({*self.lines, *other.lines})),
         )
+
+    def runs(self) -> list[tuple[int, int]]:
+        """The steps as ranges, from and to."""
+        found: list[tuple[int, int]] = []
+        for step in sorted(self.steps):
+            if found and found[-1][1] == step:
+                found[-1] = (found[-1][0], step + 1)
+            else:
+                found.append((step, step + 1))
+        return found
 
 
 class TooManyTilesError(Exception):
@@ -67,6 +78,7 @@ class _Search:
         self._lines = lines
         self._most = most
         self._storing = {id(s) for s in _storing(kernel.body, output)}
+        self._in_steps = {id(s) for s in walk(kernel.body) if isinstance(s, For) and _moves_along_steps(s, output)}
 
     def block(self, body: Block, known: dict[str, int], idle: int) -> Iterator[Tile]:
         """What is stored within the tile around; what is stored in loops over tiles is found on the way."""
@@ -83,7 +95,10 @@ class _Search:
                 first, last = lo.evaluate(known), hi.evaluate(known)
                 if statement.level in _WITHIN:
                     idle += statement.width - last if statement.kind == "lanes" else 0
-                    for value in sorted({first, last - 1}) if first < last else ():  # a corner on either side
+                    values = range(first, last)
+                    if id(statement) not in self._in_steps:
+                        values = values[:: max(1, len(values) - 1)]  # a corner on either side
+                    for value in values:
                         yield from self.block(statement.body, {**known, statement.var: value}, idle)
                 else:
                     for value in range(first, min(last, first + 1) if statement.axis is Axis.SEQUENCE else last):
@@ -112,7 +127,7 @@ class _Search:
                 step = place.evaluate(known)
             elif axis is not Axis.SEQUENCE:
                 number = number * size.evaluate(known) + place.evaluate(known)
-        return Tile((step, step + 1), (number, number + 1), idle, (self._lines[id(store)],))
+        return Tile(frozenset((step,)), (number, number + 1), idle, (self._lines[id(store)],))
 
 
 def _storing(body: Block, output: Buffer) -> Iterator[Statement]:
@@ -125,6 +140,13 @@ def _storing(body: Block, output: Buffer) -> Iterator[Statement]:
             yield statement
         if isinstance(statement, For | If | Nest):
             yield from _storing(statement.body, output)
+
+
+def _moves_along_steps(loop: For, output: Buffer) -> bool:
+    """Whether what is stored in a loop goes from step to step with its variable."""
+    axis = output.axes.index(Axis.STEP)
+    stores = (s for s in walk(loop.body) if isinstance(s, Store) and s.buffer.name == output.name)
+    return any(loop.var in store.index[axis].variables() for store in stores)
 
 
 def _stores_to(output: Buffer, statement: Statement) -> bool:

@@ -18,7 +18,7 @@ from . import arguments as check
 from .base import Layer
 from .convolution_op import problem_of, through
 from .dtype_policy import PROBLEM_DTYPES
-from .execution import activated, as_input, check_out, compiled, convolve, is_ready, output_shape
+from .execution import activated, as_input, check_out, compiled, convolve, explained, is_ready, output_shape
 from .symbolic import Symbolic
 from .weights import Prepared, Weights
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ..compiler import Compilation
+    from ..inspection.explanation import Explanation
 
 Array = NDArray[Any]
 
@@ -350,6 +351,17 @@ class Conv1D(Layer):
         """
         check.check_length(length)
         return compiled(self.problem, self._options, length).dump(stage)
+
+    def explain(self, length: int | None = None, batch: int = 1, measure: bool = False) -> Explanation:
+        """What the layer's kernel computes and what bounds its speed: its plan and the ones that were not taken, registers,
+        the innermost loop and its least cycles, padding, sizes and errors. It prints as text, and shows as HTML in a notebook.
+
+        Figures are those of `batch` sequences of `length` steps, or of long ones. With `measure`, the kernel is called and
+        timed on one thread, beside the limits of the core. Raises ValueError before the layer is built and for sizes without
+        an output, CompileError for measuring a kernel of another machine.
+        """
+        check.check_length(length)
+        return explained(self.problem, self._options, batch, length, measure)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as Keras 3 writes them, with `options` where they differ from the defaults."""

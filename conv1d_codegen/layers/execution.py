@@ -18,6 +18,7 @@ from .arrays import as_array, as_numbers, is_real_float
 
 if TYPE_CHECKING:
     from ..compiler import Compilation
+    from ..inspection.explanation import Explanation
     from ..ir import Expression
     from ..lower import Placement
     from ..runtime.kernel import CompiledKernel
@@ -88,6 +89,14 @@ def compiled(
         from ..compiler import compile_problem
 
         return compile_problem(problem, options, length, epilogue, placement, others)
+
+
+def explained(problem: Problem, options: CompileOptions, batch: int, length: int | None, measure: bool) -> Explanation:
+    """The kernel of `compiled`, explained: see `inspection/explain.py`, which is imported here."""
+    compilation = compiled(problem, options, length)
+    with COMPILING:
+        from ..inspection.explain import explain
+    return explain(compilation, batch, length, options.accuracy, measure)
 
 
 def convolve(problem: Problem, kernel: CompiledKernel, packed: Any, x: Array, out: Array | None, threads: int) -> Array:

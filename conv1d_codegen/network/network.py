@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, NDArray
 
 from ..knobs import STAGES
 from ..layers.arrays import as_weights
 from ..layers.execution import as_input, is_ready
+from ..locks import COMPILING
 from ..number_types import TYPES
 from ..options import CompileOptions
 from ..runtime.python_function import PythonFunction
 from . import saved
 from .execution import runnable
-from .execution.tasks import Task
 from .graph import Graph, Weights, checked
 from .stored import Imported, replaced
 from .symbols import Symbol, traced
+
+if TYPE_CHECKING:
+    from ..inspection.explanation import Explanations
+    from .execution.tasks import Task
 
 Array = NDArray[Any]
 Options = CompileOptions | Mapping[str, Any] | None
@@ -204,7 +208,7 @@ class Network:
         Raises ValueError for another stage, or for a layer that no kernel computes.
         """
         if layer is not None:
-            return "\n".join(task.kernel.dump(stage, passes) for task in self.tasks(layer, length))
+            return "\n".join(made.kernel.dump(stage, passes) for made in self.tasks(layer, length))
         if stage == "graph" and passes:
             return self._program.log()
         texts = {"graph": self._graph, "lowered": self._program.lowered}
@@ -214,12 +218,24 @@ class Network:
             )
         return str(texts[stage])
 
-    def tasks(self, layer: str, length: int = 1000) -> list[Task]:
-        """What computes a layer for one sequence of `length` steps: kernels, each with its run-time sizes.
-
-        Raises ValueError for a layer that no kernel computes.
+    def explain(self, layer: str, length: int = 1000) -> Explanations:
+        """The kernels that compute a layer, explained as by `Conv1D.explain`: for one sequence, of `length` steps where the
+        network's input has no fixed number of them. Raises ValueError for a layer that no kernel computes.
         """
-        found = self._program.tasks(layer, length)
+        with COMPILING:
+            from ..inspection.explain import explain_kernel
+            from ..inspection.explanation import Explanations
+        accuracy, others = self._options.accuracy, sum(weight.nbytes for weight in self.weights.values())
+        return Explanations(
+            explain_kernel(made.kernel, made.sizes, accuracy, made.sizes.get("T"), others)
+            for made in self.tasks(layer, length)
+        )
+
+    def tasks(self, layer: str, length: int = 1000) -> list[Task]:
+        """The kernels that compute a layer for one sequence of `length` steps, each with its run-time sizes. Raises ValueError
+        where there is none.
+        """
+        found = self._program.tasks_of(layer, length)
         if not found:
             raise ValueError(
                 f"{layer} has no kernel to show: ONNX Runtime computes it, or it is part of what another layer makes."

@@ -58,23 +58,41 @@ def predicted(algorithm: Algorithm, kernel_size: int, channels: int, terms: int)
 
 def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> Array:
     """The standard deviation of the error of each of the window's outputs, in unit roundoffs."""
+    return np.asarray(np.sqrt(KAPPA * sum(_variances(algorithm, kernel_size, channels, terms).values())))
+
+
+def sources(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> dict[str, float]:
+    """Where the error of the window's worst output comes from: the shares of its variance, 1 together."""
+    variances = _variances(algorithm, kernel_size, channels, terms)
+    total = np.asarray(sum(variances.values()))
+    worst = int(total.argmax())
+    return {name: float(variance[worst] / total[worst]) for name, variance in variances.items()}
+
+
+def _variances(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> dict[str, Array]:
+    """The variance of the error of each of the window's outputs, ÷ KAPPA u², by what is rounded."""
     b, g, a = _floats(algorithm.inputs), _floats(algorithm.weights), _floats(algorithm.results)
     error_x = _rounded_on_the_way(transforms.inputs(algorithm), np.eye(algorithm.reach))
-    error = np.zeros((len(b), len(b)))
+    of_inputs, of_weights = np.zeros((len(b), len(b))), np.zeros((len(b), len(b)))
     products = []  # the variance of a product, for each multiplication, and how many terms have such products
-    sums = np.zeros_like(error)
+    sums = np.zeros_like(of_inputs)
     for taps, count in _terms(algorithm.taps, kernel_size, terms):
         used = g[:, :taps]
         covariance_w = used @ used.T
         # of one term's product; those of different terms have nothing to do with each other
         covariance = (b @ b.T) * covariance_w
         inexact = [not _is_exact(row[:taps]) for row in algorithm.weights]
-        error += count * channels * (error_x * covariance_w + np.diag(np.diag(covariance) * inexact))
+        of_inputs += count * channels * error_x * covariance_w
+        of_weights += count * channels * np.diag(np.diag(covariance) * inexact)
         sums += count * channels * covariance
         products.append((np.diag(covariance), count))
-    error += np.diag(_rounded_in_sums(products, channels))
-    variance = np.diag(a @ error @ a.T + _rounded_on_the_way(transforms.results(algorithm), sums))
-    return np.asarray(np.sqrt(KAPPA * variance))
+    of_sums = np.diag(_rounded_in_sums(products, channels))
+    return {
+        "the transform of inputs": np.diag(a @ of_inputs @ a.T),
+        "the transformed weights": np.diag(a @ of_weights @ a.T),
+        "sums of products": np.diag(a @ of_sums @ a.T),
+        "the transform of results": np.diag(_rounded_on_the_way(transforms.results(algorithm), sums)),
+    }
 
 
 def amplification(algorithm: Algorithm) -> float:

@@ -2,6 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SHADES = 6;
+const TOP = 86; // of the front, below what lies behind it
+const DEPTH = 52;
 
 function draw(name, attributes = {}, text = "") {
   const element = document.createElementNS(SVG, name);
@@ -28,7 +30,7 @@ class Volume {
 
   _draw() {
     const { steps, filters, taps, tiles, length, drawn } = this.data;
-    const [left, top, width, height, depth] = [58, 86, 660, 200, 52];
+    const [left, top, width, height, depth] = [58, TOP, 660, 200, DEPTH];
     const slant = 0.8 * depth;
     this.x = (step) => left + (width * step) / Math.max(1, steps);
     this.y = (filter) => top + (height * filter) / filters;
@@ -58,9 +60,10 @@ class Volume {
         svg.append(draw("line", { x1, y1, x2, y2, class: "grid" }));
       }
     });
-    this.slab = draw("polygon", { class: "slab" });
+    svg.classList.toggle("fine", new Set(tiles.map((tile) => tile[0][0][0])).size > 120); // edges would hide the colours
+    this.slab = draw("path", { class: "slab" });
     svg.append(this.slab, ...tiles.map((_, number) => this._tile(number)));
-    this.cursor = draw("rect", { class: "cursor", visibility: "hidden" });
+    this.cursor = draw("path", { class: "cursor" });
     svg.append(this.cursor, ...this._axes(left, top, width, height, slant, depth));
     svg.addEventListener("mousemove", (event) => this._pointed(event));
     svg.addEventListener("mouseleave", () => this.listener.left(this));
@@ -73,7 +76,7 @@ class Volume {
     this.svg = svg;
     const cut = drawn < length ? `, drawn for ${drawn} of ${length} steps` : `, for ${drawn} steps of input`;
     const caption = make("figcaption", {}, "Colours: tiles of one size");
-    const area = tiles.reduce((sum, [s0, s1, f0, f1]) => sum + (s1 - s0) * (f1 - f0), 0);
+    const area = tiles.reduce((sum, tile) => sum + stepsOf(tile) * (tile[2] - tile[1]), 0);
     const twice = Math.round(1000 * (area / (steps * filters) - 1)) / 10;
     caption.append(`${cut}${twice > 0 ? `; ${twice} % of the outputs are computed twice` : ""}. `, this._legend());
     this.said = make("p", { class: "said muted", "aria-hidden": "true" }, " ");
@@ -97,8 +100,8 @@ class Volume {
   _sizes() {
     if (!this._bySize) {
       this._bySize = new Map();
-      for (const [s0, s1, f0, f1, idle] of this.data.tiles) {
-        const size = `${s1 - s0} × ${f1 - f0}${idle ? `, ${idle} lanes idle` : ""}`;
+      for (const tile of this.data.tiles) {
+        const size = this._sizeOf(tile);
         this._bySize.set(size, (this._bySize.get(size) || 0) + 1);
       }
       this._bySize = new Map([...this._bySize].sort((a, b) => b[1] - a[1]));
@@ -106,8 +109,10 @@ class Volume {
     return this._bySize;
   }
 
-  _sizeOf([s0, s1, f0, f1, idle]) {
-    return `${s1 - s0} × ${f1 - f0}${idle ? `, ${idle} lanes idle` : ""}`;
+  _sizeOf(tile) {
+    const [runs, f0, f1, idle] = tile;
+    const apart = runs.length > 1 ? " apart" : "";
+    return `${stepsOf(tile)}${apart} × ${f1 - f0}${idle ? `, ${idle} lanes idle` : ""}`;
   }
 
   _shade(size) {
@@ -116,15 +121,19 @@ class Volume {
 
   _tile(number) {
     const tile = this.data.tiles[number];
-    const [s0, s1, f0, f1, idle] = tile;
     const group = draw("g", {
       class: `tile shade${this._shade(this._sizeOf(tile))}`, id: `${this.id}-${number}`, role: "option",
       "data-number": number, "aria-label": this.describe(number), "aria-selected": "false",
     });
-    const box = { x: this.x(s0), y: this.y(f0), width: this.x(s1) - this.x(s0), height: this.y(f1) - this.y(f0) };
-    group.append(draw("rect", box));
-    if (idle) group.append(draw("rect", { ...box, fill: `url(#${this.id}-idle)`, class: "over" }));
+    const d = this._outline(tile);
+    group.append(draw("path", { d }));
+    if (tile[3]) group.append(draw("path", { d, fill: `url(#${this.id}-idle)`, class: "over" }));
     return group;
+  }
+
+  _outline([runs, f0, f1]) {
+    const [above, below] = [this.y(f0), this.y(f1)];
+    return runs.map(([s0, s1]) => `M${this.x(s0)},${above}H${this.x(s1)}V${below}H${this.x(s0)}Z`).join("");
   }
 
   _axes(left, top, width, height, slant, depth) {
@@ -163,31 +172,36 @@ class Volume {
   }
 
   describe(number) {
-    const [s0, s1, f0, f1, idle] = this.data.tiles[number];
+    const [runs, f0, f1, idle] = this.data.tiles[number];
     let taps = 0;
-    for (const [first, last] of this.data.onInput) taps += Math.max(0, Math.min(s1, last) - Math.max(s0, first));
-    const all = (s1 - s0) * this.data.taps;
+    for (const [first, last] of this.data.onInput) {
+      for (const [s0, s1] of runs) taps += Math.max(0, Math.min(s1, last) - Math.max(s0, first));
+    }
+    const all = stepsOf(this.data.tiles[number]) * this.data.taps;
+    const steps = runs.map(([s0, s1]) => (s1 - s0 === 1 ? s0 : `${s0} to ${s1 - 1}`)).join(", ");
     const beside = taps < all ? `, ${all - taps} of its ${all} taps beside the input` : "";
     const lanes = idle ? `, ${idle} lanes of its vectors idle` : "";
-    return `tile ${number + 1}: steps ${s0} to ${s1 - 1}, filters ${f0} to ${f1 - 1}${beside}${lanes}`;
+    return `tile ${number + 1}: steps ${steps}, filters ${f0} to ${f1 - 1}${beside}${lanes}`;
   }
 
   activate(number, pin = false) {
     const tiles = this.data.tiles;
     this.mark(Math.max(0, Math.min(number, tiles.length - 1)));
-    this.listener.tile(this, tiles[this.active][5], this.describe(this.active), pin);
+    this.listener.tile(this, tiles[this.active][4], this.describe(this.active), pin);
   }
 
   // Show a tile, and on the top the taps of its steps.
   mark(number) {
     this.svg.querySelector('[aria-selected="true"]')?.setAttribute("aria-selected", "false");
     this.active = number;
-    const [s0, s1, f0, f1] = this.data.tiles[number];
-    const box = { x: this.x(s0), y: this.y(f0), width: this.x(s1) - this.x(s0), height: this.y(f1) - this.y(f0) };
-    for (const [key, value] of Object.entries({ ...box, visibility: "visible" })) this.cursor.setAttribute(key, value);
-    const [depth, slant, top] = [52, 0.8 * 52, 86];
-    const points = [[this.x(s0), top], [this.x(s0) + slant, top - depth], [this.x(s1) + slant, top - depth], [this.x(s1), top]];
-    this.slab.setAttribute("points", points.map((point) => point.join(",")).join(" "));
+    const tile = this.data.tiles[number];
+    this.cursor.setAttribute("d", this._outline(tile));
+    const [slant, back] = [0.8 * DEPTH, TOP - DEPTH];
+    const slab = tile[0].map(([s0, s1]) => {
+      const [a, b] = [this.x(s0), this.x(s1)];
+      return `M${a},${TOP}L${a + slant},${back}L${b + slant},${back}L${b},${TOP}Z`;
+    });
+    this.slab.setAttribute("d", slab.join(""));
     this.svg.setAttribute("aria-activedescendant", `${this.id}-${number}`);
     this.svg.querySelector(`[data-number="${number}"]`).setAttribute("aria-selected", "true");
     this.said.textContent = this.describe(number);
@@ -202,13 +216,13 @@ class Volume {
     const number = this._at(event);
     if (number >= 0 && number !== this.active) {
       this.mark(number);
-      this.listener.tile(this, this.data.tiles[number][5], this.describe(number), false);
+      this.listener.tile(this, this.data.tiles[number][4], this.describe(number), false);
     }
   }
 
   // The tile beside the active one: the nearest whose middle lies in a direction.
   _beside(dx, dy) {
-    const middle = ([s0, s1, f0, f1]) => [(this.x(s0) + this.x(s1)) / 2, (this.y(f0) + this.y(f1)) / 2];
+    const middle = ([runs, f0, f1]) => [this.x((runs[0][0] + runs[runs.length - 1][1]) / 2), this.y((f0 + f1) / 2)];
     const [x, y] = middle(this.data.tiles[Math.max(0, this.active)]);
     let [best, least] = [this.active, Infinity];
     this.data.tiles.forEach((tile, number) => {
@@ -229,6 +243,10 @@ class Volume {
     else return;
     event.preventDefault();
   }
+}
+
+function stepsOf(tile) {
+  return tile[0].reduce((sum, [from, to]) => sum + to - from, 0);
 }
 
 // Some round numbers from 0 to a size, the size itself among them.

@@ -9,9 +9,9 @@ function roofline(kernels) {
   }
   const [left, top, width, height] = [52, 22, 400, 210];
   const rates = shown.flatMap((each) => [each.peak, ...each.points.map((point) => point.rate)]);
-  const at = shown.flatMap((each) => [each.peak / each.bandwidth, ...each.points.map((point) => point.intensity)]);
+  const at = shown.flatMap((each) => [each.peak / (each.memory || each.bandwidth), each.peak / each.bandwidth, ...each.points.map((point) => point.intensity)]);
   const [x0, x1] = [Math.min(...at) / 3, Math.max(...at) * 5];
-  const [y0, y1] = [Math.min(...rates) / 2.5, Math.max(...rates) * 1.7];
+  const [y0, y1] = [Math.min(...rates) / 4, Math.max(...rates) * 1.7];
   const x = (value) => left + (width * Math.log(value / x0)) / Math.log(x1 / x0);
   const y = (value) => top + height - (height * Math.log(value / y0)) / Math.log(y1 / y0);
   const unit = shown[0].unit;
@@ -29,21 +29,30 @@ function roofline(kernels) {
   svg.append(written(left + width / 2, top + height + 35, shown[0].axis, { "text-anchor": "middle", class: "axis" }));
   svg.append(written(left, 13, unit, { class: "axis", "text-anchor": "middle" }));
   const roofs = new Map(shown.map((each) => [`${each.peak} ${each.bandwidth}`, each]));
-  for (const { peak, bandwidth, model, from } of roofs.values()) {
+  const slope = (bandwidth, peak, words, name) => {
     const ridge = Math.min(Math.max(peak / bandwidth, x0), x1);
     const low = Math.max(x0, y0 / bandwidth);
-    const path = `M${x(low)},${y(low * bandwidth)} L${x(ridge)},${y(Math.min(peak, ridge * bandwidth))} L${x(x1)},${y(peak)}`;
-    svg.append(draw("path", { d: path, class: "roof" }));
-    svg.append(written(left + width, y(peak) - 6, `${model}: ${round(peak)}`, { "text-anchor": "end" }));
+    svg.append(draw("path", { d: `M${x(low)},${y(low * bandwidth)} L${x(ridge)},${y(ridge * bandwidth)}`, class: name }));
     const middle = Math.sqrt(low * ridge);
-    const turn = (-Math.atan2(y(low * bandwidth) - y(ridge * bandwidth), x(ridge) - x(low)) * 180) / Math.PI;
+    const rise = y(low * bandwidth) - y(ridge * bandwidth);
+    const turn = (-Math.atan2(rise, x(ridge) - x(low)) * 180) / Math.PI;
     const [a, b] = [x(middle) - 6, y(middle * bandwidth) - 6];
-    svg.append(written(a, b, from, { "text-anchor": "middle", class: "quiet", transform: `rotate(${turn} ${a} ${b})` }));
+    svg.append(written(a, b, words, { "text-anchor": "middle", class: "quiet", transform: `rotate(${turn} ${a} ${b})` }));
+    return ridge;
+  };
+  for (const { peak, bandwidth, memory, model, from } of roofs.values()) {
+    const ridge = slope(bandwidth, peak, from, "roof");
+    if (memory) slope(memory, peak, "memory, measured", "roof lower");
+    svg.append(draw("path", { d: `M${x(ridge)},${y(peak)} L${x(x1)},${y(peak)}`, class: "roof" }));
+    svg.append(written(left + width, y(peak) - 6, `${model}: ${round(peak)}`, { "text-anchor": "end" }));
   }
   for (const each of shown) {
     each.points.forEach((point, number) => {
-      const dot = { cx: x(point.intensity), cy: y(point.rate), r: 6, class: `point side${each.side}${number ? "" : " hollow"}` };
-      const circle = draw("circle", dot);
+      const [cx, cy] = [x(point.intensity), y(point.rate)];
+      const name = `point side${each.side}${number ? "" : " hollow"}`;
+      const circle = point.measured
+        ? draw("rect", { x: cx - 5.5, y: cy - 5.5, width: 11, height: 11, class: name, transform: `rotate(45 ${cx} ${cy})` })
+        : draw("circle", { cx, cy, r: 6, class: name });
       circle.append(draw("title", {}, spoken(point, each, kernels)));
       svg.append(circle);
     });
@@ -52,7 +61,7 @@ function roofline(kernels) {
   for (const each of shown) {
     each.points.forEach((point, number) => {
       const item = make("li");
-      item.append(make("span", { class: `dot side${each.side}${number ? "" : " hollow"}`, "aria-hidden": "true" }));
+      item.append(make("span", { class: `dot side${each.side}${number ? "" : " hollow"}${point.measured ? " measured" : ""}`, "aria-hidden": "true" }));
       item.append(spoken(point, each, kernels));
       list.append(item);
     });

@@ -254,14 +254,16 @@ def test_tiles_light_the_lines_that_store_them(shown: Any, data: Data) -> None:
     tiles = data["volume"]["tiles"]
     assert len(shown.find_elements("css selector", "#volume0 .tile")) == len(tiles)
     shown.execute_script("volumes[0].svg.focus()")
-    assert set(lit(shown, 0)) == set(tiles[0][5])
+    assert set(lit(shown, 0)) == set(tiles[0][4])
     press(shown, "\ue010")  # End
-    assert set(lit(shown, 0)) == set(tiles[-1][5])
+    assert set(lit(shown, 0)) == set(tiles[-1][4])
     said = shown.find_element("id", "status").text
-    assert f"steps {tiles[-1][0]} to {tiles[-1][1] - 1}, filters {tiles[-1][2]} to {tiles[-1][3] - 1}" in said
+    runs, low, high, *_ = tiles[-1]
+    steps = ", ".join(str(first) if last == first + 1 else f"{first} to {last - 1}" for first, last in runs)
+    assert f"steps {steps}, filters {low} to {high - 1}" in said
     press(shown, "\ue012")  # ←: the tile before in time
-    left = tiles[shown.execute_script("return volumes[0].active")]
-    assert left[0] + left[1] < tiles[-1][0] + tiles[-1][1]
+    left = tiles[shown.execute_script("return volumes[0].active")][0]
+    assert left[0][0] + left[-1][1] < runs[0][0] + runs[-1][1]
     padding = shown.find_elements("css selector", "#volume0 .padding")
     steps = data["volume"]["steps"]
     beside = [(first > 0) + (last < steps) for first, last in data["volume"]["onInput"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ KERNELS = {
     "c16_f40_k3_g2_same_gelu_f32": "direct",
     "c40_f40_k5_g40_same_relu_f32": "depthwise",
     "c64_f64_k9_same_relu_f32": "cook_toom",
+    "c64_f64_k3_d4_causal_relu_f32": "cook_toom",
     "c32_f48_k3_s2_same_relu_f32_first": "direct",
     "c5_f7_k3_causal_tanh_f64": "generic",
 }
@@ -44,9 +47,9 @@ def test_every_output_is_in_a_tile(problem: str, length: int) -> None:
     steps = max(0, made.problem.output_length(length))
     stored = np.zeros((steps, made.problem.filters), int)
     for tile in found(made, length):
-        assert 0 <= tile.steps[0] < tile.steps[1] <= steps
+        assert 0 <= min(tile.steps) <= max(tile.steps) < steps
         assert 0 <= tile.filters[0] < tile.filters[1] <= made.problem.filters
-        stored[slice(*tile.steps), slice(*tile.filters)] += 1
+        stored[sorted(tile.steps), slice(*tile.filters)] += 1
     assert stored.min(initial=1) == 1
     assert stored.max(initial=1) <= 4  # two in each direction
     assert (stored > 1).mean() < 0.5
@@ -56,7 +59,7 @@ def test_every_output_is_in_a_tile(problem: str, length: int) -> None:
 def test_tiles_are_those_of_the_plan(rest: int, heights: set[int]) -> None:
     """In blocks of 24 steps, and what is left over."""
     made = compiled("c8_f40_k3_valid_relu_f32", Plan("direct", "filters", 8, 2, (6, 4, 1), block=24, unroll=2))
-    sizes = [(t.steps[1] - t.steps[0], t.filters[1] - t.filters[0], t.idle) for t in found(made, 2 + 24 + rest)]
+    sizes = [(len(t.steps), t.filters[1] - t.filters[0], t.idle) for t in found(made, 2 + 24 + rest)]
     assert {height for height, _, _ in sizes} == heights
     assert {width for _, width, _ in sizes} == {16, 8}
     assert {idle for _, _, idle in sizes} == {0}
@@ -75,6 +78,12 @@ def test_a_tile_knows_the_lines_that_store_it(problem: str) -> None:
     for tile in found(made, 50):
         assert tile.lines
         assert all(" y[" in text[line] and " := " in text[line] for line in tile.lines)
+
+
+def test_a_window_of_a_dilated_kernel_has_steps_that_lie_apart() -> None:
+    tall = max(found(compiled("c64_f64_k3_d4_causal_relu_f32"), 200), key=lambda tile: len(tile.steps))
+    assert len(tall.runs()) == len(tall.steps) > 1
+    assert {b - a for a, b in itertools.pairwise(sorted(tall.steps))} == {4}
 
 
 def test_too_many_are_refused() -> None:

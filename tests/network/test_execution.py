@@ -245,7 +245,7 @@ def test_parts_are_written_where_a_concatenation_has_them() -> None:
             np.testing.assert_allclose(y_, wanted[name], rtol=1e-5, atol=1e-5, err_msg=name)
         # what is strided, an input or pooled; or all, where less than half would be written there
         copied = 7 if branches[0] in outputs else 3
-        kept = network.tasks("all", 30)[0].kernel
+        kept = network._program.tasks_of("all", 30)[0].kernel
         assert sum(buffer.name.startswith("in") for buffer in kept.native.kernel.buffers) == copied
 
 

@@ -138,7 +138,7 @@ def test_very_many_parts_are_one_kernel(
     monkeypatch.setattr(parts, "_MOST_PARTS", 0)
     monkeypatch.setenv("CONV1D_CODEGEN_TARGET", target)
     network = made(channels, arguments, layers.Activation("relu6"))
-    assert len(network.tasks(network.graph.nodes[0].name, 9)) == 1
+    assert len(network._program.tasks_of(network.graph.nodes[0].name, 9)) == 1
     for batch, length in ((1, 1), (2, 2), (3, 19)):
         x = np.random.default_rng(length).integers(-3, 4, (batch, length, channels)).astype(np.float32)
         np.testing.assert_array_equal(network(x), wanted(network, x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from ..simplify import simplified, stages
 from .launch import Launch, launch, memory
 from .stores import Stores
 from .tasks import Task, tasks
+
+if TYPE_CHECKING:
+    pass
 
 Array = NDArray[Any]
 
@@ -194,9 +197,9 @@ class Program:
             graph = after
         return text
 
-    def tasks(self, name: str, length: int) -> list[Task]:
-        """What computes a node of the simplified network, or the one that a node became part of, for one sequence; nothing
-        where its output is part of another tensor's memory. Raises ValueError where there is no such node.
+    def tasks_of(self, name: str, length: int) -> list[Task]:
+        """The kernels that compute a node of the simplified network, or the one that a node became part of, for one
+        sequence; none where its output is part of another tensor's memory. Raises ValueError where there is no such node.
         """
         graph = self.lowered
         found = next((node for node in graph.nodes if name in (node.name, *node.merged)), None)

@@ -120,14 +120,14 @@ class Staged:
         """The reports of the programs, for inputs of `length` steps where that is not fixed, and what ONNX Runtime runs."""
         return "\n".join(_text(step) if isinstance(step, Part) else step.program.report(length) for step in self._steps)
 
-    def tasks(self, name: str, length: int) -> list[Task]:
-        """As of `Program.tasks`; nothing for what ONNX Runtime computes."""
+    def tasks_of(self, name: str, length: int) -> list[Task]:
+        """As of `Program.tasks_of`; nothing for what ONNX Runtime computes."""
         node = next((node for node in self.graph.nodes if node.name == name), None)
         if node is not None and isinstance(node.op, Delegated):
             return []
         programs = [step.program for step in self._steps if isinstance(step, Stage)]
         own = [p for p in programs if any(name in (n.name, *n.merged) for n in p.lowered.nodes)]
-        return (own or programs)[0].tasks(name, length)
+        return (own or programs)[0].tasks_of(name, length)
 
 
 def _text(part: Part) -> str:

@@ -1,0 +1,185 @@
+"""From a compilation to its explanation: everything is worked out here, for any target, and measured where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+
+from ..compiler import Compilation, OperationProgram
+from ..emit.abi import entry
+from ..emit.scratch import bytes_of, bytes_provided
+from ..executable import Executable
+from ..ir import Alloc, Kernel, Storage
+from ..ir.rewrite import walk
+from ..machine import jit
+from ..machine.target import Target
+from ..number_types import TYPES
+from ..problem import Problem
+from ..runtime.kernel import sizes_of
+from ..schedule.alternatives import LONG, alternatives
+from ..schedule.plan import Plan
+from ..schedule.window_forms import error_of, form_of
+from .assembly import Loop, inner_loop, mix
+from .census import Census, census
+from .explanation import Explanation
+from .facts import InnerLoop, Prediction, Size, Work
+from .measure import measured
+from .microarchitectures import bound, microarchitecture, peak
+from .object_code import sizes as section_sizes
+from .padding import peel
+from .plan_words import words
+from .registers import registers
+from .windows import windows
+
+
+def explain(
+    compilation: Compilation,
+    batch: int = 1,
+    length: int | None = None,
+    accuracy: str = "strict",
+    measure: bool = False,
+) -> Explanation:
+    """What one convolution's kernel computes, how and why, for inputs of `batch` sequences of `length` steps (LONG, unless
+    given), by a plan that was chosen for an `accuracy`. With `measure`, it is called and timed too.
+
+    Raises ValueError for sizes without an output, CompileError for measuring a kernel of another machine.
+    """
+    problem = compilation.problem
+    if batch < 1:
+        raise ValueError(f"There is nothing to explain of a batch of {batch}: it must be 1 or more.")
+    steps = LONG if length is None else length
+    sizes = sizes_of(compilation.program.scheduled, problem, batch, steps)
+    found = explain_kernel(compilation, sizes, accuracy, length)
+    if not measure:
+        return found
+    return replace(found, measurement=measured(compilation, problem, batch, steps))
+
+
+def explain_kernel(
+    made: Compilation | OperationProgram,
+    sizes: Mapping[str, int],
+    accuracy: str = "strict",
+    length: int | None = None,
+    others: int = 0,
+) -> Explanation:
+    """The same of any kernel, one of a network too, whose run-time sizes are given by name. `others`: bytes of weights
+    that other kernels read between two calls.
+    """
+    program: Executable = made.program if isinstance(made, Compilation) else made
+    problem, plan = (made.problem, made.plan) if isinstance(made, Compilation) else (None, None)
+    kernel, target = program.scheduled, program.target
+    counted = census(kernel, sizes)
+    width = target.lanes(kernel.compute)
+    loop, listing = _inner(program.dump("asm"))
+    inner = _inner_loop(loop, listing, target) if loop is not None else None
+    lanes = plan.width if plan is not None else width
+    return Explanation(
+        title=program.title,
+        target=str(target),
+        sizes=dict(sizes),
+        plan=program.schedule,
+        words=tuple(words(plan)) if plan is not None else (),
+        alternatives=(
+            tuple(alternatives(problem, target, plan, accuracy, length, others))
+            if problem is not None and plan is not None and _sums(made) == 1
+            else ()
+        ),
+        work=None if problem is None else _work(problem, sizes),
+        census=counted,
+        lanes=lanes,
+        lanes_in_use=counted.lanes_in_use(lanes),
+        peel=None if problem is None else peel(problem, sizes["T"]),
+        inner=inner,
+        registers=None if loop is None else registers(loop, target, _tile(plan)),
+        size=_size(program, kernel, sizes),
+        error=_error(problem, plan),
+        windows=None if problem is None or plan is None else windows(problem, plan),
+        prediction=None if problem is None or inner is None else _prediction(problem, sizes, counted, inner, target),
+    )
+
+
+def _sums(made: Compilation | OperationProgram) -> int:
+    """Convolutions that a kernel adds up or computes beside each other: of several, one plan is all that there is."""
+    epilogue = made.program.epilogue if isinstance(made, Compilation) else None
+    return 1 if epilogue is None else max(1, epilogue.convolutions)
+
+
+def _inner(assembly: str) -> tuple[Loop | None, str]:
+    """The innermost loop, and its text."""
+    loop = inner_loop(assembly)
+    if loop is None:
+        return None, ""
+    return loop, "\n".join(assembly.splitlines()[loop.first : loop.last + 1])
+
+
+def _inner_loop(loop: Loop, listing: str, target: Target) -> InnerLoop:
+    model = microarchitecture(target)
+    arithmetic = [each for each in loop.instructions if each.kind in ("fma", "arithmetic")]
+    return InnerLoop(
+        loop=loop,
+        listing=listing,
+        mix=mix(loop.instructions),
+        folded_loads=sum(each.reads_memory for each in arithmetic),
+        folded_broadcasts=sum(each.broadcasts for each in arithmetic),
+        products=loop.products,
+        model=model.name,
+        bound=bound(loop, model),
+    )
+
+
+def _tile(plan: Plan | None) -> tuple[int, int]:
+    """Rows and vectors of the tallest tile."""
+    return (0, 0) if plan is None else (plan.rows[0], plan.abreast[0] if plan.abreast else plan.vectors)
+
+
+def _work(problem: Problem, sizes: Mapping[str, int]) -> Work:
+    batch, length, item = sizes["N"], sizes["T"], problem.itemsize
+    return Work(
+        flops=problem.flops(batch, length),
+        input_bytes=prod(problem.input_shape(batch, length)) * item,
+        weight_bytes=(prod(problem.kernel_shape) + problem.use_bias * problem.filters) * TYPES[problem.compute].bytes,
+        output_bytes=prod(problem.output_shape(batch, length)) * item,
+    )
+
+
+def _size(program: Executable, kernel: Kernel, sizes: Mapping[str, int]) -> Size:
+    image = jit.in_llvm(lambda: jit.object_code(program.llvm, program.target, program.known_strides))
+    code, constants = section_sizes(image)
+    local = [s.buffer for s in walk(kernel.body) if isinstance(s, Alloc) and s.buffer.storage is Storage.SCRATCH]
+    packed = [buffer for buffer in kernel.buffers if buffer.storage is Storage.CONSTANT]
+    return Size(
+        code=code,
+        constants=constants,
+        weights=sum(buffer.size.evaluate(sizes) * TYPES[buffer.dtype].bytes for buffer in packed),
+        scratch=entry(kernel).scratch_bytes,
+        stack=sum(bytes_of(buffer) for buffer in local if not bytes_provided(buffer)),
+    )
+
+
+def _error(problem: Problem | None, plan: Plan | None) -> str:
+    """How far results may be from the exact ones, in words."""
+    if problem is None or plan is None:
+        return "that of the operation's arithmetic, each step of which rounds once"
+    u = TYPES[problem.compute].significand
+    text = f"8 u (Σ|x||w| + |b|) with u = 2^-{u}, before the activation, on data of both signs"
+    if plan.algorithm == "cook_toom":
+        text = f"{error_of(problem, form_of(plan)):.2f} of direct's, which is {text}"
+    if problem.dtype != problem.compute:
+        text += f"; half an ulp of {TYPES[problem.dtype].keras} on top, as results are rounded to it"
+    return text
+
+
+def _prediction(
+    problem: Problem, sizes: Mapping[str, int], counted: Census, inner: InnerLoop, target: Target
+) -> Prediction | None:
+    if not inner.products:
+        return None
+    model = microarchitecture(target)
+    wide = target.vector_bytes
+    each = len(model.ports_of("arithmetic", wide)) / (2 if model.cracks and wide == 64 else 1)
+    return Prediction(
+        products=counted.products * inner.bound.cycles / inner.products,
+        others=counted.arithmetic / each,
+        least=problem.flops(sizes["N"], sizes["T"]) / peak(target, problem.compute),
+    )
