@@ -6,6 +6,7 @@ What is wrong with the arguments is said in one line on standard error, with exi
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from collections.abc import Sequence
@@ -62,7 +63,23 @@ def _parser() -> argparse.ArgumentParser:
         help="which stage (default: scheduled); may be given several times",
     )
     dump.add_argument(
-        "--passes", action="store_true", help="show the loops after each pass that changed them (stage `scheduled`)"
+        "--passes",
+        action="store_true",
+        help="stage `scheduled`: the loops after each pass that changed them, and a table of all passes with their times; on a "
+        "terminal, what each changed",
+    )
+    dump.add_argument(
+        "--diff",
+        action=argparse.BooleanOptionalAction,
+        help="of --passes: only the lines that a pass changed, or all loops (default: whether it goes to a terminal)",
+    )
+    dump.add_argument(
+        "--stop-after", metavar="PASS", help="stage `scheduled`: the loops after this pass, and none behind it"
+    )
+    dump.add_argument(
+        "--run-interpreted",
+        action="store_true",
+        help="run the interpreter after each pass, on random data of a size that does not take long, or of @BATCHxLENGTH",
     )
     add_choice(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
@@ -157,28 +174,35 @@ def _parser() -> argparse.ArgumentParser:
 
 def _dump(arguments: argparse.Namespace) -> int:
     from .compiler import compile_problem
+    from .inspection import command
 
     stages: list[str] = arguments.stage or ["scheduled"]
     if "all" in stages:
         stages = list(STAGES)
-    if arguments.passes and "scheduled" not in stages:
+    of_passes = {"--passes": arguments.passes, "--stop-after": arguments.stop_after, "--diff": arguments.diff}
+    given = [name for name, value in {**of_passes, "--run-interpreted": arguments.run_interpreted}.items() if value]
+    if given and "scheduled" not in stages:
         raise ValueError(
-            "--passes shows how the stage `scheduled` came about: add --stage scheduled, or leave --passes out."
+            f"{given[0]} is about how the stage `scheduled` came about: add --stage scheduled, or leave {given[0]} out."
         )
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
     compilation = compile_problem(problem_of(arguments.descriptor), options, length)
-    texts = {stage: compilation.dump(stage, passes=arguments.passes) for stage in stages}
-    text = (
-        next(iter(texts.values()))
-        if len(texts) == 1
-        else "\n".join(f"--- {stage}\n{text}" for stage, text in texts.items())
-    )
-    if arguments.output is None:
-        sys.stdout.write(text)
-    else:
-        arguments.output.write_text(text, encoding="utf-8")
-    return 0
+    with contextlib.ExitStack() as stack:
+        output = arguments.output
+        file = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
+        for number, stage in enumerate(stages):
+            if len(stages) > 1:
+                file.write(f"{chr(10) if number else ''}--- {stage}\n")
+            if stage == "scheduled" and given:
+                passes = arguments.passes or arguments.diff
+                command.dump_passes(compilation.program, file, passes, arguments.diff, arguments.stop_after)
+            else:
+                file.write(compilation.dump(stage))
+    if not arguments.run_interpreted:
+        return 0
+    sizes = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else None
+    return command.run_interpreted(compilation, sizes, arguments.stop_after)
 
 
 def _explain(arguments: argparse.Namespace) -> int:

@@ -83,6 +83,8 @@ class Program(Executable):
 class OperationProgram(Executable):
     """The stages of an operation, which has no plan."""
 
+    reasons = operations.REASONS
+
     def __init__(self, operation: Operation, target: Target, red_zones: bool = False) -> None:
         super().__init__(target, red_zones)
         self.operation = operation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from . import knobs
@@ -18,7 +18,7 @@ from .locks import COMPILING, kept
 from .machine.host import runs_here
 from .machine.shelter import overlapped, sheltered
 from .machine.target import Target
-from .passes import log
+from .passes import REASONS, log
 from .runtime import kept_code
 from .runtime.kept_code import Image
 from .runtime.native import Native
@@ -58,6 +58,13 @@ class Executable(ABC):
     @abstractmethod
     def _scheduled(self, check: bool) -> Iterator[tuple[str, Kernel]]:
         """The kernel after each pass, with the pass's name; with `check`, verified."""
+
+    #: Why each pass stands where it does, by its name.
+    reasons: Mapping[str, str] = REASONS
+
+    def scheduling(self) -> Iterator[tuple[str, Kernel]]:
+        """The kernel after each pass, with the pass's name: each runs when it is asked for. `passes` are these, kept."""
+        return self._scheduled(check=False)
 
     @kept
     def loop(self) -> Kernel:
@@ -146,7 +153,7 @@ class Executable(ABC):
             case "loop":
                 return str(self.loop)
             case "scheduled":
-                return log(self.loop, self.passes) if passes else str(self.scheduled)
+                return log(self.loop, self.passes, self.reasons) if passes else str(self.scheduled)
             case "llvm":
                 return self.llvm
             case "optimized":

@@ -10,10 +10,14 @@ import pytest
 
 from conv1d_codegen import Conv1D, Input, Network, __version__, save
 from conv1d_codegen.__main__ import main
+from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.ir import Kernel
 from conv1d_codegen.knobs import STAGES
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.network import layers
+from conv1d_codegen.passes import PIPELINE, Context, Pass
+from conv1d_codegen.problem import Problem
 
 PROBLEM = "c4_f4_k3_valid_relu_f32"
 
@@ -62,8 +66,53 @@ def test_dump_prints_the_scheduled_loops_by_default_and_several_stages_with_titl
 
 def test_dump_shows_the_passes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["dump", PROBLEM, "--passes"]) == 0
-    assert capsys.readouterr().out.count("\nkernel ") > 3
+    out = capsys.readouterr().out
+    assert out.count("\nkernel ") > 3
+    assert "# peel_edges: before tiling" in out
+    table = out[out.index("\nPasses\n") :].splitlines()
+    assert [line.split()[0] for line in table[4 : 4 + len(PIPELINE)]] == [each.name for each in PIPELINE]
     assert "--stage scheduled" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--passes")
+
+
+def test_dump_shows_what_each_pass_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dump", PROBLEM, "--passes", "--diff"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\nkernel ") == 0
+    assert out.startswith("kernel ")
+    assert "\n+  parallel n in 0..N" in out or "\n+    parallel block" in out
+    assert "\n# unchanged by " in out
+
+
+def test_dump_stops_after_a_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = Problem.parse(PROBLEM)
+    stages = dict(compile_problem(problem).program.passes)
+    for name in ("tile", "collapse_loops"):
+        assert main(["dump", PROBLEM, "--stop-after", name]) == 0
+        assert capsys.readouterr().out == str(stages[name])
+    assert main(["dump", PROBLEM, "--stop-after", "tile", "--passes"]) == 0
+    out = capsys.readouterr().out
+    assert "# tile:" in out
+    assert "pack_weights" not in out
+    assert "block_time, peel_edges" in refused(capsys, "dump", PROBLEM, "--stop-after", "frobnicate")
+    assert "--stop-after" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--stop-after", "tile")
+
+
+def test_dump_runs_the_interpreter_after_each_pass(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dump", f"{PROBLEM}@1x9", "--run-interpreted"]) == 0
+    out = capsys.readouterr().out
+    assert "1 sequences of 9 steps" in out
+    assert out.count("28 outputs, 0.0") > 5
+    assert "WRONG" not in out
+
+    def without_bias(kernel: Kernel, context: Context) -> Kernel:
+        return kernel.with_body(())
+
+    broken = (*PIPELINE[:-1], Pass("collapse_loops", without_bias, ""))
+    monkeypatch.setattr("conv1d_codegen.passes.PIPELINE", broken)
+    assert main(["dump", f"{PROBLEM}@1x9", "--run-interpreted"]) == 1
+    assert "collapse_loops     28 outputs, WRONG" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..machine.host import runs_here
 from ..machine.target import TARGETS
 from ..options import CompileOptions
 from ..problem import parse_case
 from ..schedule.plan import ALGORITHMS, Plan
 from .arguments import EXAMPLE, add_choice, problem_of
+
+#: Of the input, where no case says how many, that tiles are drawn for: enough for blocks, tails and edges to show.
+_USUAL_STEPS = 250
 
 
 def add(commands: argparse._SubParsersAction[Any]) -> None:
@@ -83,20 +87,26 @@ def run(arguments: argparse.Namespace) -> int:
 def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, Any]:
     """One kernel of a page: a problem's, or one of those of a network's layer."""
     from ..compiler import compile_problem
+    from ..inspection.explain import explain
     from ..inspection.page_data import side
 
     if arguments.layer is None:
         problem = problem_of(arguments.what)
         _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
-        return side(compile_problem(problem, options, length), batch, length, measure=arguments.measure)
+        made = compile_problem(problem, options, length)
+        measure = arguments.measure and runs_here(made.target)
+        explanation = explain(made, batch, length, options.accuracy, measure)
+        return side(made, explanation, _USUAL_STEPS if length is None else length)
     if arguments.measure:
         raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
 
     from ..network import load
 
     layer, length, number = arguments.layer, arguments.length, arguments.kernel
-    tasks = load(arguments.what, options=options).tasks(layer, length)
+    network = load(arguments.what, options=options)
+    tasks = network.tasks(layer, length)
     if not 1 <= number <= len(tasks):
         raise ValueError(f"{layer} has {len(tasks)} kernel(s): --kernel is 1 to {len(tasks)}. Received: {number}.")
     task = tasks[number - 1]
-    return side(task.kernel, 1, task.sizes["T"], lambda steps: {**task.sizes, "T": steps})
+    explanation = network.explain(layer, length)[number - 1]
+    return side(task.kernel, explanation, sizes=lambda steps: {**task.sizes, "T": steps})

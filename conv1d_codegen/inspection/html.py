@@ -12,6 +12,7 @@ _STYLE = """<style>
 .conv1d-codegen h4 { margin: 1.2em 0 .3em; padding-bottom: .15em; border-bottom: 1px solid rgba(127, 127, 127, .4); }
 .conv1d-codegen table { border-collapse: collapse; margin: .3em 0 .6em; }
 .conv1d-codegen th, .conv1d-codegen td { padding: .1em .9em .1em 0; text-align: left; vertical-align: top; background: none; }
+.conv1d-codegen th:not(:last-child), .conv1d-codegen td:not(:last-child) { white-space: nowrap; }
 .conv1d-codegen th { font-weight: 600; opacity: .75; }
 .conv1d-codegen .number { text-align: right; font-variant-numeric: tabular-nums; }
 .conv1d-codegen tr.marked td { font-weight: 600; }

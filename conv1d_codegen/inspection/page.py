@@ -27,7 +27,8 @@ def page(title: str, sides: list[Data]) -> str:
     """
     if len(sides) not in (1, 2):
         raise ValueError(f"A page shows one kernel, or two beside each other. Received: {len(sides)}.")
-    data = json.dumps(sides, ensure_ascii=False, separators=(",", ":"))
+    shown = [{name: value for name, value in side.items() if name != "explained"} for side in sides]
+    data = json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
     for character, escaped in _ESCAPED.items():
         data = data.replace(character, escaped)
     scripts = "\n".join(_file(name) for name in _SCRIPTS)

@@ -1,5 +1,5 @@
 """What a page about a kernel shows, as plain data: its stages line by line and how they hang together, its tiles, its
-point on the roofline, and facts.
+points on the roofline, and facts.
 
 `side` makes it of a program; a page has one or two. Everything in it is a string, a number, or a list of them, with the
 names that `templates/page/*.js` reads.
@@ -7,29 +7,24 @@ names that `templates/page/*.js` reads.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
 from ..compiler import Compilation, OperationProgram
-from ..emit.abi import entry
 from ..executable import Executable
 from ..ir import Kernel
-from ..machine.host import runs_here
 from ..passes import PIPELINE
-from ..problem import Problem
 from ..problem.padding import steps_of_tap
 from ..runtime.kernel import sizes_of
-from ..schedule.plan import Plan
-from .measure import measured
-from .origins import Origins, is_instruction, origins
+from .explanation import Explanation
+from .html import html
+from .origins import origins
+from .page_facts import facts
 from .page_roofline import roofline
 from .page_tiles import TooManyTilesError, tiles
-from .units import seconds
+from .wording import sections
 
-#: Steps of the input where no case says how many: enough for blocks, tails and edges to show.
-USUAL_LENGTH = 250
 #: Drawn at most; more are smaller than what a screen shows.
 MOST_TILES = 2500
 
@@ -38,21 +33,18 @@ Data = dict[str, Any]
 
 def side(
     made: Compilation | OperationProgram,
-    batch: int = 1,
-    length: int | None = None,
+    explanation: Explanation,
+    steps: int | None = None,
     sizes: Callable[[int], Mapping[str, int]] | None = None,
-    measure: bool = False,
 ) -> Data:
-    """One kernel, for inputs of `batch` sequences of `length` steps. `sizes` gives its run-time sizes by name for inputs of
-    a length; unless given, they are those of a convolution by itself. An operation has no tiles, and no point. With `measure`, a
-    convolution is timed too, if it runs on this machine.
+    """One kernel, with what `explain` says of it for inputs of some size. Its tiles are drawn for `steps` of input, or for
+    as many as that size has. `sizes` gives its run-time sizes by name for inputs of a length; unless given, they are those
+    of a convolution by itself. An operation has no tiles, and no point.
     """
-    length = USUAL_LENGTH if length is None else length
     program: Executable = made.program if isinstance(made, Compilation) else made
     found = origins(program)
     texts: dict[str, int] = {}
     stages = _stages(program, texts)
-    of_problem = _of_problem(made, found, batch, length, sizes, measure) if isinstance(made, Compilation) else {}
     return {
         "title": program.title,
         "schedule": program.schedule,
@@ -63,36 +55,10 @@ def side(
         "loopOf": _numbers(found.loop_of),
         "assembly": list(found.assembly),
         "llvmOf": _numbers(found.llvm_of),
-        "volume": of_problem.get("volume"),
-        "roofline": of_problem.get("roofline"),
-        "facts": [*of_problem.get("facts", []), *_code(program, found)],
-    }
-
-
-def _of_problem(
-    made: Compilation,
-    found: Origins,
-    batch: int,
-    length: int,
-    sizes: Callable[[int], Mapping[str, int]] | None,
-    measure: bool,
-) -> Data:
-    """What there is where it is known which convolution is computed."""
-    problem, kernel = made.problem, made.program.scheduled
-
-    def usual(steps: int) -> Mapping[str, int]:
-        return sizes_of(kernel, problem, batch, steps)
-
-    of = sizes or usual
-    moved = bytes_moved(problem, batch, length)
-    timed = measured(made, problem, batch, length) if measure and runs_here(made.target) else None
-    return {
-        "volume": _volume(kernel, problem, made.plan, length, of),
-        "roofline": roofline(made.program, "\n".join(found.assembly), problem, of(length), moved, timed),
-        "facts": [
-            *_work(problem, batch, length),
-            *([["measured, on one thread", seconds(timed.seconds)]] if timed is not None else []),
-        ],
+        "volume": _volume(made, steps or explanation.sizes["T"], sizes) if isinstance(made, Compilation) else None,
+        "roofline": roofline(explanation, program.target, program.scheduled.compute),
+        "facts": facts(explanation),
+        "explained": html(sections(explanation)),
     }
 
 
@@ -136,17 +102,20 @@ def _came(before: Sequence[int], now: Sequence[int]) -> list[int]:
     return came
 
 
-def _volume(
-    kernel: Kernel, problem: Problem, plan: Plan, length: int, sizes: Callable[[int], Mapping[str, int]]
-) -> Data | None:
+def _volume(made: Compilation, length: int, sizes: Callable[[int], Mapping[str, int]] | None) -> Data | None:
     """The outputs by steps and filters, in tiles, and for each tap the steps whose input it finds. Of long inputs as many
     steps as there are tiles to draw, by the loops for so many: halved until these are few enough.
     """
+    problem, kernel = made.problem, made.program.scheduled
+
+    def usual(steps: int) -> Mapping[str, int]:
+        return sizes_of(kernel, problem, 1, steps)
+
     drawn = length
     while True:
         steps = max(0, problem.output_length(drawn))
         try:
-            found = tiles(kernel, sizes(drawn), MOST_TILES)
+            found = tiles(kernel, (sizes or usual)(drawn), MOST_TILES)
         except TooManyTilesError:
             drawn //= 2
             continue
@@ -167,41 +136,5 @@ def _volume(
         "filters": problem.filters,
         "taps": problem.kernel_size,
         "onInput": on_input,
-        "inTime": plan.lanes == "time",
         "tiles": [[t.runs(), *t.filters, t.idle, list(t.lines)] for t in found],
     }
-
-
-def _work(problem: Problem, batch: int, length: int) -> list[list[str]]:
-    flops, moved = problem.flops(batch, length), bytes_moved(problem, batch, length)
-    return [
-        ["input", f"{batch} × {length} steps of {problem.channels} channels"],
-        ["output", f"{batch} × {max(0, problem.output_length(length))} steps of {problem.filters} filters"],
-        ["arithmetic", _scaled(flops, "FLOP")],
-        ["arrays", _scaled(moved, "B")],
-        ["intensity", f"{flops / moved:.3g} FLOP/B" if moved else "no bytes"],
-    ]
-
-
-def bytes_moved(problem: Problem, batch: int, length: int) -> int:
-    """Bytes of the input, the weights and the output: what any kernel reads and writes at least once."""
-    shapes = problem.input_shape(batch, length), problem.output_shape(batch, length), problem.kernel_shape
-    return problem.itemsize * (sum(map(math.prod, shapes)) + problem.filters * problem.use_bias)
-
-
-def _scaled(number: int, unit: str) -> str:
-    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= factor:
-            return f"{number / factor:.3g} {prefix}{unit}"
-    return f"{number} {unit}"
-
-
-def _code(program: Executable, found: Origins) -> list[list[str]]:
-    instructions = sum(map(is_instruction, found.assembly))
-    scratch = entry(program.scheduled, program.red_zones).scratch_bytes
-    return [
-        ["loops", f"{len(found.loops)} lines"],
-        ["LLVM IR", f"{len(found.llvm)} lines"],
-        ["machine code", f"{instructions} instructions"],
-        ["scratch of the caller's", _scaled(scratch, "B")],
-    ]

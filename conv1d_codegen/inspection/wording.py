@@ -134,7 +134,10 @@ def _tiles(each: Alternative) -> str:
 def _peel(peel: Peel) -> Iterator[Block]:
     rows = [
         ("zeros", f"{peel.left} before the input, {peel.right} behind it: no product reads them"),
-        ("output steps", f"{peel.before} lack taps, {peel.interior} have all, {peel.after} lack taps"),
+        (
+            "output steps",
+            f"{peel.interior} have all taps; {peel.before} before them and {peel.after} behind them lack some",
+        ),
     ]
     if peel.unread:
         rows.append(("input", f"the last {peel.unread} steps are read by no output"))

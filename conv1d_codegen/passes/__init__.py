@@ -151,16 +151,20 @@ def _in_nests(run: Callable[[Kernel, Context], Kernel], kernel: Kernel, contexts
     return whole.with_body(body)
 
 
-def log(kernel: Kernel, after: Sequence[tuple[str, Kernel]]) -> str:
+#: Why each pass stands where it does, by its name.
+REASONS = {name: reason for name, _, reason in PIPELINE}
+
+
+def log(kernel: Kernel, after: Sequence[tuple[str, Kernel]], reasons: Mapping[str, str]) -> str:
     """The kernel after each pass that changed it, with the reason for the pass's place; those that changed nothing are
     named together.
     """
     text, unchanged = "", []
-    for (name, now), (_, _, reason) in zip(after, PIPELINE, strict=True):
+    for name, now in after:
         if now == kernel:
             unchanged.append(name)
             continue
-        text += _idle(unchanged) + f"# {name}: {reason}\n{now}\n"
+        text += _idle(unchanged) + f"# {name}: {reasons[name]}\n{now}\n"
         kernel, unchanged = now, []
     return text + _idle(unchanged)
 
@@ -169,4 +173,4 @@ def _idle(names: list[str]) -> str:
     return f"# unchanged by {', '.join(names)}\n\n" if names else ""
 
 
-__all__ = ["PIPELINE", "Context", "Pass", "log", "stages"]
+__all__ = ["PIPELINE", "REASONS", "Context", "Pass", "log", "stages"]

@@ -30,6 +30,16 @@ VECTORS, SUMS = 4, 8
 _MOST_WRITTEN_OUT = 400
 
 
+#: Why each pass stands where it does.
+REASONS = {
+    "tile_rows": "first, as several steps are taken together only where channels are summed up, which are loops yet",
+    "vectorize": "before packing, which needs the vectors",
+    "pack_weights": "once channels lie in vectors: weights are padded to whole ones",
+    "expand_epilogue": "functions become arithmetic, in a loop of its own where there is much of it",
+    "collapse_loops": "last: the loops of one iteration that the others leave where a size is small",
+}
+
+
 def stages(operation: Operation, kernel: Kernel, target: Target, check: bool = False) -> Iterator[tuple[str, Kernel]]:
     """The kernel after each pass, with the pass's name. With `check`, the verifier runs after each."""
     width = target.vector_bytes // TYPES[operation.compute].bytes

@@ -60,7 +60,8 @@ class Volume {
         svg.append(draw("line", { x1, y1, x2, y2, class: "grid" }));
       }
     });
-    svg.classList.toggle("fine", new Set(tiles.map((tile) => tile[0][0][0])).size > 120); // edges would hide the colours
+    const narrowest = Math.min(...tiles.map((tile) => Math.min(...tile[0].map(([from, to]) => to - from))));
+    svg.classList.toggle("fine", (width * narrowest) / steps < 3); // edges would hide the colours
     this.slab = draw("path", { class: "slab" });
     svg.append(this.slab, ...tiles.map((_, number) => this._tile(number)));
     this.cursor = draw("path", { class: "cursor" });

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 from support.browser import chromium, needs_browser, opened
+from support.pages import PROBLEM, data_of
 
-from conv1d_codegen.compiler import Compilation, compile_problem
 from conv1d_codegen.inspection.page import page
-from conv1d_codegen.inspection.page_data import Data, side
-from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.problem import Problem, parse_case
+from conv1d_codegen.inspection.page_data import Data
 
 pytestmark = needs_browser
 pytest.importorskip("selenium", reason="no Selenium: it is in the dependency group `test`")
@@ -21,13 +19,6 @@ pytest.importorskip("selenium", reason="no Selenium: it is in the dependency gro
 #: Of bench/shapes.json the one with the most lines of LLVM IR (avx512, accuracy=standard).
 LARGEST = "c600_f600_k3_d4_pad8x0_relu_f32@16x80"
 MOST_BYTES, MOST_SECONDS = 3 << 20, 1.0
-PROBLEM = "c16_f40_k5_d2_causal_relu_f32"
-
-
-def compiled(problem: str, target: str = "avx2", algorithm: str = "auto") -> Compilation:
-    return compile_problem(
-        Problem.parse(problem), CompileOptions(algorithm=algorithm, target=target, accuracy="standard")
-    )
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +29,14 @@ def driver() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return side(compiled(PROBLEM))
+    return data_of(f"{PROBLEM}@1x250", algorithm="auto")
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory, data: Data) -> Path:
     """A page of two kernels: of two targets and two algorithms."""
     file = tmp_path_factory.mktemp("pages") / "two.html"
-    file.write_text(page(PROBLEM, [data, side(compiled(PROBLEM, "neon", "generic"))]), encoding="utf-8")
+    file.write_text(page(PROBLEM, [data, data_of(target="neon", algorithm="generic")]), encoding="utf-8")
     return file
 
 
@@ -369,8 +360,7 @@ def test_markup_in_names_is_text(driver: Any, tmp_path: Path, data: Data) -> Non
 
 def test_the_largest_kernel_loads_at_once(driver: Any, tmp_path: Path) -> None:
     file = tmp_path / "largest.html"
-    problem, batch, length = parse_case(LARGEST)
-    sides = [side(compiled(str(problem), "avx512", algorithm), batch, length) for algorithm in ("auto", "generic")]
+    sides = [data_of(LARGEST, "avx512", algorithm) for algorithm in ("auto", "generic")]
     file.write_text(page(LARGEST, sides), encoding="utf-8")
     assert file.stat().st_size <= MOST_BYTES
     seconds = []

@@ -4,30 +4,22 @@ holds it so that nothing in it is markup.
 
 from __future__ import annotations
 
-import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.pages import PROBLEM, Page, compiled, data_of, side_of
 
 import conv1d_codegen as cc
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.compiler import Compilation, compile_problem
+from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.inspection.assembly import inner_loop
 from conv1d_codegen.inspection.page import page
-from conv1d_codegen.inspection.page_data import MOST_TILES, Data, side
+from conv1d_codegen.inspection.page_data import MOST_TILES, Data
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
-
-PROBLEM = "c16_f40_k5_d2_causal_relu_f32"
-
-
-def compiled(problem: str = PROBLEM, target: str = "avx2", algorithm: str = "direct") -> Compilation:
-    options = CompileOptions(algorithm=algorithm, target=target, accuracy="standard")
-    return compile_problem(Problem.parse(problem), options)
 
 
 def text_of(data: Data, stage: int) -> str:
@@ -39,7 +31,7 @@ def text_of(data: Data, stage: int) -> str:
 
 @pytest.fixture(scope="module")
 def data() -> Data:
-    return side(compiled(), 2, 300)
+    return data_of()
 
 
 def test_stages_are_the_passes_that_change_something(data: Data) -> None:
@@ -76,62 +68,47 @@ def test_taps_beside_the_input_are_those_that_the_formula_leaves_out(data: Data)
 
 
 def test_long_inputs_are_drawn_in_part() -> None:
-    volume = side(compiled(), 1, 100_000)["volume"]
+    volume = data_of(f"{PROBLEM}@1x100000")["volume"]
     assert volume["length"] == 100_000
     assert volume["drawn"] < 100_000
     assert MOST_TILES / 4 < len(volume["tiles"]) <= MOST_TILES
 
 
-def test_facts_are_counted(data: Data) -> None:
+def test_facts_are_those_of_the_explanation(data: Data) -> None:
     facts = dict(data["facts"])
+    assert facts["run-time sizes"] == "N = 2, T = 300"
     assert facts["arithmetic"] == "3.84 MFLOP"  # 2 · 2 · 300 · 5 · 16 · 40
     numbers = 2 * 300 * 16 + 2 * 300 * 40 + 5 * 16 * 40 + 40
-    assert facts["arrays"] == f"{4 * numbers / 1e3:.3g} kB"
-    assert facts["intensity"] == f"{2 * 2 * 300 * 5 * 16 * 40 / (4 * numbers):.3g} FLOP/B"
-    assert facts["loops"] == f"{len(data['stages'][-1]['lines'])} lines"
+    assert facts["arrays"].endswith(f", {3.84e6 / (4 * numbers):.3g} FLOP a byte")
+    assert re.match(r"\d+ fma, ", facts["innermost loop"])
+    assert "The inner loop" in data["explained"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("algorithm", ["direct", "cook_toom", "generic"])
 def test_points_lie_under_the_roof_unless_products_are_saved(algorithm: str, target: str) -> None:
-    made = compiled("c64_f64_k3_same_relu_f32", target, algorithm)
-    roof = side(made, 1, 500)["roofline"]
+    roof = data_of("c64_f64_k3_same_relu_f32@1x500", target, algorithm)["roofline"]
     loop, whole = roof["points"]
     assert 0 < loop["rate"] <= min(roof["peak"], roof["bandwidth"] * loop["intensity"]) * (1 + 1e-9)
     assert roof["peak"] == 2 * 2 * TARGETS[target].lanes("f32") / (1 if TARGETS[target].fma else 2)
-    saved = 2.0 if algorithm == "cook_toom" else 1.0  # F(4, 3): 12 products in 6
-    assert whole["rate"] == pytest.approx(loop["rate"] * saved, rel=0.08)
+    if algorithm == "cook_toom":  # of F(4, 3), 6 products for 12; transforms take some of that
+        assert 1.2 <= whole["rate"] / loop["rate"] <= 2.05
+    else:
+        assert 0.8 <= whole["rate"] / loop["rate"] <= 1.01
 
 
 def test_intensity_is_what_the_innermost_loop_multiplies_and_loads() -> None:
     """Six steps by two vectors of eight filters: for each channel two vectors and six numbers are loaded."""
     plan = cc.Plan("direct", "filters", 8, 2, (6, 1), block=96, unroll=4)
     made = compile_problem(Problem.parse("c64_f64_k3_valid_relu_f32"), CompileOptions(plan=plan, target="avx2"))
-    (point, _) = side(made, 1, 500)["roofline"]["points"]
+    (point, _) = side_of(made, 1, 500)["roofline"]["points"]
     assert inner_loop(made.dump("asm")) is not None
     assert point["intensity"] == pytest.approx(2 * 6 * 16 / (2 * 32 + 6 * 4))
 
 
-class _Parser(HTMLParser):
-    """Elements, what they load, and the text of the data."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.data = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.elements[-1:] and self.elements[-1][1].get("id") == "data":
-            self.data += data
-
-
 def test_a_page_loads_nothing(data: Data) -> None:
     text = page(PROBLEM, [data])
-    parser = _Parser()
-    parser.feed(text)
+    parser = Page(text)
     tags = {tag for tag, _ in parser.elements}
     assert not tags & {"link", "img", "iframe", "object", "embed", "base"}
     assert not [attributes for _, attributes in parser.elements if {"src", "href"} & set(attributes)]
@@ -142,9 +119,8 @@ def test_a_page_loads_nothing(data: Data) -> None:
 def test_nothing_in_the_data_is_markup(data: Data) -> None:
     evil = "</script><!--<script>&amp;\u2028\u2029'\"{{ 7 * 7 }}"
     text = page(evil, [{**data, "title": evil, "schedule": evil}])
-    parser = _Parser()
-    parser.feed(text)
-    assert json.loads(parser.data)[0]["title"] == evil
+    parser = Page(text)
+    assert parser.sides[0]["title"] == evil
     assert sum(tag == "script" for tag, _ in parser.elements) == 2
     assert "49" not in re.findall(r"<h1>(.*?)</h1>", text)[0]
 
@@ -156,10 +132,7 @@ def test_a_page_has_one_or_two_sides(data: Data) -> None:
 
 
 def written(path: Path) -> list[Data]:
-    parser = _Parser()
-    parser.feed(path.read_text(encoding="utf-8"))
-    found: list[Data] = json.loads(parser.data)
-    return found
+    return Page(path.read_text(encoding="utf-8")).sides
 
 
 def test_explore_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -168,7 +141,7 @@ def test_explore_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert str(file) in capsys.readouterr().out
     first, second = written(file)
     assert (first["schedule"][:6], second["schedule"][:7]) == ("direct", "generic")
-    assert dict(first["facts"])["input"] == "2 × 300 steps of 16 channels"
+    assert dict(first["facts"])["run-time sizes"] == "N = 2, T = 300"
     assert first["target"].startswith("avx512")
     plan = "direct lanes=filters 8x1 rows=4,1 block=96 unroll=2"
     assert main(["explore", PROBLEM, "-o", str(file), "--against", plan, "--against-target", "avx2"]) == 0
