@@ -1,4 +1,4 @@
-"""The command line: `conv1d-codegen dump | explain | tune | bench | targets | selftest | demo`, or
+"""The command line: `conv1d-codegen dump | explain | explore | tune | bench | targets | selftest | demo`, or
 `python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
@@ -15,22 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from . import knobs
+from .commands import explore
+from .commands.arguments import EXAMPLE, add_choice, problem_of
 from .errors import CompileError
 from .knobs import STAGES
 from .machine.host import host, resolve, runs_here
 from .machine.target import TARGETS
 from .number_types import TYPES
 from .options import CompileOptions
-from .problem import Problem, parse_case
-from .schedule.plan import ALGORITHMS
-from .schedule.window_forms import ACCURACIES
+from .problem import parse_case
 from .version import __version__
 
 if TYPE_CHECKING:
     from .inspection.explanation import Explanations
 
 _PROGRAM = "conv1d-codegen"
-_EXAMPLE = "c16_f32_k3_d2_causal_gelu_f32"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,12 +48,12 @@ def _parser() -> argparse.ArgumentParser:
         "dump",
         help="show a kernel at any stage of its compilation",
         description="Shows what the compiler makes of one convolution, from the formula to the assembly.",
-        epilog=f"Example: {_PROGRAM} dump {_EXAMPLE} --stage loop --stage asm --target neon",
+        epilog=f"Example: {_PROGRAM} dump {EXAMPLE} --stage loop --stage asm --target neon",
     )
     dump.add_argument(
         "descriptor",
         metavar="DESCRIPTOR",
-        help=f"the problem's text form, such as {_EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
+        help=f"the problem's text form, such as {EXAMPLE}: channels, filters and taps; stride (s), dilation (d), groups (g) where above "
         f"1; padding (valid, same, causal or pad2x1); activation; dtype ({', '.join(TYPES)}); `first` and `nobias` where they hold; with "
         "`@BATCHxLENGTH` behind it the kernel for inputs of that length, else for long ones",
     )
@@ -83,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the interpreter after each pass, on random data of a size that does not take long, or of @BATCHxLENGTH",
     )
-    _add_choice(dump)
+    add_choice(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
     dump.set_defaults(run=_dump)
 
@@ -93,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Explains the kernel of one convolution, or of a layer of a saved network: its plan and those that were not taken, "
         "registers, the innermost loop and its least cycles, padding, sizes and errors. In colours on a terminal with "
         "`conv1d-codegen[inspect]`.",
-        epilog=f"Example: {_PROGRAM} explain {_EXAMPLE}@8x1000 --measure",
+        epilog=f"Example: {_PROGRAM} explain {EXAMPLE}@8x1000 --measure",
     )
     explain.add_argument(
         "descriptor",
@@ -104,18 +103,19 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--length", type=int, default=1000, help="of a network: steps, if not fixed (default: %(default)s)"
     )
-    _add_choice(explain)
+    add_choice(explain)
     explain.add_argument(
         "--measure", action="store_true", help="also call it, and time it on one thread beside the limits of the core"
     )
     explain.set_defaults(run=_explain)
 
+    explore.add(commands)
     tune = commands.add_parser(
         "tune",
         help="search the fastest plan for a convolution on this machine",
         description="Measures plans on this machine. With a directory, the best one is kept in a file there, and layers compiled with "
         "CONV1D_CODEGEN_CACHE_DIR set to it use it.",
-        epilog=f"Example: {_PROGRAM} tune {_EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
+        epilog=f"Example: {_PROGRAM} tune {EXAMPLE}@8x1000 --directory ~/.cache/conv1d_codegen",
     )
     tune.add_argument(
         "case",
@@ -181,34 +181,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_choice(command: argparse.ArgumentParser) -> None:
-    """What a kernel is compiled for, and who chooses its plan."""
-    command.add_argument("--target", choices=["host", *TARGETS], help="the machine to compile for (default: this one)")
-    command.add_argument(
-        "--algorithm", choices=("auto", *ALGORITHMS), default="auto", help="default: the one that the cost model picks"
-    )
-    command.add_argument(
-        "--accuracy",
-        choices=ACCURACIES,
-        default="",
-        help="how exact Cook–Toom must be to be picked (default: strict, so never)",
-    )
-
-
-def _problem(descriptor: str) -> Problem:
-    """The problem that a descriptor, or a case (`PROBLEM@BATCHxLENGTH`), names. Raises ValueError
-    where it names none.
-    """
-    from .reference import activations
-
-    try:
-        problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
-        activations.check(problem.activation)
-    except ValueError as error:
-        raise ValueError(str(error) if descriptor in str(error) else f"{descriptor}: {error}") from error
-    return problem
-
-
 def _dump(arguments: argparse.Namespace) -> int:
     from .compiler import compile_problem
     from .inspection import command
@@ -224,7 +196,7 @@ def _dump(arguments: argparse.Namespace) -> int:
         )
     options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
-    compilation = compile_problem(_problem(arguments.descriptor), options, length)
+    compilation = compile_problem(problem_of(arguments.descriptor), options, length)
     with contextlib.ExitStack() as stack:
         output = arguments.output
         file = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
@@ -256,7 +228,7 @@ def _explain(arguments: argparse.Namespace) -> int:
         raise ValueError(f"--layer names a layer of a saved network, and {arguments.descriptor} is no file.")
     from .compiler import compile_problem
 
-    problem = _problem(arguments.descriptor)
+    problem = problem_of(arguments.descriptor)
     batch, length = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else (1, None)
     made = compile_problem(problem, options, length)
     show(sections(explain(made, batch, length, options.accuracy, arguments.measure)))
@@ -282,7 +254,7 @@ def _explained_layer(arguments: argparse.Namespace, options: CompileOptions) -> 
 def _tune(arguments: argparse.Namespace) -> int:
     from .tuning import Workbench, keep, search
 
-    _problem(arguments.case)
+    problem_of(arguments.case)
     problem, batch, length = parse_case(arguments.case)
     bench = Workbench(problem, resolve(arguments.target or knobs.target(TARGETS)), batch, length, arguments.threads)
     result = search(bench, arguments.seconds)

@@ -14,7 +14,9 @@ import pytest
 from support.type_helpers import known
 
 ROOT = Path(__file__).resolve().parent.parent
-TEMPLATES = sorted(path.name for path in (ROOT / "templates").iterdir())
+TEMPLATES = sorted(
+    str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*") if path.is_file()
+)
 
 USE = """
 import numpy as np, conv1d_codegen
@@ -74,6 +76,18 @@ def test_an_installed_wheel_works_from_any_directory(dist: Path, tmp_path: Path)
         path=site,
     )
     assert "c3_f4_k3_causal_tanh_f32" in dumped
+    run(
+        sys.executable,
+        "-m",
+        "conv1d_codegen",
+        "explore",
+        "c3_f4_k3_causal_tanh_f32",
+        "-o",
+        "a.html",
+        cwd=elsewhere,
+        path=site,
+    )
+    assert "c3_f4_k3_causal_tanh_f32" in (elsewhere / "a.html").read_text(encoding="utf-8")
     tested = run(
         sys.executable,
         "-m",

@@ -36,6 +36,7 @@ FLOORS = (
         "benchmark",
         "selftest",
         "demo",
+        "commands",
         "moved",
         "__init__",
         "__main__",

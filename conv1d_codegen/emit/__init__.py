@@ -49,18 +49,49 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
     """LLVM IR for a scheduled kernel. `title` and `plan` are comments, of our own making;
     `red_zones`: see `red_zones.py`.
     """
-    called = entry(kernel, red_zones)
+    return _rendered(kernel, target, title, plan, red_zones, _written(kernel, target, red_zones))
+
+
+def emit_with_origins(
+    kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool = False
+) -> tuple[str, list[Statement | None]]:
+    """What `emit` gives, and for each of its lines the statement that it comes from: none for the frame that the template
+    prints. Statements are told apart by identity, so each of a kernel's has to be an object of its own.
+    """
+    functions = _written(kernel, target, red_zones)
+    text = _rendered(kernel, target, title, plan, red_zones, functions)
+    origins: list[Statement | None] = [None] * text.count("\n")
+    at = 0
+    for function in functions:
+        for before, instructions in (("entry:", function.arrays), ("start:", function.instructions)):
+            printed = _printed(instructions, set())
+            at = text.index(f"\n{before}{printed}\n", at) + 1
+            line = text.count("\n", 0, at) + 1
+            for instruction in instructions:
+                lines = _printed([instruction], set()).count("\n")
+                origins[line : line + lines] = [instruction["origin"]] * lines
+                line += lines
+    return text, origins
+
+
+def _written(kernel: Kernel, target: Target, red_zones: bool) -> list[Builder]:
+    """The functions of a kernel, one for each nest."""
     writers = []
     for nest in nests(kernel):
         writers.append(_Writer(kernel, target, red_zones))
         writers[-1].write((*(s for s in kernel.body if isinstance(s, Let)), nest))
+    return [writer.builder for writer in writers]
+
+
+def _rendered(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool, functions: list[Builder]) -> str:
+    called = entry(kernel, red_zones)
     template, declarations = templates().get_template("kernel.ll.j2"), set[str]()
     printed = [
         {
-            "arrays": _printed(writer.builder.arrays, declarations),
-            "instructions": _printed(writer.builder.instructions, declarations),
+            "arrays": _printed(function.arrays, declarations),
+            "instructions": _printed(function.instructions, declarations),
         }
-        for writer in writers
+        for function in functions
     ]
     return template.render(
         title=title,
@@ -125,8 +156,11 @@ class _Writer:
     def write(self, body: Block, lanes: Lanes | None = None) -> None:
         provided = self._memory.provided
         guarded = self._red_zones.alive() if self._red_zones else 0
+        around = self.builder.origin
         for statement in body:
+            self.builder.origin = statement
             self._statement(statement, lanes)
+        self.builder.origin = around
         self._memory.provided = provided  # what the block allocated ends with it
         if self._red_zones is not None:
             self._red_zones.check_down_to(guarded)

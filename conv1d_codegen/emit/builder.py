@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..ir import Statement
+
 Instruction = dict[str, Any]
 
 
@@ -41,11 +43,13 @@ class _Level:
 
 class Builder:
     """Instructions are dicts with a `kind` that names a form of `instructions.ll.j2` and the strings and integers it
-    prints.
+    prints; and their `origin`, the innermost statement that was being written. Where one serves several, it is the
+    first's.
     """
 
     def __init__(self) -> None:
         self.arrays: list[Instruction] = []
+        self.origin: Statement | None = None  # of what is added next
         self._block = "start"
         self._count = 0
         self._levels = [_Level()]
@@ -68,6 +72,7 @@ class Builder:
 
     def add(self, kind: str, **fields: Any) -> Instruction:
         fields["kind"] = kind
+        fields["origin"] = self.origin
         self._here.append(fields)
         return fields
 
@@ -80,7 +85,7 @@ class Builder:
     def array(self, kind: str, stem: str, **fields: Any) -> str:
         """Add the address of an array at the start of the function; its name."""
         to = self.name(stem)
-        self.arrays.append({"kind": kind, "to": to, **fields})
+        self.arrays.append({"kind": kind, "to": to, "origin": self.origin, **fields})
         return to
 
     def once(self, key: Hashable, make: Callable[[], Any], depth: int) -> Any:

@@ -21,4 +21,10 @@ text.py                 a document as plain text,
 terminal.py             on a terminal, in colours,
 html.py                 and as HTML
 units.py                numbers as people read them
+origins.py              which loop each line of LLVM IR comes from, and each instruction
+page.py                 a page of HTML about a kernel, or two beside each other
+page_data.py            what it shows, as plain data
+page_tiles.py           the tiles of the output, by going through the loops
+page_facts.py           facts in a few words each, for two kernels beside each other
+page_roofline.py        the limits of a core, and where a kernel lies under them
 """

@@ -267,11 +267,19 @@ class Kernel:
     def with_body(self, body: Block) -> Kernel:
         return replace(self, body=body)
 
-    def __str__(self) -> str:
+    def lines(self) -> Iterator[tuple[str, Block]]:
+        """The lines of the text form, each with the statements that it shows: several where loops that are written out
+        share a line with what they repeat, none where it declares what the kernel takes.
+        """
         sizes = ", ".join(f"{name} >= {least}" for name, least in self.sizes)
         origin = {packing.target: f" from {packing}" for packing in self.packings}
-        parameters = ",\n    ".join([*(str(b) + origin.get(b.name, "") for b in self.buffers), f"sizes {sizes}"])
-        return f"kernel {self.name}(\n    {parameters})\n" + "\n".join(_lines(self.body, 1)) + "\n"
+        yield f"kernel {self.name}(", ()
+        yield from ((f"    {b}{origin.get(b.name, '')},", ()) for b in self.buffers)
+        yield f"    sizes {sizes})", ()
+        yield from _lines(self.body, 1)
+
+    def __str__(self) -> str:
+        return "".join(f"{line}\n" for line, _ in self.lines())
 
 
 # --- printing ---------------------------------------------------------------------------------------------------------
@@ -279,7 +287,7 @@ class Kernel:
 
 def first_line(statement: Statement) -> str:
     """The first line of a statement's text form; all of it, unless it is a loop."""
-    return next(_lines((statement,), 0))
+    return next(_lines((statement,), 0))[0]
 
 
 def _header(loop: For) -> str:
@@ -294,12 +302,13 @@ def _condition(expression: Index) -> str:
     return f"{positive} >= {positive - expression}"
 
 
-def _lines(body: Block, depth: int) -> Iterator[str]:
+def _lines(body: Block, depth: int) -> Iterator[tuple[str, Block]]:
+    """Each line with the statements that it shows."""
     pad = "  " * depth
     for statement in body:
         match statement:
             case For():
-                headers = [_header(statement)]
+                headers, shown = [_header(statement)], [statement]
                 note, inner = statement.note, statement.body
                 while (
                     statement.kind in ("unrolled", "lanes")
@@ -308,31 +317,37 @@ def _lines(body: Block, depth: int) -> Iterator[str]:
                     and inner[0].kind in ("unrolled", "lanes")
                 ):
                     headers.append(_header(inner[0]))
+                    shown.append(inner[0])
                     note, inner = note or inner[0].note, inner[0].body
                 comment = f"  # {note}" if note else ""
                 if statement.kind in ("unrolled", "lanes") and len(inner) == 1 and not isinstance(inner[0], For):
-                    yield f"{pad}{', '.join(headers)}: {next(_lines(inner, 0))}{comment}"
+                    text, within = next(_lines(inner, 0))
+                    yield f"{pad}{', '.join(headers)}: {text}{comment}", (*shown, *within)
                 else:
-                    yield f"{pad}{', '.join(headers)}{comment}"
+                    yield f"{pad}{', '.join(headers)}{comment}", tuple(shown)
                     yield from _lines(inner, depth + 1)
             case If():
-                yield f"{pad}if {' and '.join(map(_condition, statement.conditions))}"
+                yield f"{pad}if {' and '.join(map(_condition, statement.conditions))}", (statement,)
                 yield from _lines(statement.body, depth + 1)
             case Nest():
-                yield f"{pad}nest {statement.name}"
+                yield f"{pad}nest {statement.name}", (statement,)
                 yield from _lines(statement.body, depth + 1)
             case Call(instruction, arguments):
-                yield f"{pad}{instruction.name}({', '.join(element(buffer, place) for buffer, place in arguments)})"
+                given = ", ".join(element(buffer, place) for buffer, place in arguments)
+                yield f"{pad}{instruction.name}({given})", (statement,)
             case Let():
-                yield f"{pad}let {statement.name} := {statement.value}"
+                yield f"{pad}let {statement.name} := {statement.value}", (statement,)
             case Bind():
-                yield f"{pad}{statement.name} := {statement.value}"
+                yield f"{pad}{statement.name} := {statement.value}", (statement,)
             case Alloc():
-                yield f"{pad}{statement.buffer}"
+                yield f"{pad}{statement.buffer}", (statement,)
             case Store():
-                yield f"{pad}{element(statement.buffer, statement.index)} := {statement.value}"
+                yield f"{pad}{element(statement.buffer, statement.index)} := {statement.value}", (statement,)
             case Accumulate():
-                yield f"{pad}{element(statement.buffer, statement.index)} += {statement.a} * {statement.b}"
+                yield (
+                    f"{pad}{element(statement.buffer, statement.index)} += {statement.a} * {statement.b}",
+                    (statement,),
+                )
             case Prefetch():
                 near = "" if statement.level == 1 else f" into L{statement.level}"
-                yield f"{pad}prefetch {element(statement.buffer, statement.index)}{near}"
+                yield f"{pad}prefetch {element(statement.buffer, statement.index)}{near}", (statement,)

@@ -51,6 +51,17 @@ def with_bounds(s: For, lo: Index, hi: Index, body: Block) -> For:
     return For(s.var, lo, hi, body, s.kind, s.width, s.note, s.axis, s.level, s.part)
 
 
+def told_apart(body: Block) -> Block:
+    """The block with every statement an object of its own; rewrites share what they leave as it was."""
+    copies: list[Statement] = []
+    for statement in body:
+        if isinstance(statement, Compound):
+            copies.append(replace(statement, body=told_apart(statement.body)))
+        else:
+            copies.append(replace(statement))
+    return tuple(copies)
+
+
 def map_leaves(body: Block, change: Callable[[Statement], Statement]) -> Block:
     """The block with every statement replaced that has no statements within it."""
     return map_statements(body, lambda s: None if isinstance(s, Compound) else (change(s),))

@@ -38,7 +38,7 @@ from .shelter import sheltered
 from .target import Target
 
 _SERIAL = count()
-LONG = 5800  # lines of LLVM IR: see `_strength_reduction`
+LONG = 5800  # lines of LLVM IR, but for metadata: see `_strength_reduction`
 _LINKED = 32  # libraries of one LLJIT, which takes 0.5 ms and 120 KiB, and goes with the last of them
 _unloading: list[Any] = []  # keeps code mapped that nobody uses any more, until somebody has the lock and clears it
 
@@ -162,7 +162,7 @@ def _strength_reduction(ir: str, known_strides: bool) -> Iterator[None]:
     It is a switch of the whole process. llvmlite lets one thread into LLVM at a time, and what others compile meanwhile
     is as right.
     """
-    long = known_strides and ir.count("\n") > LONG
+    long = known_strides and ir.count("\n") - ir.count("\n!") > LONG  # metadata are no code
     if long:
         llvm.set_option("conv1d_codegen", "-disable-lsr=true")
     try:

@@ -208,7 +208,7 @@ class Network:
         Raises ValueError for another stage, or for a layer that no kernel computes.
         """
         if layer is not None:
-            return "\n".join(made.kernel.dump(stage, passes) for made in self._tasks(layer, length))
+            return "\n".join(made.kernel.dump(stage, passes) for made in self.tasks(layer, length))
         if stage == "graph" and passes:
             return self._program.log()
         texts = {"graph": self._graph, "lowered": self._program.lowered}
@@ -228,11 +228,13 @@ class Network:
         accuracy, others = self._options.accuracy, sum(weight.nbytes for weight in self.weights.values())
         return Explanations(
             explain_kernel(made.kernel, made.sizes, accuracy, made.sizes.get("T"), others)
-            for made in self._tasks(layer, length)
+            for made in self.tasks(layer, length)
         )
 
-    def _tasks(self, layer: str, length: int) -> list[Task]:
-        """The kernels that compute a layer. Raises ValueError where there is none."""
+    def tasks(self, layer: str, length: int = 1000) -> list[Task]:
+        """The kernels that compute a layer for one sequence of `length` steps, each with its run-time sizes. Raises ValueError
+        where there is none.
+        """
         found = self._program.tasks_of(layer, length)
         if not found:
             raise ValueError(
