@@ -2,7 +2,8 @@
 
 plan.py              `Plan`, one line of text
 cost_model.py        the plan for a problem and a target
-cook_toom_model.py   whether Cook–Toom pays, and with which numbers
+cook_toom_cycles.py  how long Cook–Toom takes
+cook_toom_model.py   whether it pays, and with which numbers
 details.py           the rest of a plan, which follows from its algorithm and tiles
 registers.py         what a machine's registers hold
 code_size.py         plans that make less code

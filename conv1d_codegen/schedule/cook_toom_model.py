@@ -1,89 +1,38 @@
-"""Which F(m, r), of one level or nested, suits a problem, whether it pays, and the plan for it: the cost model of
-Cook–Toom.
+"""Which F(m, r), of one level or nested, suits a problem, whether it pays, and the plan for it.
 
-Time is counted in cycles of a core with two pipes for multiply-adds. All filters of one window, of m outputs, take
-
-    products / 2 * channels * vectors of filters                     as many as `Split.products` says, about n * k / r
-    + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
-    + bytes of transformed weights / windows of a block / BYTES      where these don't stay in L2
-    + bytes that come from memory / FAR
-
-and what the first windows of an input, and short tiles of the last ones, take longer. Here n is the multiplications of
-F(m, r). In channels_first the second line is more, as vectors are gathered. Directly, m outputs take m * k / 2 *
-channels * vectors of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for
-sequences that are long enough for it to pay.
+Of those whose error is small enough, the one that takes the least time by the count of `cook_toom_cycles.py` is chosen,
+for sequences that are long enough for it to pay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
-from ..machine.target import PAGE, Target
+from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
-from ..problem.padding import ceildiv, interior
 from ..toom.algorithm import LARGEST
 from ..toom.error import predicted
 from ..toom.nested import USUAL, algorithm_of
 from ..toom.split import Split
+from .cook_toom_cycles import of_direct, of_direct_input, of_input, of_windows, transformed_bytes, windows_of
 from .plan import Plan
-from .registers import channels_in_lanes, fitting_width, most_rows, panel_vectors, weight_bytes
+from .registers import channels_in_lanes, fitting_width, most_rows, panel_vectors
 
 ACCURACIES = ("standard", "strict", "fast")
 #: The largest error to be expected, as a share of the bound that direct keeps; what is left is for what the model does
 #: not know.
 _MOST_ERROR = {"standard": 0.76, "fast": 8.0}
 _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
-#: Cycles in which a window's vector is loaded, transformed and stored. With F(4,3), by what a window takes beside its
-#: products: c32_f32_k3@1x22016 1.9, c32_f16_k3@1x24000 2.6, c64_f64_k3@1x10000 3.0 (avx512).
-_MOVES = 2.5
-#: ... and what it takes longer where channels or filters lie apart: c64_f64_k3_first@1x10000 with F(4,3) takes 160 ns
-#: more a window than in channels_last, for 40 vectors; or where each lies in a page of its own:
-#: c80_f384_k3_first@1x3000 with F(5,3) takes 1400 ns more a window, for 155 (avx512).
-_APART, _PAGES = 16.0, 37.0
-#: ... and of a nested algorithm, whose transforms have more steps. On a Sapphire Rapids, where both take longer,
-#: c64_f64_k3@1x10000 with F(4,3) takes 6.4 cycles so, c64_f64_k9@1x10000 with F(3,3) ⊗ F(4,3) 7.8.
-_NESTED_MOVES = 3.0
 #: Channels and filters of a group from which nested algorithms are looked at.
 _LEAST_TO_NEST = 32
-#: Where channels or filters lie a multiple of so many bytes apart, or a few more or less, they fall into few sets of
-#: L1, a vector's too. Against direct, windows are then 0.52 times as fast with c128_f256_k3_d8_first@1x10240 and 1.09
-#: times with c32_f32_k20_first@64x512, but 1.5 times with c64_f64_k11_d5_first@1x11008, whose rows lie 1024 more apart
-#: (avx512).
-_SETS, _NEARLY = PAGE // 2, 32
-#: Bytes of weights a cycle from beyond L2, where computing hides most of their way: c512_f512_k3_s2@1x3199 reaches 112,
-#: 111 and 107 % of the peak with F(4,2), F(5,2) and F(7,2), though their products would allow for 133, 136 and 140
-#: (avx512).
-_BYTES = 32.0
-#: ... of a nested algorithm's, beside whose products less is hidden. On a Sapphire Rapids c128_f128_k8@1x10000 with
-#: F(3,3) ⊗ F(5,3) takes 1.02 times as long as with F(5,4), and 0.86 times with 9 taps, though by all else it would take
-#: 0.75 and 0.66 times as long.
-_NESTED_BYTES = 8.0
-#: How many times as fast as directly it must be by this count to be chosen: what is not counted, mostly memory, is more
-#: with windows. Of 173 random problems and 24 of shapes.json that are counted at 1.0 and more, those at 1.15 and more
-#: are 0.99 to 2.15 times as fast, by 11 % more or less (standard deviation) than is counted; those below it are 0.92
-#: times and more.
-_LEAST_GAIN = 1.15
-#: Cycles of a call for finding out about windows, and steps that those without one count for, as they share little.
-_START, _ALONE = 2000, 1.5
-#: Rows that a tile's products take at least as long as: its weights are read for a few rows only, and its sums waited
-#: for.
-_SHORT = 3
-#: Bytes of weights a cycle that come from L2 for an input's first windows, before computing hides their way.
-_L2_BYTES = 48
-#: Bytes of inputs, outputs and transformed weights that stay near a core, and those of the rest in a cycle: direct
-#: hides their way beside its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and
-#: is 0.92 to 1.00 times as fast as directly.
-_NEAR, _FAR = 8 << 20, 15.0
-#: Bytes of weights a cycle that come from memory, as other kernels have driven them out of the caches since the last call;
-#: transformed ones are more. It is less than memory gives, as the model knows little of many weights. Of ecg-resnet, with
-#: 25 MB of them, c196_f196_k16_s4@1x1024 with F(5,4) takes 2.5 ms, c196_f256_k16@1x256 2.6 and c256_f256_k16_s4@1x256 1.7,
-#: and 1.9, 1.7 and 1.0 where each is called again and again. The network is 1.09 times as fast with these three directly,
-#: 1.08 with the last alone, which 3 bytes would give, and 1.00 with c128_f196_k16@1x1024 too (`python -m bench networks
-#: --filter ecg`, avx512).
-_FROM_MEMORY = 1.5
+#: How many times as fast as directly it must be by this count to be chosen: its errors are larger.
+_LEAST_GAIN = 1.05
+#: Plans of one level, and nested ones, that are compared for the length of an input.
+_LOOKED_AT = 3
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
@@ -97,36 +46,38 @@ def plan_of_windows(
     plans = plans_of_long_inputs(problem, target, accuracy)
     if length is None:
         return next(iter(plans), None)
-    paying = (plan for plan in plans if _pays(problem, target, plan, length, others))
-    return min(paying, key=lambda plan: _cycles(problem, target, plan, length, others), default=None)
+    directly = of_direct_input(problem, target, length, others)
+    having = (plan for plan in plans if windows_of(problem, plan, length))
+    counted = {plan: of_input(problem, target, plan, length, others) for plan in having}
+    best = min(counted, key=lambda plan: counted[plan], default=None)
+    return best if best is not None and directly > _LEAST_GAIN * counted[best] else None
 
 
 @lru_cache(1024)
 def plans_of_long_inputs(problem: Problem, target: Target, accuracy: str) -> tuple[Plan, ...]:
-    """The best plan for long inputs, if it pays; and where that is nested, one of a single level, as there are lengths
-    that have room for its smaller windows only.
+    """The plans that pay for long inputs, the best first: of one level and nested, some of each, as short inputs have room
+    for smaller windows only, or read fewer weights for some.
     """
     other = problem.group_channels == 1 or channels_in_lanes(problem, target)
     if accuracy == "strict" or other or problem.kernel_size == 1:
         return ()
     plans = _by_time(problem, target, _forms(problem, accuracy))
-    found = [_first_accurate(problem, plans, accuracy)]
-    if found[0] is not None and found[0].nested:
-        found.append(_first_accurate(problem, (plan for plan in plans if not plan.nested), accuracy))
-    weights = weight_bytes(problem) // problem.groups
-
-    def is_worth_it(plan: Plan) -> bool:
-        directly = _direct_cycles(problem, target) + _traffic(weights, target) / plan.block
-        return directly > _LEAST_GAIN * _long_cycles(problem, target, plan)
-
-    return tuple(plan for plan in found if plan is not None and is_worth_it(plan))
+    found = {
+        plan
+        for nested in (False, True)
+        for plan in islice(
+            _accurate(problem, (each for each in plans if bool(each.nested) is nested), accuracy), _LOOKED_AT
+        )
+    }
+    directly = of_direct(problem, target)
+    return tuple(plan for plan in plans if plan in found and directly > _LEAST_GAIN * of_windows(problem, target, plan))
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
     """The plan for who asks for Cook–Toom: the fastest of small enough error, or where there is
     none, of the smallest.
     """
-    fastest = _first_accurate(problem, _by_time(problem, target, _forms(problem, accuracy)), accuracy)
+    fastest = next(_accurate(problem, _by_time(problem, target, _forms(problem, accuracy)), accuracy), None)
     return fastest or _plan(problem, target, min(_of_one_level(problem, 4), key=lambda form: _error(problem, form)))
 
 
@@ -154,124 +105,15 @@ def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
     )
 
 
-@lru_cache(1024)
-def _pays(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> bool:
-    """Whether `plan`, of windows, is worth it for inputs of so many steps. Between two calls, other kernels read `others`
-    bytes of weights.
-    """
-    steps = problem.output_length(length)
-    item = TYPES[problem.compute].bytes
-    aliased = problem.channels_first and any(
-        (count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps)
-    )
-    if aliased or _windows(problem, plan, length) == 0:
-        return False
-    direct, weights = _direct_cycles(problem, target), weight_bytes(problem) // problem.groups
-    directly = steps * direct + ceildiv(steps, plan.block) * _traffic(weights, target) + weights / _L2_BYTES
-    if others > _NEAR:
-        directly += weights / _FROM_MEMORY
-    return bool(directly > _LEAST_GAIN * _cycles(problem, target, plan, length, others) + _START)
-
-
-def _windows(problem: Problem, plan: Plan, length: int) -> int:
-    """Windows of one sequence of an input of so many steps."""
-    steps, split = problem.output_length(length), Split.of(problem, plan.taps)
-    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
-    return max(int(min(last, steps) - first) // (plan.outputs * split.sequences), 0)
-
-
-def _cycles(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
-    """Cycles of an input of so many steps, of all filters of a group; some steps are without a window. Between two
-    calls, other kernels read `others` bytes of weights.
-    """
-    steps, split, windows = problem.output_length(length), Split.of(problem, plan.taps), _windows(problem, plan, length)
-    direct, products, moves = _direct_cycles(problem, target), *_window_cycles(problem, target, plan, length)
-    item, weights = TYPES[problem.compute].bytes, weight_bytes(problem) // problem.groups
-    most = plan.block // plan.outputs
-    rows = windows // most * _rows_in_tiles(most, plan) + _rows_in_tiles(windows % most, plan)
-    own_weights = _transformed_bytes(problem, split, plan.toom.multiplications)
-    transformed = split.sequences * (rows * products + windows * moves)
-    transformed += (
-        ceildiv(windows * split.sequences, most) * _traffic(own_weights, target, _bytes_a_cycle(plan))
-        + own_weights / _L2_BYTES
-    )
-    alone = steps - windows * split.sequences * plan.outputs
-    transformed += _ALONE * alone * direct + _traffic(weights, target) if alone else 0
-    far = own_weights + (length * problem.group_channels + steps * problem.group_filters) * item - _NEAR
-    transformed += max(far, 0) / _FAR
-    return float(transformed + (own_weights / _FROM_MEMORY if others > _NEAR else 0))
-
-
-def _direct_cycles(problem: Problem, target: Target) -> float:
-    """Cycles of one output, of all filters of a group, without the traffic of weights. In channels_first, steps can be
-    in the lanes.
-    """
-    lanes = target.lanes(problem.compute)
-    vectors = problem.group_filters / lanes if problem.channels_first else _vectors(problem.group_filters, lanes)
-    return problem.kernel_size * problem.group_channels * vectors / 2
-
-
-def _window_cycles(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
-    """Cycles of one window's products, of all filters of a group, and of what surrounds them, without the traffic of
-    weights.
-
-    The length is that of the input, which says how far channels lie apart in channels_first.
-    """
-    split, lanes, n = Split.of(problem, plan.taps), target.lanes(problem.compute), plan.toom.multiplications
-    filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
-    products = split.products(n) * problem.group_channels * filters / 2
-    inputs = n * split.transforms(plan.outputs) * channels
-    moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
-    if problem.channels_first:
-        apart = _APART if length * TYPES[problem.compute].bytes <= PAGE else _PAGES
-        moves += apart * (inputs + plan.outputs * filters)
-    return products, moves
-
-
-def _rows_in_tiles(windows: int, plan: Plan) -> int:
-    """Rows of full tiles that take as long as the tiles of so many windows."""
-    rows = 0
-    for height in plan.rows:
-        rows += windows // height * max(height, _SHORT)
-        windows %= height
-    return rows
-
-
 def _by_time(problem: Problem, target: Target, forms: Iterable[_Form]) -> list[Plan]:
-    """A plan for each form, the fastest first. One that is nested must be clearly better than one of a single level."""
+    """A plan for each form, the fastest for long inputs first."""
     plans = [_plan(problem, target, form) for form in forms]
-    return sorted(plans, key=lambda plan: (_LEAST_GAIN if plan.nested else 1) * _long_cycles(problem, target, plan))
+    return sorted(plans, key=lambda plan: of_windows(problem, target, plan))
 
 
-def _first_accurate(problem: Problem, plans: Iterable[Plan], accuracy: str) -> Plan | None:
-    """The first plan of small enough error: few are looked at, as that takes milliseconds for each."""
-    return next((plan for plan in plans if _is_small(problem, _form(plan), accuracy)), None)
-
-
-def _long_cycles(problem: Problem, target: Target, plan: Plan) -> float:
-    """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
-    split = Split.of(problem, plan.taps)
-    weights = _traffic(_transformed_bytes(problem, split, plan.toom.multiplications), target, _bytes_a_cycle(plan))
-    return sum(_window_cycles(problem, target, plan, 0)) / plan.outputs + weights / plan.block
-
-
-def _bytes_a_cycle(plan: Plan) -> float:
-    """Of transformed weights from beyond L2."""
-    return _NESTED_BYTES if plan.nested else _BYTES
-
-
-def _traffic(weights: int, target: Target, bytes_a_cycle: float = _BYTES) -> float:
-    """Cycles in which weights come from beyond L2: none of those that three quarters of it have room for, all of twice
-    as many.
-    """
-    missing = weights / (target.l2_bytes * 3 // 4) - 1
-    return weights * min(max(missing, 0.0), 1.0) / bytes_a_cycle
-
-
-def _transformed_bytes(problem: Problem, split: Split, multiplications: int) -> int:
-    """Bytes of a group's transformed weights."""
-    per_tap = problem.group_channels * problem.group_filters * TYPES[problem.compute].bytes
-    return split.products(multiplications) * per_tap
+def _accurate(problem: Problem, plans: Iterable[Plan], accuracy: str) -> Iterator[Plan]:
+    """The plans of small enough error, one by one: finding out takes milliseconds for each."""
+    return (plan for plan in plans if _is_small(problem, _form(plan), accuracy))
 
 
 class _Form(NamedTuple):
@@ -318,11 +160,6 @@ def _error(problem: Problem, form: _Form) -> float:
     return predicted(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
 
 
-def _vectors(count: int, lanes: int) -> int:
-    """Vectors that so many numbers take, as the shorter ones they may fit in."""
-    return -(-count // fitting_width(count, lanes))
-
-
 def _plan(problem: Problem, target: Target, form: _Form) -> Plan:
     """Tiles of few rows, as chains are short: what comes before and after one overlaps with the next one's products.
     c32_f32_k3@1x22016 with F(4,3) reaches 158 % of the peak with 6x2, 154 with 12x2, 139 with 8x2; c256_f256_k3@1x2000
@@ -351,11 +188,11 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: _F
     weights = split.terms * problem.group_channels * panel * item  # of one multiplication
     if split.shares(form.outputs):
         windows = _MANY_WINDOWS
-    elif form.nested and _transformed_bytes(problem, split, n) > target.l2_bytes:
+    elif form.nested and transformed_bytes(problem, split, n) > target.l2_bytes:
         return _MANY_WINDOWS  # weights are more than inputs and sums, which may come from beyond L2 too
     elif form.nested or n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
         windows = _FEW_WINDOWS
     else:
-        from_far = _transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
+        from_far = transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
         windows = _MANY_WINDOWS if from_far else 1 if weights <= target.l1_bytes // 3 else _SOME_WINDOWS
     return min(windows, target.l2_bytes * 3 // 4 // bytes_a_window)

@@ -125,17 +125,15 @@ def side_by_side(rows: int, vectors: int) -> int:
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
-    multiplications = plan.toom.multiplications
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
-    bytes_a_filter = multiplications * split.terms * problem.group_channels * TYPES[problem.compute].bytes
-    many = _SHARE_TO_STREAM * bytes_a_filter * problem.group_filters > target.l2_bytes
+    many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
     # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
     streams = (plan.nested or many) and not (split.sequences > 1 and split.shares(plan.outputs))
     return {
         "edges": "alone" if alone else "shared",
         "edge_steps": 0 if alone else _EDGE,
         "rest": plan.rows[0],
-        "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
+        "parts": parts(problem, plan),
         "input_width": 0 if inputs == plan.width else inputs,
         "stream": plan.block if streams else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
@@ -143,12 +141,18 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
-    """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
-    if filters * bytes_a_filter < _BYTES_TO_PART:
+def parts(problem: Problem, plan: Plan) -> int:
+    """Into how many parts the filters of a Cook–Toom plan can be cut evenly, each of whole panels and not too few."""
+    filters, panel = problem.group_filters, plan.panel
+    if filters * _transformed_bytes_a_filter(problem, plan) < _BYTES_TO_PART:
         return 1
     most = max(filters // _FILTERS_OF_A_PART, 2 if filters >= _FILTERS_OF_A_PART else 1)
-    return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
+    return next((count for count in range(most, 0, -1) if filters % count == 0 and filters // count % panel == 0), 1)
+
+
+def _transformed_bytes_a_filter(problem: Problem, plan: Plan) -> int:
+    terms = Split.of(problem, plan.taps).terms
+    return plan.toom.multiplications * terms * problem.group_channels * TYPES[problem.compute].bytes
 
 
 def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
