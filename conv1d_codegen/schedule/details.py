@@ -43,6 +43,13 @@ _FILTERS_OF_A_PART, _BYTES_TO_PART = 256, 3 << 19
 _MOST_UNROLLED = 16
 #: ... of nested algorithms, each of 100 to 300 steps.
 _MOST_NESTED_UNROLLED = 2
+#: The windows of a block go over one chunk of transformed weights before the next where these take more than one part in
+#: so many of L2: the chunk waits in L1 then, and the next one is asked for meanwhile. How many times as fast as directly,
+#: without that and with it: c192_f192_k3@1x2000 with F(5,3) 1.60 and 1.67, c256_f256_k3@1x2000 with F(6,3) 1.61 and 1.64,
+#: c512_f512_k5@1x1000 with F(4,5) 1.87 and 2.00, and at 1x150 1.00 and 1.34, c768_f768_k3@1x600 with F(5,3) 1.40 and
+#: 1.59. Less of them are near anyway: c128_f128_k3@1x2000 takes as long either way (a Xeon with AVX-512, 2 MiB of L2 a
+#: core and L3 read at 26 GB/s).
+_SHARE_TO_STREAM = 2
 #: Products of an output, and vectors of filters, up to which a tile in channels_first asks for the input of later ones:
 #: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
 #: c512_f512_k3_s2@1x3199 15.
@@ -118,16 +125,15 @@ def side_by_side(rows: int, vectors: int) -> int:
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
-    multiplications = plan.toom.multiplications
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
+    many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
     # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
-    streams = bool(plan.nested) and not (split.sequences > 1 and split.shares(plan.outputs))
-    bytes_a_filter = multiplications * split.terms * problem.group_channels * TYPES[problem.compute].bytes
+    streams = (plan.nested or many) and not (split.sequences > 1 and split.shares(plan.outputs))
     return {
         "edges": "alone" if alone else "shared",
         "edge_steps": 0 if alone else _EDGE,
         "rest": plan.rows[0],
-        "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
+        "parts": parts(problem, plan),
         "input_width": 0 if inputs == plan.width else inputs,
         "stream": plan.block if streams else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
@@ -135,12 +141,18 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
-    """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
-    if filters * bytes_a_filter < _BYTES_TO_PART:
+def parts(problem: Problem, plan: Plan) -> int:
+    """Into how many parts the filters of a Cook–Toom plan can be cut evenly, each of whole panels and not too few."""
+    filters, panel = problem.group_filters, plan.panel
+    if filters * _transformed_bytes_a_filter(problem, plan) < _BYTES_TO_PART:
         return 1
     most = max(filters // _FILTERS_OF_A_PART, 2 if filters >= _FILTERS_OF_A_PART else 1)
-    return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
+    return next((count for count in range(most, 0, -1) if filters % count == 0 and filters // count % panel == 0), 1)
+
+
+def _transformed_bytes_a_filter(problem: Problem, plan: Plan) -> int:
+    terms = Split.of(problem, plan.taps).terms
+    return plan.toom.multiplications * terms * problem.group_channels * TYPES[problem.compute].bytes
 
 
 def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
@@ -155,8 +167,9 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
         yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
     elif direct and (products <= _FEW_PRODUCTS_OF_OUTPUT or problem.channels_first):
         yield "output"
-    # Windows of nested algorithms are large: a block's input and output would push out what is asked for of the weights.
-    # c256_f256_k9@1x4000 with F(3,3) ⊗ F(5,3) takes 1.04 times as long then.
-    crowded = bool(plan.nested) and weights_are_large(problem, target)
+    # What large weights take of L2, a block's input and output would take too: with requests for these,
+    # c256_f256_k3@1x20000 with F(6,3) is 1.39 times as fast as directly, and 1.49 without them. Small weights leave
+    # room: c192_f192_k3@1x20000 with F(5,3) 1.49 and 1.29, c64_f64_k3@1x80000 with F(4,3) 1.50 and 1.24 (the same Xeon).
+    crowded = weights_are_large(problem, target)
     if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped and not crowded:
         yield "next_block"
