@@ -3,7 +3,8 @@
 min(a, b), max(a, b)    become the operand that is provably the one
 loops                   that provably run nothing disappear
 conditions              that provably hold disappear, as does what stands under one that provably does not
-lets                    that nothing uses disappear, as do those that only rename
+lets                    that nothing uses disappear, as do those that only rename; a sum that something is divided by
+                        keeps its name, as a quotient times it would be many products
 
 needs   any kernel
 leaves  no bound, name, condition or loop that ranges prove to be of no use
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Block, Compound, For, If, Kernel, Let, Statement
-from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, with_body, with_bounds
+from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, walk, with_body, with_bounds
 from ..symbolic.index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..symbolic.scope import Scope
 from .context import Context
@@ -34,7 +35,8 @@ def _block(body: Block, scope: Scope) -> Block:
         match s:
             case Let():
                 number = _index(s.value, scope)
-                if all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial):
+                plain = all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial)
+                if plain and not (len(list(number.terms)) > 1 and _divides(s.name, tuple(rest))):
                     rest = list(substitute(tuple(rest), {s.name: number}))
                     continue
                 scope = scope.where(s.name, number)
@@ -54,6 +56,12 @@ def _block(body: Block, scope: Scope) -> Block:
             case _:
                 result.append(s)
     return tuple(result)
+
+
+def _divides(name: str, body: Block) -> bool:
+    """Whether something is divided by what a name stands for, and nothing else."""
+    places = (place for s in walk(body) for place in (indices_of(s), *(load.index for load in loads_of(s))))
+    return any(d.divisor.single_atom == name for place in places for i in place for d in divisions(i))
 
 
 def _index(expression: Index, scope: Scope) -> Index:

@@ -75,12 +75,12 @@ def test_short_inputs_have_the_other_plan(target: Target) -> None:
     taken = 0
     for problem in PROBLEMS:
         depthwise = problem.groups == problem.channels > 1
-        other, windows = choose(problem, target, "depthwise" if depthwise else "direct"), choose(problem, target)
-        assert choose(problem, target, "auto", "strict") == other
+        algorithm, windows = "depthwise" if depthwise else "direct", choose(problem, target)
+        assert choose(problem, target, "auto", "strict") == choose(problem, target, algorithm)
         item = 8 if problem.dtype == "f64" else 4
         long = (4 << 20) // ((problem.channels + problem.filters) * item)  # and yet near: input and output take 4 MiB
         for length in (0, 1, problem.extent, 40, 100, 333, 1000, 1 << 17, long):
-            plan = choose(problem, target, length=length)
+            plan, other = choose(problem, target, length=length), choose(problem, target, algorithm, length=length)
             # Some lengths have room for smaller windows only, or read fewer weights for some.
             paying = [detailed(problem, target, each) for each in plans_of_long_inputs(problem, target, "standard")]
             assert plan in (other, *paying), f"{problem}@1x{length} {target}"
