@@ -11,6 +11,7 @@ COMMANDS = {
     "compare": "compare",
     "compile": "compile_time",
     "calls": "calls",
+    "scale": "scale",
     "plans": "plans",
     "accuracy": "accuracy",
     "random": "random_problems",

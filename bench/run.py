@@ -29,7 +29,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
-        epilog="Other commands: python -m bench networks | compare | compile | calls | plans | accuracy | random, each with --help.",
+        epilog="Other commands: python -m bench networks | compare | compile | calls | scale | plans | accuracy | random, "
+        "each with --help.",
     )
     add_common(parser, peers.NEEDS, "cases")
     parser.add_argument(

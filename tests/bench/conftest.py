@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import measure, network_measure, process
+from bench import measure, network_measure, process, scale_measure
 
 
 @pytest.fixture
@@ -17,9 +17,13 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(measure, "copy_bandwidth", lambda: 1e9)
 
-    def events(settings: measure.Settings | network_measure.Settings) -> Iterator[dict[str, Any]]:
+    def events(
+        settings: measure.Settings | network_measure.Settings | scale_measure.Settings,
+    ) -> Iterator[dict[str, Any]]:
         if isinstance(settings, measure.Settings):
             return measure.events(settings, [])
+        if isinstance(settings, scale_measure.Settings):
+            return scale_measure.events(settings, [])
         return network_measure.events(settings, [])
 
     monkeypatch.setattr(process, "events", events)

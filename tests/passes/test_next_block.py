@@ -89,11 +89,20 @@ def test_tiles_that_are_many_for_the_points_ask_for_several_windows() -> None:
 
 
 def test_with_many_points_a_tile_asks_for_a_part_of_the_lines() -> None:
-    """Six points and tiles of two windows: each third tile asks for a third of a window's 20 lines a step."""
+    """Six points and tiles of two windows: each third tile asks for a third of a window's two lines a step."""
+    plan = toom_plan(4, 3, width=16, rows=(2, 1), windows=4, prefetch=("next_block",))
+    machine = noted("c32_f16_k3_valid_linear_f32", plan, 2 + 4 * 2 * 4)
+    assert machine.requests["y"] == Counter(range(4 * 2 * 4))
+    assert max(machine.bursts) == 4 * (1 + 1)
+
+
+def test_a_chunk_asks_for_a_part_of_what_its_tile_does() -> None:
+    """Of 20 lines for each of four steps, in ten chunks of each third tile, one line each; and the output's in the first."""
     plan = toom_plan(4, 3, width=16, rows=(2, 1), windows=4, prefetch=("next_block",))
     machine = noted("c320_f16_k3_valid_linear_f32", plan, 2 + 4 * 2 * 4)
     assert machine.requests["y"] == Counter(range(4 * 2 * 4))
-    assert max(machine.bursts) == 4 * (7 + 1)
+    assert max(machine.bursts) == 4 * (1 + 1)
+    assert sum(burst == 4 for burst in machine.bursts) > sum(burst == 8 for burst in machine.bursts)
 
 
 def test_where_weights_are_gone_through_outside_tiles_a_point_asks() -> None:

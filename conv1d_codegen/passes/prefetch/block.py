@@ -1,21 +1,21 @@
 """While a block of Cook–Toom forms its products, it asks for the next block's input, and for where its
 own output goes.
 
-    for panel, for p                            for panel, for p
-      for tile: yt[p, tile, ...] := ...    →      for tile
-                                                    for ahead in an equal part of the block's windows
-                                                      prefetch x[steps of that window of the next block, a panel's part
-                                                      of the channels], y[steps of that window of this one]
-                                                    yt[p, tile, ...] := ...
+    for panel, for p                          for panel, for p
+      for tile, for chunk                →      for tile, for chunk
+        yt[p, tile, ...] += ...                   for ahead in an equal part of the block's windows
+                                                    prefetch x[steps of that window of the next block, a part of the
+                                                    channels], y[steps of that window of this one, a part of the vectors]
+                                                  yt[p, tile, ...] += ...
 
 Direct kernels load as they compute. Here the transforms at a block's start and the outputs at its end do little else
 than load and store, and would wait for memory alone, while the products between them leave it idle. The input is needed
 only when the products are formed, so it goes to L2; L1 is full.
 
-Each of the tallest tiles asks for something: a core waits for some sixteen lines at once, and where it asks for more it
-stops. Asked for by each tile, and not all of a point's at once, kernels take 0.92 to 0.97 of the time with 64 to 600
-channels (c384_f384_k3_s2 0.93, c512_f512_k3_s2 0.92, c256_f256_k3 0.95, c128_f256_k3_d8 0.95; `python tools/speeds.py`
-before and after, AVX-512), and c128_f128_k3 as long for a step of 300 000 as for one of 10 000, where it took 8 % more.
+Few lines are asked for at once: a core waits for some sixteen, and stops where it is asked for more. Of all requests of a
+point before its products, c128_f128_k3@1x1000000 makes 248 GFLOP/s, of those of a tile before each 256, and of those of a
+chunk 275 (`python -m bench scale c128_f128_k3_same_relu_f32`, AVX-512), and 324, 306 and 306 with 10 000 steps; kernels of
+64 to 600 channels take 0.91 to 0.99 of the time of the first (`python tools/speeds.py`).
 """
 
 from __future__ import annotations
@@ -59,35 +59,55 @@ def _block(body: Block, context: Context, transforms: For | None, panels: For | 
 def _with_requests(
     products: For, transforms: For, panels: For | None, results: For, context: Context
 ) -> Iterator[Statement]:
-    """The products of one multiplication with requests: in the first loop over tiles that sum up, which are the tallest;
-    or before all, where weights are gone through outside tiles.
+    """The products of one multiplication with requests: in the first loop over tiles that sum up, which are the tallest,
+    and in their chunks, if they have some; or before all, where weights are gone through outside tiles.
     """
     tiles = next((s for s in products.body if isinstance(s, For) and s.level is Level.TILE and _sums_up(s)), None)
-    requests = _ahead(products, tiles, transforms, panels, results, context)
+    chunks = None if tiles is None else next((s for s in tiles.body if isinstance(s, For) and _is_cut(s)), None)
+    requests = _ahead(products, tiles, chunks, transforms, panels, results, context)
     if tiles is None:
         yield requests
     for s in products.body:
-        yield replace(s, body=(requests, *s.body)) if isinstance(s, For) and s is tiles else s
+        if not (isinstance(s, For) and s is tiles):
+            yield s
+        elif chunks is None:
+            yield replace(s, body=(requests, *s.body))
+        else:
+            asking = replace(chunks, body=(requests, *chunks.body))
+            yield replace(s, body=tuple(asking if inner is chunks else inner for inner in s.body))
 
 
 def _sums_up(tiles: For) -> bool:
     return any(isinstance(s, For) and s.kind == "serial" for s in tiles.body)
 
 
+def _is_cut(s: For) -> bool:
+    return s.level is Level.CHUNK and (s.hi - s.lo).constant is not None
+
+
 def _ahead(
-    products: For, tiles: For | None, transforms: For, panels: For | None, results: For, context: Context
+    products: For,
+    tiles: For | None,
+    chunks: For | None,
+    transforms: For,
+    panels: For | None,
+    results: For,
+    context: Context,
 ) -> For:
-    """The requests of one tile, or of all tiles of a point: those of an equal part of the windows, or, where there are
-    many more points than windows, a part of the lines of one.
+    """The requests of one chunk, or tile, or of all tiles of a point. Tiles ask for an equal part of the windows; chunks,
+    and tiles where there are many more points than windows, for a part of the lines of these.
     """
     plan, split, n = context.plan, Split.of(context.problem, context.plan.taps), products.hi.constant or 1
     tile, count = (index(0), index(1)) if tiles is None else (var(tiles.var), tiles.hi)
     windows = -(-plan.block // plan.outputs) if tiles is None else plan.rows[0]
-    part, turns = -(-windows // n), max(1, n // windows)
+    part, pieces = -(-windows // n), max(1, n // windows)
     point = var(products.var)
-    turn = point - point // turns * turns
-    before = (point // turns * count + tile) * part
+    piece = point - point // pieces * pieces
+    before = (point // pieces * count + tile) * part
     window = before + var("prefetch")
+    if chunks is not None:
+        several = (chunks.hi - chunks.lo).constant or 1
+        piece, pieces = piece * several + var(chunks.var) - chunks.lo, pieces * several
     numbers = LINE // TYPES[context.problem.compute].bytes
     # Each step of the input once: of the first chunk of each phase, as many rows as a window has outputs.
     channels = next(s for s in walk(transforms.body) if isinstance(s, For))
@@ -98,10 +118,10 @@ def _ahead(
     following = Let("following", index(minimum(SHARE + window, ROOM - FIRST_WINDOW - 1)))
     at = {transforms.var: var("following"), channels.var: index(0), vector.var: var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
-    of_panel, several = (index(0), 1) if panels is None else (var(panels.var), panels.hi.constant or 1)
-    first, end = _part(-(-context.problem.group_channels // numbers), several * turns, of_panel * turns + turn)
+    of_panel, of_all = (index(0), 1) if panels is None else (var(panels.var), panels.hi.constant or 1)
+    first, end = _part(-(-context.problem.group_channels // numbers), of_all * pieces, of_panel * pieces + piece)
     lines = loop("line", first, end, inputs, axis=Axis.CHANNEL, level=Level.BLOCK)
-    outputs = _outputs(results.body, {results.var: window}, turns, turn)
+    outputs = _outputs(results.body, {results.var: window}, pieces, piece)
     return loop(
         "prefetch",
         0,
@@ -118,7 +138,7 @@ def _part(count: int, parts: int, number: Index) -> tuple[Index, Index]:
     return number * own, index(minimum((number + 1) * own, count))
 
 
-def _outputs(body: Block, window: dict[str, Index], turns: int, turn: Index) -> Iterator[Statement]:
+def _outputs(body: Block, window: dict[str, Index], pieces: int, piece: Index) -> Iterator[Statement]:
     """The nest that stores a window's outputs as one of requests for a part of their lines."""
     for s in body:
         if isinstance(s, For) and s.kind == "lanes":
@@ -128,7 +148,7 @@ def _outputs(body: Block, window: dict[str, Index], turns: int, turn: Index) -> 
                 for leaf in s.body
                 if isinstance(leaf, Store)
             )
-            yield from requests if turns == 1 else (If((-turn,), requests),)  # the vectors that no loop is over
+            yield from requests if pieces == 1 else (If((-piece,), requests),)  # the vectors that no loop is over
         elif isinstance(s, For):
-            lo, hi = _part(s.hi.constant or 1, turns, turn)
-            yield replace(s, lo=lo, hi=hi, body=tuple(_outputs(s.body, window, 1, turn)))
+            lo, hi = _part(s.hi.constant or 1, pieces, piece)
+            yield replace(s, lo=lo, hi=hi, body=tuple(_outputs(s.body, window, 1, piece)))
