@@ -14,11 +14,13 @@ from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, Plan, tune
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.compiler import KEPT, compile_problem
 from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.kernel import PackedWeights
+from conv1d_codegen.runtime.packer import Packer
 from conv1d_codegen.schedule import tuned_plans
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.window_forms import ACCURACIES
@@ -75,19 +77,26 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer: Conv
 
 @pytest.mark.usefixtures("nothing_is_remembered")
 def test_weights_are_transformed_once_for_each_change(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
-    made, transform = [], Mixing.__call__
+    """By NumPy the first time, and then by machine code."""
+    KEPT.clear()  # where other tests have let the code be made
+    made, transform, pack = [], Mixing.__call__, Packer.__call__
 
     def noted(self: Mixing, source: Array, dtype: np.dtype[Any], sizes: Mapping[str, int]) -> Array:
-        made.append(1)
+        made.append("NumPy")
         return transform(self, source, dtype, sizes)
 
+    def noted_too(self: Packer, kernel: Array, bias: Array | None) -> PackedWeights:
+        made.extend(["code"] * len(self._matrices))
+        return pack(self, kernel, bias)
+
     monkeypatch.setattr(Mixing, "__call__", noted)
+    monkeypatch.setattr(Packer, "__call__", noted_too)
     x = np.ones((1, 700, 64), np.float32)
-    for changes in (1, 2):
+    for changes in (["NumPy"], ["NumPy", "code"], ["NumPy", "code", "code"]):
         for _ in range(3):
             layer(x)
             layer(x[:, :1])
-        assert len(made) == changes
+        assert made == changes
         layer.kernel = layer.kernel + 1
 
 
