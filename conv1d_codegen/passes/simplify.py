@@ -82,15 +82,16 @@ def _index(expression: Index, scope: Scope) -> Index:
 
 def _worth_dropping(dropped: Index, kept: Index, scope: Scope) -> bool:
     """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name
-    beside one by a run-time size, an expression beside a product of names, or anything but a number beside a name that
-    stands for an expression, behind which a proof would have to look."""
+    beside one by a run-time size, an expression beside a product of names, unless it is a run-time size that is kept, or
+    anything but a number beside a name that stands for an expression, behind which a proof would have to look."""
     divisors = [a.divisor for a in divisions(kept) if a.divisor.constant is None]
     by_expression = any(
         not isinstance(atom := divisor.single_atom, Var) or atom in scope.defined for divisor in divisors
     )
     by_size = divisors and isinstance(dropped.single_atom, Var)
     products = any(len(monomial) > 1 for side in (dropped, kept) for monomial, _ in side.terms)
-    beside_product = products and dropped.constant is None and kept.constant is None
+    to_size = isinstance(kept.single_atom, Var) and kept.single_atom not in scope.defined
+    beside_product = products and dropped.constant is None and kept.constant is None and not to_size
     behind_a_name = kept.single_atom in scope.defined and dropped.constant is None
     return not (by_expression or by_size or beside_product or behind_a_name)
 
