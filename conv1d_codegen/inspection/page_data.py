@@ -48,7 +48,7 @@ def side(
     return {
         "title": program.title,
         "schedule": program.schedule,
-        "target": str(program.target),
+        "target": f"{program.target.name} ({program.target.cpu})",
         "stages": stages,
         "texts": list(texts),
         "llvm": list(found.llvm),
