@@ -7,20 +7,21 @@ from importlib import import_module
 
 #: Commands beside the run, and the module of each, which has `main(argv)`.
 COMMANDS = {
-    "networks": "network_run",
-    "compare": "compare",
-    "compile": "compile_time",
-    "calls": "calls",
-    "plans": "plans",
-    "accuracy": "accuracy",
-    "random": "random_problems",
+    "networks": "bench.network_run",
+    "compare": "conv1d_codegen.benchmark.compare",
+    "constants": "bench.constants",
+    "compile": "bench.compile_time",
+    "calls": "bench.calls",
+    "plans": "bench.plans",
+    "accuracy": "bench.accuracy",
+    "random": "bench.random_problems",
 }
 
 
 def main(argv: list[str]) -> int:
     """Runs a command; loads its module only, as some need what others don't. Gives the exit code."""
     if argv and argv[0] in COMMANDS:
-        code: int = import_module(f"bench.{COMMANDS[argv[0]]}").main(argv[1:])
+        code: int = import_module(COMMANDS[argv[0]]).main(argv[1:])
         return code
     from bench import run
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench import recordings
-from bench.arguments import add_target, no_case
+from conv1d_codegen.benchmark.arguments import add_target, no_case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target

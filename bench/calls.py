@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import neighbour, shapes, timing
-from bench.arguments import add_filter, count
-from bench.shapes import Case
+from bench import neighbour, shapes
 from conv1d_codegen import Conv1D
+from conv1d_codegen.benchmark import timing
+from conv1d_codegen.benchmark.arguments import add_filter, count
+from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve

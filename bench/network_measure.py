@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from bench import network_parts, networks, peers, timing
-from bench.measure import Candidate, limits
+from bench import network_parts, networks
 from bench.networks import Array, Case
-from bench.record import NetworkResult
+from conv1d_codegen.benchmark import peers, timing
+from conv1d_codegen.benchmark.convolutions import convolutions
+from conv1d_codegen.benchmark.measure import Candidate, limits
+from conv1d_codegen.benchmark.record import NetworkResult
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Network, reference
@@ -50,7 +52,7 @@ def measure(case: Case, peak: FmaPeak, settings: Settings) -> NetworkResult:
     x = case.inputs(network)
     candidates = _candidates(network, x, settings)
     faults = {name: fault for name, (_, fault) in candidates.items() if fault}
-    parts = network_parts.convolutions(network, case.batch, case.length)
+    parts = convolutions(network, case.batch, case.length)
     of_parts = {str(number): network_parts.alone(shape) for number, shape in enumerate(parts)}
     calls = {name: call for name, (call, _) in candidates.items() if name not in faults}
     samples = timing.samples({"peak": peak, **calls, **of_parts}, settings.rounds, settings.threads)

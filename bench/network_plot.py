@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bench import style
-from bench.record import NetworkResult, Run
+from conv1d_codegen.benchmark import style
+from conv1d_codegen.benchmark.record import NetworkResult, Run
 
 _COLOURS = ("#1f4e79", "#e67e22", "#17a589", "#7d3c98", "#c0392b")
 

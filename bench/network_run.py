@@ -15,11 +15,12 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
-from bench import machine, network_table, networks, peers
-from bench.arguments import no_case
-from bench.command import Report, add_common, check_common, finish, measure, on_cores, speeds
+from bench import network_table, networks
 from bench.network_measure import TOLERANCE, Settings
-from bench.record import NetworkResult, Run
+from conv1d_codegen.benchmark import machine, peers
+from conv1d_codegen.benchmark.arguments import no_case
+from conv1d_codegen.benchmark.command import Report, add_common, check_common, finish, measure, on_cores, speeds
+from conv1d_codegen.benchmark.record import NetworkResult, Run
 from conv1d_codegen.machine.host import resolve
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.cells import line, mean, times
-from bench.record import NetworkResult
+from conv1d_codegen.benchmark.cells import line, mean, times
+from conv1d_codegen.benchmark.record import NetworkResult
 
 #: A network should take no longer than its convolutions by themselves, but for this.
 MOST = 1.08

@@ -16,10 +16,10 @@ from statistics import geometric_mean
 
 import numpy as np
 
-from bench import check, timing
-from bench.arguments import add_accuracy, add_layout, add_target, count
-from bench.shapes import Case
 from conv1d_codegen import Activation, Plan, Problem
+from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark.arguments import add_accuracy, add_layout, add_target, count
+from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine.host import resolve
 

@@ -1,4 +1,5 @@
-"""The command line: `conv1d-codegen dump | explain | explore | tune | targets | selftest | demo`, or `python -m conv1d_codegen …`.
+"""The command line: `conv1d-codegen dump | explain | explore | tune | bench | targets | selftest | demo`, or
+`python -m conv1d_codegen …`.
 
 What is wrong with the arguments is said in one line on standard error, with exit code 2.
 """
@@ -134,6 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     tune.set_defaults(run=_tune)
 
+    bench = commands.add_parser(
+        "bench",
+        add_help=False,  # its own parsers have it
+        help="time your own layers against the generic kernel and other libraries; what each constant is worth",
+    )
+    bench.add_argument("arguments", nargs=argparse.REMAINDER)
+    bench.set_defaults(run=_bench)
+
     targets = commands.add_parser(
         "targets", help="list the machines there is code for, and which of them fits this one"
     )
@@ -255,6 +264,12 @@ def _tune(arguments: argparse.Namespace) -> int:
     file = keep(bench, result, arguments.directory)
     print("kept in no file: name a --directory, or set CONV1D_CODEGEN_CACHE_DIR" if file is None else f"kept in {file}")
     return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from .benchmark import own
+
+    return own.main(arguments.arguments)
 
 
 def _targets(_: argparse.Namespace) -> int:

@@ -251,7 +251,7 @@ def _programs_of(
     plans = (other for other in simpler if plain or other.algorithm != "generic")  # which has neither
 
     def program(plan: Plan) -> Program:
-        return _program(representative(problem, plan.algorithm), plan, target, red_zones, epilogue, placement)
+        return _program(representative(problem, plan), plan, target, red_zones, epilogue, placement)
 
     return program(plan), map(program, plans)
 

@@ -31,7 +31,7 @@ from conv1d_codegen.passes import PIPELINE, Context
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel
 from conv1d_codegen.runtime.native import Native
-from conv1d_codegen.schedule.plan import LANES, Plan, check_fits
+from conv1d_codegen.schedule.plan import LANES, RUN_TIME, Plan, check_fits
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
 from conv1d_codegen.selftest.guards import guarded
@@ -93,6 +93,7 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
         outputs, taps = outputs * math.prod(nested), taps * math.prod(nested)
         block = int(rng.choice([1, 2, 5, 8, 13, 24, 64, 200])) * max(1, outputs)
         width = int(rng.choice([1, 2, 4, 4, 8, 8, 16]))
+        known = tuple(name for name in RUN_TIME if algorithm == "generic" and rng.random() < 0.3)
         try:
             plan = Plan(
                 algorithm,
@@ -105,6 +106,7 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
                 outputs,
                 taps,
                 nested=nested,
+                constants=known,
             )
             check_fits(problem, plan)
         except CompileError:

@@ -121,10 +121,10 @@ def test_the_bench_extra_has_all_that_the_peers_need() -> None:
     listed = {known(re.match(r"[a-z]+", entry))[0] for entry in re.findall(r'"(.*?)"', extra)}
     peers = re.findall(
         r"^(?:import|from) (\w+)",
-        "\n".join(path.read_text() for path in (ROOT / "bench" / "peers").glob("*.py")),
+        "\n".join(path.read_text() for path in (ROOT / "conv1d_codegen" / "benchmark" / "peers").glob("*.py")),
         re.MULTILINE,
     )
-    third_party = set(peers) - set(sys.stdlib_module_names) - {"bench", "conv1d_codegen", "numpy"}
+    third_party = set(peers) - set(sys.stdlib_module_names) - {"numpy"}
     assert third_party == {"torch", "onnxruntime", "onnx", "openvino", "jax"}
     assert third_party | {"matplotlib", "rich"} == listed
     assert '"torch==' in extra

@@ -33,6 +33,7 @@ FLOORS = (
         "layers",
         "tuning",
         "network",
+        "benchmark",
         "selftest",
         "demo",
         "commands",

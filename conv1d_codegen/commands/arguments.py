@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 
 from ..machine.target import TARGETS
 from ..problem import Problem, parse_case
@@ -36,13 +35,7 @@ def problem_of(descriptor: str) -> Problem:
 
     try:
         problem = parse_case(descriptor)[0] if "@" in descriptor else Problem.parse(descriptor)
-        activations.evaluate(problem.activation, 0.0)
+        activations.check(problem.activation)
     except ValueError as error:
         raise ValueError(str(error) if descriptor in str(error) else f"{descriptor}: {error}") from error
-    except TypeError as error:
-        name = problem.activation.name
-        known = list(inspect.signature(activations.ELEMENTWISE[name]).parameters)[1:]
-        raise ValueError(
-            f"The parameters of {name} are {', '.join(known) or 'none'}. Received: {problem.activation}."
-        ) from error
     return problem

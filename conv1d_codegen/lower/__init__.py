@@ -35,7 +35,7 @@ def lower(
             return depthwise.lower(problem, epilogue, placement)
         case "direct":
             return direct.lower(problem, epilogue, placement)
-    return generic.lower(problem)
+    return generic.lower(problem, plan.constants)
 
 
 def _check_convolutions(problem: Problem, plan: Plan, terms: int) -> None:
@@ -51,14 +51,16 @@ def _check_convolutions(problem: Problem, plan: Plan, terms: int) -> None:
         )
 
 
-def sizes(problem: Problem, algorithm: str) -> Sizes:
+def sizes(problem: Problem, plan: Plan) -> Sizes:
     """The sizes in the formula that `lower` writes: numbers, or the names of run-time sizes."""
-    return generic.SIZES_AS_NAMES if algorithm == "generic" else direct.constant_sizes(problem, grouped=False)[0]
+    if plan.algorithm == "generic":
+        return generic.sizes(problem, plan.constants)
+    return direct.constant_sizes(problem, grouped=False)[0]
 
 
-def representative(problem: Problem, algorithm: str) -> Problem:
-    """The problem that stands for all those that one kernel of `algorithm` computes: itself, but for generic."""
-    return generic.representative(problem) if algorithm == "generic" else problem
+def representative(problem: Problem, plan: Plan) -> Problem:
+    """The problem that stands for all those that one kernel of `plan` computes: itself, but for generic."""
+    return generic.representative(problem, plan.constants) if plan.algorithm == "generic" else problem
 
 
 __all__ = ["Placement", "Sizes", "lower", "representative", "sizes"]

@@ -66,15 +66,14 @@ def run(kernel: Kernel, context: Context) -> Kernel:
 
 def _split(taps: For, chunk: _Chunk, context: Context) -> Block | None:
     """The chunks of a loop over taps, or None where it is short enough."""
-    problem, plan = context.problem, context.plan
-    if any(isinstance(s, For) and s.axis is Axis.CHANNEL and s.hi.constant is None for s in taps.body):
-        return _at_run_time(taps, chunk)
-    count, channels = problem.kernel_size, problem.group_channels
+    count, channels = context.sizes.kernel_size, context.sizes.channels
+    if not (isinstance(count, int) and isinstance(channels, int)):
+        return _at_run_time(taps, chunk, index(count))
     some_taps, some_channels = chunk_shape(count, channels)
     if some_channels < channels:
         return _by_channels(taps, chunk, some_channels)
     if some_taps < count:
-        return _by_taps(taps, chunk, count, some_taps, even=channels >= plan.unroll)
+        return _by_taps(taps, chunk, count, some_taps, even=channels >= context.plan.unroll)
     return None
 
 
@@ -200,15 +199,18 @@ def _by_channels(taps: For, chunk: _Chunk, size: int) -> Block:
     return (replace(taps, body=(*chunks, *part(whole * size, rest)) if rest != 0 else chunks),)
 
 
-def _at_run_time(taps: For, chunk: _Chunk) -> Block:
-    """The same chunks, their shape given as run-time sizes J and M: of the two loops around a chunk, one runs once."""
-    (channels,) = taps.body
-    assert isinstance(channels, For)
+def _at_run_time(taps: For, chunk: _Chunk, all_taps: Index) -> Block:
+    """The same chunks, their shape given as run-time sizes J and M: of the two loops around a chunk, one runs once. One
+    channel, known to be one, has no loop.
+    """
     base, part = var("chunk") * var("J"), var("part") * var("M")
-    inner = replace(channels, hi=index(minimum(var("M"), channels.hi - part)), body=shifted(channels, part))
-    some_taps = replace(
-        taps, lo=index(maximum(taps.lo, base)), hi=index(minimum(taps.hi, base + var("J"))), body=(inner,)
-    )
-    count = (channels.hi + var("M") - 1) // var("M")
-    parts = loop("part", 0, count, chunk((some_taps,)), axis=Axis.CHANNEL, level=Level.CHUNK)
-    return (_chunks(Axis.TAP, (var("K") + var("J") - 1) // var("J"), (parts,)),)
+    some_taps = replace(taps, lo=index(maximum(taps.lo, base)), hi=index(minimum(taps.hi, base + var("J"))))
+    chunks = (all_taps + var("J") - 1) // var("J")
+    match taps.body:
+        case (For(axis=Axis.CHANNEL) as channels,):
+            inner = replace(channels, hi=index(minimum(var("M"), channels.hi - part)), body=shifted(channels, part))
+            count = (channels.hi + var("M") - 1) // var("M")
+            some = chunk((replace(some_taps, body=(inner,)),))
+            parts = loop("part", 0, count, some, axis=Axis.CHANNEL, level=Level.CHUNK)
+            return (_chunks(Axis.TAP, chunks, (parts,)),)
+    return (_chunks(Axis.TAP, chunks, chunk((some_taps,))),)

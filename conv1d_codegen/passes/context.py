@@ -20,4 +20,4 @@ class Context:
     @property
     def sizes(self) -> Sizes:
         """The sizes in the formula: numbers, or names."""
-        return self.own_sizes or sizes(self.problem, self.plan.algorithm)
+        return self.own_sizes or sizes(self.problem, self.plan)

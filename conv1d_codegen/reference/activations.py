@@ -12,6 +12,7 @@ after it.
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Concatenate, ParamSpec
@@ -308,6 +309,17 @@ def evaluate(activation: Activation, x: ArrayLike) -> Array:
         )
     with np.errstate(all="ignore"):
         return function(x, **dict(activation.parameters))
+
+
+def check(activation: Activation) -> None:
+    """Raises ValueError, with those that there are, for the name or parameters of no element-wise activation."""
+    try:
+        evaluate(activation, 0.0)
+    except TypeError as error:
+        known = list(inspect.signature(ELEMENTWISE[activation.name]).parameters)[1:]
+        raise ValueError(
+            f"The parameters of {activation.name} are {', '.join(known) or 'none'}. Received: {activation}."
+        ) from error
 
 
 __all__ = [

@@ -25,6 +25,7 @@ import numpy as np
 
 from ..errors import RedZoneError
 from ..ir import Kernel
+from ..lower import generic
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
@@ -231,7 +232,10 @@ def _sizes(kernel: Kernel, problem: Problem, batch: int, length: int) -> tuple[i
     """The run-time sizes, in the order of the kernel's parameters."""
     if len(kernel.sizes) == 2:
         return batch, length
-    p = problem  # a generic kernel, which takes its configuration at run time too
-    constants = (p.kernel_size, p.stride, p.dilation, p.groups, p.group_channels, p.group_filters)
+    p = problem  # of a generic kernel, which takes its configuration at run time too
+    of_call = p.output_length(length), p.left_padding(length)
     chunk = chunk_shape(p.kernel_size, p.group_channels)
-    return batch, length, p.output_length(length), p.left_padding(length), *constants, *chunk
+    names = (name for name, _ in generic.SIZES)
+    values = dict(zip(names, (*of_call, *generic.numbers(p).values(), *chunk), strict=True))
+    values |= {"N": batch, "T": length}
+    return tuple(values[name] for name, _ in kernel.sizes)

@@ -42,6 +42,8 @@ LANES = {
 ALGORITHMS = tuple(LANES)
 #: How steps that lack taps are computed.
 EDGES = ("alone", "shared", "tiles")
+#: What a generic kernel takes at run time, unless its plan makes it a constant. Channels and filters are those of a group.
+RUN_TIME = ("kernel_size", "stride", "dilation", "groups", "channels", "filters")
 #: What is asked for before it is needed.
 PREFETCHES = ("weights", "input", "output", "output_by_row", "next_block")
 #: Operations times vectors of a tile that are written out as a rule. relu on 28 vectors is; tanh on 12 is not.
@@ -51,6 +53,7 @@ _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=sh
 #: The words of the text form. One whose fields all are as usual is left out.
 _WORDS = (
     "{algorithm}",
+    "constants={constants}",
     "F({outputs},{taps})",
     "nested={nested}",
     "lanes={lanes}",
@@ -112,6 +115,7 @@ class Plan:
     `unroll`       channels, or taps of a depthwise kernel, that are written out one after another
     `outputs`      Cook–Toom only: outputs of a window, the m of F(m, r)
     `taps`         Cook–Toom only: taps of a term, the r of F(m, r)
+    `constants`    generic only: which of `RUN_TIME` are constants in the code all the same, in that order
     `nested`       Cook–Toom only: taps of the inner levels of a nested F(m, r), the innermost first; empty: one level
     `edges`        how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
                    share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
@@ -156,12 +160,13 @@ class Plan:
     epilogue: int = _MOST_WRITTEN_OUT
     input_width: int = 0
     nested: tuple[int, ...] = ()
+    constants: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
             pairs = ", ".join(f"{algorithm} with lanes={' or '.join(lanes)}" for algorithm, lanes in LANES.items())
             raise CompileError(f"A plan is {pairs}. Received: {self}")
-        for name in ("rows", "abreast", "prefetch", "nested"):
+        for name in ("rows", "abreast", "prefetch", "nested", "constants"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
         _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
@@ -243,6 +248,9 @@ class Plan:
             "A plan has a number of vectors abreast for each of its rows.",
         )
         yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped, or nested."
+        yield bool(self.constants) and self.algorithm != "generic", "A generic plan can have constants."
+        in_order = tuple(name for name in RUN_TIME if name in self.constants)
+        yield self.constants != in_order, f"Constants of a plan are among {', '.join(RUN_TIME)}, once, in this order."
         yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
         yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."

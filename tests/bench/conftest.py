@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench import measure, network_measure, process
+from bench import network_measure
+from conv1d_codegen.benchmark import measure, process
 
 
 @pytest.fixture

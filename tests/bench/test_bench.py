@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from bench import __main__ as command
-from bench import check, measure, process, record, run, timing
+from bench import run, shapes
+from conv1d_codegen.benchmark import check, measure, process, record, timing
 from conv1d_codegen.machine.host import host
 
 TOP = Path(__file__).resolve().parents[2]
@@ -94,7 +95,7 @@ def test_the_commands_are_found_by_name(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(command, "import_module", load)
     assert command.main(["compile", "a", "b"]) == 2
     assert command.main(["compare"]) == 0
-    assert loaded == ["bench.compile_time", "bench.compare"]
+    assert loaded == ["bench.compile_time", "conv1d_codegen.benchmark.compare"]
     assert command.main(["--filter", "no such case"]) == 2
     assert "No case contains" in capsys.readouterr().err
 
@@ -150,7 +151,11 @@ def test_everything_is_written_that_was_measured(tmp_path: Path, capsys: pytest.
 
 @pytest.mark.skipif(len(timing.cores()) < 2, reason="one core only")
 def test_two_threads_are_measured_beside_one() -> None:
-    found = list(process.events(measure.Settings(filter="realtime", rounds=1, sweeps=1, threads=2)))
+    found = list(
+        process.events(
+            measure.Settings(measure.Settings.listed(shapes.load(text="realtime")), rounds=1, sweeps=1, threads=2)
+        )
+    )
     limits = record.Limits(**found[0]["limits"])
     assert (limits.threads, len(limits.cores)) == (2, 2)
     assert record.result_from(found[-1]["result"]).ratio("single", "compiled") is not None

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support.bench_helpers import case
 
-from bench import check, measure, shapes
+from bench import shapes
 from conv1d_codegen import Plan
+from conv1d_codegen.benchmark import check, measure
 
 
 def test_there_are_59_cases_of_known_sizes() -> None:

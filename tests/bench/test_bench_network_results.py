@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import compare, network_measure, network_run, network_table, peers, record, timing
+from bench import network_measure, network_run, network_table
 from bench.network_measure import Settings
-from bench.record import NetworkResult
+from conv1d_codegen.benchmark import compare, peers, record, timing
+from conv1d_codegen.benchmark.record import NetworkResult
 from conv1d_codegen.network.graph import Graph, Weights
 
 PEERS = ["torch", "jax"]
@@ -179,7 +180,7 @@ def test_without_a_compiler_the_compiled_torch_is_left_out(
 
 
 def test_a_process_of_its_own_measures_networks() -> None:
-    from bench import process
+    from conv1d_codegen.benchmark import process
 
     found = list(process.events(Settings(filter="tiny", rounds=1)))
     assert [next(iter(event)) for event in found] == ["limits", "begin", "result"]

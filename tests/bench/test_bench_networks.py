@@ -10,6 +10,7 @@ import pytest
 
 from bench import network_measure, network_parts, networks
 from bench.networks import Case
+from conv1d_codegen.benchmark.convolutions import convolutions
 from conv1d_codegen.network import Network
 from conv1d_codegen.network.ops import Conv, Recurrent
 
@@ -61,12 +62,12 @@ def test_weights_depend_on_the_name_alone() -> None:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_a_network_has_the_size_that_it_is_published_with(name: str) -> None:
-    case, (megaflops, convolutions) = BY_NAME[name], SIZES[name]
+    case, (megaflops, count) = BY_NAME[name], SIZES[name]
     network = Network(*case.builder(case.length))
-    assert sum(isinstance(node.op, Conv) for node in network.graph.nodes) == convolutions
+    assert sum(isinstance(node.op, Conv) for node in network.graph.nodes) == count
     assert network_parts.flops(network, case.batch, case.length) / 1e6 == pytest.approx(megaflops, rel=0.02, abs=0.05)
     cells = sum(isinstance(node.op, Recurrent) for node in network.graph.nodes)  # whose inputs' products are one more
-    assert network_parts.convolutions(network, case.batch, case.length).total() == convolutions + cells
+    assert convolutions(network, case.batch, case.length).total() == count + cells
 
 
 def test_every_network_has_a_source_and_a_name_of_its_own() -> None:
@@ -88,7 +89,7 @@ def test_a_convolution_alone_is_that_of_the_simplified_network() -> None:
     """With its activation, and with the batch norm's numbers in its weights, which need a bias."""
     case = BY_NAME["phasenet"]
     network = case.network(case.least)
-    shapes = network_parts.convolutions(network, case.batch, case.least)
+    shapes = convolutions(network, case.batch, case.least)
     assert {problem.activation.name for problem, _, _ in shapes} == {"relu", "linear"}
     shape = next(shape for shape in shapes if shape[0].kernel_size == 1)
     problem, batch, length = shape

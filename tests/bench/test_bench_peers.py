@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench import peers, run
+from bench import run
 from conv1d_codegen import Problem
+from conv1d_codegen.benchmark import peers
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -63,7 +64,8 @@ PEER_CASES = (
 
 PEER_FAULTS = """
 import sys
-from bench import measure, shapes
+from bench import shapes
+from conv1d_codegen.benchmark import measure
 
 for case in shapes.load():
     if case.name in sys.argv[2:]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench import plans, shapes, timing
+from bench import plans, shapes
 from conv1d_codegen import Plan
+from conv1d_codegen.benchmark import timing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.tuning import trials
 

@@ -7,9 +7,10 @@ from itertools import islice
 
 import pytest
 
-from bench import check, random_problems, timing
-from bench.shapes import Case
+from bench import random_problems
 from conv1d_codegen import Activation, Problem
+from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark.cases import Case
 
 CASE = Case("a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu")))
 

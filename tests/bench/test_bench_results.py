@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import compare, record, shapes, table, targets, timing
+from bench import shapes
+from conv1d_codegen.benchmark import compare, record, table, targets, timing
 
 CASES = {case.name: case for case in shapes.load()}
 
@@ -62,7 +63,7 @@ def test_the_table_shows_cook_toom_beside_direct() -> None:
 
 def test_the_picture_has_direct_beside_cook_toom_and_room_above_the_peak(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    from bench import plot
+    from conv1d_codegen.benchmark import plot
 
     toom, direct = (
         result("hifigan/c256_k3d1", plan=TOOM, compiled=1.6e-3, direct=2.8e-3),

@@ -9,8 +9,9 @@ import time
 import pytest
 from support.bench_helpers import case
 
-from bench import any_problem, calls, compile_time, timing
+from bench import any_problem, calls, compile_time
 from conv1d_codegen import Activation, Problem
+from conv1d_codegen.benchmark import timing
 from conv1d_codegen.machine import jit, peak
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from support import translated
 
-from bench import network_run, networks, peers, translations
-from bench.translations import works
+from bench import network_run, networks
+from conv1d_codegen.benchmark import peers, translations
+from conv1d_codegen.benchmark.translations import works
 from conv1d_codegen.network import Input, Network, layers, ops
 from conv1d_codegen.problem import Activation
 from conv1d_codegen.reference.activations import ELEMENTWISE
@@ -78,7 +79,7 @@ def test_padding_is_that_of_a_length() -> None:
 
 def test_onnx_finds_the_exported_model_valid() -> None:
     onnx = pytest.importorskip("onnx")
-    from bench.translations import onnx_export
+    from conv1d_codegen.benchmark.translations import onnx_export
 
     x = Input(3, name="x")
     y = layers.Dense(2, activation="softmax")(layers.GlobalMaxPooling1D()(layers.DepthwiseConv1D(3)(x)))

@@ -20,7 +20,7 @@ LONG, SHORT = "c600_f600_k3_d4_same_tanh_f32_first", "c8_f8_k3_same_relu_f32"
 def program(text: str, algorithm: str = "auto") -> Program:
     problem, target = Problem.parse(text), TARGETS["avx512"]
     plan = choose(problem, target, algorithm)
-    return Program(representative(problem, plan.algorithm), plan, target)
+    return Program(representative(problem, plan), plan, target)
 
 
 @pytest.fixture

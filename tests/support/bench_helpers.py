@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bench import shapes
+from conv1d_codegen.benchmark.cases import Case
 
 
-def case(name: str, channels_first: bool = False) -> shapes.Case:
+def case(name: str, channels_first: bool = False) -> Case:
     return next(case for case in shapes.load(channels_first) if case.name == name)

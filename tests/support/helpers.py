@@ -176,16 +176,12 @@ def empty_output(problem: Problem, batch: int, length: int) -> Array:
 
 def sizes_of(kernel: Kernel, problem: Problem, batch: int, length: int) -> dict[str, int]:
     """The run-time sizes that a kernel takes."""
-    sizes = {"N": batch, "T": length}
-    if any(name == "K" for name, _ in kernel.sizes):
-        p = problem
-        sizes.update(
-            U=max(0, p.output_length(length)), left=p.left_padding(length), K=p.kernel_size, S=p.stride, D=p.dilation
-        )
-        chunk = chunk_shape(p.kernel_size, p.group_channels)
-        sizes.update(G=p.groups, C=p.group_channels, F=p.group_filters, J=chunk[0], M=chunk[1])
-        assert list(sizes) == ["N", "T", *(name for name, _ in SIZES)]
-    return sizes
+    p, chunk = problem, chunk_shape(problem.kernel_size, problem.group_channels)
+    of_call = batch, length, max(0, p.output_length(length)), p.left_padding(length)
+    constants = p.kernel_size, p.stride, p.dilation, p.groups, p.group_channels, p.group_filters
+    names = ["N", "T", *(name for name, _ in SIZES)]
+    values = dict(zip(names, (*of_call, *constants, *chunk), strict=True))
+    return {name: values[name] for name, _ in kernel.sizes}
 
 
 def run_interpreted(kernel: Kernel, problem: Problem, x: Array, w: Array, b: Array | None) -> Array:

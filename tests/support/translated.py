@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from bench import network_measure, networks, peers
-from bench.translations import LEFT_OUT, LEFT_OUT_ACTIVATIONS
+from bench import network_measure, networks
+from conv1d_codegen.benchmark import peers
+from conv1d_codegen.benchmark.translations import LEFT_OUT, LEFT_OUT_ACTIVATIONS
 from conv1d_codegen.network import Network, ops
 from conv1d_codegen.network.graph import Graph, Node, Source
 from conv1d_codegen.problem import Activation, Problem
@@ -137,7 +138,7 @@ def concrete() -> set[type[ops.Op]]:
 def show_operations(peer: str) -> None:
     """Prints what is wrong with a peer's operations and activations, a line each, and how many were right."""
     module = {"torch": "torch_module", "jax": "jax_function"}.get(peer, "onnx_export")
-    translation: Any = __import__(f"bench.translations.{module}", fromlist=["OPERATIONS"])
+    translation: Any = __import__(f"conv1d_codegen.benchmark.translations.{module}", fromlist=["OPERATIONS"])
     for op in concrete() ^ (translation.OPERATIONS.keys() | LEFT_OUT.keys()):
         print(f"{op.__name__} is not translated, or is and does not exist")
     for name in ELEMENTWISE.keys() ^ (translation.ACTIVATIONS.keys() | LEFT_OUT_ACTIVATIONS.keys()):

@@ -79,7 +79,7 @@ PLANS = (
 
 
 def proved(problem: Problem, target: Target, plan: Plan) -> None:
-    problem = representative(problem, plan.algorithm)
+    problem = representative(problem, plan)
     *_, (_, kernel) = stages(lower(problem, plan), Context(problem, plan, target))
     verify(kernel, scheduled=True)
 

@@ -9,7 +9,7 @@ is in `cut.py`, what becomes of one output's statements in `register_tile.py`.
 needs   the loops of the formula, element by element, edges apart from what lies between
 leaves  register tiles: rows, vectors and lanes
 obeys   `lanes`, `width`, `vectors`, `panel`, `rows`, `outputs`, `rest`, `input_width`, `abreast`, `edges`,
-        `edge_steps`
+        `edge_steps`, `transposed`, `borrow`
 """
 
 from __future__ import annotations
