@@ -66,8 +66,6 @@ class Volume {
         behind.append(draw("line", { x1, y1, x2, y2, class: "grid" }));
       }
     });
-    const narrowest = Math.min(...tiles.map((tile) => Math.min(...tile[0].map(([from, to]) => to - from))));
-    svg.classList.toggle("fine", (width * narrowest) / steps < 3); // edges would hide the colours
     this.slab = draw("path", { class: "slab" });
     behind.append(this.slab);
     axes.before(...tiles.map((_, number) => this._tile(number)));
@@ -129,8 +127,9 @@ class Volume {
 
   _tile(number) {
     const tile = this.data.tiles[number];
+    const narrow = Math.min(...tile[0].map(([from, to]) => this.x(to) - this.x(from))) < 4; // edges would hide the colour
     const group = draw("g", {
-      class: `tile shade${this._shade(this._sizeOf(tile))}`, id: `${this.id}-${number}`, role: "option",
+      class: `tile shade${this._shade(this._sizeOf(tile))}${narrow ? " narrow" : ""}`, id: `${this.id}-${number}`, role: "option",
       "data-number": number, "aria-label": this.describe(number), "aria-selected": "false",
     });
     const d = this._outline(tile);
