@@ -48,7 +48,7 @@ def side(
     return {
         "title": program.title,
         "schedule": program.schedule,
-        "target": str(program.target),
+        "target": f"{program.target.name} ({program.target.cpu})",
         "stages": stages,
         "texts": list(texts),
         "llvm": list(found.llvm),
@@ -68,18 +68,20 @@ def _numbers(lines: Iterable[int | None]) -> list[int]:
 
 def _stages(program: Executable, texts: dict[str, int]) -> list[Data]:
     """The loops as they are lowered, and after each pass that changed them. A line is its depth and its text, without the
-    indentation, as a number in `texts`; `came` has the line of the stage before that it was, or -1 if it is new.
+    indentation, as a number in `texts`; where lines come from, `_changes` says.
     """
     reasons = {name: reason for name, _, reason in PIPELINE}
-    stages = [{"name": "lowered", "reason": "the formula, as loops", "idle": [], **_lines(program.loop, texts)}]
+    first = _lines(program.loop, texts)
+    came = [-1] * len(first["lines"])
+    stages = [{"name": "lowered", "reason": "the formula, as loops", "idle": [], **first, "came": came}]
     before, idle = program.loop, list[str]()
     for name, kernel in program.passes:
         if kernel == before:
             idle.append(name)
             continue
         lines = _lines(kernel, texts)
-        came = _came(stages[-1]["lines"], lines["lines"])
-        stages.append({"name": name, "reason": reasons.get(name, ""), "idle": idle, **lines, "came": came})
+        changes = _changes(stages[-1]["lines"], lines["lines"])
+        stages.append({"name": name, "reason": reasons.get(name, ""), "idle": idle, **lines, **changes})
         before, idle = kernel, []
     stages[-1]["after"] = idle
     return stages
@@ -91,15 +93,24 @@ def _lines(kernel: Kernel, texts: dict[str, int]) -> Data:
         text = line.lstrip(" ")
         depths.append((len(line) - len(text)) // 2)
         lines.append(texts.setdefault(text, len(texts)))
-    return {"depths": depths, "lines": lines, "came": [-1] * len(lines)}
+    return {"depths": depths, "lines": lines}
 
 
-def _came(before: Sequence[int], now: Sequence[int]) -> list[int]:
-    """For each line of a stage the line of the one before that it was: the same text, whatever is around it now."""
+def _changes(before: Sequence[int], now: Sequence[int]) -> Data:
+    """Where the lines of a stage come from: `came` has for each the line of the stage before that it was, with the same
+    text, whatever is around it now, or -1 if it is new; `copied` those of new lines that such a line stands elsewhere for,
+    as in an edge that was peeled off, by their numbers; `replaced` ranges of lines, each with the range that took its place.
+    """
     came = [-1] * len(now)
-    for block in SequenceMatcher(None, before, now, autojunk=False).get_matching_blocks():
-        came[block.b : block.b + block.size] = range(block.a, block.a + block.size)
-    return came
+    replaced = []
+    for kind, a, a_end, b, b_end in SequenceMatcher(None, before, now, autojunk=False).get_opcodes():
+        if kind == "equal":
+            came[b:b_end] = range(a, a_end)
+        elif kind == "replace":
+            replaced.append([a, a_end, b, b_end])
+    there = {text: line for line, text in reversed(tuple(enumerate(before)))}
+    copied = [[line, there[text]] for line, text in enumerate(now) if came[line] < 0 and text in there]
+    return {"came": came, "copied": copied, "replaced": replaced}
 
 
 def _volume(made: Compilation, length: int, sizes: Callable[[int], Mapping[str, int]] | None) -> Data | None:

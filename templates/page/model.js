@@ -8,7 +8,6 @@ class Kernel {
     this.data = data;
     this.stages = data.stages;
     this.last = this.stages.length - 1;
-    this._finals = [];
     this._ofLoop = inverse(data.loopOf, this.stages[this.last].lines.length);
     this._ofLlvm = inverse(data.llvmOf, data.llvm.length);
     this._stripes = stripes(this.stages[this.last].depths, this.texts(this.last));
@@ -41,20 +40,57 @@ class Kernel {
     return this.stages[stage - 1].lines.length - this.stages[stage].came.filter((line) => line >= 0).length;
   }
 
-  // For each line of a stage the line of the last one that it still is, or -1.
-  finals(stage) {
-    if (!this._finals[stage]) {
-      let found = this.stages[this.last].lines.map((_, line) => line);
-      for (let at = this.last; at > stage; at--) {
-        const earlier = new Array(this.stages[at - 1].lines.length).fill(-1);
-        this.stages[at].came.forEach((from, line) => {
-          if (from >= 0) earlier[from] = found[line];
-        });
-        found = earlier;
+  // How lines go from the stage before to a stage: for each line of the one those of the other, where its text stands,
+  // and where that is nowhere, the lines that took the place of those around it.
+  _step(stage) {
+    const of = this.stages[stage];
+    if (!of.step) {
+      const same = this.stages[stage - 1].lines.map(() => []);
+      of.came.forEach((from, line) => {
+        if (from >= 0) same[from].push(line);
+      });
+      for (const [line, from] of of.copied) same[from].push(line);
+      const instead = same.map(() => []);
+      for (const [from, to, first, last] of of.replaced) {
+        for (let line = from; line < to; line++) {
+          if (!same[line].length) for (let now = first; now < last; now++) instead[line].push(now);
+        }
       }
-      this._finals[stage] = found;
+      of.step = { same, instead };
     }
-    return this._finals[stage];
+    return of.step;
+  }
+
+  // The lines of the last stage that lines of a stage became: by their text, and by the place that they had.
+  became(lines, stage) {
+    let [strong, soft] = [new Set(lines), new Set()];
+    for (let at = stage + 1; at <= this.last; at++) {
+      const { same, instead } = this._step(at);
+      const next = [new Set(), new Set()];
+      for (const line of strong) {
+        for (const now of same[line]) next[0].add(now);
+        for (const now of instead[line]) next[1].add(now);
+      }
+      for (const line of soft) for (const now of [...same[line], ...instead[line]]) next[1].add(now);
+      [strong, soft] = next;
+    }
+    return { strong, soft };
+  }
+
+  // The lines of a stage that a line of the last one was: the other way round.
+  was(loop, stage) {
+    let [strong, soft] = [new Set([loop]), new Set()];
+    for (let at = this.last; at > stage; at--) {
+      const { same, instead } = this._step(at);
+      const before = [new Set(), new Set()];
+      same.forEach((lines, from) => {
+        if (lines.some((line) => strong.has(line))) before[0].add(from);
+        else if (lines.some((line) => soft.has(line))) before[1].add(from);
+        else if (instead[from].some((line) => strong.has(line) || soft.has(line))) before[1].add(from);
+      });
+      [strong, soft] = before;
+    }
+    return { strong, soft };
   }
 
   // The line behind the last one within a loop.
@@ -65,43 +101,44 @@ class Kernel {
     return end;
   }
 
-  // The last stage's line of loops that a line of a column comes from, or -1.
-  origin(kind, line, stage) {
-    if (kind === "loops") return this.finals(stage)[line];
+  // The last stage's line of loops that a line of LLVM IR or of assembly comes from, or -1.
+  origin(kind, line) {
     const ir = kind === "llvm" ? line : this.data.llvmOf[line];
     return ir < 0 ? -1 : this.data.loopOf[ir];
   }
 
   // The stripe of a line: a number for its innermost loop, or -1.
   stripe(kind, line, stage) {
-    const loop = this.origin(kind, line, stage);
-    return loop < 0 ? -1 : this._stripes[loop];
+    if (kind !== "loops") {
+      const loop = this.origin(kind, line);
+      return loop < 0 ? -1 : this._stripes[loop];
+    }
+    const of = this.stages[stage];
+    of.stripes ??= of.lines.map((_, each) => {
+      const [first] = this.became([each], stage).strong;
+      return first === undefined ? -1 : this._stripes[first];
+    });
+    return of.stripes[line];
   }
 
   // What a line lights in all columns: for each kind the lines that come from it itself, and from what is around or within.
   linked(kind, line, stage) {
-    const strong = { loops: new Set(), llvm: new Set(), assembly: new Set() };
-    const soft = { loops: new Set(), llvm: new Set(), assembly: new Set() };
-    const now = this.finals(stage);
-    const addLoop = (loop, to) => {
-      for (const ir of this._ofLoop[loop]) {
-        to.llvm.add(ir);
-        for (const instruction of this._ofLlvm[ir]) to.assembly.add(instruction);
-      }
-    };
+    const [strong, soft] = [nothing(), nothing()];
     if (kind === "loops") {
-      for (let inner = line; inner < this.end(line, stage); inner++) {
-        const to = inner === line ? strong : soft;
-        to.loops.add(inner);
-        if (now[inner] >= 0) addLoop(now[inner], to);
-      }
+      const within = [];
+      for (let inner = line + 1; inner < this.end(line, stage); inner++) within.push(inner);
+      strong.loops.add(line);
+      within.forEach((inner) => soft.loops.add(inner));
+      const own = this.became([line], stage);
+      const inner = this.became(within, stage);
+      own.strong.forEach((loop) => this._addLoop(loop, strong));
+      [own.soft, inner.strong, inner.soft].forEach((loops) => loops.forEach((loop) => this._addLoop(loop, soft)));
       return { strong, soft };
     }
-    const loop = this.origin(kind, line, stage);
+    const loop = this.origin(kind, line);
     if (loop >= 0) {
-      addLoop(loop, soft);
-      const shown = now.indexOf(loop);
-      if (shown >= 0) strong.loops.add(shown);
+      this._addLoop(loop, soft);
+      this._addShown(loop, stage, strong, soft);
     }
     const ir = kind === "llvm" ? line : this.data.llvmOf[line];
     if (ir >= 0) strong.llvm.add(ir);
@@ -112,19 +149,30 @@ class Kernel {
 
   // What some lines of the last stage light together.
   linkedTo(loops, stage) {
-    const strong = { loops: new Set(), llvm: new Set(), assembly: new Set() };
-    const soft = { loops: new Set(), llvm: new Set(), assembly: new Set() };
-    const now = this.finals(stage);
+    const [strong, soft] = [nothing(), nothing()];
     for (const loop of loops) {
-      const shown = now.indexOf(loop);
-      if (shown >= 0) strong.loops.add(shown);
-      for (const ir of this._ofLoop[loop]) {
-        strong.llvm.add(ir);
-        for (const instruction of this._ofLlvm[ir]) strong.assembly.add(instruction);
-      }
+      this._addShown(loop, stage, strong, soft);
+      this._addLoop(loop, strong);
     }
     return { strong, soft };
   }
+
+  _addShown(loop, stage, strong, soft) {
+    const shown = this.was(loop, stage);
+    shown.strong.forEach((line) => strong.loops.add(line));
+    shown.soft.forEach((line) => soft.loops.add(line));
+  }
+
+  _addLoop(loop, to) {
+    for (const ir of this._ofLoop[loop]) {
+      to.llvm.add(ir);
+      for (const instruction of this._ofLlvm[ir]) to.assembly.add(instruction);
+    }
+  }
+}
+
+function nothing() {
+  return { loops: new Set(), llvm: new Set(), assembly: new Set() };
 }
 
 function inverse(origins, count) {

@@ -142,7 +142,12 @@ function build() {
   buildLevels(both);
   arrange();
   const shown = both ? kernels : [kernels[Number(state.view)]];
-  volumes = shown.filter((kernel) => kernel.data.volume).map((kernel) => new Volume(kernel, `volume${kernels.indexOf(kernel)}`, listener));
+  volumes = shown
+    .filter((kernel) => kernel.data.volume)
+    .map((kernel) => {
+      const number = kernels.indexOf(kernel);
+      return new Volume(kernel, `volume${number}`, several ? `${"AB"[number]}: ` : "", listener);
+    });
   one("volumes").replaceChildren(...volumes.map((volume) => volume.element));
   if (!volumes.length) one("volumes").append(make("p", { class: "muted" }, "This kernel stores no steps of a convolution."));
   showPass(state.at);

@@ -18,8 +18,10 @@ function written(x, y, text, more = {}) {
 
 // The front is steps × filters, cut into tiles; the top is steps × taps, with what falls beside the input.
 class Volume {
-  constructor(kernel, id, listener) {
+  // `name` tells it from another one.
+  constructor(kernel, id, name, listener) {
     this.kernel = kernel;
+    this.name = name;
     this.data = kernel.data.volume;
     this.id = id;
     this.listener = listener;
@@ -40,32 +42,35 @@ class Volume {
       role: "listbox",
       tabindex: "0",
       id: this.id,
-      "aria-label": `${tiles.length} tiles of ${steps} output steps by ${filters} filters; arrow keys go from tile to tile`,
+      "aria-label": `${this.name}${tiles.length} tiles of ${steps} output steps by ${filters} filters; arrow keys go from tile to tile`,
     });
-    svg.append(this._patterns());
+    // A list has entries only: what a tile's label says too is hidden from those who listen.
+    const behind = draw("g", { "aria-hidden": "true" });
+    const axes = draw("g", { "aria-hidden": "true" });
+    svg.append(behind, axes);
+    behind.append(this._patterns());
     const face = (corners, name) =>
       draw("polygon", { points: corners.map((corner) => corner.join(",")).join(" "), class: name });
-    svg.append(face([back(0, 0), back(0, taps), back(steps, taps), back(steps, 0)], "face"));
-    svg.append(face([back(steps, 0), back(steps, taps), [left + width + slant, top + height - depth], [left + width, top + height]], "face"));
+    behind.append(face([back(0, 0), back(0, taps), back(steps, taps), back(steps, 0)], "face"));
+    behind.append(face([back(steps, 0), back(steps, taps), [left + width + slant, top + height - depth], [left + width, top + height]], "face"));
     this.data.onInput.forEach(([first, last], tap) => {
       for (const [from, to] of [[0, first], [last, steps]]) {
         if (from >= to) continue;
         const cell = face([back(from, tap), back(from, tap + 1), back(to, tap + 1), back(to, tap)], "padding");
         cell.append(draw("title", {}, `tap ${tap} of output steps ${from} to ${to - 1} falls beside the input`));
         cell.setAttribute("fill", `url(#${this.id}-padding)`);
-        svg.append(cell);
+        behind.append(cell);
       }
       if (tap && taps <= 32) {
         const [[x1, y1], [x2, y2]] = [back(0, tap), back(steps, tap)];
-        svg.append(draw("line", { x1, y1, x2, y2, class: "grid" }));
+        behind.append(draw("line", { x1, y1, x2, y2, class: "grid" }));
       }
     });
-    const narrowest = Math.min(...tiles.map((tile) => Math.min(...tile[0].map(([from, to]) => to - from))));
-    svg.classList.toggle("fine", (width * narrowest) / steps < 3); // edges would hide the colours
     this.slab = draw("path", { class: "slab" });
-    svg.append(this.slab, ...tiles.map((_, number) => this._tile(number)));
+    behind.append(this.slab);
+    axes.before(...tiles.map((_, number) => this._tile(number)));
     this.cursor = draw("path", { class: "cursor" });
-    svg.append(this.cursor, ...this._axes(left, top, width, height, slant, depth));
+    axes.append(this.cursor, ...this._axes(left, top, width, height, slant, depth));
     svg.addEventListener("mousemove", (event) => this._pointed(event));
     svg.addEventListener("mouseleave", () => this.listener.left(this));
     svg.addEventListener("click", (event) => {
@@ -122,8 +127,9 @@ class Volume {
 
   _tile(number) {
     const tile = this.data.tiles[number];
+    const narrow = Math.min(...tile[0].map(([from, to]) => this.x(to) - this.x(from))) < 4; // edges would hide the colour
     const group = draw("g", {
-      class: `tile shade${this._shade(this._sizeOf(tile))}`, id: `${this.id}-${number}`, role: "option",
+      class: `tile shade${this._shade(this._sizeOf(tile))}${narrow ? " narrow" : ""}`, id: `${this.id}-${number}`, role: "option",
       "data-number": number, "aria-label": this.describe(number), "aria-selected": "false",
     });
     const d = this._outline(tile);

@@ -157,20 +157,31 @@ def test_the_slider_goes_through_the_passes(shown: Any, data: Data) -> None:
     assert slider.get_attribute("value") == "0"
 
 
-def test_a_line_that_no_later_pass_changed_is_linked_at_an_earlier_stage(shown: Any, data: Data) -> None:
+def test_lines_of_an_earlier_stage_are_linked_by_their_text_and_by_their_place(shown: Any, data: Data) -> None:
     at = next(n for n, step in enumerate(shown.execute_script("return steps")) if step["name"] == "tile")
     shown.execute_script(f"showPass({at})")
     stage = shown.execute_script("return columns[0].stage")
-    finals = shown.execute_script(f"return kernels[0].finals({stage})")
-    assert 0 < sum(line >= 0 for line in finals) < len(finals)
     texts = shown.execute_script(f"return kernels[0].texts({stage})")
     last = [data["texts"][number] for number in data["stages"][-1]["lines"]]
-    assert all(final < 0 or texts[line] == last[final] for line, final in enumerate(finals))
-    line = next(n for n, final in enumerate(finals) if final >= 0 and final in data["loopOf"])
+
+    def became(line: int) -> tuple[set[int], set[int]]:
+        found = f"const found = kernels[0].became([{line}], {stage});"
+        strong, soft = shown.execute_script(f"{found} return [[...found.strong], [...found.soft]]")
+        return set(strong), set(soft)
+
+    by_text = {line: strong for line in range(len(texts)) if (strong := became(line)[0])}
+    assert len(by_text) > len(texts) // 3
+    assert all(texts[line] == last[loop] for line, loops in by_text.items() for loop in loops)
+    assert any(len(loops) > 1 for loops in by_text.values())  # what was copied
+    by_place = [line for line in range(len(texts)) if line not in by_text and became(line)[1]]
+    assert by_place
+    line = next(line for line, loops in by_text.items() if loops & set(data["loopOf"]))
     hover(shown, 0, line)
-    assert {n for n, how in lit(shown, 1).items() if how == 2} == {
-        n for n, loop in enumerate(data["loopOf"]) if loop == finals[line]
-    }
+    expected = {n for n, loop in enumerate(data["loopOf"]) if loop in by_text[line]}
+    assert {n for n, how in lit(shown, 1).items() if how == 2} == expected
+    instruction = next(n for n, ir in enumerate(data["llvmOf"]) if ir in expected)
+    hover(shown, 2, instruction)
+    assert lit(shown, 0)[line] == 2  # and back
 
 
 def test_views_switch(shown: Any) -> None:

@@ -56,6 +56,12 @@ def test_lines_that_stay_are_found_and_the_others_are_new(data: Data) -> None:
         for line, came in enumerate(now["came"]):
             assert came < 0 or before["lines"][came] == now["lines"][line]
         assert len(stayed) < len(now["lines"]) or len(stayed) < len(before["lines"])
+        for line, came in now["copied"]:
+            assert now["came"][line] < 0
+            assert before["lines"][came] == now["lines"][line]
+        for a, a_end, b, b_end in now["replaced"]:
+            assert set(range(a, a_end)).isdisjoint(stayed)
+            assert set(now["came"][b:b_end]) == {-1}
 
 
 def test_taps_beside_the_input_are_those_that_the_formula_leaves_out(data: Data) -> None:
