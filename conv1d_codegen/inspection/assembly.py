@@ -157,13 +157,19 @@ def loops(text: str) -> list[Loop]:
 
 
 def inner_loop(text: str) -> Loop | None:
-    """The loop where a kernel works: of those that have none within that multiplies, the one with the most
-    multiplications; the first of several. None where nothing is in a loop.
+    """The loop where a kernel adds products up: of those that have none within that multiplies, one that stores no
+    vectors, as transforms and activations do, if there is any; and of these the one with the most multiplications, the
+    first of several. None where nothing is in a loop.
     """
     found = loops(text)
     busy = [loop for loop in found if any(_work(loop.instructions))]
     innermost = [loop for loop in busy if not any(loop.first < other.first <= loop.last for other in busy)]
-    return max(innermost or found, key=lambda loop: (_work(loop.instructions), -loop.first), default=None)
+    adding = [
+        loop
+        for loop in innermost
+        if not any(each.kind == "store" and each.bytes and not each.spills for each in loop.instructions)
+    ]
+    return max(adding or innermost or found, key=lambda loop: (_work(loop.instructions), -loop.first), default=None)
 
 
 def mix(of: Sequence[Instruction]) -> dict[str, int]:

@@ -25,7 +25,7 @@ from .census import Census, census
 from .explanation import Explanation
 from .facts import InnerLoop, Prediction, Size, Work
 from .measure import measured
-from .microarchitectures import bound, microarchitecture, peak
+from .microarchitectures import bound, bound_of, microarchitecture, peak
 from .object_code import sizes as section_sizes
 from .padding import peel
 from .plan_words import words
@@ -154,6 +154,8 @@ def _size(program: Executable, kernel: Kernel, sizes: Mapping[str, int]) -> Size
         weights=sum(buffer.size.evaluate(sizes) * TYPES[buffer.dtype].bytes for buffer in packed),
         scratch=entry(kernel).scratch_bytes,
         stack=sum(bytes_of(buffer) for buffer in local if not bytes_provided(buffer)),
+        l1=program.target.l1_bytes,
+        l2=program.target.l2_bytes,
     )
 
 
@@ -175,11 +177,15 @@ def _prediction(
 ) -> Prediction | None:
     if not inner.products:
         return None
-    model = microarchitecture(target)
-    wide = target.vector_bytes
-    each = len(model.ports_of("arithmetic", wide)) / (2 if model.cracks and wide == 64 else 1)
+    model, wide = microarchitecture(target), target.vector_bytes
+    times = 2 if model.cracks and wide == 64 else 1
+    others = {
+        ("arithmetic", wide): times * counted.arithmetic,
+        ("load", wide): times * (counted.loads - counted.own_loads),
+        ("store", wide): times * counted.stores,
+    }
     return Prediction(
         products=counted.products * inner.bound.cycles / inner.products,
-        others=counted.arithmetic / each,
+        others=bound_of(others, model).cycles,
         least=problem.flops(sizes["N"], sizes["T"]) / peak(target, problem.compute),
     )

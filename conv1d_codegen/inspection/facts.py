@@ -69,7 +69,7 @@ class InnerLoop:
 @dataclass(frozen=True, slots=True)
 class Size:
     """Bytes of machine code, of its constants, of packed weights, and of scratch memory: that of each thread which a
-    caller provides, and what is on the stack.
+    caller provides, and what is on the stack. `l1` and `l2` are those of a core, as the target's row has them.
     """
 
     code: int
@@ -77,12 +77,15 @@ class Size:
     weights: int
     scratch: int
     stack: int
+    l1: int
+    l2: int
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Cycles of one call by what the loops do, if all data were near: of the products, at the innermost loop's pace, and
-    of other arithmetic; and `least`, of the formula's at the pace of nothing but multiply-adds.
+    """Cycles of one call by what the loops do, if all data were near: of the products, at the innermost loop's pace; of all
+    else, loads, stores and arithmetic, at that of the tightest ports; and `least`, of the formula's products at the pace of
+    nothing but multiply-adds.
     """
 
     products: float

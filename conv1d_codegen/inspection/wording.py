@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..schedule.alternatives import Alternative
 from .document import Block, Listing, Paragraph, Section, Table
-from .facts import Facts, InnerLoop, Registers
+from .facts import Facts, InnerLoop, Registers, Size
 from .padding import Peel
 from .units import bytes_of, count, percent, seconds
 from .windows import Windows
@@ -271,13 +271,26 @@ def _size(facts: Facts) -> Table:
         ("", "", ""),
         (
             ("machine code", bytes_of(size.code), f"and {bytes_of(size.constants)} of constants"),
-            ("packed weights", bytes_of(size.weights), "as the loops read them, padded to whole panels"),
-            ("scratch", bytes_of(size.scratch), "of each thread, that the caller provides"),
+            ("packed weights", bytes_of(size.weights), f"padded to whole panels: {_where(size.weights, size)}"),
+            (
+                "scratch",
+                bytes_of(size.scratch),
+                f"of each thread, that the caller provides{f': {_where(size.scratch, size)}' if size.scratch else ''}",
+            ),
             ("stack", bytes_of(size.stack), "small scratch arrays, of all parts together"),
             ("largest error", "", facts.error),
         ),
         frozenset({1}),
     )
+
+
+def _where(number: int, size: Size) -> str:
+    """Which cache of a core so many bytes fit in."""
+    if number <= size.l1:
+        return f"within L1 of {bytes_of(size.l1)}"
+    if number <= size.l2:
+        return f"more than L1 of {bytes_of(size.l1)}, within L2 of {bytes_of(size.l2)}"
+    return f"more than L2 of {bytes_of(size.l2)}: each reading comes from beyond it"
 
 
 def _speed(facts: Facts) -> Iterator[Block]:
@@ -288,8 +301,8 @@ def _speed(facts: Facts) -> Iterator[Block]:
             "predicted",
             f"{count(predicted.cycles)} cycles",
             percent(predicted.share),
-            f"{count(predicted.products)} of products at the inner loop's pace, {count(predicted.others)} of other arithmetic; "
-            "what data take on their way is not counted",
+            f"{count(predicted.products)} of products at the inner loop's pace, {count(predicted.others)} of loads, stores and "
+            "arithmetic around them; what data take on their way is not counted",
         )
     ]
     if measured is not None:

@@ -4,6 +4,8 @@ import pytest
 from support.assembly import inner_loop as found_by_tests
 from support.helpers import PROBLEMS, compiled, supports
 
+from conv1d_codegen import CompileOptions
+from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.inspection.assembly import Instruction, inner_loop, instructions, loops, mix
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
@@ -132,6 +134,18 @@ def test_the_inner_loop_multiplies_a_tile(text: str, algorithm: str, target: str
         assert loop.count("arithmetic") == 2 * vectors
     assert loop.inner == 0
     assert sum(mix(loop.instructions).values()) == len(loop.instructions)
+
+
+@pytest.mark.parametrize("target", ["avx512", "neon"])
+def test_it_is_that_of_products_and_not_of_transforms(target: str) -> None:
+    """Transforms of nested windows have more multiply-adds than a tile's products."""
+    options = CompileOptions(target=target, algorithm="cook_toom")
+    compilation = compile_problem(Problem.parse("c64_f64_k11_d5_same_relu_f32"), options)
+    plan, loop = compilation.plan, inner_loop(compilation.dump("asm"))
+    assert plan.nested
+    assert loop is not None
+    assert loop.products == plan.rows[0] * plan.vectors * plan.unroll
+    assert max(each.count("fma") for each in loops(compilation.dump("asm"))) > loop.products
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])
