@@ -13,7 +13,7 @@ from .windows import Windows
 
 #: Of the plans that were compared, those that are shown; the others have reasons of the same kinds.
 _MOST_PLANS = 12
-_BAR = 24  # characters of the longest bar
+_BAR = 20  # characters of the longest bar
 _LONGEST_LISTING = 60  # lines; of a longer loop its beginning and its end are shown
 _KINDS = {
     "fma": "multiply-adds",

@@ -1,5 +1,6 @@
 """Explanations: of every algorithm, layout and target, the numbers are those of the compilation, and text says them."""
 
+import dataclasses
 from html.parser import HTMLParser
 
 import pytest
@@ -151,7 +152,11 @@ def test_every_word_of_a_plan_is_explained() -> None:
         "inputs=8 looped prefetch=weights",
         "depthwise lanes=channels 16x1 rows=8,4,1 block=256 unroll=5 edges=tiles:8 abreast=1,2,4 prefetch=output_by_row",
         "direct lanes=time 16x2 rows=11 block=384 unroll=4",
+        "direct lanes=filters 16x2 rows=6,1 block=104 unroll=4 edges=shared:64 stream=104 sequences=4 prefetch=weights",
     )
+    parsed = [Plan.parse(text) for text in plans]
+    usual = {f.name for f in dataclasses.fields(Plan) if all(getattr(plan, f.name) == f.default for plan in parsed)}
+    assert not usual, "fields that no plan of this test has, and so perhaps no words"
     for text in plans:
         said = list(words(Plan.parse(text)))
         assert " ".join(word for word, _ in said) == text
