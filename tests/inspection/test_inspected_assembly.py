@@ -85,6 +85,18 @@ def test_an_accumulator_is_what_an_fma_adds_to() -> None:
 
 
 @pytest.mark.quick
+def test_a_spill_is_a_vector_on_the_stack() -> None:
+    """`%rbp` is a register as others, unless it has the frame's address."""
+    moves = "\tvmovups\t(%rbp), %zmm1\n\tvmovups\t%zmm1, 64(%rsp)\n\tmovq\t(%rsp), %rax\n\tvmovups\t(%rax), %zmm1\n"
+    assert [each.spills for each in instructions(moves)] == [False, True, False, False]
+    framed = f"\tmovq\t%rsp, %rbp\n{moves}"
+    assert [each.spills for each in instructions(framed)][1:] == [True, True, False, False]
+    arm = "\tstp\tq0, q1, [sp, #32]\n\tldr\tq0, [x29]\n"
+    assert [each.spills for each in instructions(arm)] == [True, False]
+    assert [each.spills for each in instructions(f"\tmov\tx29, sp\n{arm}")][1:] == [True, True]
+
+
+@pytest.mark.quick
 def test_loops_lie_in_each_other() -> None:
     text = "\n".join(
         [
