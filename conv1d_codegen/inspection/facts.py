@@ -18,8 +18,8 @@ from .windows import Windows
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is computed by the formula, padding counted as if it were data: multiplications and additions, and the bytes
-    that must be read and written once.
+    """What is computed by the formula, padding counted as if it were data: multiplications and additions of convolutions,
+    none where there is none, and the bytes that must be read and written once.
     """
 
     flops: int
@@ -125,8 +125,9 @@ class Facts:
     plan: str
     words: tuple[tuple[str, str], ...]  # each word of the plan, and what it says
     alternatives: tuple[Alternative, ...]  # the taken one first; none for what has no plan
-    work: Work | None
+    work: Work
     census: Census
+    axis: str  # what lies in the lanes of vectors: one of `LANES` of `schedule/plan.py`
     lanes: int
     lanes_in_use: float
     peel: Peel | None
