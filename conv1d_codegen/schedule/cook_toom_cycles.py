@@ -29,7 +29,7 @@ from ..problem.padding import ceildiv, interior
 from ..toom.split import Split
 from .details import parts
 from .plan import Plan
-from .registers import fitting_width, weight_bytes, weights_are_large
+from .registers import cycles_of_steps, fitting_width, steps_in_lanes, weight_bytes, weights_are_large
 
 #: Cycles of a product beside what two pipes take: tiles of few rows, short chains.
 _PRODUCTS = 1.18
@@ -68,10 +68,12 @@ _FROM_MEMORY = 1.5
 
 
 def of_direct(problem: Problem, target: Target) -> float:
-    """Cycles of one output, of all filters of a group. In channels_first, steps can be in the lanes."""
+    """Cycles of one output, of all filters of a group. Steps can be in the lanes."""
     lanes, products = target.lanes(problem.compute), problem.kernel_size * problem.group_channels / 2
     if problem.channels_first:
         return (_STRIDED_FIRST if problem.stride > 1 else _DIRECT_FIRST) * products * problem.group_filters / lanes
+    if steps_in_lanes(problem, target):
+        return cycles_of_steps(problem, target)
     return products * _vectors(problem.group_filters, lanes)
 
 

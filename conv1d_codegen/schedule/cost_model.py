@@ -1,7 +1,7 @@
 """The cost model: which plan suits a problem on a machine, without measuring.
 
     layout                        in the lanes of vectors
-    channels_last                 filters (`_direct_filters`); with very few of them channels (`_direct_channels`)
+    channels_last                 filters (`_direct_filters`); with very few of them channels (`_direct_channels`), or steps
     channels_first                filters, in tiles that are transposed, or steps (`_direct_time`)
     a group for each channel      channels (`_depthwise`)
 
@@ -25,7 +25,16 @@ from .code_size import shortened
 from .cook_toom_model import best_windows, plan_of_windows
 from .details import detailed
 from .plan import ALGORITHMS, Plan, check_fits
-from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
+from .registers import (
+    CHAINS,
+    channels_in_lanes,
+    fitting_width,
+    heights,
+    most_rows,
+    panel_vectors,
+    steps_in_lanes,
+    weight_bytes,
+)
 
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52,
 # 104, 208 and 416.
@@ -92,6 +101,8 @@ def lanes_of_direct(problem: Problem, target: Target) -> str:
     """What lies in the lanes of the direct plan that is taken."""
     if channels_in_lanes(problem, target):
         return "channels"
+    if steps_in_lanes(problem, target):
+        return "time"
     return "filters" if _filters_in_lanes(problem, target) else "time"
 
 
