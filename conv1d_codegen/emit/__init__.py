@@ -34,7 +34,7 @@ from ..ir import (
 )
 from ..machine.target import Target
 from ..symbolic.index import var
-from .abi import CALL, entry, nests, parallel_loops
+from .abi import CALL, RUN, entry, nests, parallel_loops
 from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
@@ -69,6 +69,7 @@ def emit(kernel: Kernel, target: Target, title: str, plan: str, red_zones: bool 
         name=kernel.name,
         slots=called.slots,
         call=CALL,
+        run=RUN,
         scratch_bytes=called.scratch_bytes,
         declarations=sorted(declarations),
         nests=printed,
