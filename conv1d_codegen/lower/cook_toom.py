@@ -1,12 +1,15 @@
 """Cook–Toom: windows of m outputs, each from n products of transformed inputs and weights instead of m*r: m + r - 1,
 or as many as the levels of a nested F(m, r) have (see `toom/`).
 
-    parallel n, block, g, part
+    parallel part, n, block, g
       for window of the block, for c:     xt[p, q, window, c] := Σ_u B[p, u] * x[n, step(window, q, u), g, c]
       for f of the part:
         for p, for window:                yt[p, window]       := Σ_{q, c} xt[p, q, window, c] * wt[p, q, c, g, f]
         for window, for a < m:            y[n, t(window, a), g, f] := act(b[g, f] + Σ_p A[a, p] * yt[p, window])
         for t without a window:           the formula
+
+The parts of the filters are outermost: so a core reads the weights of its own part for all blocks, and threads share
+these evenly also where blocks are few.
 
 where wt[p, q, ...] = Σ_i G[p, i] * w[tap(q, i), ...] is made once for each change of the weights, and q are the terms
 of a `Split`. The middle line is n small matrix products, which the passes tile like those of a direct kernel; the sums
@@ -103,12 +106,13 @@ class _Lowering:
         alone = If((first_block,), (loop("f", 0, filters, self._alone(f), axis=Axis.FILTER),))
         outputs = loop("f", 0, filters, (*self._products(f), self._results(f)), axis=Axis.FILTER)
         body: Block = (alone, *self._block(), *self._transforms(), outputs)
-        if parts > 1:
-            body = (loop("part", 0, parts, body, "parallel", axis=Axis.FILTER, level=Level.BLOCK),)
         if p.groups > 1:
             body = (loop("g", 0, p.groups, body, "parallel", axis=Axis.GROUP),)
-        blocks = loop("block", 0, var("blocks"), body, "parallel", axis=Axis.WINDOW, level=Level.BLOCK)
-        body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE))
+        body = (loop("block", 0, var("blocks"), body, "parallel", axis=Axis.WINDOW, level=Level.BLOCK),)
+        body = (loop("n", 0, var("N"), body, "parallel", axis=Axis.SEQUENCE),)
+        if parts > 1:
+            body = (loop("part", 0, parts, body, "parallel", axis=Axis.FILTER, level=Level.BLOCK),)
+        body = (*self.named, *self._counts(), *body)
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
         mixing = Mixing("w", "wt", w.shape, self.wt.shape, matrix, self.split.phases)
