@@ -14,6 +14,7 @@ COMMANDS = {
     "plans": "plans",
     "accuracy": "accuracy",
     "random": "random_problems",
+    "lengths": "lengths",
 }
 
 

@@ -9,7 +9,7 @@ Time is counted in cycles of a core with two pipes for multiply-adds. All filter
     + bytes that come from memory / FAR
 
 and what the first windows of an input, and short tiles of the last ones, take longer. Here n is the multiplications of
-F(m, r). In channels_first the second line is more, as vectors are gathered. Directly, m outputs take m * k / 2 *
+F(m, r). In channels_first the second line is more, as blocks are turned, or vectors gathered. Directly, m outputs take m * k / 2 *
 channels * vectors of filters, and their weights. Of those whose error is small enough, the one that takes the least time is chosen, for
 sequences that are long enough for it to pay.
 """
@@ -43,6 +43,12 @@ _MOVES = 2.5
 #: more a window than in channels_last, for 40 vectors; or where each lies in a page of its own:
 #: c80_f384_k3_first@1x3000 with F(5,3) takes 1400 ns more a window, for 155 (avx512).
 _APART, _PAGES = 16.0, 37.0
+#: ... or, where blocks are turned, for each vector of a step of the input and the output. On a Sapphire Rapids
+#: c64_f64_k3_first@1x1000 with F(4,3) takes 4 cycles so, c128_f256_k3_first@1x500 with F(5,3) 8, c80_f384_k3_first@1x3000
+#: 4, c64_f64_k3_first@1x10000 6.
+_TURNED = 7.0
+#: Steps of a block that is turned, at least: c64_f64_k3_first@1x1000 with F(4,3) takes 113 us with 24, 106 with 48.
+_STEPS_TO_TURN = 48
 #: ... and of a nested algorithm, whose transforms have more steps. On a Sapphire Rapids, where both take longer,
 #: c64_f64_k3@1x10000 with F(4,3) takes 6.4 cycles so, c64_f64_k9@1x10000 with F(3,3) ⊗ F(4,3) 7.8.
 _NESTED_MOVES = 3.0
@@ -161,9 +167,8 @@ def _pays(problem: Problem, target: Target, plan: Plan, length: int, others: int
     """
     steps = problem.output_length(length)
     item = TYPES[problem.compute].bytes
-    aliased = problem.channels_first and any(
-        (count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps)
-    )
+    gathers = problem.channels_first and not Split.of(problem, plan.taps).turns(problem)
+    aliased = gathers and any((count * item + _NEARLY) % _SETS < 2 * _NEARLY for count in (length, steps))
     if aliased or _windows(problem, plan, length) == 0:
         return False
     direct, weights = _direct_cycles(problem, target), weight_bytes(problem) // problem.groups
@@ -222,7 +227,9 @@ def _window_cycles(problem: Problem, target: Target, plan: Plan, length: int) ->
     products = split.products(n) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels
     moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
-    if problem.channels_first:
+    if split.turns(problem):
+        moves += _TURNED * plan.outputs * (problem.stride * channels + filters)
+    elif problem.channels_first:
         apart = _APART if length * TYPES[problem.compute].bytes <= PAGE else _PAGES
         moves += apart * (inputs + plan.outputs * filters)
     return products, moves
@@ -333,6 +340,8 @@ def _plan(problem: Problem, target: Target, form: _Form) -> Plan:
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
     rows = min(most_rows(target, vectors), max(6, 12 // vectors))
     windows = _windows_of_a_block(problem, target, split, form, width * vectors) // rows * rows
+    if split.turns(problem):
+        windows = max(windows, -(-_STEPS_TO_TURN // (form.outputs * rows)) * rows)
     heights = tuple(dict.fromkeys((rows, max(rows // 2, 1), 1)))
     block = max(windows, rows) * form.outputs
     return Plan("cook_toom", "filters", width, vectors, heights, block, 4, form.outputs, form.taps, nested=form.nested)

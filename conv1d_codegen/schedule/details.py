@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ..machine.target import Target
@@ -25,6 +26,10 @@ _CHANNELS_TO_STREAM = 128
 #: Most steps that stream together. Their sums, of four sequences and four vectors of filters, take 128 KiB, of which
 #: few are in use at a time. encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
 _STEPS_OF_STREAM = 128
+#: Panels of filters from which the input of a block is turned for all of them: see `_turns_input`.
+_PANELS_TO_TURN = 4
+#: ... and blocks of a sequence.
+_BLOCKS_TO_TURN = 4
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
@@ -47,14 +52,22 @@ _MOST_NESTED_UNROLLED = 2
 #: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
 #: c512_f512_k3_s2@1x3199 15.
 _FEW_PRODUCTS_OF_INPUT, _FEW_VECTORS = 128, 8
+#: ... and channels from which it does: the processor follows fewer rows by itself. c3_f64_k7_s2@1x5000 takes 62 us
+#: without requests and 90 with them (channels_first, Xeon with AVX-512 and AMX).
+_CHANNELS_OF_REQUESTS = 16
 #: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do.
 #: encodec/in, of 7, takes 139 us instead of 189; from 20 on nothing changes (avx512).
 _FEW_PRODUCTS_OF_OUTPUT = 16
 
 
-def detailed(problem: Problem, target: Target, plan: Plan) -> Plan:
-    """The plan with its details."""
-    by_algorithm = {"direct": _direct, "depthwise": _depthwise, "cook_toom": _cook_toom, "generic": _generic}
+def detailed(problem: Problem, target: Target, plan: Plan, length: int | None = None) -> Plan:
+    """The plan with its details, for inputs of `length` steps, or for long ones."""
+    by_algorithm: dict[str, Callable[[Problem, Target, Plan], dict[str, Any]]] = {
+        "direct": partial(_direct, length),
+        "depthwise": _depthwise,
+        "cook_toom": _cook_toom,
+        "generic": _generic,
+    }
     plan = replace(plan, **by_algorithm[plan.algorithm](problem, target, plan))
     return replace(plan, prefetch=tuple(_prefetches(problem, target, plan)))
 
@@ -63,19 +76,46 @@ def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     return {"transposed": problem.channels_first}
 
 
-def _direct(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
-    filters = plan.lanes == "filters"
+def _direct(length: int | None, problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
+    filters, turned = plan.lanes == "filters", _turns_input(length, problem, target, plan)
     stream = _stream(problem, target, plan)
-    edges = ("alone", 0) if plan.sums_in_lanes else ("shared", _EDGE)
+    # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
+    # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
+    single = plan.lanes == "time" and problem.groups == problem.channels > 1
+    edges = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _EDGE)
     return {
-        "sequences": _SEQUENCES if weights_are_large(problem, target) else 1,
+        "sequences": _SEQUENCES if weights_are_large(problem, target) and not turned else 1,
         "stream": stream,
         "edges": edges[0],
         "edge_steps": edges[1],
         # Most of an edge's taps then have enough steps to keep the pipes busy.
         "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
         "transposed": filters and problem.channels_first,
+        "turned": turned,
     }
+
+
+def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:
+    """Whether a block's input is turned in channels_first, once for all panels of filters: where there are several, whose
+    weights stay in L2, and taps that reach into few other steps.
+
+    c256_f256_k1@1x1000 takes 867 us so, and 915 where each panel reads the rows of channels in place; at 1024 steps 909
+    and 1053, at 4096 3.5 and 4.4 ms. c512_f512_k1@1x1000 takes 3.3 and 3.5 ms, at 1024 steps 3.3 and 5.6. Of a single
+    panel, c32_f32_k3@1x1000 takes 49 us and 45 (channels_first, Xeon with AVX-512 and AMX). Threads share blocks then, and
+    not panels, so there must be many.
+    """
+    if length is not None and problem.output_length(length) < _BLOCKS_TO_TURN * plan.block:
+        return False
+    extent, steps = (problem.kernel_size - 1) * problem.dilation, plan.block * problem.stride
+    return (
+        problem.channels_first
+        and plan.lanes == "filters"
+        and problem.group_filters >= _PANELS_TO_TURN * plan.panel
+        and problem.group_channels >= target.lanes(problem.compute)
+        and weight_bytes(problem) <= target.l2_bytes
+        and 2 * extent <= steps
+        and (steps + extent) * problem.group_channels <= target.l2_bytes // 8
+    )
 
 
 def _stream(problem: Problem, target: Target, plan: Plan) -> int:
@@ -96,12 +136,23 @@ def _stream(problem: Problem, target: Target, plan: Plan) -> int:
 
 def _depthwise(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     tiles = _MANY_TAPS <= problem.kernel_size <= LONGEST_CHAIN
-    vectors = problem.channels // plan.width
+    turned = problem.channels_first
+    parts = _parts_of_channels(problem.channels, plan.width) if turned else 1
+    vectors = problem.channels // parts // plan.width
     return {
+        "turned": turned,
+        "parts": parts,
         "edges": "tiles" if tiles else "alone",
         "edge_steps": min(plan.rows[0], _EDGE_ROWS) if tiles else 0,
         "abreast": tuple(side_by_side(rows, vectors) for rows in plan.rows),
     }
+
+
+def _parts_of_channels(channels: int, width: int) -> int:
+    """Parts of one vector of channels each, whose blocks are long and stay in L1; where channels fill no whole vectors,
+    one part.
+    """
+    return channels // width if channels % width == 0 else 1
 
 
 def side_by_side(rows: int, vectors: int) -> int:
@@ -132,6 +183,7 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "stream": plan.block if streams else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
         "transposed": problem.channels_first,
+        "turned": split.turns(problem),
     }
 
 
@@ -149,7 +201,8 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     if plan.computes_steps and filters and weights_are_large(problem, target):
         yield "weights"
     few = products <= _FEW_PRODUCTS_OF_INPUT and problem.group_filters <= _FEW_VECTORS * plan.width
-    if direct and problem.channels_first and few:
+    few = few and problem.group_channels >= _CHANNELS_OF_REQUESTS
+    if direct and problem.channels_first and few and not plan.turned:
         yield "input"
     if plan.algorithm == "depthwise":
         yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
@@ -158,5 +211,9 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     # Windows of nested algorithms are large: a block's input and output would push out what is asked for of the weights.
     # c256_f256_k9@1x4000 with F(3,3) ⊗ F(5,3) takes 1.04 times as long then.
     crowded = bool(plan.nested) and weights_are_large(problem, target)
-    if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped and not crowded:
+    # In channels_first a request is for a line of one filter or channel, which pays where several panels go over a block:
+    # c80_f384_k3_first@1x3000 with F(5,3) takes 2.43 ms with them and 2.92 without, c64_f64_k3_first@1x1000 with F(4,3)
+    # 109 us and 105 (Xeon with AVX-512 and AMX).
+    rows = not problem.channels_first or (plan.turned and problem.group_filters > plan.panel)
+    if plan.algorithm == "cook_toom" and rows and not plan.looped and not crowded:
         yield "next_block"

@@ -47,6 +47,8 @@ PREFETCHES = ("weights", "input", "output", "output_by_row", "next_block")
 #: Operations times vectors of a tile that are written out as a rule. relu on 28 vectors is; tanh on 12 is not.
 _MOST_WRITTEN_OUT = 100
 _LARGEST = 1 << 16
+#: Numbers of a block's input that are kept turned, at most: they should stay in a core's caches.
+_MOST_TURNED = 1 << 18
 _EXAMPLE = "direct lanes=filters 16x2 rows=13,12,4,1 block=104 unroll=4 edges=shared:64 prefetch=output"
 #: The words of the text form. One whose fields all are as usual is left out.
 _WORDS = (
@@ -67,6 +69,7 @@ _WORDS = (
     "parts={parts}",
     "inputs={input_width}",
     "{looped}",
+    "{turned}",
     "{transposed}",
     "prefetch={prefetch}",
     "epilogue={epilogue}",
@@ -122,9 +125,12 @@ class Plan:
     `sequences`    sequences of the batch that share one reading of a panel of weights
     `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
     `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
-    `parts`        Cook–Toom only: parts in which the filters are computed, each with inputs transformed anew
+    `parts`        parts in which the filters of a Cook–Toom kernel are computed, each with inputs transformed anew; or the
+                   channels of a depthwise kernel that is turned
     `input_width`  Cook–Toom only: lanes of the vectors of channels in which inputs are transformed; 0: as `width`
     `looped`       Cook–Toom only: whether the transforms of one window are in loops, instead of written out
+    `turned`       in channels_first, whether a block's input is kept with its channels behind its steps, for all filters;
+                   of a depthwise kernel the output too
     `transposed`   whether rows and lanes of a tile change places before it is stored
     `prefetch`     what is asked for ahead: "weights", of the next chunk; "input", of later tiles; "output", where this
                    tile goes, at its start; "output_by_row", the same, row by row; "next_block", for Cook–Toom the next
@@ -156,6 +162,7 @@ class Plan:
     epilogue: int = _MOST_WRITTEN_OUT
     input_width: int = 0
     nested: tuple[int, ...] = ()
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -215,7 +222,7 @@ class Plan:
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
-        of_windows = (self.rest, self.parts, self.input_width, self.looped, self.nested) != (1, 1, 0, False, ())
+        of_windows = (self.rest, self.input_width, self.looped, self.nested) != (1, 0, False, ())
         prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
@@ -242,13 +249,21 @@ class Plan:
             len(self.abreast) not in (0, len(self.rows)),
             "A plan has a number of vectors abreast for each of its rows.",
         )
-        yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped, or nested."
+        yield of_windows and not windows, "A cook_toom plan can have a rest or inputs, or be looped, or nested."
+        in_parts = windows or (depthwise and self.turned)
+        yield self.parts > 1 and not in_parts, "A cook_toom plan can have parts, or a depthwise one that is turned."
+        can = depthwise or ((direct_filters or windows) and self.transposed and self.sequences == 1)
+        yield (
+            self.turned and not can,
+            "A depthwise plan can be turned, or a direct or cook_toom one with lanes=filters that is transposed, of one sequence.",
+        )
         yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
         yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
         can = sums_steps and filters
         yield "weights" in prefetches and not can, "A direct or cook_toom plan with lanes=filters can prefetch weights."
         yield "input" in prefetches and not direct_filters, "A direct plan with lanes=filters can prefetch input."
+        yield "input" in prefetches and self.turned, "A plan that is turned has its input at hand, and prefetches none."
         yield {"output", "output_by_row"} <= prefetches, "A plan prefetches output at once, or row by row."
         can = depthwise or direct_filters
         yield (
@@ -340,10 +355,15 @@ _TEXT = re.compile(_pattern(), re.ASCII)
 
 def check_fits(problem: Problem, plan: Plan) -> None:
     """Raises CompileError where `plan` can't compute `problem`."""
-    if plan.algorithm == "depthwise" and (problem.groups != problem.channels or problem.channels_first):
+    if plan.algorithm == "depthwise" and (problem.groups != problem.channels or problem.groups == 1):
         raise CompileError(
-            f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
+            f"The depthwise algorithm computes problems with as many groups as channels, and more than one. Received: {problem}; "
             'use algorithm="direct" or "auto".'
+        )
+    if plan.algorithm == "depthwise" and problem.channels_first != plan.turned:
+        raise CompileError(
+            "A depthwise plan is turned where the problem is channels-first, and only there. "
+            f"Received: {problem}, with the plan `{plan}`."
         )
     products = problem.kernel_size * problem.group_channels
     fills = (
@@ -361,13 +381,34 @@ def check_fits(problem: Problem, plan: Plan) -> None:
         raise CompileError(
             f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.'
         )
-    if (plan.transposed or "input" in plan.prefetch) and not problem.channels_first:
+    if (plan.transposed or plan.turned or "input" in plan.prefetch) and not problem.channels_first:
         raise CompileError(
-            f"Tiles are transposed, and input is prefetched, in channels-first problems. Received: {problem} and `{plan}`."
+            "Tiles are transposed, blocks turned, and input is prefetched, in channels-first problems. "
+            f"Received: {problem} and `{plan}`."
         )
-    if "next_block" in plan.prefetch and problem.channels_first:
-        raise CompileError(f"The next block is prefetched in channels-last problems. Received: {problem} and `{plan}`.")
-    if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
+    if plan.turned:
+        steps = plan.block * problem.stride + (problem.kernel_size - 1) * problem.dilation + 1
+        channels = problem.channels // plan.parts if plan.algorithm == "depthwise" else problem.group_channels
+        if plan.algorithm == "cook_toom":  # some channels at a time; beside a block's own, windows that it shares
+            steps += plan.outputs * (problem.dilation + problem.kernel_size) * problem.stride
+            channels = plan.input_width or plan.width
+        if steps * channels > _MOST_TURNED:
+            raise CompileError(
+                f"A plan that is turned keeps up to {_MOST_TURNED} numbers of its input. Received: {problem} and `{plan}`, which "
+                f"keeps {steps} steps of {channels} channels; use shorter blocks, or a plan that is not turned."
+            )
+    if plan.turned and problem.group_channels == 1 and plan.algorithm == "direct":
+        raise CompileError(f"A direct plan that is turned has several channels. Received: {problem} and `{plan}`.")
+    if "next_block" in plan.prefetch and problem.channels_first and not plan.turned:
+        raise CompileError(
+            f"The next block is prefetched in channels-last problems, or where it is turned. Received: {problem} and `{plan}`."
+        )
+    if plan.algorithm == "depthwise" and problem.groups % (plan.parts * plan.width) and plan.parts > 1:
+        raise CompileError(
+            f"The parts of a depthwise plan are as many whole vectors of {plan.width} channels each. Received: {plan.parts} "
+            f"parts of the {problem.groups} channels of {problem}."
+        )
+    if plan.algorithm == "cook_toom" and plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
         raise CompileError(
             f"The parts of a plan are as many whole panels of {plan.panel} filters each. Received: {plan.parts} parts of the "
             f"{problem.group_filters} filters of a group of {problem}."
