@@ -28,7 +28,8 @@ from .runtime.native import Native
 from .schedule import tuned_plans
 from .schedule.cook_toom_model import allows, describe
 from .schedule.cost_model import choose, simpler_plans
-from .schedule.plan import Plan, check_fits
+from .schedule.fits import check_fits
+from .schedule.plan import Plan
 from .verify import InvalidKernel
 
 

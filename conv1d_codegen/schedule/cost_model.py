@@ -24,7 +24,8 @@ from ..problem import Problem
 from .code_size import shortened
 from .cook_toom_model import best_windows, plan_of_windows
 from .details import detailed
-from .plan import ALGORITHMS, Plan, check_fits
+from .fits import check_fits
+from .plan import ALGORITHMS, Plan
 from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
 
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52,

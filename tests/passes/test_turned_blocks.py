@@ -28,7 +28,8 @@ from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.passes import PIPELINE, Context, stages
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
-from conv1d_codegen.schedule.plan import Plan, check_fits
+from conv1d_codegen.schedule.fits import check_fits
+from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.verify import verify
 
 #: A problem, a plan for it, and a machine.

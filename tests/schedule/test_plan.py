@@ -13,7 +13,8 @@ from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.details import detailed
-from conv1d_codegen.schedule.plan import Plan, check_fits
+from conv1d_codegen.schedule.fits import check_fits
+from conv1d_codegen.schedule.plan import Plan
 
 DIRECT = "direct lanes=filters 8x2 rows=6,5,4,1 block=102 unroll=4"
 DEPTHWISE = "depthwise lanes=channels 8x1 rows=8,4,1 block=256 unroll=3"
