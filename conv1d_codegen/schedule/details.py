@@ -78,7 +78,7 @@ def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
 
 def _direct(length: int | None, problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     filters, turned = plan.lanes == "filters", _turns_input(length, problem, target, plan)
-    stream = _stream(problem, target, plan)
+    stream = 0 if turned else _stream(problem, target, plan)
     # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
     # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
     single = plan.lanes == "time" and problem.groups == problem.channels > 1
@@ -96,11 +96,12 @@ def _direct(length: int | None, problem: Problem, target: Target, plan: Plan) ->
 
 
 def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:
-    """Whether a block's input is turned in channels_first, once for all panels of filters: where there are several, whose
-    weights stay in L2, and taps that reach into few other steps.
+    """Whether a block's input is turned in channels_first, once for all panels of filters: where there are several, and
+    taps that reach into few other steps.
 
     c256_f256_k1@1x1000 takes 867 us so, and 915 where each panel reads the rows of channels in place; at 1024 steps 909
-    and 1053, at 4096 3.5 and 4.4 ms. c512_f512_k1@1x1000 takes 3.3 and 3.5 ms, at 1024 steps 3.3 and 5.6. Of a single
+    and 1053, at 4096 3.5 and 4.4 ms. c512_f512_k1@1x1000 takes 3.3 and 3.5 ms, at 1024 steps 3.3 and 5.6;
+    c512_f512_k3_s2@1x3199, whose weights streamed, 15.4 and 22.1. Of a single
     panel, c32_f32_k3@1x1000 takes 49 us and 45 (channels_first, Xeon with AVX-512 and AMX). Threads share blocks then, and
     not panels, so there must be many.
     """
@@ -112,7 +113,6 @@ def _turns_input(length: int | None, problem: Problem, target: Target, plan: Pla
         and plan.lanes == "filters"
         and problem.group_filters >= _PANELS_TO_TURN * plan.panel
         and problem.group_channels >= target.lanes(problem.compute)
-        and weight_bytes(problem) <= target.l2_bytes
         and 2 * extent <= steps
         and (steps + extent) * problem.group_channels <= target.l2_bytes // 8
     )
@@ -201,7 +201,9 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     if plan.computes_steps and filters and weights_are_large(problem, target):
         yield "weights"
     few = products <= _FEW_PRODUCTS_OF_INPUT and problem.group_filters <= _FEW_VECTORS * plan.width
-    few = few and problem.group_channels >= _CHANNELS_OF_REQUESTS
+    # Not of taps that lie far apart: of each, a tile reads other lines. c32_f32_k3_d512_causal_first takes 41 us at 1024
+    # steps with requests, and 37 without (Xeon with AVX-512 and AMX).
+    few = few and problem.group_channels >= _CHANNELS_OF_REQUESTS and problem.extent <= 2 * plan.block
     if direct and problem.channels_first and few and not plan.turned:
         yield "input"
     if plan.algorithm == "depthwise":
