@@ -19,7 +19,8 @@ from .cook_toom_cycles import of_direct
 from .cook_toom_model import weighed
 from .cost_model import choose, direct_plan, lanes_of_direct
 from .details import detailed
-from .plan import LANES, Plan, check_fits
+from .fits import check_fits
+from .plan import LANES, Plan
 from .registers import PRODUCTS_TO_ADD_LANES, steps_in_lanes
 
 #: Steps that are taken for a sequence where no length is given: plans are those of long inputs then.
