@@ -12,6 +12,7 @@ COMMANDS = {
     "constants": "bench.constants",
     "compile": "bench.compile_time",
     "calls": "bench.calls",
+    "scale": "bench.scale",
     "plans": "bench.plans",
     "accuracy": "bench.accuracy",
     "random": "bench.random_problems",

@@ -22,12 +22,13 @@ from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_filter, count
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.ir import packing
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Input, Network
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.runtime import fast_calls, kernel, native, openmp, pool, processors, team
+from conv1d_codegen.runtime import fast_calls, kernel, openmp, pool, processors, team
 from conv1d_codegen.runtime import workspace as scratch
 from conv1d_codegen.runtime.work import Work
 
@@ -191,7 +192,7 @@ def _blocks(case: Case, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> tup
     compiled = compile_problem(layer.problem, layer.options, case.length).kernel
     packed = compiled.pack(layer.kernel, layer.bias)
     room = scratch.take(compiled.scratch_bytes)
-    slots = (native.address(x), *packed.addresses, native.address(y), *compiled.launch(x.shape).sizes, room.address)
+    slots = (packing.address(x), *packed.addresses, packing.address(y), *compiled.launch(x.shape).sizes, room.address)
     all_ = Work(compiled._function, compiled._block(*slots, 1, 0), (compiled, packed, room, x, y))
     return all_, _no_work(compiled, slots)
 
@@ -207,7 +208,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
     packed = compiled.pack(layer.kernel, layer.bias)
     launch = compiled.launch(x.shape)
     room = scratch.take(compiled.scratch_bytes)
-    slots = (native.address(x), *packed.addresses, native.address(y), *launch.sizes, room.address)
+    slots = (packing.address(x), *packed.addresses, packing.address(y), *launch.sizes, room.address)
     block, nothing = compiled._block(*slots, 1, 0), _no_work(compiled, slots)
     return timing.interleaved(
         {
@@ -219,7 +220,7 @@ def parts(case: Case, rounds: int) -> dict[str, float]:
             "the input looked at": lambda: execution.is_ready(x, y.dtype),
             "the output looked at": lambda: execution.check_out(y, launch.output_shape, x.dtype, x),
             "what follows from the shape": lambda: compiled.launch(x.shape),
-            "an array's address": lambda: native.address(x),
+            "an array's address": lambda: packing.address(x),
             "the argument block": lambda: compiled._block(*slots, 1, 0),
             "the machine code called, no work": nothing,
             "the machine code called": lambda: compiled._function(block),

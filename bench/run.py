@@ -24,7 +24,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
         description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
-        epilog="Other commands: python -m bench networks | compare | constants | compile | calls | plans | accuracy | random, "
+        epilog="Other commands: python -m bench networks | compare | constants | compile | calls | scale | plans | accuracy | random, "
         "each with --help.",
     )
     add_arguments(parser)

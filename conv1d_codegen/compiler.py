@@ -16,15 +16,16 @@ from .executable import Executable
 from .ir import Expression, Kernel
 from .locks import COMPILING, kept
 from .lower import Placement, lower, representative
-from .lower.operations import Operation
+from .lower.operations import Operation, Pack
 from .machine.host import resolve
 from .machine.target import TARGETS, Target
 from .options import CompileOptions
 from .passes import Context, operations, stages
 from .problem import Problem
-from .runtime.kernel import CompiledKernel
+from .runtime.kernel import Array, CompiledKernel, PackedWeights
 from .runtime.kernel_cache import KernelCache
 from .runtime.native import Native
+from .runtime.packer import Packer
 from .schedule import tuned_plans
 from .schedule.cost_model import choose, simpler_plans
 from .schedule.plan import Plan, check_fits
@@ -167,6 +168,32 @@ class Compilation:
                 f"{self.program.title} takes other arrays than a problem has. Call its `native` code, as a network does."
             )
         return CompiledKernel(self.problem, self.native)
+
+    def pack(self, kernel: Array, bias: Array | None, again: bool = False) -> PackedWeights:
+        """What `kernel.pack` gives. Where weights come `again`, by machine code, which is made once."""
+        packer = self.packer if again or "packer" in vars(self) else None
+        return (packer or self.kernel.pack)(kernel, bias)
+
+    @kept
+    def packer(self) -> Packer | None:
+        """What lays out weights by machine code. None for a generic kernel, whose weights have any size, and with an
+        UnprovedWarning where the code can't be proved safe: NumPy serves these.
+        """
+        kernel = self.native.kernel
+        if self.plan.algorithm == "generic":
+            return None
+        operation = Pack(self.problem.dtype, kernel.compute, kernel.packings)
+        program = compile_operation(operation, self.target)
+        try:
+            return Packer(self.problem, kernel, program.native)
+        except InvalidKernel as error:
+            warnings.warn(
+                f"The code for `{operation}` on {self.target} was not proved safe ({error}). It does not run; NumPy takes its "
+                "place, and gives the same. Please report this line.",
+                UnprovedWarning,
+                stacklevel=2,
+            )
+            return None
 
     def dump(self, stage: str, passes: bool = False) -> str:
         """The text of a stage; arguments and errors as of `Program.dump`."""

@@ -141,9 +141,20 @@ def test_the_readme_shows_what_the_commands_print() -> None:
     text = (ROOT / "README.md").read_text()
     (command,) = re.findall(r"^conv1d-codegen (dump .*) --stage loop --target avx2$", text, re.MULTILINE)
     blocks = [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE) if not kind]
-    assert len(blocks) == 2
-    for stage, block in zip(("loop", "scheduled"), blocks, strict=True):
+    *of_stages, of_explain = blocks
+    for stage, block in zip(("loop", "scheduled"), of_stages, strict=True):
         printed = run(
             sys.executable, "-m", "conv1d_codegen", *command.split(), "--stage", stage, "--target", "avx2", cwd=ROOT
         )
         assert block in printed, f"what README.md shows of the stage {stage} is no part of it"
+    printed = run(
+        sys.executable,
+        "-m",
+        "conv1d_codegen",
+        *command.replace("dump", "explain").split(),
+        "--target",
+        "avx2",
+        cwd=ROOT,
+    )
+    for part in re.split(r"^The inner loop\n─+\n", of_explain, flags=re.MULTILINE):
+        assert part in printed, "what README.md shows of an explanation is no part of it"

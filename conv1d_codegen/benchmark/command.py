@@ -30,6 +30,11 @@ def add_common(parser: argparse.ArgumentParser, needs: Needs, which: str) -> Non
         metavar="NAMES",
         help=f"all, none (default), or some of {','.join(needs)}",
     )
+    add_measuring(parser)
+
+
+def add_measuring(parser: argparse.ArgumentParser) -> None:
+    """`--threads`, `--rounds`, `--quick`, `--json` and `--plot`."""
     parser.add_argument(
         "--threads", type=_threads, default=(1,), metavar="COUNTS", help="numbers of threads, such as 1,2 (default: 1)"
     )
@@ -64,13 +69,18 @@ def _threads(text: str) -> tuple[int, ...]:
 
 def check_common(parser: argparse.ArgumentParser, arguments: argparse.Namespace, needs: Needs) -> None:
     """Refuses, before the first measurement, what can be known to go wrong."""
+    check_measuring(parser, arguments)
+    lacking = peers.missing(arguments.peers, needs)
+    if lacking:
+        parser.error(f"argument --peers: {', '.join(lacking)} not installed: {_EXTRA}")
+
+
+def check_measuring(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """The same of what `add_measuring` adds."""
     if max(arguments.threads) > len(timing.cores()):
         parser.error(
             f"argument --threads: {max(arguments.threads)} threads want as many cores, and this process may use {len(timing.cores())}"
         )
-    lacking = peers.missing(arguments.peers, needs)
-    if lacking:
-        parser.error(f"argument --peers: {', '.join(lacking)} not installed: {_EXTRA}")
     check_files(parser, arguments)
 
 

@@ -110,16 +110,20 @@ class Numbers:
 
     def _loaded(self, ssa: str, dtype: str, width: int) -> str:
         """A number of a buffer's dtype, in the compute type."""
-        return self._converted("from_bf16" if dtype == "bf16" else "widen", ssa, dtype, width)
+        if dtype != "bf16":
+            return self._converted("widen", ssa, dtype, self._scalar, width)
+        single = self._converted("from_bf16", ssa, dtype, "float", width)
+        return self._converted("widen", single, "f32", self._scalar, width)
 
     def _stored(self, ssa: str, dtype: str, width: int) -> str:
         """A number in a buffer's dtype, rounded to nearest, ties to even."""
-        return self._converted("to_bf16" if dtype == "bf16" else "narrow", ssa, dtype, width)
+        return self._converted("to_bf16" if dtype == "bf16" else "narrow", ssa, dtype, self._scalar, width)
 
-    def _converted(self, form: str, ssa: str, dtype: str, width: int) -> str:
+    def _converted(self, form: str, ssa: str, dtype: str, scalar: str, width: int) -> str:
+        """A number of a dtype as one of LLVM's type `scalar`, or one of that in the dtype."""
         stored = TYPES[dtype].llvm
-        if stored == self._scalar:
+        if stored == scalar:
             return ssa
         bits = {name: constant("i32", value, width) for name, value in _OF_BF16.items()} if dtype == "bf16" else {}
-        types = {**fields(self._scalar, width), "stored": vector(stored, width), "bits": vector("i32", width)}
+        types = {**fields(scalar, width), "stored": vector(stored, width), "bits": vector("i32", width)}
         return self._builder.define("f", form, a=ssa, **types, **bits)

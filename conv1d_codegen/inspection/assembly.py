@@ -76,6 +76,7 @@ class Instruction:
     writes_memory: bool
     broadcasts: bool  # one number from memory into all lanes, by itself or folded into arithmetic
     bytes: int  # of the longest vector register that it names; 0: none
+    on_stack: bool  # whether it addresses memory by the stack's pointer, or by the frame's where there is one
 
     @property
     def text(self) -> str:
@@ -100,8 +101,7 @@ class Instruction:
     @property
     def spills(self) -> bool:
         """Whether it moves a vector to or from the stack."""
-        stack = any("(%rsp" in each or "(%rbp" in each or "[sp" in each or "[x29" in each for each in self.operands)
-        return self.bytes > 0 and stack
+        return self.bytes > 0 and self.on_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +157,19 @@ def loops(text: str) -> list[Loop]:
 
 
 def inner_loop(text: str) -> Loop | None:
-    """The loop where a kernel works: of those that have none within that multiplies, the one with the most
-    multiplications; the first of several. None where nothing is in a loop.
+    """The loop where a kernel adds products up: of those that have none within that multiplies, one that stores no
+    vectors, as transforms and activations do, if there is any; and of these the one with the most multiplications, the
+    first of several. None where nothing is in a loop.
     """
     found = loops(text)
     busy = [loop for loop in found if any(_work(loop.instructions))]
     innermost = [loop for loop in busy if not any(loop.first < other.first <= loop.last for other in busy)]
-    return max(innermost or found, key=lambda loop: (_work(loop.instructions), -loop.first), default=None)
+    adding = [
+        loop
+        for loop in innermost
+        if not any(each.kind == "store" and each.bytes and not each.spills for each in loop.instructions)
+    ]
+    return max(adding or innermost or found, key=lambda loop: (_work(loop.instructions), -loop.first), default=None)
 
 
 def mix(of: Sequence[Instruction]) -> dict[str, int]:
@@ -184,17 +190,19 @@ def _work(of: Sequence[Instruction]) -> tuple[int, int]:
 
 def _lines(text: str) -> Iterator[tuple[int, Instruction | str]]:
     """The lines that are labels or instructions, with their numbers."""
+    framed = "movq\t%rsp, %rbp" in text or "mov\tx29, sp" in text  # else these are registers as others
+    stack = re.compile(r"\(%r[sb]p|\[(?:sp|x29)\b" if framed else r"\(%rsp|\[sp\b")
     for number, line in enumerate(text.splitlines()):
         label = _LABEL.match(line)
         if label:
             yield number, label[1]
         elif line.startswith("\t") and not line.startswith("\t."):
-            found = _instruction(number, line)
+            found = _instruction(number, line, stack)
             if found is not None:
                 yield number, found
 
 
-def _instruction(number: int, line: str) -> Instruction | None:
+def _instruction(number: int, line: str, stack: re.Pattern[str]) -> Instruction | None:
     arm = "%" not in line and "$" not in line
     words = re.sub(r"//.*$" if arm else r"#.*$", "", line).split()
     if not words:
@@ -218,7 +226,8 @@ def _instruction(number: int, line: str) -> Instruction | None:
     broadcasts = "{1to" in rest or (reads and "broadcast" in opcode) or bool(re.match(r"ld[1-4]r$", opcode))
     size = max((_bytes(found) for found in _VECTOR.findall(rest)), default=0)
     kind = _kind(opcode, operands, reads, writes, size)
-    return Instruction(number, opcode, operands, kind, reads, writes, broadcasts, size)
+    on_stack = stack.search(rest) is not None
+    return Instruction(number, opcode, operands, kind, reads, writes, broadcasts, size, on_stack)
 
 
 def _kind(opcode: str, operands: tuple[str, ...], reads: bool, writes: bool, size: int) -> str:

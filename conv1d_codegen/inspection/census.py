@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ..ir import (
     Accumulate,
     Alloc,
+    Axis,
     Bind,
     Block,
     Call,
@@ -40,13 +41,15 @@ from ..symbolic.index import Index
 @dataclass(frozen=True, slots=True)
 class Census:
     """Of one call, on vectors or single numbers alike: multiply-adds into sums, and how many numbers take part in them;
-    other arithmetic; loads and stores of arrays of the caller's and of scratch memory.
+    other arithmetic; loads and stores of arrays of the caller's and of scratch memory. `own_loads` are those within loops
+    over taps or channels that add products up; the others are of transforms, of sums that were put away, and of biases.
     """
 
     products: int
     numbers: int
     arithmetic: int
     loads: int
+    own_loads: int
     stores: int
     prefetches: int
 
@@ -63,6 +66,7 @@ def census(kernel: Kernel, sizes: Mapping[str, int]) -> Census:
         numbers=counts["numbers"],
         arithmetic=counts["arithmetic"],
         loads=counts["load"],
+        own_loads=counts["own load"],
         stores=counts["store"],
         prefetches=counts["prefetch"],
     )
@@ -112,6 +116,12 @@ class _Counting:
         first, last = loop.lo.evaluate(known), loop.hi.evaluate(known)
         if loop.kind == "lanes":
             return self.block(loop.body, known, last)
+        total = self._rounds(loop, first, last, known, lanes)
+        if loop.axis in (Axis.TAP, Axis.CHANNEL) and loop.kind == "serial" and total["products"]:
+            total["own load"] = total["load"]
+        return total
+
+    def _rounds(self, loop: For, first: int, last: int, known: dict[str, int], lanes: int) -> Counter[str]:
         if last <= first:
             return Counter()
         if not _depends(loop.body, loop.var):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import prod
 
@@ -10,7 +10,7 @@ from ..compiler import Compilation, OperationProgram
 from ..emit.abi import entry
 from ..emit.scratch import bytes_of, bytes_provided
 from ..executable import Executable
-from ..ir import Alloc, Kernel, Storage
+from ..ir import Access, Alloc, Buffer, Kernel, Storage
 from ..ir.rewrite import walk
 from ..machine import jit
 from ..machine.target import Target
@@ -25,7 +25,7 @@ from .census import Census, census
 from .explanation import Explanation
 from .facts import InnerLoop, Prediction, Size, Work
 from .measure import measured
-from .microarchitectures import bound, microarchitecture, peak
+from .microarchitectures import bound, bound_of, microarchitecture, peak
 from .object_code import sizes as section_sizes
 from .padding import peel
 from .plan_words import words
@@ -73,7 +73,7 @@ def explain_kernel(
     width = target.lanes(kernel.compute)
     loop, listing = _inner(program.dump("asm"))
     inner = _inner_loop(loop, listing, target) if loop is not None else None
-    lanes = plan.width if plan is not None else width
+    lanes, work = width if plan is None else plan.width, _work(made, kernel, sizes)
     return Explanation(
         title=program.title,
         target=str(target),
@@ -85,8 +85,9 @@ def explain_kernel(
             if problem is not None and plan is not None and _sums(made) == 1
             else ()
         ),
-        work=None if problem is None else _work(problem, sizes),
+        work=work,
         census=counted,
+        axis="channels" if plan is None else plan.lanes,
         lanes=lanes,
         lanes_in_use=counted.lanes_in_use(lanes),
         peel=None if problem is None else peel(problem, sizes["T"]),
@@ -95,7 +96,9 @@ def explain_kernel(
         size=_size(program, kernel, sizes),
         error=_error(problem, plan),
         windows=None if problem is None or plan is None else windows(problem, plan),
-        prediction=None if problem is None or inner is None else _prediction(problem, sizes, counted, inner, target),
+        prediction=None
+        if inner is None
+        else _prediction(work.flops / peak(target, kernel.compute), counted, inner, target),
     )
 
 
@@ -133,13 +136,22 @@ def _tile(plan: Plan | None) -> tuple[int, int]:
     return (0, 0) if plan is None else (plan.rows[0], plan.abreast[0] if plan.abreast else plan.vectors)
 
 
-def _work(problem: Problem, sizes: Mapping[str, int]) -> Work:
-    batch, length, item = sizes["N"], sizes["T"], problem.itemsize
+def _work(made: Compilation | OperationProgram, kernel: Kernel, sizes: Mapping[str, int]) -> Work:
+    def bytes_where(test: Callable[[Buffer], bool]) -> int:
+        found = (buffer for buffer in kernel.buffers if test(buffer))
+        return sum(max(0, buffer.size.evaluate(sizes)) * TYPES[buffer.dtype].bytes for buffer in found)
+
+    flops, weights = 0, bytes_where(lambda buffer: buffer.storage is Storage.CONSTANT)
+    if isinstance(made, Compilation):  # weights as the formula has them, before they are padded or transformed
+        problem, several = made.problem, _sums(made)
+        flops = several * problem.flops(sizes["N"], sizes["T"])
+        numbers = several * prod(problem.kernel_shape) + problem.use_bias * problem.filters
+        weights = numbers * TYPES[problem.compute].bytes
     return Work(
-        flops=problem.flops(batch, length),
-        input_bytes=prod(problem.input_shape(batch, length)) * item,
-        weight_bytes=(prod(problem.kernel_shape) + problem.use_bias * problem.filters) * TYPES[problem.compute].bytes,
-        output_bytes=prod(problem.output_shape(batch, length)) * item,
+        flops=flops,
+        input_bytes=bytes_where(lambda b: b.storage is Storage.ARGUMENT and b.access is not Access.WRITE),
+        weight_bytes=weights,
+        output_bytes=bytes_where(lambda b: b.storage is Storage.ARGUMENT and b.is_written),
     )
 
 
@@ -154,6 +166,8 @@ def _size(program: Executable, kernel: Kernel, sizes: Mapping[str, int]) -> Size
         weights=sum(buffer.size.evaluate(sizes) * TYPES[buffer.dtype].bytes for buffer in packed),
         scratch=entry(kernel).scratch_bytes,
         stack=sum(bytes_of(buffer) for buffer in local if not bytes_provided(buffer)),
+        l1=program.target.l1_bytes,
+        l2=program.target.l2_bytes,
     )
 
 
@@ -170,16 +184,16 @@ def _error(problem: Problem | None, plan: Plan | None) -> str:
     return text
 
 
-def _prediction(
-    problem: Problem, sizes: Mapping[str, int], counted: Census, inner: InnerLoop, target: Target
-) -> Prediction | None:
-    if not inner.products:
-        return None
-    model = microarchitecture(target)
-    wide = target.vector_bytes
-    each = len(model.ports_of("arithmetic", wide)) / (2 if model.cracks and wide == 64 else 1)
+def _prediction(least: float, counted: Census, inner: InnerLoop, target: Target) -> Prediction:
+    model, wide = microarchitecture(target), target.vector_bytes
+    times = 2 if model.cracks and wide == 64 else 1
+    others = {
+        ("arithmetic", wide): times * counted.arithmetic,
+        ("load", wide): times * (counted.loads - counted.own_loads),
+        ("store", wide): times * counted.stores,
+    }
     return Prediction(
-        products=counted.products * inner.bound.cycles / inner.products,
-        others=counted.arithmetic / each,
-        least=problem.flops(sizes["N"], sizes["T"]) / peak(target, problem.compute),
+        products=counted.products * inner.bound.cycles / inner.products if inner.products else 0.0,
+        others=bound_of(others, model).cycles,
+        least=least,
     )

@@ -10,9 +10,12 @@ from .text import text
 from .wording import sections
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation(Facts):
-    """The facts of one kernel. `str` gives plain text, and a notebook shows HTML."""
+    """The facts of one kernel. `str` and `repr` give plain text, as a shell shows what it is given, and a notebook shows HTML."""
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return text(sections(self))
@@ -22,9 +25,12 @@ class Explanation(Facts):
 
 
 class Explanations(tuple[Explanation, ...]):
-    """Explanations of several kernels that compute one thing together. `str` and notebooks show one after another."""
+    """Explanations of several kernels that compute one thing together. `str`, `repr` and notebooks show one after another."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

@@ -18,8 +18,8 @@ from .windows import Windows
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What is computed by the formula, padding counted as if it were data: multiplications and additions, and the bytes
-    that must be read and written once.
+    """What is computed by the formula, padding counted as if it were data: multiplications and additions of convolutions,
+    none where there is none, and the bytes that must be read and written once.
     """
 
     flops: int
@@ -69,7 +69,7 @@ class InnerLoop:
 @dataclass(frozen=True, slots=True)
 class Size:
     """Bytes of machine code, of its constants, of packed weights, and of scratch memory: that of each thread which a
-    caller provides, and what is on the stack.
+    caller provides, and what is on the stack. `l1` and `l2` are those of a core, as the target's row has them.
     """
 
     code: int
@@ -77,12 +77,15 @@ class Size:
     weights: int
     scratch: int
     stack: int
+    l1: int
+    l2: int
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Cycles of one call by what the loops do, if all data were near: of the products, at the innermost loop's pace, and
-    of other arithmetic; and `least`, of the formula's at the pace of nothing but multiply-adds.
+    """Cycles of one call by what the loops do, if all data were near: of the products, at the innermost loop's pace; of all
+    else, loads, stores and arithmetic, at that of the tightest ports; and `least`, of the formula's products at the pace of
+    nothing but multiply-adds.
     """
 
     products: float
@@ -122,8 +125,9 @@ class Facts:
     plan: str
     words: tuple[tuple[str, str], ...]  # each word of the plan, and what it says
     alternatives: tuple[Alternative, ...]  # the taken one first; none for what has no plan
-    work: Work | None
+    work: Work
     census: Census
+    axis: str  # what lies in the lanes of vectors: one of `LANES` of `schedule/plan.py`
     lanes: int
     lanes_in_use: float
     peel: Peel | None

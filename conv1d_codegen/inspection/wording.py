@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from ..schedule.alternatives import Alternative
 from .document import Block, Listing, Paragraph, Section, Table
-from .facts import Facts, InnerLoop, Registers
+from .facts import Facts, InnerLoop, Registers, Size
 from .padding import Peel
 from .units import bytes_of, count, percent, seconds
 from .windows import Windows
 
 #: Of the plans that were compared, those that are shown; the others have reasons of the same kinds.
 _MOST_PLANS = 12
-_BAR = 24  # characters of the longest bar
+_BAR = 20  # characters of the longest bar
 _LONGEST_LISTING = 60  # lines; of a longer loop its beginning and its end are shown
 _KINDS = {
     "fma": "multiply-adds",
@@ -31,6 +31,14 @@ _KINDS = {
 }
 
 
+#: What the innermost loop reads as vectors, and what as one number for all lanes, by what lies in the lanes.
+_OPERANDS = {
+    "filters": ("weights, as vectors", "inputs, one for all lanes"),
+    "time": ("inputs, as vectors", "weights, one for all lanes"),
+    "channels": ("inputs and weights, as vectors", "one number for all lanes"),
+}
+
+
 def sections(facts: Facts) -> list[Section]:
     """All that is known, part by part; parts that a kernel has not are left out."""
     found = [
@@ -38,13 +46,13 @@ def sections(facts: Facts) -> list[Section]:
         Section("The plan", tuple(_plan(facts))),
     ]
     if len(facts.alternatives) > 1:
-        found.append(Section("What was compared", tuple(_alternatives(facts.alternatives))))
+        found.append(Section("What was compared", tuple(_alternatives(facts))))
     if facts.peel is not None:
         found.append(Section("Padding and edges", tuple(_peel(facts.peel))))
     if facts.windows is not None:
         found.append(Section("Cook–Toom windows", tuple(_windows(facts.windows))))
     if facts.inner is not None and facts.registers is not None:
-        found.append(Section("Registers of the inner loop", tuple(_registers(facts.registers))))
+        found.append(Section("Registers of the inner loop", tuple(_registers(facts.registers, facts))))
         found.append(Section("The inner loop", tuple(_inner(facts.inner))))
     found.append(Section("Size and accuracy", (_size(facts),)))
     if facts.prediction is not None:
@@ -55,23 +63,19 @@ def sections(facts: Facts) -> list[Section]:
 def _work(facts: Facts) -> Iterator[Block]:
     sizes = ", ".join(f"{name} = {size}" for name, size in facts.sizes.items())
     yield Paragraph(f"for {facts.target}, with {sizes}")
-    rows = []
-    if facts.work is not None:
-        work = facts.work
-        moved = work.input_bytes + work.weight_bytes + work.output_bytes
+    work, census = facts.work, facts.census
+    moved = work.input_bytes + work.weight_bytes + work.output_bytes
+    parts = f"input {bytes_of(work.input_bytes)}, weights {bytes_of(work.weight_bytes)}, output {bytes_of(work.output_bytes)}"
+    rows = [("memory", bytes_of(moved), parts)]
+    if work.flops:
         rows = [
             ("arithmetic", count(work.flops, "FLOP"), "multiplications and additions of the formula"),
-            (
-                "memory",
-                bytes_of(moved),
-                f"input {bytes_of(work.input_bytes)}, weights {bytes_of(work.weight_bytes)}, output "
-                f"{bytes_of(work.output_bytes)}",
-            ),
+            *rows,
             ("intensity", f"{work.intensity:.1f} FLOP a byte", "if each byte moves once"),
         ]
-    census = facts.census
+    if census.products:
+        rows.append(("products", f"{count(census.products)} vectors", _products(facts)))
     rows += [
-        ("products", f"{count(census.products)} vectors", _products(facts)),
         ("loads", count(census.loads), "of vectors and of single numbers, as the loops say"),
         ("stores", count(census.stores), ""),
     ]
@@ -88,7 +92,7 @@ def _work(facts: Facts) -> Iterator[Block]:
 
 def _products(facts: Facts) -> str:
     said = f"{percent(facts.lanes_in_use)} of their {facts.lanes} lanes are in use"
-    if facts.work is None or not facts.work.flops or facts.windows is not None:
+    if not facts.work.flops or facts.windows is not None:
         return said
     share = 2 * facts.census.numbers / facts.work.flops
     if share > 1.0005:
@@ -104,8 +108,9 @@ def _plan(facts: Facts) -> Iterator[Block]:
         yield Table(("", ""), facts.words)
 
 
-def _alternatives(found: tuple[Alternative, ...]) -> Iterator[Block]:
-    taken, *others = found
+def _alternatives(facts: Facts) -> Iterator[Block]:
+    taken, *others = facts.alternatives
+    clock = 0.0 if facts.measurement is None else facts.measurement.clock
     yield Paragraph(
         "Cycles of one sequence on one core, as the cost model counts them: they rank plans, and say nothing of a clock."
     )
@@ -116,12 +121,14 @@ def _alternatives(found: tuple[Alternative, ...]) -> Iterator[Block]:
         (
             _tiles(each),
             "" if each.cycles is None else count(each.cycles),
+            *(["" if each.cycles is None else seconds(each.cycles / clock)] if clock else []),
             "" if each.cycles is None or not taken.cycles else f"{each.cycles / taken.cycles:.2f}",
             each.objection or "taken",
         )
         for each in (taken, *windows[: max(_MOST_PLANS - len(shown), 3)], *shown)
     ]
-    yield Table(("plan", "cycles", "×", "why not"), tuple(rows), frozenset({1, 2}), 0)
+    head = ("plan", "cycles", *(("time",) if clock else ()), "×", "why not")
+    yield Table(head, tuple(rows), frozenset(range(1, len(head) - 1)), 0)
     if left:
         yield Paragraph(f"Left out here: {len(left)} more of windows.")
 
@@ -177,7 +184,7 @@ def _windows(of: Windows) -> Iterator[Block]:
     yield Listing(of.algorithm.describe().rstrip())
 
 
-def _registers(of: Registers) -> Iterator[Block]:
+def _registers(of: Registers, facts: Facts) -> Iterator[Block]:
     used = len({*of.sums, *of.loaded, *of.broadcast, *of.both, *of.others})
     yield Paragraph(
         f"{used} of {of.total} vector registers are named. "
@@ -187,19 +194,26 @@ def _registers(of: Registers) -> Iterator[Block]:
             else "Nothing moves to or from the stack in the loop."
         )
     )
+    vectors, numbers = _OPERANDS[facts.axis]
+    if facts.windows is not None:
+        vectors, numbers = f"transformed {vectors}", f"transformed {numbers}"
     rows = [
         ("sums", str(len(of.sums)), " ".join(of.sums)),
-        ("vectors from memory", str(len(of.loaded)), " ".join(of.loaded)),
-        ("one number from memory", str(len(of.broadcast)), " ".join(of.broadcast)),
+        (vectors, str(len(of.loaded)), " ".join(of.loaded)),
+        (numbers, str(len(of.broadcast)), " ".join(of.broadcast)),
         ("one and the other, in turns", str(len(of.both)), " ".join(of.both)),
         ("others", str(len(of.others)), " ".join(of.others)),
     ]
     yield Table(("", "", ""), tuple(row for row in rows if row[1] != "0"), frozenset({1}))
     if of.rows:
         yield Paragraph("The tile's sums, a row each in the order in which they are first added to:")
-        vectors = len(of.sums) // of.rows
-        tile = (of.sums[row * vectors : (row + 1) * vectors] for row in range(of.rows))
-        yield Listing("\n".join("  ".join(f"{name:<5}" for name in row).rstrip() for row in tile))
+        per_row = len(of.sums) // of.rows
+        tile = (of.sums[n * per_row : (n + 1) * per_row] for n in range(of.rows))
+        each = "window" if facts.windows is not None else "filter" if facts.axis == "time" else "step"
+        named = (
+            f"{each} {number:<3}  {'  '.join(f'{name:<5}' for name in names)}" for number, names in enumerate(tile)
+        )
+        yield Listing("\n".join(map(str.rstrip, named)))
 
 
 def _inner(of: InnerLoop) -> Iterator[Block]:
@@ -271,13 +285,26 @@ def _size(facts: Facts) -> Table:
         ("", "", ""),
         (
             ("machine code", bytes_of(size.code), f"and {bytes_of(size.constants)} of constants"),
-            ("packed weights", bytes_of(size.weights), "as the loops read them, padded to whole panels"),
-            ("scratch", bytes_of(size.scratch), "of each thread, that the caller provides"),
+            ("packed weights", bytes_of(size.weights), f"padded to whole panels: {_where(size.weights, size)}"),
+            (
+                "scratch",
+                bytes_of(size.scratch),
+                f"of each thread, that the caller provides{f': {_where(size.scratch, size)}' if size.scratch else ''}",
+            ),
             ("stack", bytes_of(size.stack), "small scratch arrays, of all parts together"),
             ("largest error", "", facts.error),
         ),
         frozenset({1}),
     )
+
+
+def _where(number: int, size: Size) -> str:
+    """Which cache of a core so many bytes fit in."""
+    if number <= size.l1:
+        return f"within L1 of {bytes_of(size.l1)}"
+    if number <= size.l2:
+        return f"more than L1 of {bytes_of(size.l1)}, within L2 of {bytes_of(size.l2)}"
+    return f"more than L2 of {bytes_of(size.l2)}: each reading comes from beyond it"
 
 
 def _speed(facts: Facts) -> Iterator[Block]:
@@ -287,9 +314,9 @@ def _speed(facts: Facts) -> Iterator[Block]:
         (
             "predicted",
             f"{count(predicted.cycles)} cycles",
-            percent(predicted.share),
-            f"{count(predicted.products)} of products at the inner loop's pace, {count(predicted.others)} of other arithmetic; "
-            "what data take on their way is not counted",
+            percent(predicted.share) if predicted.least else "",
+            f"{count(predicted.products)} of products at the inner loop's pace, {count(predicted.others)} of loads, stores and "
+            "arithmetic around them; what data take on their way is not counted",
         )
     ]
     if measured is not None:
@@ -312,7 +339,6 @@ def _roof(facts: Facts) -> str:
     """What of memory and arithmetic bounds it, if each byte comes from memory once."""
     measured, work = facts.measurement, facts.work
     assert measured is not None
-    assert work is not None
     balance = measured.peak / measured.bandwidth
     which = "arithmetic" if work.intensity > balance else "memory"
     return (

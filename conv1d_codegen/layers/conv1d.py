@@ -290,19 +290,19 @@ class Conv1D(Layer):
         """Compiles the kernel for inputs of a length, or finds it compiled, and packs the weights for it."""
         with self._lock.here:
             compilation = self._compilations.get(length) or compiled(self.problem, self._options, length)
-            if compilation.plan not in weights.of_plan:
+            prepared = weights.of_compilation.get(compilation)
+            if prepared is None:
                 kernel, dtype = compilation.kernel, self._compute_dtype
-                packed = kernel.pack(
-                    weights.in_dtype("kernel", dtype), weights.in_dtype("bias", dtype) if self._use_bias else None
-                )
+                bias = weights.in_dtype("bias", dtype) if self._use_bias else None
+                packed = compilation.pack(weights.in_dtype("kernel", dtype), bias, weights.again)
                 after = None if self._fused else self._activation
-                weights.of_plan[compilation.plan] = Prepared(kernel, packed, after, compilation)
+                prepared = weights.of_compilation[compilation] = Prepared(kernel, packed, after, compilation)
             if len(self._compilations) >= _MOST_LENGTHS:
                 self._compilations = {}
             if len(weights.of_length) >= _MOST_LENGTHS:
                 weights.of_length.clear()
             self._compilations[length] = compilation
-            prepared = weights.of_length[length] = weights.of_plan[compilation.plan]
+            weights.of_length[length] = prepared
             return prepared
 
     def _forget_kernels(self) -> None:

@@ -111,7 +111,7 @@ class _Lowering:
         body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE))
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
-        mixing = Mixing("w", "wt", self.wt.shape, matrix, self.split.phases)
+        mixing = Mixing("w", "wt", w.shape, self.wt.shape, matrix, self.split.phases)
         return Kernel(
             identifier(f"cook_toom_{p}"),
             self.wt.dtype,

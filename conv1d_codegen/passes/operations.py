@@ -68,7 +68,7 @@ def _vectorized(body: Block, width: int) -> Block:
         match s:
             case For(axis=Axis.CHANNEL, level=Level.ELEMENT):
                 kept = sum(isinstance(inner, Alloc) for inner in s.body)
-                pieces = cut.cut_filters(Axis.CHANNEL, s.hi, width, min(VECTORS, SUMS // max(1, kept)))
+                pieces = cut.cut_filters(Axis.CHANNEL, s.hi, width, max(1, min(VECTORS, SUMS // max(1, kept))))
                 return tuple(statement for piece in pieces for statement in piece.around(_vectors(s, piece, width)))
         return None
 

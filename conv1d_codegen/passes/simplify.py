@@ -3,7 +3,8 @@
 min(a, b), max(a, b)    become the operand that is provably the one
 loops                   that provably run nothing disappear
 conditions              that provably hold disappear, as does what stands under one that provably does not
-lets                    that nothing uses disappear, as do those that only rename
+lets                    that nothing uses disappear, as do those that only rename; a sum that something is divided by
+                        keeps its name, as a quotient times it would be many products
 
 needs   any kernel
 leaves  no bound, name, condition or loop that ranges prove to be of no use
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ir import Block, Compound, For, If, Kernel, Let, Statement
-from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, with_body, with_bounds
+from ..ir.rewrite import constants_of, indices_of, loads_of, substitute, walk, with_body, with_bounds
 from ..symbolic.index import Atom, Extreme, Index, Var, divisions, parts, rebuild
 from ..symbolic.scope import Scope
 from .context import Context
@@ -34,7 +35,8 @@ def _block(body: Block, scope: Scope) -> Block:
         match s:
             case Let():
                 number = _index(s.value, scope)
-                if all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial):
+                plain = all(isinstance(atom, Var) for monomial, _ in number.terms for atom in monomial)
+                if plain and not (len(list(number.terms)) > 1 and _divides(s.name, tuple(rest))):
                     rest = list(substitute(tuple(rest), {s.name: number}))
                     continue
                 scope = scope.where(s.name, number)
@@ -56,6 +58,12 @@ def _block(body: Block, scope: Scope) -> Block:
     return tuple(result)
 
 
+def _divides(name: str, body: Block) -> bool:
+    """Whether something is divided by what a name stands for, and nothing else."""
+    places = (place for s in walk(body) for place in (indices_of(s), *(load.index for load in loads_of(s))))
+    return any(d.divisor.single_atom == name for place in places for i in place for d in divisions(i))
+
+
 def _index(expression: Index, scope: Scope) -> Index:
     def resolve(atom: Atom) -> Index | None:
         if isinstance(atom, Var):
@@ -74,15 +82,16 @@ def _index(expression: Index, scope: Scope) -> Index:
 
 def _worth_dropping(dropped: Index, kept: Index, scope: Scope) -> bool:
     """Not where what is bounded would be hard to prove again: anything beside a division by an expression, a mere name
-    beside one by a run-time size, an expression beside a product of names, or anything but a number beside a name that
-    stands for an expression, behind which a proof would have to look."""
+    beside one by a run-time size, an expression beside a product of names, unless it is a run-time size that is kept, or
+    anything but a number beside a name that stands for an expression, behind which a proof would have to look."""
     divisors = [a.divisor for a in divisions(kept) if a.divisor.constant is None]
     by_expression = any(
         not isinstance(atom := divisor.single_atom, Var) or atom in scope.defined for divisor in divisors
     )
     by_size = divisors and isinstance(dropped.single_atom, Var)
     products = any(len(monomial) > 1 for side in (dropped, kept) for monomial, _ in side.terms)
-    beside_product = products and dropped.constant is None and kept.constant is None
+    to_size = isinstance(kept.single_atom, Var) and kept.single_atom not in scope.defined
+    beside_product = products and dropped.constant is None and kept.constant is None and not to_size
     behind_a_name = kept.single_atom in scope.defined and dropped.constant is None
     return not (by_expression or by_size or beside_product or behind_a_name)
 

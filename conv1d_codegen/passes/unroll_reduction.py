@@ -11,9 +11,10 @@ obeys   `unroll`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
-from ..ir import Axis, Block, For, Kernel, Level, Statement
+from ..ir import Axis, Block, For, If, Kernel, Level, Statement
 from ..ir.rewrite import map_statements, shifted
 from ..symbolic.index import Index, index, maximum, var
 from .context import Context
@@ -34,8 +35,14 @@ def _block(body: Block, factor: int, sizes: set[Index]) -> Block:
     return map_statements(body, unrolled)
 
 
+def _beneath_conditions(body: Block) -> Iterator[Statement]:
+    """The statements of a block, those on a condition in its place."""
+    for s in body:
+        yield from _beneath_conditions(s.body) if isinstance(s, If) else (s,)
+
+
 def _unrolled(s: For, factor: int, sizes: set[Index]) -> Block:
-    inner = next((i for i in s.body if isinstance(i, For) and i.kind == "serial"), None)
+    inner = next((i for i in _beneath_conditions(s.body) if isinstance(i, For) and i.kind == "serial"), None)
     if inner is not None:
         s = replace(s, body=_block(s.body, factor, sizes))
         channels = (

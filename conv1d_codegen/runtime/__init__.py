@@ -2,6 +2,7 @@
 
 native.py         machine code, and its weights as it takes them
 kernel.py         machine code of a convolution behind a checked call
+packer.py         weights laid out by machine code
 kernel_cache.py   the kernels that are kept for the next layer
 kept_code.py      object code that is kept for the next process
 header.py         what is kept with it: how it is called

@@ -81,23 +81,27 @@ class FastCall:
         return struct.pack(f"{len(first) + len(rest)}q", *first, *rest)
 
 
+#: One for all, as weights that change often have fast calls of their own each time.
+_LOCK = ProcessLock()
+
+
 class FastCalls:
     """Those of one set of weights. `function`, if there is one, takes the inputs and the outputs, or only the inputs."""
 
-    __slots__ = ("_calls", "_lock", "_often", "_seen", "_settings", "function")
+    __slots__ = ("_calls", "_often", "_seen", "_settings", "function")
 
-    def __init__(self) -> None:
+    def __init__(self, often: int = 1) -> None:
+        """`often`: how often shapes are given before a call with them is prepared, which takes some ten microseconds
+        where machine code is there; where shapes are many, they are to be given more often.
+        """
         self.function: PythonFunction | None = None
         self._calls: dict[Shapes, tuple[bytes, object]] = {}  # the words, and what they point to
         self._seen: dict[Shapes, int] = {}  # how often
-        # A call is prepared when its shapes are given for the first time, which takes some ten microseconds where
-        # machine code is there; where shapes are many, when they have been given again and again.
-        self._often = 1
+        self._often = often
         self._settings = threads.SETTINGS.value
-        self._lock = ProcessLock()
 
     def missed(self, shapes: Shapes, prepare: Callable[..., FastCall | None], *arguments: object) -> None:
-        """Take note of a call that went through Python, with inputs of these shapes. If it is the first one,
+        """Take note of a call that went through Python, with inputs of these shapes. If it is one too many,
         `prepare(shapes, *arguments)` gives what such a call does, or None for one that must go through Python.
         """
         settings = threads.SETTINGS.value  # before the call is prepared for them
@@ -116,12 +120,12 @@ class FastCalls:
             self._seen = {}
 
     def _forget(self) -> None:
-        with self._lock.here:
+        with _LOCK.here:
             self._settings = threads.SETTINGS.value
             self._calls, self._seen, self.function = {}, {}, None
 
     def _add(self, shapes: Shapes, made: FastCall, settings: int) -> None:
-        with self._lock.here, suppress(CompileError, MemoryError):  # Python serves what has no fast call
+        with _LOCK.here, suppress(CompileError, MemoryError):  # Python serves what has no fast call
             if settings != self._settings:
                 return
             if len(self._calls) >= _MOST_CALLS:

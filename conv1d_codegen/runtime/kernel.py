@@ -17,7 +17,6 @@ from __future__ import annotations
 import ctypes
 import math
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ import numpy as np
 
 from ..errors import RedZoneError
 from ..ir import Kernel
+from ..ir.packing import address
 from ..lower import generic
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -33,7 +33,7 @@ from ..problem.summation import chunk_shape
 from ..symbolic.index import Index
 from . import threads, workspace
 from .fast_calls import FastCall, Shapes
-from .native import Native, address
+from .native import Native
 from .python_function import FIRST_ARRAY, ROOM, ZERO
 from .work import Work
 
@@ -47,14 +47,22 @@ _Counter = ctypes.c_int64 * 2  # shares taken, threads begun
 _addressof = ctypes.addressof  # looked up once, not at each call
 
 
-@dataclass(frozen=True, slots=True)
-class PackedWeights:
-    """Weights in one kernel's layout: the arrays in the order of its parameters, and their addresses."""
+class PackedWeights(NamedTuple):
+    """Weights in one kernel's layout: the arrays that hold them, and their addresses in the order of its parameters."""
 
     owner: Kernel
     problem: Problem  # a generic kernel serves many, whose weights differ in size
     arrays: tuple[Array, ...]
     addresses: tuple[int, ...]
+
+
+def check_weights(problem: Problem, kernel: Array, bias: Array | None) -> None:
+    """Raises ValueError for weights of other shapes than the problem's, or a bias that is missing or not wanted."""
+    if kernel.shape != problem.kernel_shape:
+        raise ValueError(f"The weights of {problem} have shape {problem.kernel_shape}. Received: {kernel.shape}.")
+    if (bias is not None) != problem.use_bias or (bias is not None and bias.shape != (problem.filters,)):
+        wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
+        raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
 
 
 class Launch(NamedTuple):
@@ -92,15 +100,11 @@ class CompiledKernel:
 
         Raises ValueError for other shapes, or a bias that is missing or not wanted.
         """
-        problem = self.problem
-        if kernel.shape != problem.kernel_shape:
-            raise ValueError(f"The weights of {problem} have shape {problem.kernel_shape}. Received: {kernel.shape}.")
-        if (bias is not None) != problem.use_bias or (bias is not None and bias.shape != (problem.filters,)):
-            wanted = f"a bias of shape ({problem.filters},)" if problem.use_bias else "no bias"
-            raise ValueError(f"{problem} has {wanted}. Received: {None if bias is None else bias.shape}.")
+        check_weights(self.problem, kernel, bias)
         sources = {"w": kernel} if bias is None else {"w": kernel, "b": bias}
-        arrays = tuple(self._native.pack(sources, sizes_of(self._kernel, problem, batch=1, length=0)).values())
-        return PackedWeights(self._kernel, problem, arrays, tuple(array.ctypes.data for array in arrays))
+        sizes = sizes_of(self._kernel, self.problem, batch=1, length=0)
+        arrays = tuple(self._native.pack(sources, sizes).values())
+        return PackedWeights(self._kernel, self.problem, arrays, tuple(array.ctypes.data for array in arrays))
 
     def __call__(self, x: Array, weights: PackedWeights, y: Array, num_threads: int = 1) -> None:
         """Compute `y` from `x`: `(N, T, C)` → `(N, U, F)`, or `(N, C, T)` → `(N, F, U)`.

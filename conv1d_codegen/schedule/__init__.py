@@ -2,7 +2,8 @@
 
 plan.py              `Plan`, one line of text
 cost_model.py        the plan for a problem and a target
-cook_toom_model.py   whether Cook–Toom pays, and with which numbers
+cook_toom_cycles.py  how long Cook–Toom takes
+cook_toom_model.py   whether it pays, and with which numbers
 window_forms.py      which forms of it there are, and how large their errors
 alternatives.py      what was compared, and why it was not taken
 details.py           the rest of a plan, which follows from its algorithm and tiles

@@ -1,7 +1,7 @@
 """What the cost model compared: the plans that it could have taken for a problem, with what they are counted to cost, and
 why each is not taken.
 
-Cycles are those of a core with two pipes for multiply-adds, of one sequence, as `cook_toom_model.py` counts them: what
+Cycles are those of a core with two pipes for multiply-adds, of one sequence, as `cook_toom_cycles.py` counts them: what
 ranks plans, and no prediction of a processor's clock. Where plans are told apart by a rule, which measurements gave, and
 not by a count, the rule is what the words say.
 """
@@ -15,7 +15,8 @@ from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Problem
 from .code_size import shortened
-from .cook_toom_model import direct_cycles, weighed
+from .cook_toom_cycles import of_direct
+from .cook_toom_model import weighed
 from .cost_model import choose, direct_plan, lanes_of_direct
 from .details import detailed
 from .plan import LANES, Plan, check_fits
@@ -71,13 +72,13 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None)
     if depthwise:
         cycles = problem.kernel_size * -(-problem.channels // target.lanes(problem.compute)) / 2 * steps
         yield Alternative(usual, cycles, _beaten_by(taken))
-    of_direct = lanes_of_direct(problem, target)
+    lanes_taken = lanes_of_direct(problem, target)
     for lanes in LANES["direct"]:
         plan = _fitting(problem, target, lanes)
         if plan is None:
             continue
-        if lanes != of_direct:
-            objection = _RULES[of_direct]
+        if lanes != lanes_taken:
+            objection = _RULES[lanes_taken]
         elif depthwise:
             objection = "each group is one channel: filters of a group would fill one lane, channels fill all"
         else:
@@ -130,4 +131,4 @@ def _cycles(problem: Problem, target: Target, lanes: str) -> float:
             return problem.group_filters * (products / width + PRODUCTS_TO_ADD_LANES / width) / 2
         case "time":
             return problem.group_filters * products / width / 2
-    return direct_cycles(problem.with_(channels_first=False), target)
+    return of_direct(problem.with_(channels_first=False), target)

@@ -63,7 +63,8 @@ def choose(
         direct = _direct_time if problem.channels_first else _direct_filters  # a tile that is transposed has one sum
         plan = direct(problem, target, epilogue.sums)
         return detailed(problem, target, shortened(problem, plan))
-    return detailed(problem, target, shortened(problem, _fast(problem, target, algorithm, accuracy, length, others)))
+    fast = _fast(problem, target, algorithm, accuracy, length, others)
+    return detailed(problem, target, shortened(problem, fast), length)
 
 
 def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None, others: int) -> Plan:

@@ -12,16 +12,20 @@ from typing import Any
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
+from ..problem.padding import edges
 from ..problem.summation import LONGEST_CHAIN
 from ..toom.split import Split
 from .plan import Plan
 from .registers import CHAINS, fitting_width, weight_bytes, weights_are_large
 
 #: Sequences that share a panel of weights fetched from beyond L2. onednn/1d/conv1d_gemm:3, of two sequences of 19 steps
-#: and 6.3 MB of weights, takes 765 us so, and 934 where each sequence fetches them (avx512).
-_SEQUENCES = 4
+#: and 6.3 MB of weights, takes 765 us so, and 934 where each sequence fetches them (avx512). Short ones are more, as it
+#: takes the steps of several to hide the way of the next chunk of weights.
+_SEQUENCES, _SHORT_SEQUENCES = 4, 16
 #: Channels from which the sums of one tap are worth putting away and taking up again for each: see `_stream`.
-_CHANNELS_TO_STREAM = 128
+_CHANNELS_TO_STREAM, _CHANNELS_TO_STREAM_SHORT = 128, 64
+#: Output steps of short sequences, which leave much of their register tiles empty, and of those that have all taps.
+_SHORT, _SHORT_WITHOUT_EDGES = 16, 4
 #: Most steps that stream together. Their sums, of four sequences and four vectors of filters, take 128 KiB, of which
 #: few are in use at a time. encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
 _STEPS_OF_STREAM = 128
@@ -43,6 +47,13 @@ _FILTERS_OF_A_PART, _BYTES_TO_PART = 256, 3 << 19
 _MOST_UNROLLED = 16
 #: ... of nested algorithms, each of 100 to 300 steps.
 _MOST_NESTED_UNROLLED = 2
+#: The windows of a block go over one chunk of transformed weights before the next where these take more than one part in
+#: so many of L2: the chunk waits in L1 then, and the next one is asked for meanwhile. How many times as fast as directly,
+#: without that and with it: c192_f192_k3@1x2000 with F(5,3) 1.60 and 1.67, c256_f256_k3@1x2000 with F(6,3) 1.61 and 1.64,
+#: c512_f512_k5@1x1000 with F(4,5) 1.87 and 2.00, and at 1x150 1.00 and 1.34, c768_f768_k3@1x600 with F(5,3) 1.40 and
+#: 1.59. Less of them are near anyway: c128_f128_k3@1x2000 takes as long either way (a Xeon with AVX-512, 2 MiB of L2 a
+#: core and L3 read at 26 GB/s).
+_SHARE_TO_STREAM = 2
 #: Products of an output, and vectors of filters, up to which a tile in channels_first asks for the input of later ones:
 #: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
 #: c512_f512_k3_s2@1x3199 15.
@@ -52,10 +63,14 @@ _FEW_PRODUCTS_OF_INPUT, _FEW_VECTORS = 128, 8
 _FEW_PRODUCTS_OF_OUTPUT = 16
 
 
-def detailed(problem: Problem, target: Target, plan: Plan) -> Plan:
-    """The plan with its details."""
-    by_algorithm = {"direct": _direct, "depthwise": _depthwise, "cook_toom": _cook_toom, "generic": _generic}
-    plan = replace(plan, **by_algorithm[plan.algorithm](problem, target, plan))
+def detailed(problem: Problem, target: Target, plan: Plan, length: int | None = None) -> Plan:
+    """The plan with its details, for inputs of so many steps, or for long ones."""
+    if plan.algorithm == "direct":
+        details = _direct(problem, target, plan, None if length is None else max(problem.output_length(length), 1))
+    else:
+        by_algorithm = {"depthwise": _depthwise, "cook_toom": _cook_toom, "generic": _generic}
+        details = by_algorithm[plan.algorithm](problem, target, plan)
+    plan = replace(plan, **details)
     return replace(plan, prefetch=tuple(_prefetches(problem, target, plan)))
 
 
@@ -63,35 +78,59 @@ def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     return {"transposed": problem.channels_first}
 
 
-def _direct(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
+def _direct(problem: Problem, target: Target, plan: Plan, steps: int | None) -> dict[str, Any]:
+    """The details for sequences of so many output steps, or of many."""
     filters = plan.lanes == "filters"
-    stream = _stream(problem, target, plan)
-    edges = ("alone", 0) if plan.sums_in_lanes else ("shared", _EDGE)
+    stream, several = _stream(problem, target, plan, steps), _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
+    kind = ("alone", 0) if plan.sums_in_lanes else ("shared", _EDGE)
     return {
-        "sequences": _SEQUENCES if weights_are_large(problem, target) else 1,
+        "sequences": several if stream or weights_are_large(problem, target) else 1,
         "stream": stream,
-        "edges": edges[0],
-        "edge_steps": edges[1],
+        # Rows of several sequences have addresses of their own, in channels_first for every channel.
+        "across": stream > 0 and not problem.channels_first,
+        "edges": kind[0],
+        "edge_steps": kind[1],
         # Most of an edge's taps then have enough steps to keep the pipes busy.
         "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
         "transposed": filters and problem.channels_first,
     }
 
 
-def _stream(problem: Problem, target: Target, plan: Plan) -> int:
-    """Steps of a part of a block, all of which go over one chunk of the weights before the next; 0 where that does not
-    pay.
+def _stream(problem: Problem, target: Target, plan: Plan, steps: int | None) -> int:
+    """Steps of a part of a block, all of which go over one chunk of the weights before the next, and of short sequences
+    no more than these have; 0 where that does not pay. Sequences have so many `steps`, or many.
 
     Where weights nearly fit in L2, or where one tap has few channels, putting away the sums of each chunk costs more
     than it saves. With an L2 taken to be 1 MiB (avx512): c80_f512_k7 of 1.1 MiB takes 323 us instead of 300,
     c384_f384_k3_s2 of 1.7 MiB 8.28 ms instead of 8.42, c512_f512_k2_s2 of 2 MiB 674 us instead of 711. Of 6 MiB, at 131
     steps, c128_f1024_k12 takes 2.53 ms instead of 2.69; at 415, c96_f1024_k16 9.1 instead of 8.2.
+
+    Where sequences are short, steps of several fill the register tiles together then (`interchange/blocks.py`).
+    Times of 8 sequences of 4, 8, 16 and 32 steps, and of one alone, as shares of those without (avx512, Xeon 6/167):
+
+        c256_f256_k3_same     0.60  0.69  0.77  0.97     0.97  0.90  0.91  0.91
+        c128_f128_k5_same     0.74  0.85  0.90  1.09     1.01  0.98  0.93  1.02
+        c64_f64_k3_same       0.82  0.94  0.99  1.14     1.02  1.04  0.95  1.04
     """
-    large = 2 * weight_bytes(problem) > 3 * target.l2_bytes
-    if not large or plan.lanes != "filters" or problem.group_channels < _CHANNELS_TO_STREAM:
+    large = 2 * weight_bytes(problem) > 3 * target.l2_bytes and problem.group_channels >= _CHANNELS_TO_STREAM
+    if plan.lanes != "filters" or not (large or _goes_together(problem, steps)):
         return 0
     tall, parts = plan.rows[0], -(-plan.block // _STEPS_OF_STREAM)
-    return -(-plan.block // (parts * tall)) * tall
+    most = -(-plan.block // (parts * tall)) * tall
+    return min(most, -(-_SHORT // tall) * tall) if _is_short(steps) else most
+
+
+def _is_short(steps: int | None) -> bool:
+    return steps is not None and steps <= _SHORT
+
+
+def _goes_together(problem: Problem, steps: int | None) -> bool:
+    """Whether sequences of so many steps are so short that they had better fill register tiles together, also where
+    weights are near.
+    """
+    complete = problem.kernel_size == 1 or not edges(problem.padding)
+    few = steps is not None and steps <= (_SHORT_WITHOUT_EDGES if complete else _SHORT)
+    return few and problem.group_channels >= _CHANNELS_TO_STREAM_SHORT and not problem.channels_first
 
 
 def _depthwise(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
@@ -118,16 +157,15 @@ def side_by_side(rows: int, vectors: int) -> int:
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
-    multiplications = plan.toom.multiplications
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
+    many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
     # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
-    streams = bool(plan.nested) and not (split.sequences > 1 and split.shares(plan.outputs))
-    bytes_a_filter = multiplications * split.terms * problem.group_channels * TYPES[problem.compute].bytes
+    streams = (plan.nested or many) and not (split.sequences > 1 and split.shares(plan.outputs))
     return {
         "edges": "alone" if alone else "shared",
         "edge_steps": 0 if alone else _EDGE,
         "rest": plan.rows[0],
-        "parts": _parts(problem.group_filters, plan.panel, bytes_a_filter),
+        "parts": parts(problem, plan),
         "input_width": 0 if inputs == plan.width else inputs,
         "stream": plan.block if streams else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
@@ -135,12 +173,18 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _parts(filters: int, panel: int, bytes_a_filter: int) -> int:
-    """Into how many parts the filters can be cut evenly, each of whole panels and not too few."""
-    if filters * bytes_a_filter < _BYTES_TO_PART:
+def parts(problem: Problem, plan: Plan) -> int:
+    """Into how many parts the filters of a Cook–Toom plan can be cut evenly, each of whole panels and not too few."""
+    filters, panel = problem.group_filters, plan.panel
+    if filters * _transformed_bytes_a_filter(problem, plan) < _BYTES_TO_PART:
         return 1
     most = max(filters // _FILTERS_OF_A_PART, 2 if filters >= _FILTERS_OF_A_PART else 1)
-    return next((parts for parts in range(most, 0, -1) if filters % parts == 0 and filters // parts % panel == 0), 1)
+    return next((count for count in range(most, 0, -1) if filters % count == 0 and filters // count % panel == 0), 1)
+
+
+def _transformed_bytes_a_filter(problem: Problem, plan: Plan) -> int:
+    terms = Split.of(problem, plan.taps).terms
+    return plan.toom.multiplications * terms * problem.group_channels * TYPES[problem.compute].bytes
 
 
 def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
@@ -155,8 +199,9 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
         yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
     elif direct and (products <= _FEW_PRODUCTS_OF_OUTPUT or problem.channels_first):
         yield "output"
-    # Windows of nested algorithms are large: a block's input and output would push out what is asked for of the weights.
-    # c256_f256_k9@1x4000 with F(3,3) ⊗ F(5,3) takes 1.04 times as long then.
-    crowded = bool(plan.nested) and weights_are_large(problem, target)
+    # What large weights take of L2, a block's input and output would take too: with requests for these,
+    # c256_f256_k3@1x20000 with F(6,3) is 1.39 times as fast as directly, and 1.49 without them. Small weights leave
+    # room: c192_f192_k3@1x20000 with F(5,3) 1.49 and 1.29, c64_f64_k3@1x80000 with F(4,3) 1.50 and 1.24 (the same Xeon).
+    crowded = weights_are_large(problem, target)
     if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped and not crowded:
         yield "next_block"

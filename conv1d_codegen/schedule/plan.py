@@ -65,6 +65,7 @@ _WORDS = (
     "borrow={borrow}",
     "stream={stream}",
     "sequences={sequences}",
+    "{across}",
     "abreast={abreast}",
     "rest={rest}",
     "parts={parts}",
@@ -124,6 +125,7 @@ class Plan:
     `stream`       steps of a block that go over one chunk of the weights before the next, for Cook–Toom all that have
                    windows; 0: each tile goes over all
     `sequences`    sequences of the batch that share one reading of a panel of weights
+    `across`       whether a register tile may have rows of several of these sequences, where they stream
     `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
     `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
     `parts`        Cook–Toom only: parts in which the filters are computed, each with inputs transformed anew
@@ -161,6 +163,7 @@ class Plan:
     input_width: int = 0
     nested: tuple[int, ...] = ()
     constants: tuple[str, ...] = ()
+    across: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -242,6 +245,8 @@ class Plan:
         )
         yield windows and self.stream not in (0, self.block), "A cook_toom plan streams all steps of a block, or none."
         yield self.sequences > 1 and not direct, "A direct plan can have several sequences."
+        together = self.stream > 0 and self.sequences > 1
+        yield self.across and not together, "The tiles of a plan that streams several sequences can go across them."
         yield bool(self.abreast) and not depthwise, "A depthwise plan can have vectors abreast."
         yield (
             len(self.abreast) not in (0, len(self.rows)),

@@ -63,7 +63,12 @@ def guard_own_arrays() -> None:
         sides.reverse()
         return placed(shape, dtype, sides[0])
 
+    def aligned_memory(size: int) -> tuple[Array, int]:
+        memory = aligned_zeros((size,), np.dtype(np.uint8))
+        return memory, memory.ctypes.data
+
     for module in (packing, workspace):
         module.aligned_zeros = aligned_zeros  # type: ignore[attr-defined]
+    packing.aligned_memory = aligned_memory
     fast_calls.aligned_zeros = functools.partial(placed, side="end")  # type: ignore[attr-defined]
     fast_calls.forget_room()

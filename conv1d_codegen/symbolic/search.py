@@ -206,9 +206,9 @@ class Search:
     def _of_division(self, integer: Integer, times: Poly, rest: Poly, sign: int) -> bool:
         n, d = integer.a, integer.b
         divisor = number(d)
-        near = n if sign < 0 else plus(plus(n, d, -1), constant(1))  # what d * (n // d) is at most, or at least
         if divisor is None:
-            return self._of_division_at_run_time(near, d, times, rest)
+            return self._of_division_at_run_time(n, d, times, rest, sign)
+        near = _multiple(n, d, sign)
         # Without an example to refute it, the longer way would often be searched in vain.
         if not self._worlds and self._by_whole_quotient(n, divisor, times, rest, sign):
             return True
@@ -245,9 +245,14 @@ class Search:
         wanted = min([value // -factor for value, _ in values], default=-1)
         return [wanted] if values and all(quotient <= wanted for _, quotient in values) else []
 
-    def _of_division_at_run_time(self, near: Poly, d: Poly, times: Poly, rest: Poly) -> bool:
+    def _of_division_at_run_time(self, n: Poly, d: Poly, times: Poly, rest: Poly, sign: int) -> bool:
         if not self._holds(plus(d, constant(-1))):
             return False
+        if sign > 0 and self._holds(n) and self._holds(rest):
+            return True
+        near, factor = _multiple(n, d, sign), _part(times, d)
+        if factor and times == scaled(d, factor):  # times that divisor, it is a bound by itself
+            return self._holds(plus(rest, near, factor))
         return self._holds(plus(plus(product(rest, d), product(near, times)), plus(d, constant(-1))))
 
     def _of_quotient_and_rest(self, n: Poly, d: int, times: Poly, rest: Poly) -> bool:
@@ -314,6 +319,11 @@ class Search:
         one.
         """
         return min([world.value(poly) for world in self._worlds], default=0), -len(poly)
+
+
+def _multiple(n: Poly, d: Poly, sign: int) -> Poly:
+    """What `d * (n // d)` is at least (sign 1) or at most (-1)."""
+    return n if sign < 0 else plus(plus(n, d, -1), constant(1))
 
 
 def _part(poly: Poly, n: Poly) -> int:

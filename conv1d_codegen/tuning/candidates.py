@@ -77,8 +77,9 @@ def _prefetches(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
 
 def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     yield from _changed(plan, problem, transposed=not plan.transposed)
-    for sequences, stream in ((1, 0), (1, plan.block), (4, 0), (4, plan.block)):
-        yield from _changed(plan, problem, sequences=sequences, stream=stream)
+    for sequences, stream in ((1, 0), (1, plan.block), (4, 0), (4, plan.block), (16, plan.block)):
+        for across in (False, True):
+            yield from _changed(plan, problem, sequences=sequences, stream=stream, across=across)
     for parts in (1, 2, 4):
         yield from _changed(plan, problem, parts=parts)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import network_measure
+from bench import network_measure, scale_measure
 from conv1d_codegen.benchmark import measure, process
 
 
@@ -18,9 +18,13 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr(measure, "copy_bandwidth", lambda: 1e9)
 
-    def events(settings: measure.Settings | network_measure.Settings) -> Iterator[dict[str, Any]]:
+    def events(
+        settings: measure.Settings | network_measure.Settings | scale_measure.Settings,
+    ) -> Iterator[dict[str, Any]]:
         if isinstance(settings, measure.Settings):
             return measure.events(settings, [])
+        if isinstance(settings, scale_measure.Settings):
+            return scale_measure.events(settings, [])
         return network_measure.events(settings, [])
 
     monkeypatch.setattr(process, "events", events)

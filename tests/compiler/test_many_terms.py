@@ -76,9 +76,8 @@ def test_weights_are_transformed_term_by_term(kernel_size: int, taps: int, phase
     """An infinite weight reaches the terms that have its tap, and no other."""
     split, toom = Split(kernel_size, taps, 1, phases, 1), algorithm(3, taps)
     matrix = np.array(toom.weights, np.float64)
-    mixing = Mixing(
-        "w", "wt", tuple(map(index, (len(matrix), split.terms, 2, 3))), tuple(map(tuple, matrix.tolist())), phases
-    )
+    source, target = (tuple(map(index, shape)) for shape in ((kernel_size, 2, 3), (len(matrix), split.terms, 2, 3)))
+    mixing = Mixing("w", "wt", source, target, tuple(map(tuple, matrix.tolist())), phases)
     weights = np.random.default_rng(0).integers(-4, 5, (kernel_size, 2, 3)).astype(np.float32)
     weights[kernel_size // 2] = np.inf
     wanted = np.zeros((len(matrix), split.terms, 2, 3))

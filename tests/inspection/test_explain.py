@@ -1,11 +1,12 @@
 """Explanations: of every algorithm, layout and target, the numbers are those of the compilation, and text says them."""
 
+import dataclasses
 from html.parser import HTMLParser
 
 import pytest
 from support.helpers import RUNNABLE, supports
 
-from conv1d_codegen import CompileError, CompileOptions, Conv1D, Plan
+from conv1d_codegen import CompileError, CompileOptions, Conv1D, Input, Network, Plan
 from conv1d_codegen.compiler import Compilation, compile_problem
 from conv1d_codegen.inspection.explain import explain
 from conv1d_codegen.inspection.explanation import Explanation
@@ -14,6 +15,7 @@ from conv1d_codegen.inspection.plan_words import words
 from conv1d_codegen.inspection.windows import windows
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.network import layers
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.alternatives import LONG
 from conv1d_codegen.toom.error import deviations, sources
@@ -73,8 +75,9 @@ def test_every_kind_of_kernel_is_explained(text: str, algorithm: str, accuracy: 
     found = explain(compilation, 2, 300, accuracy)
     plan = compilation.plan
     assert found.alternatives[0].plan == plan
-    assert found.work is not None
     assert found.work.flops == problem.flops(2, 300)
+    assert found.work.input_bytes == 2 * 300 * problem.channels * problem.itemsize
+    assert found.work.output_bytes == 2 * problem.output_length(300) * problem.filters * problem.itemsize
     assert found.peel is not None
     assert found.peel.before + found.peel.interior + found.peel.after == problem.output_length(300)
     assert (found.windows is not None) == (plan.algorithm == "cook_toom")
@@ -151,7 +154,11 @@ def test_every_word_of_a_plan_is_explained() -> None:
         "inputs=8 looped prefetch=weights",
         "depthwise lanes=channels 16x1 rows=8,4,1 block=256 unroll=5 edges=tiles:8 abreast=1,2,4 prefetch=output_by_row",
         "direct lanes=time 16x2 rows=11 block=384 unroll=4",
+        "direct lanes=filters 16x2 rows=6,1 block=104 unroll=4 edges=shared:64 stream=104 sequences=4 prefetch=weights",
     )
+    parsed = [Plan.parse(text) for text in plans]
+    usual = {f.name for f in dataclasses.fields(Plan) if all(getattr(plan, f.name) == f.default for plan in parsed)}
+    assert not usual, "fields that no plan of this test has, and so perhaps no words"
     for text in plans:
         said = list(words(Plan.parse(text)))
         assert " ".join(word for word, _ in said) == text
@@ -193,6 +200,29 @@ def test_what_cannot_be_explained_is_refused() -> None:
         explain(made("c4_f4_k3_valid_relu_f32", "avx2"), length=2)
     with pytest.raises(ValueError, match="batch of 0"):
         explain(made(DENSE, "avx2"), batch=0)
+
+
+def test_kernels_of_networks_are_explained() -> None:
+    """Two convolutions in one kernel, with what is added to them; a pool, which multiplies nothing."""
+    x = Input(16)
+    y = Conv1D(32, 3, padding="same", name="one")(x)
+    y = layers.Add(name="sum")([y, Conv1D(32, 3, padding="same", name="two")(x)])
+    y = layers.MaxPooling1D(2, name="pool")(y)
+    network = Network(x, y, options={"target": "avx2", "accuracy": "standard"})
+    (found,) = network.explain("sum", length=60)
+    assert found.sizes == {"N": 1, "T": 60}
+    assert found.work.flops == 2 * 2 * 60 * 3 * 16 * 32
+    assert found.census.numbers == (found.work.flops - 2 * 2 * 2 * 16 * 32) // 2  # a tap of each end is left out
+    assert found.alternatives == ()
+    assert "What was compared" not in str(found)
+    (pool,) = network.explain("pool", length=60)
+    assert pool.work.flops == 0
+    assert pool.census.products == 0
+    assert pool.work.output_bytes == 30 * 32 * 4
+    assert "max_pool" in str(network.explain("pool", length=60))
+    assert "<section>" in network.explain("pool", length=60)._repr_html_()
+    with pytest.raises(ValueError, match="'three'"):
+        network.explain("three")
 
 
 def test_a_layer_explains_itself() -> None:

@@ -4,6 +4,8 @@ import pytest
 from support.assembly import inner_loop as found_by_tests
 from support.helpers import PROBLEMS, compiled, supports
 
+from conv1d_codegen import CompileOptions
+from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.inspection.assembly import Instruction, inner_loop, instructions, loops, mix
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
@@ -83,6 +85,18 @@ def test_an_accumulator_is_what_an_fma_adds_to() -> None:
 
 
 @pytest.mark.quick
+def test_a_spill_is_a_vector_on_the_stack() -> None:
+    """`%rbp` is a register as others, unless it has the frame's address."""
+    moves = "\tvmovups\t(%rbp), %zmm1\n\tvmovups\t%zmm1, 64(%rsp)\n\tmovq\t(%rsp), %rax\n\tvmovups\t(%rax), %zmm1\n"
+    assert [each.spills for each in instructions(moves)] == [False, True, False, False]
+    framed = f"\tmovq\t%rsp, %rbp\n{moves}"
+    assert [each.spills for each in instructions(framed)][1:] == [True, True, False, False]
+    arm = "\tstp\tq0, q1, [sp, #32]\n\tldr\tq0, [x29]\n"
+    assert [each.spills for each in instructions(arm)] == [True, False]
+    assert [each.spills for each in instructions(f"\tmov\tx29, sp\n{arm}")][1:] == [True, True]
+
+
+@pytest.mark.quick
 def test_loops_lie_in_each_other() -> None:
     text = "\n".join(
         [
@@ -132,6 +146,18 @@ def test_the_inner_loop_multiplies_a_tile(text: str, algorithm: str, target: str
         assert loop.count("arithmetic") == 2 * vectors
     assert loop.inner == 0
     assert sum(mix(loop.instructions).values()) == len(loop.instructions)
+
+
+@pytest.mark.parametrize("target", ["avx512", "neon"])
+def test_it_is_that_of_products_and_not_of_transforms(target: str) -> None:
+    """Transforms of nested windows have more multiply-adds than a tile's products."""
+    options = CompileOptions(target=target, algorithm="cook_toom")
+    compilation = compile_problem(Problem.parse("c64_f64_k11_d5_same_relu_f32"), options)
+    plan, loop = compilation.plan, inner_loop(compilation.dump("asm"))
+    assert plan.nested
+    assert loop is not None
+    assert loop.products == plan.rows[0] * plan.vectors * plan.unroll
+    assert max(each.count("fma") for each in loops(compilation.dump("asm"))) > loop.products
 
 
 @pytest.mark.parametrize("target", ["avx2", "avx512"])

@@ -5,7 +5,7 @@ import pytest
 from support.layer_helpers import built, expected, integers
 from support.type_helpers import known
 
-from conv1d_codegen import Conv1D
+from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.layers import regularizers
 
 
@@ -137,3 +137,28 @@ def test_activity_loss_sees_the_activation() -> None:
     layer = Conv1D(1, 1, kernel_initializer="ones", activation="relu", activity_regularizer=lambda y: y.sum())
     layer(np.array([[[-3.0], [2.0]]]))
     assert layer.losses == [2.0]
+
+
+def test_new_weights_give_what_a_new_layer_gives() -> None:
+    """Of the second weights on, machine code lays them out; fast calls begin with the second call of each."""
+    for options in (CompileOptions(), CompileOptions(algorithm="cook_toom")):
+        layer = built((None, 40, 6), 11, 3, padding="same", options=options)
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((2, 40, 6), np.float32)
+        for _ in range(4):
+            values = [rng.standard_normal(weight.shape, np.float32) for weight in layer.weights]
+            layer.set_weights(values)
+            right = Conv1D(11, 3, padding="same", options=options, weights=values)(x)
+            for _ in range(3):
+                assert layer(x).tobytes() == right.tobytes()
+
+
+def test_weights_that_one_call_uses_want_no_fast_call() -> None:
+    layer, x = built((None, 40, 6), 12, 3), integers((2, 40, 6))
+    layer(x)
+    assert known(layer._weights).fast.function is not None
+    layer.kernel = layer.kernel + 1
+    layer(x)
+    assert known(layer._weights).fast.function is None
+    layer(x)
+    assert known(layer._weights).fast.function is not None

@@ -54,6 +54,14 @@ def test_a_constant_is_no_size_of_the_kernel(name: str) -> None:
     assert not {"K", "C", "J", "M"} & {size for size, _ in both}
 
 
+@pytest.mark.quick
+@pytest.mark.parametrize("constants", [(), *((name,) for name in RUN_TIME), RUN_TIME], ids=",".join)
+def test_no_constant_takes_the_tiles_away(constants: tuple[str, ...]) -> None:
+    """A dilation that is known to be 1, beside a stride that is not, once left every step by itself."""
+    problem = Problem.parse("c64_f64_k3_same_relu_f32")
+    assert "f32[8, 2, 16]" in compiled(problem, "avx512", plan=generic(problem, "avx512", constants)).dump("scheduled")
+
+
 def test_problems_share_a_kernel_that_differ_in_what_it_takes() -> None:
     problem = Problem.parse(PROBLEMS[0])
     plan = generic(problem, constants=("stride", "channels"))

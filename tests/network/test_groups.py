@@ -10,6 +10,7 @@ from conv1d_codegen import CompileOptions, Conv1D
 from conv1d_codegen.network import Input, Network, layers
 from conv1d_codegen.network.execution import groups
 from conv1d_codegen.network.execution.groups import together
+from conv1d_codegen.runtime import threads
 
 MIB = 1 << 20
 
@@ -74,3 +75,19 @@ def test_what_a_group_can_t_do_is_done_at_once(monkeypatch: pytest.MonkeyPatch) 
     (found,) = program_of(one)._launches.values()
     assert found is not None
     assert found.groups == 1
+
+
+def test_groups_are_for_what_one_thread_does_however_many_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two threads may work: on a small network one does, and by groups; a team takes the whole batch."""
+    plain = network()
+    graph = replace(plain.graph, outputs=plain.graph.outputs[:2])
+    monkeypatch.setattr(groups, "together", lambda *_: 2)
+    for worth, wanted in ((1, 2), (2, 1)):
+        monkeypatch.setattr(threads, "worth", lambda flops, iterations, limit, worth=worth: min(worth, limit))
+        options = CompileOptions(accuracy="standard", num_threads=2)
+        cut, x = Network.of(graph, plain.weights, options), np.ones((4, 90, 12), np.float32)
+        for y, right in zip(cut(x), plain(x)[:2], strict=True):
+            np.testing.assert_array_equal(y, right)
+        (found,) = program_of(cut)._launches.values()
+        assert found is not None
+        assert (found.groups, found.table.team) == (wanted, worth)

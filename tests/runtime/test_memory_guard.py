@@ -6,7 +6,6 @@ problem.
 """
 
 import sys
-from dataclasses import replace
 
 import pytest
 from support.helpers import RUNNABLE, algorithms, bits, compiled, empty_output, exact_data, last_line, python, supports
@@ -65,7 +64,7 @@ def check(text: str, target: str, algorithm: str, plan: Plan | None = None) -> N
     several = [(2 * plan.block + plan.outputs) * problem.stride + problem.extent] if plan.outputs else []
     for side in ("end", "start"):
         arrays = tuple(guarded(array, side, 64) for array in packed.arrays)
-        beside = replace(packed, arrays=arrays, addresses=tuple(array.ctypes.data for array in arrays))
+        beside = packed._replace(arrays=arrays, addresses=tuple(array.ctypes.data for array in arrays))
         for length in (*range(3 * step // problem.stride + problem.extent + 2), 200, *several):
             batch = 1 + length % 2
             print(f"{problem}@{batch}x{length} {target} {algorithm}, guarded at the {side}: {plan}", flush=True)

@@ -14,11 +14,13 @@ from support.type_helpers import Array
 
 from conv1d_codegen import CompileOptions, Conv1D, Plan, tune
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.compiler import KEPT, compile_problem
 from conv1d_codegen.ir.packing import Mixing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.runtime.kernel import PackedWeights
+from conv1d_codegen.runtime.packer import Packer
 from conv1d_codegen.schedule import tuned_plans
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.window_forms import ACCURACIES
@@ -62,7 +64,8 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer: Conv
             layer(inputs[length], out=out)
             assert bits(out) == as_compiled(layer, inputs[length], algorithm)
         assert as_compiled(layer, inputs[700], "direct") != as_compiled(layer, inputs[700], "cook_toom")
-        assert len({id(kernel) for kernel in held(layer)}) == 2
+        plans = {choose(layer.problem, host(), length=length) for length in lengths}
+        assert len({id(kernel) for kernel in held(layer)}) == len(plans) == 3  # few steps have one, most lengths do not
         random = np.random.default_rng(seed)
         layer.set_weights([random.standard_normal(weight.shape, np.float32) for weight in layer.weights])
     strict = Conv1D(64, 3, padding="same", weights=layer.get_weights(), options={"accuracy": "strict"})
@@ -74,19 +77,26 @@ def test_a_layer_has_a_kernel_for_short_inputs_and_one_for_long_ones(layer: Conv
 
 @pytest.mark.usefixtures("nothing_is_remembered")
 def test_weights_are_transformed_once_for_each_change(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
-    made, transform = [], Mixing.__call__
+    """By NumPy the first time, and then by machine code."""
+    KEPT.clear()  # where other tests have let the code be made
+    made, transform, pack = [], Mixing.__call__, Packer.__call__
 
     def noted(self: Mixing, source: Array, dtype: np.dtype[Any], sizes: Mapping[str, int]) -> Array:
-        made.append(1)
+        made.append("NumPy")
         return transform(self, source, dtype, sizes)
 
+    def noted_too(self: Packer, kernel: Array, bias: Array | None) -> PackedWeights:
+        made.extend(["code"] * len(self._matrices))
+        return pack(self, kernel, bias)
+
     monkeypatch.setattr(Mixing, "__call__", noted)
+    monkeypatch.setattr(Packer, "__call__", noted_too)
     x = np.ones((1, 700, 64), np.float32)
-    for changes in (1, 2):
+    for changes in (["NumPy"], ["NumPy", "code"], ["NumPy", "code", "code"]):
         for _ in range(3):
             layer(x)
             layer(x[:, :1])
-        assert len(made) == changes
+        assert made == changes
         layer.kernel = layer.kernel + 1
 
 
@@ -104,7 +114,7 @@ def test_dumps_of_short_and_long_inputs(layer: Conv1D, capsys: pytest.CaptureFix
     windows = layer.dump("plan")
     assert windows.startswith("cook_toom F(")
     assert layer.dump("plan", length=first) == layer.dump("plan", length=10**6) == windows
-    assert layer.dump("plan", length=first - 1) == f"{choose(layer.problem, host(), 'direct')}\n"
+    assert layer.dump("plan", length=first - 1) == f"{choose(layer.problem, host(), 'direct', length=first - 1)}\n"
     assert layer.dump(length=first - 1).startswith("kernel direct_")
     assert layer.dump().startswith("kernel cook_toom_")
     for arguments, algorithm in (

@@ -67,6 +67,7 @@ def test_what_is_as_usual_is_left_out() -> None:
         (f"{DEPTHWISE} borrow=4", "can borrow"),
         (f"{DIRECT} stream=4", "can stream"),
         (f"{WINDOWS} sequences=4", "can have several sequences"),
+        (f"{DIRECT} sequences=4 across", "that streams several sequences can go across them"),
         (f"{DIRECT} abreast=1,1,1,1", "can have vectors abreast"),
         (f"{DEPTHWISE} abreast=1,2", "a number of vectors abreast for each of its rows"),
         (f"{DIRECT} rest=4", "can have a rest, parts or inputs, or be looped"),

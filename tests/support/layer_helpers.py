@@ -29,7 +29,7 @@ def made(filters: Any = 4, kernel_size: Any = 3, **arguments: Any) -> Conv1D:
 
 def held(layer: Conv1D) -> list[CompiledKernel]:
     """The kernels that a layer holds, one for each plan that served its inputs."""
-    return [prepared.kernel for prepared in known(layer._weights).of_plan.values()]
+    return [prepared.kernel for prepared in known(layer._weights).of_compilation.values()]
 
 
 def expected(layer: Conv1D, x: Array) -> Array:

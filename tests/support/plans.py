@@ -20,6 +20,7 @@ def with_details(plan: Plan, problem: Problem, pick: Pick) -> Plan:
         {"borrow": pick([0, 1, 2, 5, 13])},
         {"sequences": pick([1, 2, 4])},
         {"stream": pick([0, 1, 3, plan.block])},
+        {"across": pick([False, True])},
         {"abreast": pick([(), tuple(pick([1, 2, 3, 8]) for _ in plan.rows)])},
         {"rest": pick([1, 2, 5])},
         {"parts": pick([1, 2, 3, 4])},

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 from support.helpers import empty_output, expected, sizes_of
-from support.type_helpers import Array, Data, known
+from support.type_helpers import Array, Data
 
 from conv1d_codegen import reference
 from conv1d_codegen.ir import Accumulate, Activate, Buffer, Const, Fma, Kernel, Load, Statement, Store, Value
@@ -126,10 +126,12 @@ def mixed(mixing: Mixing, weights: Array, plan: Plan) -> Array:
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
     exact = {float(c): c for row in plan.toom.weights for c in row}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
-    shape = [size.constant for size in mixing.shape]
-    with_zero = np.append(weights.reshape(len(weights), -1), np.zeros((1, weights[0].size), object), axis=0)
-    of_terms = [with_zero[np.minimum(taps, len(weights))] for taps in mixing.taps(known(shape[1]))]
-    return np.stack([matrix @ term for term in of_terms], axis=1).reshape(shape)
+    taps = weights.reshape(len(weights), -1)
+    of_terms = []
+    for term in range(mixing.terms):
+        first, count = mixing.first_tap(term).evaluate({}), mixing.count(term)
+        of_terms.append(matrix[:, :count] @ taps[first :: mixing.phases][:count])
+    return np.stack(of_terms, axis=1).reshape([size.constant for size in mixing.shape])
 
 
 def _packed(packing: Packing, array: Array, sizes: dict[str, int]) -> Array:

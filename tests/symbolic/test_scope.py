@@ -101,6 +101,9 @@ BLOCKED = SIZES.in_range("block", 0, ceildiv(T, 96)).in_range(
     "t", 96 * var("block"), minimum(96 * (var("block") + 1), T)
 )
 TILED = SIZES.where("count", T // 6).in_range("tile", 0, var("count")).in_range("i", 0, 6)
+# Row by row through the steps of several sequences.
+ROWS = SIZES.where("steps", index(maximum(T - 2, 1))).in_range("row", 0, 6 * ((var("N") * var("steps")) // 6))
+ROW, STEPS = var("row"), var("steps")
 RUN_TIME = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t * var("S"), var("D"))), var("K"))
 
 
@@ -130,6 +133,11 @@ RUN_TIME = SIZES.in_range("t", 0, T).in_range("j", maximum(0, ceildiv(4 - t * va
         (SIZES, 3 - (T - 4 * (T // 4))),
         (SIZES.in_range("t", 0, 3).in_range("j", 0, 2), 5 - (2 * t + j)),
         (RUN_TIME, t * var("S") + j * var("D") - 4),
+        (ROWS, ROW // STEPS),
+        (ROWS, var("N") - 1 - ROW // STEPS),
+        (ROWS, ROW - ROW // STEPS * STEPS),
+        (ROWS, STEPS - 1 - ROW + ROW // STEPS * STEPS),
+        (ROWS, 3 * STEPS - 3 - 3 * ROW + 3 * (ROW // STEPS) * STEPS),
     ],
     ids=label,
 )
@@ -149,6 +157,10 @@ def test_what_kernels_need(facts: Scope, goal: Index) -> None:
         (lambda: GUARDED, t + 2 * j - 5),
         (lambda: TILED, T - 2 - 6 * var("tile") - var("i")),
         (lambda: SIZES, 2 - (T - 4 * (T // 4))),
+        (lambda: ROWS, ROW // STEPS - 1),
+        (lambda: ROWS, var("N") - 2 - ROW // STEPS),
+        (lambda: ROWS, ROW - ROW // STEPS * STEPS - 1),
+        (lambda: ROWS, STEPS - 2 - ROW + ROW // STEPS * STEPS),
     ],
     ids=label,
 )

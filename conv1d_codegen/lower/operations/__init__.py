@@ -11,6 +11,7 @@ moves.py         channels side by side, padding, repetition, channels in another
 parts.py         steps that are copied from or to some place of a sequence
 resize.py        more steps or fewer, between those of the input
 transposed.py    transposed convolutions of very many phases
+packing.py       weights in the panels of a kernel
 
 Blocks of steps, or sequences, are the parallel iterations, and channels the innermost loop, which
 `passes/operations.py` puts into vectors. There is no plan: what such a kernel takes is the time of reading and writing
@@ -21,6 +22,7 @@ from .elementwise import Map
 from .moves import Concat, EachChannel, Pad, Repeat, Shuffle, Transpose, Turn
 from .norms import GroupNorm, LayerNorm, RmsNorm
 from .operation import Operation
+from .packing import Pack
 from .parts import Copy, EachStep
 from .pools import ChannelPool, GlobalPool, Pool
 from .recurrent import Gru, Lstm, SimpleRnn
@@ -42,6 +44,7 @@ __all__ = [
     "Lstm",
     "Map",
     "Operation",
+    "Pack",
     "Pad",
     "Pool",
     "Repeat",

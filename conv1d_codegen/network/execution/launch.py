@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,13 +93,38 @@ def launch(
     `pack` gives a node's weights as its kernel takes them.
     """
     stores, target = Stores.of(graph, batch, known), resolve(options.target or knobs.target(TARGETS))
-    if team == 1:
+    work = _work(graph, batch, known, team, options, stores)
+    if work.team == 1:  # a team would do more sequences at once than a group has
         group = _group(graph, batch, known, stores, target.l2_bytes)
-        alike = stores.of_batch(graph, group, known)
-        found = _launch(graph, (batch, group), known, pack, team, options, alike, target)
-        if group == batch or not found.copied:
-            return found
-    return _launch(graph, (batch, batch), known, pack, team, options, stores, target)
+        if group < batch:
+            alike = stores.of_batch(graph, group, known)
+            own = _work(graph, group, known, 1, options, alike)
+            found = _launch(graph, (batch, group), known, pack, own, alike, target)
+            if not found.copied:
+                return found
+    return _launch(graph, (batch, batch), known, pack, work, stores, target)
+
+
+class _Work(NamedTuple):
+    """The tasks of each node, about what each computes, for which nodes several threads are worth having, and how many
+    are for all of them.
+    """
+
+    made: Sequence[tuple[Node, list[Task]]]
+    flops: Mapping[str, int]
+    shared: Mapping[str, bool]
+    team: int
+
+
+def _work(
+    graph: Graph, batch: int, known: Mapping[str, Shape], most: int, options: CompileOptions, stores: Stores
+) -> _Work:
+    """What is to be done for so many sequences, by up to `most` threads."""
+    shapes = {name: _shape(batch, shape) for name, shape in known.items()}
+    made = [(node, tasks(node, graph, batch, known, options, stores)) for node in graph.nodes]
+    flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
+    shared = {name: threads.worth(count, 1 << 30, most) > 1 for name, count in flops.items()}
+    return _Work(made, flops, shared, _team(flops, shared, most))
 
 
 def _group(graph: Graph, batch: int, known: Mapping[str, Shape], stores: Stores, cache: int) -> int:
@@ -121,20 +146,16 @@ def _launch(
     sizes: tuple[int, int],
     known: Mapping[str, Shape],
     pack: Callable[[str, Task], Mapping[str, Array]],
-    team: int,
-    options: CompileOptions,
+    work: _Work,
     stores: Stores,
     target: Target,
 ) -> Launch:
-    """The launch for a batch in groups of so many sequences."""
+    """The launch for a batch in groups of so many sequences, whose `work` is that of a group."""
     batch, group = sizes
     shapes = {name: _shape(group, shape) for name, shape in known.items()}
     places, own = _places(graph, shapes, stores)
-    made = [(node, tasks(node, graph, group, known, options, stores)) for node in graph.nodes]
+    made, flops, shared, team = work
     together(each.kernel for _, own_tasks in made for each in own_tasks)
-    flops = {node.name: _flops(node, own_tasks, shapes) for node, own_tasks in made}
-    shared = {name: threads.worth(count, 1 << 30, team) > 1 for name, count in flops.items()}
-    worth = _team(flops, shared, team)
     steps = [
         step
         for node, own_tasks in made
@@ -146,7 +167,7 @@ def _launch(
     return Launch(
         target,
         driver.driver(target),
-        Table(steps, worth),
+        Table(steps, team),
         tuple(array for _, own_tasks in made for each in own_tasks for array in each.tables.values()),
         tuple(_shape(batch, known[name]) for name in graph.outputs),
         tuple(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import knobs
+from ...ir.packing import address
 from ...layers.execution import check_out
 from ...locks import ProcessLock, kept
 from ...machine.host import resolve
@@ -17,7 +18,6 @@ from ...number_types import TYPES
 from ...options import CompileOptions
 from ...runtime import driver, workspace
 from ...runtime.fast_calls import FastCall, FastCalls, Shapes
-from ...runtime.native import address
 from .. import reference
 from ..graph import Graph, Node, Weights, checked
 from ..ops import Conv, ConvTranspose, Last, Op, Pad, Shape

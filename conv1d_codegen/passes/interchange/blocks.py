@@ -4,6 +4,12 @@ A number that was one step's becomes an array over the steps of the block, a loo
 and where the taps depend on the step, the two loops change places (Wolfe, High Performance Compilers for Parallel
 Computing, 1996: scalar expansion, loop distribution and interchange). Every sum takes its terms in the same order as
 before.
+
+Where the blocks of several sequences share the weights, and tiles go `across` them, one loop goes over the steps of all of
+them that have a tap, so that a register tile may hold the last steps of one sequence and the first of the next:
+
+    for n, for t in first..last                       for row in 0..together*steps         steps = last - first
+      total[n, t] += ...                        →       total[row // steps, first + row % steps] += ...
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ from ...ir import (
     Block,
     Buffer,
     For,
+    If,
     Let,
     Level,
     Load,
@@ -29,17 +36,25 @@ from ...ir import (
     loop,
     store,
 )
-from ...ir.rewrite import map_leaves, rewrite_values, walk
+from ...ir.rewrite import map_leaves, rewrite_values, substitute, walk
 from ...lower import Sizes
 from ...problem import padding as pad
 from ...symbolic.index import Index, index, maximum, minimum, var
 
 
-def in_blocks(
-    name: str, size: int, steps: For, inner: For, sizes: Sizes, sequences: For | None = None, most: int = 1
-) -> For:
-    """Blocks of `size` steps, which share the weights of each tap; with `sequences`, those of all of these, `most` at a
-    time, do.
+@dataclass(frozen=True, slots=True)
+class Together:
+    """A loop over sequences whose steps share the weights, the most that there are of them, and whether register tiles
+    go across them.
+    """
+
+    sequences: For
+    most: int
+    across: bool
+
+
+def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, together: Together | None = None) -> For:
+    """Blocks of `size` steps, which share the weights of each tap; of several sequences, where these are `together`.
 
     The loop `inner` has the same body as `steps`, for a step that has all taps.
     """
@@ -47,7 +62,9 @@ def in_blocks(
     blocks = (steps.hi - steps.lo + (size - 1)) // size
     start = steps.lo + var(name) * size
     ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + size, steps.hi))))
-    block = _Block(steps, first, last, (size,) if sequences is None else (most, size), sizes, sequences)
+    block = _Block(steps, first, last, (size,) if together is None else (together.most, size), sizes, together)
+    if together is not None and together.across:
+        ends = (*ends, Let("together", together.sequences.hi - together.sequences.lo))
     statements = (*ends, *block.distributed(steps.body, inner.body))
     return loop(name, 0, blocks, statements, note=steps.note, axis=Axis.STEP, level=Level.BLOCK, part=steps.part)
 
@@ -63,7 +80,7 @@ class _Block:
     last: Index
     shape: tuple[int, ...]
     sizes: Sizes
-    sequences: For | None
+    together: Together | None
     arrays: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def distributed(self, body: Block, inner: Block) -> Iterator[Statement]:
@@ -98,18 +115,36 @@ class _Block:
             Let("tap_first", index(maximum(self.first, first))),
             Let("tap_last", index(maximum(begin, minimum(self.last, last)))),
         )
-        return replace(all_taps, body=(*bounds, *self._rows(taps.body, begin, end)), note="")
+        rows: Block = tuple(self._rows(taps.body, begin, end))
+        if (
+            self.together is not None and self.together.across
+        ):  # a row is divided by the steps, of which there may be none
+            rows = (Let("steps", index(maximum(end - begin, 1))), If((end - begin - 1,), rows))
+        return replace(all_taps, body=(*bounds, *rows), note="")
 
     def _rows(self, body: Block, first: Index, last: Index) -> Iterator[Statement]:
         """Loops over steps around the sums of one tap, which are kept in registers."""
         for at, s in enumerate(body):
             if isinstance(s, Alloc):  # of a chunk, or of what is left beside whole chunks
-                yield self._around(body[at:], first, last)
+                yield self._over_rows(body[at:], first, last)
                 return
             if isinstance(s, For) and any(isinstance(inner, Alloc) for inner in walk(s.body)):
                 yield replace(s, body=tuple(self._rows(s.body, first, last)))
             else:
-                yield self._around(self._in_register(s), first, last)
+                yield self._over_rows(self._in_register(s), first, last)
+
+    def _over_rows(self, body: Block, first: Index, last: Index) -> For:
+        """Statements for the steps of one tap, those of all sequences in one loop where tiles go across these."""
+        if self.together is None or not self.together.across:
+            return self._around(body, first, last)
+        row, steps = var("row"), var("steps")
+        sequence, sequences = row // steps, self.together.sequences
+        at = {
+            sequences.var: sequences.lo + sequence,
+            self.steps.var: first + row - sequence * steps,
+        }
+        inner = substitute(self._redirected_to_own(body), at)
+        return replace(self.steps, var="row", lo=index(0), hi=var("together") * steps, body=inner, note="")
 
     def _in_register(self, s: Statement) -> Block:
         """A statement that adds to one sum, with the sum in a register while it does."""
@@ -119,19 +154,23 @@ class _Block:
 
     def _around(self, body: Block, first: Index, last: Index) -> For:
         """The steps in a loop around statements, in which what belongs to one step is found in its array."""
+        steps = replace(self.steps, lo=first, hi=last, body=self._redirected_to_own(body), note="")
+        return steps if self.together is None else replace(self.together.sequences, body=(steps,))
+
+    def _redirected_to_own(self, body: Block) -> Block:
+        """Statements of one step, which find in arrays what belongs to it, but for what they allocate."""
         own = {s.buffer for s in body if isinstance(s, Alloc)}
-        arrays = {scalar: self._own(array) for scalar, array in self.arrays.items() if scalar not in own}
-        steps = replace(self.steps, lo=first, hi=last, body=_redirected(body, arrays), note="")
-        return steps if self.sequences is None else replace(self.sequences, body=(steps,))
+        return _redirected(
+            body, {scalar: self._own(array) for scalar, array in self.arrays.items() if scalar not in own}
+        )
 
     def _own(self, array: Buffer) -> Load:
         """What belongs to this step, of this sequence."""
         step = var(self.steps.var) - self.first
-        return (
-            load(array, step)
-            if self.sequences is None
-            else load(array, var(self.sequences.var) - self.sequences.lo, step)
-        )
+        if self.together is None:
+            return load(array, step)
+        sequences = self.together.sequences
+        return load(array, var(sequences.var) - sequences.lo, step)
 
 
 def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:

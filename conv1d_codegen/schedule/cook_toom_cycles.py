@@ -1,0 +1,196 @@
+"""How long Cook–Toom takes, and direct, in cycles of a core with two pipes for multiply-adds. `cook_toom_model.py` chooses
+by it.
+
+All filters of one window, of m outputs, take
+
+    PRODUCTS * products / 2 * channels * vectors of filters          as many as `Split.products` says, about n * k / r
+    + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
+
+where n is the multiplications of F(m, r), and a block, whose windows read the transformed weights once,
+
+    + bytes of weights from beyond L2 / BYTES                        beside computing, or FAR_BYTES where that is less than reading takes
+
+Short tiles of the last windows, the first reading of weights, steps that no window covers and what goes to memory take
+longer. In channels_first the second line is more, as vectors are gathered. Directly, m outputs take
+m * k / 2 * channels * vectors of filters.
+
+Against 240 plans of one level for 81 inputs in channels_last, from 16 to 1024 channels, 2 to 51 taps and 16 to 84350
+steps, the count is 10 % off (standard deviation) in how many times as fast as directly they are; for nested ones, and in
+channels_first, 12 % (a Xeon with AVX-512 and 2 MiB of L2, whose core reads 26 GB/s from L3 at 2.9 GHz). The numbers below
+without another source fit these measurements.
+"""
+
+from __future__ import annotations
+
+from ..machine.target import PAGE, Target
+from ..number_types import TYPES
+from ..problem import Problem
+from ..problem.padding import ceildiv, interior
+from ..toom.split import Split
+from .details import parts
+from .plan import Plan
+from .registers import fitting_width, weight_bytes, weights_are_large
+
+#: Cycles of a product beside what two pipes take: tiles of few rows, short chains.
+_PRODUCTS = 1.18
+#: Cycles in which a window's vector is loaded, transformed and stored, and those of a nested algorithm, whose transforms
+#: have more steps.
+_MOVES, _NESTED_MOVES = 2.3, 5.5
+#: ... and what it takes longer in channels_first, where channels or filters lie apart; and where that is a multiple of half
+#: a page or of a page, so that they fall into two sets of L1 or into one: how many times as fast as directly,
+#: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
+#: 1x1000, 1.29 at 1x512 and 1.11 at 1x1024 (the same Xeon).
+_APART, _IN_TWO_SETS, _IN_ONE_SET = 3.0, 25.0, 48.0
+#: How many times as long as in channels_last direct takes in channels_first, and with a stride, which makes steps lie
+#: apart: 24 problems reach 147 to 167 GFLOP/s there, and 104 to 167 with a stride, against 160 to 190.
+_DIRECT_FIRST, _STRIDED_FIRST = 1.07, 1.2
+#: Bytes of weights a cycle that come from beyond L2, where computing hides most of their way; of a nested algorithm's,
+#: beside whose products less is hidden; and where too little is computed to hide it, what a core reads.
+_BYTES, _NESTED_BYTES, _FAR_BYTES = 32.0, 10.0, 12.0
+#: Rows that a tile's products take at least as long as: its weights are read for a few rows only, and its sums waited
+#: for.
+_SHORT = 3
+#: How many times as long as others steps without a window take, of which each group, before, between and after those
+#: that have one, counts as so many rows at least; and where weights are large, as each group reads them for itself.
+_ALONE, _ALONE_LARGE = 1.0, 2.5
+#: Bytes of inputs, outputs and transformed weights that stay near a core, and those of the rest in a cycle: direct
+#: hides their way beside its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and
+#: is 0.92 to 1.00 times as fast as directly.
+_NEAR = 8 << 20
+_FAR = 15.0
+#: Bytes of weights a cycle that come from memory, as other kernels have driven them out of the caches since the last call;
+#: transformed ones are more. It is less than memory gives, as the model knows little of many weights. Of ecg-resnet, with
+#: 25 MB of them, c196_f196_k16_s4@1x1024 with F(5,4) takes 2.5 ms, c196_f256_k16@1x256 2.6 and c256_f256_k16_s4@1x256 1.7,
+#: and 1.9, 1.7 and 1.0 where each is called again and again. The network is 1.09 times as fast with these three directly,
+#: 1.08 with the last alone, which 3 bytes would give, and 1.00 with c128_f196_k16@1x1024 too (`python -m bench networks
+#: --filter ecg`, avx512).
+_FROM_MEMORY = 1.5
+
+
+def of_direct(problem: Problem, target: Target) -> float:
+    """Cycles of one output, of all filters of a group. In channels_first, steps can be in the lanes."""
+    lanes, products = target.lanes(problem.compute), problem.kernel_size * problem.group_channels / 2
+    if problem.channels_first:
+        return (_STRIDED_FIRST if problem.stride > 1 else _DIRECT_FIRST) * products * problem.group_filters / lanes
+    return products * _vectors(problem.group_filters, lanes)
+
+
+def of_direct_input(problem: Problem, target: Target, length: int, others: int) -> float:
+    """Cycles of an input of so many steps, of all filters of a group, where between two calls other kernels read `others`
+    bytes of weights.
+    """
+    weights = weight_bytes(problem) // problem.groups
+    return problem.output_length(length) * of_direct(problem, target) + _from_memory(weights, others)
+
+
+def of_windows(problem: Problem, target: Target, plan: Plan) -> float:
+    """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
+    products, moves = _of_window(problem, target, plan, 1)
+    weights = _beyond(problem, target, plan) / plan.block
+    return _computed(products / plan.outputs, weights, plan) + moves / plan.outputs
+
+
+def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
+    """Cycles of an input of so many steps, of all filters of a group; some steps are without a window. Between two
+    calls, other kernels read `others` bytes of weights.
+    """
+    products, moves = _of_window(problem, target, plan, length)
+    windows = windows_of(problem, plan, length) * Split.of(problem, plan.taps).sequences
+    most, tall = plan.block // plan.outputs, plan.rows[0]
+    several = 1 if parts(problem, plan) > 1 else 2  # see `blocks` of `lower/cook_toom.py`
+    share = min(ceildiv(ceildiv(windows, ceildiv(windows, most * several) * several), tall) * tall, most)
+    rows = windows // share * _rows_in_tiles(share, plan) + _rows_in_tiles(windows % share, plan)
+    own = _own_bytes(problem, plan)
+    computed = _computed(rows * products, ceildiv(windows, share) * _beyond(problem, target, plan), plan)
+    alone: float = sum(max(steps, _SHORT) for steps in _alone(problem, plan, length) if steps)
+    numbers = length * problem.group_channels + problem.output_length(length) * problem.group_filters
+    far = max(own + numbers * TYPES[problem.compute].bytes - _NEAR, 0) / _FAR
+    alone *= (_ALONE_LARGE if weights_are_large(problem, target) else _ALONE) * of_direct(problem, target)
+    return computed + windows * moves + alone + far + _from_memory(own, others)
+
+
+def windows_of(problem: Problem, plan: Plan, length: int) -> int:
+    """Windows of one sequence of an input of so many steps."""
+    first, last = _interior(problem, plan, length)
+    return (last - first) // (plan.outputs * Split.of(problem, plan.taps).sequences)
+
+
+def transformed_bytes(problem: Problem, split: Split, multiplications: int) -> int:
+    """Bytes of a group's transformed weights."""
+    per_tap = problem.group_channels * problem.group_filters * TYPES[problem.compute].bytes
+    return split.products(multiplications) * per_tap
+
+
+def _own_bytes(problem: Problem, plan: Plan) -> int:
+    return transformed_bytes(problem, Split.of(problem, plan.taps), plan.toom.multiplications)
+
+
+def _interior(problem: Problem, plan: Plan, length: int) -> tuple[int, int]:
+    """The output steps among which windows are."""
+    split, steps = Split.of(problem, plan.taps), problem.output_length(length)
+    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
+    first = min(int(first), steps)
+    return first, max(min(int(last), steps), first)
+
+
+def _alone(problem: Problem, plan: Plan, length: int) -> tuple[int, int, int]:
+    """Steps without a window: before those that have one, those they leave over, and the ones that lack taps after
+    them.
+    """
+    first, last = _interior(problem, plan, length)
+    outputs = plan.outputs * Split.of(problem, plan.taps).sequences
+    return first, (last - first) % outputs, problem.output_length(length) - last
+
+
+def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
+    """Cycles of one window's products, of all filters of a group, and of what surrounds them, without reading weights
+    from beyond L2. The length of the input says how far channels lie apart in channels_first.
+    """
+    split, lanes, n = Split.of(problem, plan.taps), target.lanes(problem.compute), plan.toom.multiplications
+    filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
+    products = _PRODUCTS * split.products(n) * problem.group_channels * filters / 2
+    inputs = n * split.transforms(plan.outputs) * channels
+    moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
+    if problem.channels_first:
+        item, steps = TYPES[problem.compute].bytes, problem.output_length(length)
+        moves += _apart(length * item) * inputs + _apart(steps * item) * plan.outputs * filters
+    return products, moves
+
+
+def _apart(stride: int) -> float:
+    """Cycles that a vector takes longer whose numbers lie so many bytes apart."""
+    return _IN_ONE_SET if stride % PAGE == 0 else _IN_TWO_SETS if stride % (PAGE // 2) == 0 else _APART
+
+
+def _computed(products: float, weights: float, plan: Plan) -> float:
+    """Cycles of products for which so many bytes of weights come from beyond L2."""
+    hidden = weights / (_NESTED_BYTES if plan.nested else _BYTES)
+    return products + hidden + max(weights / _FAR_BYTES - products, 0.0)
+
+
+def _beyond(problem: Problem, target: Target, plan: Plan) -> float:
+    """Bytes of a group's transformed weights that come from beyond L2 for each block: none where three quarters of it have
+    room for those of all groups, all where these are twice as many.
+    """
+    own = _own_bytes(problem, plan)
+    missing = own * problem.groups / (target.l2_bytes * 3 // 4) - 1
+    return own * min(max(missing, 0.0), 1.0)
+
+
+def _from_memory(weights: int, others: int) -> float:
+    """Cycles in which weights come from memory, if other kernels read so many that they have been driven out."""
+    return weights / _FROM_MEMORY if others > _NEAR else 0.0
+
+
+def _rows_in_tiles(windows: int, plan: Plan) -> int:
+    """Rows of full tiles that take as long as the tiles of so many windows."""
+    rows = 0
+    for height in plan.rows:
+        rows += windows // height * max(height, _SHORT)
+        windows %= height
+    return rows
+
+
+def _vectors(count: int, lanes: int) -> int:
+    """Vectors that so many numbers take, as the shorter ones they may fit in."""
+    return -(-count // fitting_width(count, lanes))

@@ -1,0 +1,113 @@
+"""What a block of Cook–Toom asks for: each line of the next block's input and of its own output, once, a few at a time."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from support.helpers import empty_output, exact_data, sizes_of
+from support.toom_helpers import toom_plan
+from support.type_helpers import known
+
+from conv1d_codegen.ir import Buffer, Prefetch
+from conv1d_codegen.ir.packing import laid_out
+from conv1d_codegen.lower import lower
+from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.passes import Context, stages
+from conv1d_codegen.problem import Problem
+from conv1d_codegen.reference.interpreter import Machine, Step
+from conv1d_codegen.schedule.plan import Plan
+from conv1d_codegen.symbolic.index import Index
+
+_NUMBERS = 16  # of a line
+
+
+class Noting(Machine):
+    """Notes where requests fall, and how many follow each other with no number stored between."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        super().__init__(np.dtype(np.float32), sizes)
+        self.requests: dict[str, Counter[int]] = {"x": Counter(), "y": Counter()}
+        self.bursts = [0]
+
+    def _prefetch(self, request: Prefetch) -> Step:
+        run, offset = super()._prefetch(request), self.integer(request.buffer.offset(request.index))
+
+        def noted() -> None:
+            self.requests[request.buffer.name][offset() // _NUMBERS] += 1
+            self.bursts[-1] += 1
+            run()
+
+        return noted
+
+    def _store(self, buffer: Buffer, place: tuple[Index, ...], number: Callable[[], Any]) -> Step:
+        run = super()._store(buffer, place, number)
+
+        def noted() -> None:
+            if self.bursts[-1]:
+                self.bursts.append(0)
+            run()
+
+        return noted
+
+
+def noted(text: str, plan: Plan, length: int) -> Noting:
+    """What a kernel asks for, run on one sequence."""
+    problem = Problem.parse(text)
+    *_, (_, kernel) = stages(lower(problem, plan), Context(problem, plan, TARGETS["avx512"]), check=True)
+    x, w, b = exact_data(problem, 1, length)
+    sizes = sizes_of(kernel, problem, 1, length)
+    machine = Noting(sizes)
+    sources = {"x": x, "w": w, "b": known(b), "y": empty_output(problem, 1, length)}
+    arrays = laid_out(kernel.packings, sources, machine.dtype, sizes)
+    machine.arrays |= {array.name: arrays[array.name] for array in kernel.buffers}
+    machine.block(kernel.body)()
+    return machine
+
+
+@pytest.mark.parametrize("windows", [2, 6, 8])
+def test_each_line_is_asked_for_once_and_a_tile_asks_for_few(windows: int) -> None:
+    """Of two blocks of F(4,3), tiles of two windows; channels and filters in two lines, and so two panels."""
+    plan = toom_plan(4, 3, width=16, rows=(2, 1), windows=windows, prefetch=("next_block",))
+    length = 2 + 4 * 2 * windows
+    machine = noted("c32_f32_k3_valid_linear_f32", plan, length)
+    outputs = length - 2
+    assert machine.requests["y"] == Counter(range(2 * outputs))
+    own = Counter(range(2 * outputs // 2, 2 * outputs))  # of the second block, which asks for its last window again
+    assert set(machine.requests["x"]) == set(own)
+    last = set(range(2 * (outputs - 4), 2 * outputs))
+    assert all(count == 1 for line, count in machine.requests["x"].items() if line not in last)
+    assert max(machine.bursts) == 8  # a window's four steps: a line of the input each, and one of the output
+
+
+def test_tiles_that_are_many_for_the_points_ask_for_several_windows() -> None:
+    plan = toom_plan(2, 2, width=16, rows=(6, 1), windows=12, prefetch=("next_block",))
+    machine = noted("c16_f16_k2_valid_linear_f32", plan, 1 + 2 * 2 * 12)
+    assert machine.requests["y"] == Counter(range(2 * 2 * 12))
+    assert max(machine.bursts) == 8  # two windows of two steps
+
+
+def test_with_many_points_a_tile_asks_for_a_part_of_the_lines() -> None:
+    """Six points and tiles of two windows: each third tile asks for a third of a window's two lines a step."""
+    plan = toom_plan(4, 3, width=16, rows=(2, 1), windows=4, prefetch=("next_block",))
+    machine = noted("c32_f16_k3_valid_linear_f32", plan, 2 + 4 * 2 * 4)
+    assert machine.requests["y"] == Counter(range(4 * 2 * 4))
+    assert max(machine.bursts) == 4 * (1 + 1)
+
+
+def test_a_chunk_asks_for_a_part_of_what_its_tile_does() -> None:
+    """Of 20 lines for each of four steps, in ten chunks of each third tile, one line each; and the output's in the first."""
+    plan = toom_plan(4, 3, width=16, rows=(2, 1), windows=4, prefetch=("next_block",))
+    machine = noted("c320_f16_k3_valid_linear_f32", plan, 2 + 4 * 2 * 4)
+    assert machine.requests["y"] == Counter(range(4 * 2 * 4))
+    assert max(machine.bursts) == 4 * (1 + 1)
+    assert sum(burst == 4 for burst in machine.bursts) > sum(burst == 8 for burst in machine.bursts)
+
+
+def test_where_weights_are_gone_through_outside_tiles_a_point_asks() -> None:
+    """Of the many points of a nested algorithm, each sixth asks for a line of a window's nine steps, and their outputs."""
+    plan = toom_plan(9, 12, nested=(3,), width=16, rows=(2, 1), windows=4, stream=36, prefetch=("next_block",))
+    machine = noted("c80_f16_k11_valid_linear_f32", plan, 11 + 9 * 2 * 4)
+    assert machine.requests["y"] == Counter(range(9 * 2 * 4))
+    assert max(machine.bursts) == 9 * (1 + 1)
