@@ -86,7 +86,8 @@ def with_locations(ir: str) -> str:
 
 def read_locations(assembly: str) -> list[tuple[str, int | None]]:
     """The lines of assembly that are there without debug locations too, each with the line of the IR that it comes from,
-    counted from 0; None before the first location, for what LLVM made of several, and for what is no instruction.
+    counted from 0; None before the first location, for what LLVM made of several, and for what is no instruction. One that
+    has none of its own within a block, as what is kept on the stack, counts with the one before it: so LLVM writes them.
     """
     lines: list[tuple[str, int | None]] = []
     here: int | None = None
