@@ -30,7 +30,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
     explore.add_argument(
         "what",
         metavar="DESCRIPTOR",
-        help="the problem, as of `dump`; or with --layer the file of a network: one of our own, of Keras or ONNX",
+        help="the problem, as of `dump`; or the file of a network, of our own, Keras or ONNX, with --layer",
     )
     explore.add_argument("--layer", metavar="NAME", help="the layer of the network whose kernel to show")
     explore.add_argument(
@@ -90,7 +90,7 @@ def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, A
     from ..inspection.explain import explain
     from ..inspection.page_data import side
 
-    if arguments.layer is None:
+    if arguments.layer is None and not Path(arguments.what).is_file():
         problem = problem_of(arguments.what)
         _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
         made = compile_problem(problem, options, length)
@@ -104,6 +104,9 @@ def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, A
 
     layer, length, number = arguments.layer, arguments.length, arguments.kernel
     network = load(arguments.what, options=options)
+    if layer is None:
+        names = ", ".join(node.name for node in network.graph.nodes)
+        raise ValueError(f"Name a layer of the network with --layer. It has {names}.")
     tasks = network.tasks(layer, length)
     if not 1 <= number <= len(tasks):
         raise ValueError(f"{layer} has {len(tasks)} kernel(s): --kernel is 1 to {len(tasks)}. Received: {number}.")

@@ -14,15 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from ..emit import emit_with_origins
+from ..emit import emit_with_origins, templates
 from ..executable import Executable
 from ..ir.rewrite import told_apart
+from ..locks import COMPILING
 from ..machine import jit
 
 _FUNCTION = re.compile(r'define .*@"?([\w.$]+)"?\(.*\{$')
 #: Lines that only debug locations bring. `.cfi` tells debuggers how to unwind.
 _FOR_DEBUGGERS = re.compile(r"\s*\.(?:loc\s|cfi_|file\s+\d)|\.L(?:tmp|func_begin)\d+:")
 _LOCATION = re.compile(r"\s*\.loc\s+\d+\s+(\d+)")
+#: Metadata have numbers: those of the lines, behind the few that all share.
+_FIRST = 5
 #: Behind it come tables, which no processor runs.
 _END = re.compile(r"\.Lfunc_end\d+:")
 
@@ -48,7 +51,8 @@ def origins(program: Executable) -> Origins:
     kernel = program.scheduled.with_body(told_apart(program.scheduled.body))
     lines = list(kernel.lines())
     shown = {id(statement): number for number, (_, statements) in enumerate(lines) for statement in statements}
-    ir, statements = emit_with_origins(kernel, program.target, kernel.name, program.schedule, program.red_zones)
+    with COMPILING:
+        ir, statements = emit_with_origins(kernel, program.target, kernel.name, program.schedule, program.red_zones)
     plain = jit.assembly(ir, program.target, program.known_strides)
     located = jit.assembly(with_locations(ir), program.target, program.known_strides)
     assembly = tuple(plain.splitlines())
@@ -70,37 +74,20 @@ def with_locations(ir: str) -> str:
         opened = _FUNCTION.match(line)
         if opened:
             functions.append((number, opened[1]))
-            line = f"{line[:-1]}!dbg !f{number} {{"
+            line = f"{line[:-1]}!dbg !{_FIRST + number} {{"
         elif functions and line.startswith("  "):
             places.append((number, functions[-1][0]))
-            line = f"{line}, !dbg !p{number}"
+            line = f"{line}, !dbg !{_FIRST + number}"
         lines.append(line)
-    # Metadata have numbers: those of the lines, behind the few that all share.
-    shared = (
-        '!DIFile(filename: "kernel.ll", directory: "")',
-        "distinct !DICompileUnit(language: DW_LANG_C, file: !0, emissionKind: DebugDirectivesOnly)",
-        "!DISubroutineType(types: !3)",
-        "!{null}",
-        '!{i32 2, !"Debug Info Version", i32 3}',
-    )
-    metadata = ["!llvm.dbg.cu = !{!1}", "!llvm.module.flags = !{!4}"]
-    metadata += [f"!{number} = {text}" for number, text in enumerate(shared)]
-    first = len(shared)
-    metadata += [
-        f'!{first + number} = distinct !DISubprogram(name: "{name}", scope: !0, file: !0, line: {number}, type: !2, unit: !1, '
-        "spFlags: DISPFlagDefinition)"
-        for number, name in functions
-    ]
-    metadata += [
-        f"!{first + number} = !DILocation(line: {number}, scope: !{first + function})" for number, function in places
-    ]
-    numbered = re.sub(r"(?<=!dbg !)[fp](\d+)", lambda m: str(first + int(m[1])), "\n".join(lines))
-    return "\n".join([numbered, *metadata, ""])
+    with COMPILING:
+        template = templates().get_template("locations.ll.j2")
+    return "\n".join([*lines, template.render(functions=functions, places=places, first=_FIRST)])
 
 
 def read_locations(assembly: str) -> list[tuple[str, int | None]]:
     """The lines of assembly that are there without debug locations too, each with the line of the IR that it comes from,
-    counted from 0; None before the first location, for what LLVM made of several, and for what is no instruction.
+    counted from 0; None before the first location, for what LLVM made of several, and for what is no instruction. One that
+    has none of its own within a block, as what is kept on the stack, counts with the one before it: so LLVM writes them.
     """
     lines: list[tuple[str, int | None]] = []
     here: int | None = None

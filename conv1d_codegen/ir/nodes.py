@@ -320,7 +320,7 @@ def _lines(body: Block, depth: int) -> Iterator[tuple[str, Block]]:
                     shown.append(inner[0])
                     note, inner = note or inner[0].note, inner[0].body
                 comment = f"  # {note}" if note else ""
-                if statement.kind in ("unrolled", "lanes") and len(inner) == 1 and not isinstance(inner[0], For):
+                if statement.kind in ("unrolled", "lanes") and len(inner) == 1 and not isinstance(inner[0], Compound):
                     text, within = next(_lines(inner, 0))
                     yield f"{pad}{', '.join(headers)}: {text}{comment}", (*shown, *within)
                 else:

@@ -205,7 +205,9 @@ class Column {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const page = Math.max(1, Math.floor(this.list.clientHeight / ROW) - 1);
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -this.count, End: this.count };
-    if (event.key in moves) this.activate(this.active + moves[event.key]);
+    if (event.shiftKey && event.key.startsWith("Arrow")) {
+      this.list.scrollLeft += { ArrowLeft: -80, ArrowRight: 80 }[event.key] || 0;
+    } else if (event.key in moves) this.activate(this.active + moves[event.key]);
     else if (event.key === "ArrowLeft") this.listener.beside(this, -1);
     else if (event.key === "ArrowRight") this.listener.beside(this, 1);
     else if (event.key === "Enter" || event.key === " ") this.listener.pinned(this, this.active);

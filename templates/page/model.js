@@ -157,6 +157,16 @@ class Kernel {
     return { strong, soft };
   }
 
+  // What lines of a stage with these texts light: the same statements of another kernel.
+  alike(texts, stage) {
+    const found = nothing();
+    this.texts(stage).forEach((text, line) => {
+      if (texts.has(text)) found.loops.add(line);
+    });
+    this.became(found.loops, stage).strong.forEach((loop) => this._addLoop(loop, found));
+    return found;
+  }
+
   _addShown(loop, stage, strong, soft) {
     const shown = this.was(loop, stage);
     shown.strong.forEach((line) => strong.loops.add(line));

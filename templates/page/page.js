@@ -71,12 +71,15 @@ const listener = {
   },
 };
 
-// Light what is linked; with a `source`, bring it into view in all columns but that.
+// Light what is linked, and softly what the same statements of the kernel beside it became; with a `source`, bring it into
+// view in all columns but that.
 function light(kernel, { strong, soft }, source = null) {
+  const stage = stageShown(kernel);
+  const texts = new Set([...strong.loops].map((line) => kernel.texts(stage)[line]));
   for (const column of columns) {
-    const own = column.kernel === kernel;
-    column.light(own ? strong[column.kind] : [], own ? soft[column.kind] : []);
-    if (own && source && column !== source) column.reveal();
+    if (column.kernel === kernel) column.light(strong[column.kind], soft[column.kind]);
+    else column.light([], column.kernel.alike(texts, stageShown(column.kernel))[column.kind]);
+    if (source && column !== source) column.reveal();
   }
 }
 

@@ -23,6 +23,7 @@ KERNELS = {
     "channels": ("c64_f2_k7_same_linear_f32", "direct"),
     "chunks": ("c257_f5_k3_same_linear_bf16", "direct"),
     "depthwise": ("c40_f40_k5_g40_same_relu_f32", "depthwise"),
+    "conditions": ("c33_f33_k9_g33_causal_linear_f32", "depthwise"),
     "windows": ("c64_f64_k9_same_relu_f32", "cook_toom"),
     "generic": ("c16_f16_k3_causal_relu_f64", "generic"),
 }

@@ -204,7 +204,40 @@ def test_views_switch(shown: Any) -> None:
     assert [title.split(" ")[0] for title in titles()] == ["Loop", "Assembly"]
 
 
+def test_side_by_side_the_same_statements_are_lit_in_both(driver: Any, tmp_path: Path) -> None:
+    file = tmp_path / "targets.html"
+    file.write_text(page(PROBLEM, [data_of(target=target) for target in ("avx2", "sse2")]), encoding="utf-8")
+    shown = opened(driver, file)
+    shown.find_element("css selector", "#view input[value='both']").click()
+    ours, theirs = shown.execute_script("return kernels.map((kernel) => kernel.texts(kernel.last))")
+
+    def instructions(side: int, line: int) -> set[int]:
+        found = f"return [...kernels[{side}].linked('loops', {line}, kernels[{side}].last).strong.assembly]"
+        return set(shown.execute_script(found))
+
+    same = (line for line, text in enumerate(ours) if text in theirs and instructions(0, line))
+    line, alike = next(
+        (line, alike) for line in same if (alike := [n for n, text in enumerate(theirs) if text == ours[line]])
+        if any(instructions(1, other) for other in alike)
+    )  # fmt: skip
+    hover(shown, 0, line)
+    assert lit(shown, 0)[line] == 2
+    assert lit(shown, 1) == dict.fromkeys(alike, 1)
+    alone = next(line for line, text in enumerate(ours) if text not in theirs and text.startswith("let "))
+    hover(shown, 0, alone)
+    assert not lit(shown, 1)
+    shown.find_element("css selector", "#levels [data-kind='assembly']").click()
+    first = min(instructions(0, line))
+    hover(shown, 0, first)
+    assert lit(shown, 0)[first] == 2
+    assert set(lit(shown, 1)) == {n for other in alike for n in instructions(1, other)}
+    assert set(lit(shown, 1).values()) == {1}
+    assert shown.get_log("browser") == []
+
+
 def test_all_can_be_reached_and_done_from_the_keyboard(shown: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
     seen = []
     for _ in range(20):
         press(shown, "\ue004")  # Tab
@@ -243,6 +276,10 @@ def test_all_can_be_reached_and_done_from_the_keyboard(shown: Any) -> None:
     assert focused(shown) == "column1"
     active = shown.execute_script("return columns[1].active")
     assert lit(shown, 1)[active] == 2
+    shift = ActionChains(shown).key_down("\ue008").send_keys("\ue014").key_up("\ue008")
+    shift.perform()  # Shift →
+    assert focused(shown) == "column1"
+    assert shown.execute_script("return columns[1].list.scrollLeft") > 0
     press(shown, "\ue012", "\ue007")  # ←, Enter
     assert focused(shown) == "column0"
     before = shown.find_element("id", "pass").get_attribute("value")

@@ -176,7 +176,8 @@ def test_explore_shows_a_layer_of_a_network(tmp_path: Path, capsys: pytest.Captu
     for arguments, said in (
         (["--layer", "third"], "third"),
         (["--layer", "first", "--kernel", "2"], "--kernel is 1 to 1"),
-        ([], "Not a problem's text form"),
+        (["--layer", "first", "--measure"], "--measure is for one convolution"),
+        ([], "It has first, second."),
     ):
         assert main(["explore", str(tmp_path / "model"), *arguments, "-o", str(file)]) == 2
         assert said in capsys.readouterr().err

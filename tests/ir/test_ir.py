@@ -158,6 +158,23 @@ def test_a_kernel_prints() -> None:
     )
 
 
+def test_a_condition_in_an_unrolled_loop_prints_with_its_body() -> None:
+    inside = If((T - var("i"),), (store(Y, (0, var("i")), Const(1.0)),))
+    kernel = Kernel("k", "f32", (("T", 0),), (Y,), (loop("i", 0, 2, (inside,), "unrolled"),))
+    lines = [text for text, _ in kernel.lines()][-3:]
+    assert lines == ["  unrolled i in 0..2", "    if T >= i", "      y[0, i] := 1.0"]
+
+
+def test_lines_know_their_statements() -> None:
+    """Each statement stands in one line, whose text is that of the kernel."""
+    step = store(Y, (0, var("i")), Const(1.0))
+    body = (loop("n", 0, N, (loop("i", 0, 2, (step,), "unrolled"), Let("a", T)), "parallel"),)
+    kernel = Kernel("k", "f32", (("N", 1), ("T", 0)), (Y,), body)
+    assert "".join(f"{text}\n" for text, _ in kernel.lines()) == str(kernel)
+    shown = [[type(statement).__name__ for statement in statements] for _, statements in kernel.lines()]
+    assert shown == [[], [], [], ["For"], ["For", "Store"], ["Let"]]
+
+
 def test_walk_is_outside_in() -> None:
     inner = store(Y, (0, 0), Const(1.0))
     outer = loop("n", 0, N, (loop("t", 0, T, (inner,)), Let("a", T)))
