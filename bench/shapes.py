@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from conv1d_codegen import Activation, CompileOptions, Conv1D, Problem
+from conv1d_codegen import Activation, CompileOptions, Conv1D, Plan, Problem
 from conv1d_codegen.number_types import TYPES
 
 Array = np.ndarray[Any, Any]
@@ -37,9 +37,14 @@ class Case:
         return f"{self.problem}@{self.batch}x{self.length}"
 
     def layer(
-        self, algorithm: str = "auto", target: str | None = None, threads: int = 1, accuracy: str = "standard"
+        self,
+        algorithm: str = "auto",
+        target: str | None = None,
+        threads: int = 1,
+        accuracy: str = "standard",
+        plan: Plan | None = None,
     ) -> Conv1D:
-        """A built layer for it. Its weights are random, and the same for all layers of a case."""
+        """A built layer for it, by a plan if one is given. Its weights are random, and the same for all layers of a case."""
         problem = self.problem
         layer = Conv1D(
             problem.filters,
@@ -56,6 +61,7 @@ class Case:
                 accuracy=accuracy,
                 num_threads=threads,
                 target=target,
+                plan=plan,
                 strided_dilation=True,
                 explicit_padding=None if isinstance(problem.padding, str) else problem.padding,
             ),
