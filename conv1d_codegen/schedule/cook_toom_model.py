@@ -139,7 +139,9 @@ def _beaten(plan: Plan, chosen: Plan | None, best: tuple[Plan, ...]) -> str:
     """Why a plan of windows that is accurate and would pay is not taken."""
     if chosen is not None and plan in best:
         return f"{chosen.toom} is counted to be faster for this length"
-    return f"{best[0].toom} is counted to be faster for long inputs" if best else "the fastest windows do not pay"
+    if not best:
+        return "the fastest windows do not pay"
+    return f"{best[0].toom} is counted to be faster for long inputs, and others are not weighed for one length"
 
 
 @lru_cache(1024)
