@@ -113,6 +113,8 @@ def weighed(
     if _has_no_windows(problem, target):
         return
     chosen = plan_of_windows(problem, target, accuracy, length, others)
+    best = plans_of_long_inputs(problem, target, accuracy)
+    least = 0.0 if chosen is None or length is None else _cycles(problem, target, chosen, length, others)
     for plan in _by_time(problem, target, forms(problem, accuracy)):
         if length is None:
             cycles, directly = _long_cycles(problem, target, plan), _long_direct_cycles(problem, target, plan)
@@ -131,14 +133,14 @@ def weighed(
         else:
             objection = _long_objection(problem, target, plan)
             objection = objection or (_objection(problem, target, plan, length, others) if length is not None else "")
-            objection = objection or _beaten(plan, chosen, plans_of_long_inputs(problem, target, accuracy))
+            objection = objection or _beaten(chosen, best, cycles < least)
         yield Weighed(plan, cycles, directly, objection)
 
 
-def _beaten(plan: Plan, chosen: Plan | None, best: tuple[Plan, ...]) -> str:
-    """Why a plan of windows that is accurate and would pay is not taken."""
-    if chosen is not None and plan in best:
-        return f"{chosen.toom} is counted to be faster for this length"
+def _beaten(chosen: Plan | None, best: tuple[Plan, ...], is_faster: bool) -> str:
+    """Why a plan of windows that is accurate and would pay is not taken. `is_faster`: than the one that is."""
+    if chosen is not None and not is_faster:
+        return f"{chosen.toom} is counted to be faster"
     if not best:
         return "the fastest windows do not pay"
     return f"{best[0].toom} is counted to be faster for long inputs, and others are not weighed for one length"
