@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from statistics import median
 
 import numpy as np
 
-from ..compiler import Compilation
+from ..compiler import Compilation, compile_problem
 from ..machine.peak import FmaPeak
 from ..number_types import TYPES
+from ..options import CompileOptions
 from ..problem import Problem
+from ..runtime.kernel import CompiledKernel
+from ..schedule.plan import Plan
 from .facts import Measurement
 from .microarchitectures import peak
 
@@ -23,28 +27,38 @@ _COPIED = 32 << 20  # bytes of each array of a copy: more than the caches of a c
 _MOST_SECONDS = 3.0
 
 
-def measured(compilation: Compilation, problem: Problem, batch: int, length: int) -> Measurement:
-    """Time one call for inputs of this size, of random numbers, on one thread. Raises CompileError for a kernel of
-    another machine.
+def measured(
+    compilation: Compilation, problem: Problem, batch: int, length: int, others: Iterable[Plan] = ()
+) -> Measurement:
+    """Time one call for inputs of this size, of random numbers, on one thread, and the same by `others`. Raises
+    CompileError for a kernel of another machine.
     """
     dtype, rng = TYPES[problem.dtype].numpy, np.random.default_rng(1)
-    kernel = compilation.kernel
+    kernels = {compilation.plan: compilation.kernel}
+    for plan in others:
+        kernels[plan] = compile_problem(problem, CompileOptions(plan=plan, target=compilation.target)).kernel
     x = rng.standard_normal(problem.input_shape(batch, length), np.float32).astype(dtype)
     weights = rng.standard_normal(problem.kernel_shape, np.float32).astype(dtype)
-    packed = kernel.pack(weights, np.zeros(problem.filters, dtype) if problem.use_bias else None)
+    bias = np.zeros(problem.filters, dtype) if problem.use_bias else None
     y = np.empty(problem.output_shape(batch, length), dtype)
-    launch = kernel.launch(x.shape)
+
+    def call_of(kernel: CompiledKernel) -> Callable[[], object]:
+        launch, packed = kernel.launch(x.shape), kernel.pack(weights, bias)
+        return lambda: kernel.run(launch, x, packed, y, 1)
+
     multiply = FmaPeak(compilation.target, problem.compute)
     source = np.ones(_COPIED // 4, np.float32)
     copied = np.zeros_like(source)
-    seconds = _in_turns([lambda: kernel.run(launch, x, packed, y, 1), multiply, lambda: np.copyto(copied, source)])
-    flops = multiply.flops / seconds[1]
+    copying: Callable[[], object] = partial(np.copyto, copied, source)
+    multiplying, copied_in, own, *of_others = _in_turns([multiply, copying, *map(call_of, kernels.values())])
+    flops = multiply.flops / multiplying
     return Measurement(
-        seconds=seconds[0],
+        seconds=own,
         peak=flops,
-        bandwidth=2 * _COPIED / seconds[2],
+        bandwidth=2 * _COPIED / copied_in,
         clock=flops / peak(compilation.target, problem.compute),
-        share=problem.flops(batch, length) / seconds[0] / flops,
+        share=problem.flops(batch, length) / own / flops,
+        others=dict(zip(list(kernels)[1:], of_others, strict=True)),
     )
 
 
