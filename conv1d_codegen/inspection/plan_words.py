@@ -26,8 +26,10 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
     rows, each = plan.rows, "windows" if plan.algorithm == "cook_toom" else "output steps"
     said = {
         plan.algorithm: _ALGORITHMS[plan.algorithm],
+        f"constants={_listed(plan.constants)}": "known when it is compiled all the same: "
+        + ", ".join(plan.constants).replace("_", " "),
         f"F({plan.outputs},{plan.taps})": f"windows of {plan.outputs} outputs of {plan.taps} taps",
-        f"nested={_listed(plan.nested)}": f"{plan.toom} : windows within windows" if plan.nested else "",
+        f"nested={_listed(plan.nested)}": f"{plan.toom}: windows within windows" if plan.nested else "",
         f"lanes={plan.lanes}": f"{_lanes(plan.lanes)} lie in the lanes of vectors",
         f"{plan.width}x{plan.vectors}": f"vectors of {plan.width} numbers, {plan.vectors} beside each other: a panel",
         f"rows={_listed(rows)}": (
@@ -44,11 +46,17 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
         f"borrow={plan.borrow}": f"each edge has {plan.borrow} steps at least, from those that have all taps",
         f"stream={plan.stream}": f"{plan.stream} steps go over a chunk of the weights before the next one",
         f"sequences={plan.sequences}": f"up to {plan.sequences} sequences share one reading of a panel's weights",
+        "across": "register tiles may have steps of several of these sequences",
         f"abreast={_listed(plan.abreast)}": f"vectors of channels at once, for each height: {_listed(plan.abreast)}",
         f"rest={plan.rest}": f"steps that no window covers go in tiles of {plan.rest}",
-        f"parts={plan.parts}": f"filters in {plan.parts} parts, each with inputs transformed anew",
+        f"parts={plan.parts}": f"channels in {plan.parts} parts, one after another"
+        if plan.algorithm == "depthwise"
+        else f"filters in {plan.parts} parts, each with inputs transformed anew",
         f"inputs={plan.input_width}": f"inputs are transformed in vectors of {plan.input_width} channels",
         "looped": "the transforms of one window are in loops",
+        "turned": "the input of a block is laid out with channels behind steps, once for all filters"
+        if plan.algorithm != "depthwise"
+        else "the input of a block is laid out with channels behind steps, and its output so too",
         "transposed": "rows and lanes of a tile change places before it is stored",
         f"prefetch={_listed(plan.prefetch)}": "asked for ahead: "
         + "; ".join(_PREFETCHES[name] for name in plan.prefetch),
