@@ -20,7 +20,7 @@ def bytes_of(number: float) -> str:
     while size >= 1023.5 and step < len(_THOUSANDS) - 1:
         size, step = size / 1024, step + 1
     prefix = ("", "Ki", "Mi", "Gi", "Ti")[step]
-    return f"{size:.0f} bytes" if step == 0 else f"{size:.3g} {prefix}B"
+    return f"{size:.0f} bytes" if step == 0 else f"{_three(size)} {prefix}B"
 
 
 def percent(share: float) -> str:
@@ -31,6 +31,11 @@ def percent(share: float) -> str:
 def seconds(time: float) -> str:
     """In the unit that suits it."""
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if time >= scale:
-            return f"{time / scale:.3g} {unit}"
-    return f"{time / 1e-9:.3g} ns"
+        if time >= 0.9995 * scale:
+            return f"{_three(time / scale)} {unit}"
+    return f"{_three(time / 1e-9)} ns"
+
+
+def _three(number: float) -> str:
+    """Three digits, or all before the point where there are more: 1000.2 → "1000", and no power of ten."""
+    return f"{number:.0f}" if number >= 999.5 else f"{number:.3g}"

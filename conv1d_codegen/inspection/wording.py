@@ -118,15 +118,16 @@ def _alternatives(facts: Facts) -> Iterator[Block]:
     shown = [each for each in others if each.plan.algorithm != "cook_toom"]
     windows = [each for each in others if each.plan.algorithm == "cook_toom"]
     left = windows[max(_MOST_PLANS - len(shown), 3) :]
+    listed = (taken, *windows[: max(_MOST_PLANS - len(shown), 3)], *shown)
     rows = [
         (
             _tiles(each),
             "" if each.cycles is None else count(each.cycles),
             "" if each.cycles is None or not taken.cycles else f"{each.cycles / taken.cycles:.2f}",
             *([seconds(times[each.plan]) if each.plan in times else ""] if times else []),
-            each.objection or "taken",
+            "likewise" if before is not None and each.objection == before.objection else each.objection or "taken",
         )
-        for each in (taken, *windows[: max(_MOST_PLANS - len(shown), 3)], *shown)
+        for before, each in zip((None, *listed), listed, strict=False)
     ]
     head = ("plan", "cycles", "×", *(("measured",) if times else ()), "why not")
     yield Table(head, tuple(rows), frozenset(range(1, len(head) - 1)), 0)
@@ -192,7 +193,7 @@ def _registers(of: Registers, facts: Facts) -> Iterator[Block]:
     yield Paragraph(
         f"{used} of {of.total} vector registers are named. "
         + (
-            f"{of.spills} instructions of the loop move vectors to or from the stack."
+            f"{of.spills} instruction{'s move' if of.spills > 1 else ' moves'} a vector to or from the stack in the loop."
             if of.spills
             else "Nothing moves to or from the stack in the loop."
         )

@@ -100,7 +100,10 @@ function showLine(column, line) {
 function say(column, line) {
   const { strong, soft } = column.kernel.linked(column.kind, line, stageShown(column.kernel));
   const counts = KINDS.filter((kind) => kind !== column.kind).map(
-    (kind) => `${strong[kind].size + soft[kind].size} lines of ${TITLES[kind]}`,
+    (kind) => {
+      const count = strong[kind].size + soft[kind].size;
+      return `${count} line${count === 1 ? "" : "s"} of ${TITLES[kind]}`;
+    },
   );
   const folded = strong.llvm.size && !strong.assembly.size && !soft.assembly.size;
   const why = folded ? ", which LLVM made part of other instructions" : "";

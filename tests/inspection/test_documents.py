@@ -75,12 +75,16 @@ def test_units() -> None:
         *("0", "7", "999", "1 k", "50.3 M", "2.5 G", "0.25"),
     ]
     assert count(1.82e11, "FLOP/s") == "182 GFLOP/s"
-    assert [bytes_of(n) for n in (0, 1000, 1024, 3 << 19, 1 << 40)] == [
+    assert [bytes_of(n) for n in (0, 1000, 1024, 1000 << 10, (1 << 20) - 512, 3 << 19, 1 << 40)] == [
         "0 bytes",
         "1000 bytes",
         "1 KiB",
+        "1000 KiB",
+        "1 MiB",
         "1.5 MiB",
         "1 TiB",
     ]
     assert [percent(x) for x in (0.5, 1.0, 1.793)] == ["50.0 %", "100 %", "179.3 %"]
-    assert [seconds(t) for t in (2.0, 3.5e-3, 12e-6, 5e-9)] == ["2 s", "3.5 ms", "12 µs", "5 ns"]
+    assert [seconds(t) for t in (1234.0, 2.0, 3.5e-3, 999.7e-6, 12e-6, 5e-9)] == [
+        *("1234 s", "2 s", "3.5 ms", "1 ms", "12 µs", "5 ns"),
+    ]

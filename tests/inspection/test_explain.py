@@ -242,3 +242,14 @@ def test_a_layer_explains_itself() -> None:
     assert found.plan == layer.dump("plan", 50).splitlines()[0]
     with pytest.raises(ValueError, match="length"):
         layer.explain(length=-1)
+
+
+@pytest.mark.quick
+def test_an_objection_that_many_plans_have_is_said_once() -> None:
+    """Without `accuracy` all of Cook–Toom's windows are refused for one reason."""
+    lines = str(explain(made(DENSE, "avx2"), 1, 1000)).splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("  cook_toom F("))
+    windows = [line for line in lines[first:] if line.startswith("  cook_toom F(")]
+    assert "it sums in another order" in windows[0]
+    assert len(windows) > 3
+    assert all(line.endswith("likewise") for line in windows[1:])

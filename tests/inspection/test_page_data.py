@@ -18,6 +18,7 @@ from conv1d_codegen.inspection.assembly import inner_loop
 from conv1d_codegen.inspection.page import page
 from conv1d_codegen.inspection.page_data import MOST_TILES, Data
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.network import layers
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.problem import Problem
 
@@ -156,6 +157,17 @@ def test_explore_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["explore", PROBLEM, "-o", str(file), "--plan", plan, "--against-target", "neon"]) == 0
     assert [each["schedule"] for each in written(file)] == [plan, plan]
     assert written(file)[1]["target"].startswith("neon")
+
+
+def test_what_is_no_convolution_is_not_said_to_do_no_arithmetic(tmp_path: Path) -> None:
+    x = cc.Input(6)
+    cc.save(cc.Network(x, layers.LSTM(8, return_sequences=True, name="cell")(x)), tmp_path / "model")
+    file = tmp_path / "page.html"
+    assert main(["explore", str(tmp_path / "model"), "--layer", "cell", "--target", "avx2", "-o", str(file)]) == 0
+    found = dict(written(file)[0]["facts"])
+    assert "arithmetic" not in found
+    assert "FLOP" not in found["arrays"]
+    assert found["predicted"].endswith(" cycles")
 
 
 def test_explore_shows_a_layer_of_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
