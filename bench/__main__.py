@@ -16,6 +16,7 @@ COMMANDS = {
     "plans": "bench.plans",
     "accuracy": "bench.accuracy",
     "random": "bench.random_problems",
+    "lengths": "bench.lengths",
 }
 
 

@@ -22,6 +22,7 @@ from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_filter, count
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.emit.abi import FIRST_RUN
 from conv1d_codegen.ir import packing
 from conv1d_codegen.layers import execution
 from conv1d_codegen.machine.host import resolve
@@ -244,8 +245,8 @@ def _through_python(case: Case, x: np.ndarray[Any, Any]) -> Conv1D:
 
 def _no_work(compiled: kernel.CompiledKernel, slots: Sequence[int]) -> Work:
     """Work of a team that has no share left."""
-    counter = (ctypes.c_int64 * 2)(1)
-    return Work(compiled._function, compiled._block(*slots, 1, ctypes.addressof(counter)), (compiled, counter))
+    counters = (ctypes.c_int64 * (FIRST_RUN + 1))(0, 0, 1)
+    return Work(compiled._function, compiled._block(*slots, 1, ctypes.addressof(counters)), (compiled, counters))
 
 
 def fork_and_join(rounds: int) -> dict[str, float]:

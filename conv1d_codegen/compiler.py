@@ -28,7 +28,8 @@ from .runtime.native import Native
 from .runtime.packer import Packer
 from .schedule import tuned_plans
 from .schedule.cost_model import choose, simpler_plans
-from .schedule.plan import Plan, check_fits
+from .schedule.fits import check_fits
+from .schedule.plan import Plan
 from .schedule.window_forms import allows, describe
 from .verify import InvalidKernel
 

@@ -31,7 +31,8 @@ from conv1d_codegen.passes import PIPELINE, Context
 from conv1d_codegen.problem import Activation, Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel
 from conv1d_codegen.runtime.native import Native
-from conv1d_codegen.schedule.plan import LANES, RUN_TIME, Plan, check_fits
+from conv1d_codegen.schedule.fits import check_fits
+from conv1d_codegen.schedule.plan import LANES, RUN_TIME, Plan
 from conv1d_codegen.selftest import worker
 from conv1d_codegen.selftest.checks import Failed
 from conv1d_codegen.selftest.guards import guarded
@@ -107,6 +108,7 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
                 taps,
                 nested=nested,
                 constants=known,
+                turned=algorithm == "depthwise" and problem.channels_first,
             )
             check_fits(problem, plan)
         except CompileError:

@@ -34,7 +34,7 @@ from ..ir import (
 )
 from ..machine.target import Target
 from ..symbolic.index import var
-from .abi import CALL, entry, nests, parallel_loops
+from .abi import CALL, RUN, entry, nests, parallel_loops
 from .builder import Builder, Instruction
 from .integers import Integers
 from .memory import Lanes, Memory
@@ -100,6 +100,7 @@ def _rendered(kernel: Kernel, target: Target, title: str, plan: str, red_zones: 
         name=kernel.name,
         slots=called.slots,
         call=CALL,
+        run=RUN,
         scratch_bytes=called.scratch_bytes,
         declarations=sorted(declarations),
         nests=printed,

@@ -32,7 +32,9 @@ def lower(
         case "cook_toom":
             return cook_toom.lower(problem, plan, epilogue, placement)
         case "depthwise":
-            return depthwise.lower(problem, epilogue, placement)
+            if plan.turned and epilogue is not None and epilogue.also:
+                raise CompileError(f"A depthwise kernel that is turned stores one output. Received: `{plan}`.")
+            return depthwise.lower(problem, plan.parts, epilogue, placement)
         case "direct":
             return direct.lower(problem, epilogue, placement)
     return generic.lower(problem, plan.constants)

@@ -1,20 +1,30 @@
 """Cook–Toom: windows of m outputs, each from n products of transformed inputs and weights instead of m*r: m + r - 1,
 or as many as the levels of a nested F(m, r) have (see `toom/`).
 
-    parallel n, block, g, part
+    parallel part, n, block, g
       for window of the block, for c:     xt[p, q, window, c] := Σ_u B[p, u] * x[n, step(window, q, u), g, c]
       for f of the part:
         for p, for window:                yt[p, window]       := Σ_{q, c} xt[p, q, window, c] * wt[p, q, c, g, f]
         for window, for a < m:            y[n, t(window, a), g, f] := act(b[g, f] + Σ_p A[a, p] * yt[p, window])
         for t without a window:           the formula
 
+The parts of the filters are outermost: so a core reads the weights of its own part for all blocks, and threads share
+these evenly also where blocks are few.
+
 where wt[p, q, ...] = Σ_i G[p, i] * w[tap(q, i), ...] is made once for each change of the weights, and q are the terms
 of a `Split`. The middle line is n small matrix products, which the passes tile like those of a direct kernel; the sums
 over u and p are straight-line programs.
 
 Windows begin at the first output whose taps all fall on the input, and follow each other as long as there is room for
-whole ones. What is left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel
-does. So padding takes no part in any sum, and a short sequence costs what it costs directly.
+whole ones. In channels_first, the input of a block is turned first, and its outputs last:
+
+    for c, for i of the block's input: xs[i, c] := x[n, g, c, i]
+    for t of the block:                y[n, g, f, t] := act(b[g, f] + ys[t])       where ys[t(window, a)] := Σ_p A[a, p] * yt[p, window]
+
+The outputs only where they follow each other: windows of several sequences take turns.
+
+What is left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel does. So padding
+takes no part in any sum, and a short sequence costs what it costs directly.
 """
 
 from __future__ import annotations
@@ -36,6 +46,7 @@ from ..ir import (
     Level,
     Part,
     Ref,
+    Store,
     Value,
     accumulate,
     buffer,
@@ -54,12 +65,20 @@ from ..toom import transforms
 from ..toom.program import Program
 from ..toom.split import Split
 from .direct import constant_sizes
-from .formula import Formula, identifier
+from .formula import Formula, Sizes, identifier
 from .placement import Placement
 
 #: Windows of each block; those that a whole sequence has room for, less than none where it is short; and the first one
 #: of a block.
 SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
+
+
+def first_output(window: Indexable, problem: Problem, plan: Plan, sizes: Sizes) -> Index:
+    """The first output of a window of the block; the others lie as many steps apart as the split has sequences."""
+    split = Split.of(problem, plan.taps)
+    first, _ = pad.interior(var("T"), sizes.lefts, split.all_taps, problem.stride, problem.dilation)
+    number, between = FIRST_WINDOW + window, split.sequences
+    return index(first) + number // between * ((plan.outputs - 1) * between) + number
 
 
 def lower(
@@ -88,6 +107,11 @@ class _Lowering:
         row = _apart(p.group_channels, compute)
         self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
+        #: The block's input with its channels behind its steps, and its outputs of a filter, where these are turned.
+        self.panel = plan.input_width or plan.width  # of channels that are turned together
+        self.xs = buffer("xs", compute, (self._reach(), min(self.panel, p.group_channels)), "scratch")
+        self.ys = buffer("ys", compute, (self.windows * plan.outputs,), "scratch")
+        self.turns_outputs = plan.turned and self.split.sequences == 1
         groups = (p.groups,) if p.groups > 1 else ()
         axes = (Axis.POINT, *self.formula.w.axes)
         self.wt = buffer(
@@ -101,14 +125,15 @@ class _Lowering:
         filters = p.group_filters // parts
         first_block = -var("block")  # computes the steps without a window
         alone = If((first_block,), (loop("f", 0, filters, self._alone(f), axis=Axis.FILTER),))
-        outputs = loop("f", 0, filters, (*self._products(f), self._results(f)), axis=Axis.FILTER)
+        outputs = loop("f", 0, filters, (*self._products(f), *self._results(f)), axis=Axis.FILTER)
         body: Block = (alone, *self._block(), *self._transforms(), outputs)
-        if parts > 1:
-            body = (loop("part", 0, parts, body, "parallel", axis=Axis.FILTER, level=Level.BLOCK),)
         if p.groups > 1:
             body = (loop("g", 0, p.groups, body, "parallel", axis=Axis.GROUP),)
-        blocks = loop("block", 0, var("blocks"), body, "parallel", axis=Axis.WINDOW, level=Level.BLOCK)
-        body = (*self.named, *self._counts(), loop("n", 0, var("N"), (blocks,), "parallel", axis=Axis.SEQUENCE))
+        body = (loop("block", 0, var("blocks"), body, "parallel", axis=Axis.WINDOW, level=Level.BLOCK),)
+        body = (loop("n", 0, var("N"), body, "parallel", axis=Axis.SEQUENCE),)
+        if parts > 1:
+            body = (loop("part", 0, parts, body, "parallel", axis=Axis.FILTER, level=Level.BLOCK),)
+        body = (*self.named, *self._counts(), *body)
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
         mixing = Mixing("w", "wt", w.shape, self.wt.shape, matrix, self.split.phases)
@@ -143,14 +168,64 @@ class _Lowering:
         )
 
     def _first_output(self, window: Indexable) -> Index:
-        """The first output of a window of the block; the others lie `sequences` steps apart."""
-        number, between = FIRST_WINDOW + window, self.split.sequences
-        whole = number // between
-        return self.interior[0] + whole * ((self.plan.outputs - 1) * between) + number
+        return first_output(window, self.problem, self.plan, self.sizes)
+
+    def _reach(self) -> int:
+        """Steps of the input from the first to the last that a block reads."""
+        s, outputs, windows = self.split, self.plan.outputs, self.windows + self.halo
+        last = windows - 1  # of the windows; whole groups of them, and the others, `sequences - 1` at most
+        last += (outputs - 1) * (last + s.sequences - 1)
+        first_tap = max(s.first_tap(transform) for transform in range(s.transforms(outputs)))
+        return last * self.problem.stride + first_tap * self.problem.dilation + (self.toom.reach - 1) * s.spacing + 1
+
+    def _turned(self, first: Indexable, count: int) -> Block:
+        """The block's input of some channels, turned: all that whole blocks read, unless there are no windows."""
+        p, origin, i, c = self.problem, var("origin"), var("i_in"), var("c")
+        reach = index(minimum(var("count"), 1)) * self._reach()
+        if self.split.sequences == 1:
+            reach = reach - (index(minimum(var("count"), 1)) * self.windows - var("count")) * (
+                self.plan.outputs * p.stride
+            )
+        source = self.formula.x.load(*self.formula.place(var("n"), i, self.group, c + first))
+        here = (Store(self.xs, (i - origin, c), source),)
+        steps = loop(
+            "i_in", origin, minimum(origin + reach, self.sizes.length), here, axis=Axis.STEP, part=Part.INTERIOR
+        )
+        return (
+            Alloc(self.xs),
+            loop("c", 0, count, (steps,), note="turned", axis=Axis.CHANNEL),
+        )
+
+    def _input(self, step: Index) -> Value:
+        """What a window reads of a channel."""
+        if self.plan.turned:
+            return load(self.xs, step - var("origin"), var("c"))
+        return self.formula.x.load(*self.formula.place(var("n"), step, self.group, var("c")))
 
     def _transforms(self) -> Block:
-        """The transformed inputs: those of a chunk that later chunks share, or those of every term."""
-        s, channels, note = self.split, self.problem.group_channels, f"{self.toom}: inputs"
+        """The transformed inputs: those of a chunk that later chunks share, or those of every term. Where they are
+        turned, some channels are, and transformed, before the next.
+        """
+        channels = self.problem.group_channels
+        if not self.plan.turned:
+            return (Alloc(self.xt), *self._of_channels(0, channels))
+        whole, rest = divmod(channels, self.panel)
+        first = var("channels") * self.panel
+        panel = (*self._turned(first, self.panel), *self._of_channels(first, self.panel))
+        result: Block = (
+            Let("origin", self._first_output(0) * self.problem.stride - self.sizes.left),
+            Alloc(self.xt),
+            loop("channels", 0, whole, panel, axis=Axis.CHANNEL, level=Level.PANEL),
+        )
+        if not rest:
+            return result
+        first = index(whole * self.panel)
+        last = (*self._turned(first, rest), *self._of_channels(first, rest))
+        return (*result[: 3 if whole else 2], *last)
+
+    def _of_channels(self, first_channel: Indexable, channels: int) -> Block:
+        """The transforms of some channels."""
+        s, note = self.split, f"{self.toom}: inputs"
         count: Indexable = var("count")
         if self.halo:
             count = count + minimum(var("count"), 1) * self.halo
@@ -165,9 +240,9 @@ class _Lowering:
             together = [
                 statement
                 for transform in range(transforms)
-                for statement in self._transform(transform, s.first_tap(transform))
+                for statement in self._transform(transform, s.first_tap(transform), first_channel)
             ]
-            return (Alloc(self.xt), of_windows(tuple(together)))
+            return (of_windows(tuple(together)),)
 
         def of_phases(chunk: Indexable, phases: int) -> For:
             transform = chunk * s.phases + var("phase")
@@ -176,7 +251,7 @@ class _Lowering:
                 "phase",
                 0,
                 phases,
-                (of_windows(self._transform(transform, first_tap)),),
+                (of_windows(self._transform(transform, first_tap, first_channel)),),
                 axis=Axis.TAP,
                 level=Level.CHUNK,
             )
@@ -187,20 +262,20 @@ class _Lowering:
             loop("chunk_of_taps", 0, whole, (whole_chunks,), axis=Axis.TAP, level=Level.CHUNK),
             of_phases(whole, rest),
         )
-        return (Alloc(self.xt), *(nest for nest in nests if not nest.runs_nothing))
+        return tuple(nest for nest in nests if not nest.runs_nothing)
 
-    def _transform(self, transform: Indexable, first_tap: Indexable) -> Block:
+    def _transform(self, transform: Indexable, first_tap: Indexable, first_channel: Indexable) -> Block:
         """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
         p, s = self.problem, self.split
         first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
-        reads = [
-            self.formula.x.load(*self.formula.place(var("n"), first + u * s.spacing, self.group, var("c")))
-            for u in range(self.toom.reach)
-        ]
+        reads = [self._input(first + u * s.spacing) for u in range(self.toom.reach)]
         binds, results = _straight_line(transforms.inputs(self.toom), reads, "x")
         return (
             *binds,
-            *(store(self.xt, (at, transform, var("window"), var("c")), result) for at, result in enumerate(results)),
+            *(
+                store(self.xt, (at, transform, var("window"), var("c") + first_channel), result)
+                for at, result in enumerate(results)
+            ),
         )
 
     def _products(self, f: Index) -> Block:
@@ -219,17 +294,29 @@ class _Lowering:
         windows = loop("window", 0, var("count"), of_window, axis=Axis.WINDOW)
         return (Alloc(self.yt), loop("p", 0, self.toom.multiplications, (windows,), axis=Axis.POINT))
 
-    def _results(self, f: Index) -> For:
-        """The outputs of each window."""
+    def _results(self, f: Index) -> Block:
+        """The outputs of each window, and what turns them."""
         sums = [load(self.yt, at, var("window")) for at in range(self.toom.multiplications)]
         binds, results = _straight_line(transforms.results(self.toom), sums, "z")
+        if self.turns_outputs:
+            outputs = self.plan.outputs
+            kept = tuple(store(self.ys, (var("window") * outputs + a,), result) for a, result in enumerate(results))
+            begin, i = var("block") * SHARE * outputs, var("i_out")  # of the outputs that lie in windows
+            total = load(self.ys, i - begin)
+            stored = self.formula.results(total, var("n"), self.interior[0] + i, self.group, f)
+            end = begin + var("count") * outputs
+            steps = loop("i_out", begin, end, stored, note="turned", axis=Axis.STEP, part=Part.INTERIOR)
+            return (Alloc(self.ys), self._over_windows((*binds, *kept)), steps)
         first = self._first_output(var("window"))
-        outputs = [
+        stores = [
             stored
             for a, result in enumerate(results)
             for stored in self.formula.results(result, var("n"), first + a * self.split.sequences, self.group, f)
         ]
-        return loop("window", 0, var("count"), (*binds, *outputs), note=f"{self.toom}: outputs", axis=Axis.WINDOW)
+        return (self._over_windows((*binds, *stores)),)
+
+    def _over_windows(self, program: Block) -> For:
+        return loop("window", 0, var("count"), program, note=f"{self.toom}: outputs", axis=Axis.WINDOW)
 
     def _alone(self, f: Index) -> Block:
         """The steps that lie before the first window and after the last."""

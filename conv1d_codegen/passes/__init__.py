@@ -30,6 +30,7 @@ from . import (
     stage_operands,
     tile,
     transpose_output,
+    turn_blocks,
     unroll_reduction,
 )
 from .context import Context
@@ -48,6 +49,11 @@ PIPELINE: tuple[Pass, ...] = (
         "block_time",
         block_time.run,
         "first, as it decides what the parallel iterations are, and all else happens inside one of them",
+    ),
+    Pass(
+        "turn_blocks",
+        turn_blocks.run,
+        "once there are blocks; before edges are peeled, as all steps of a block read what it turned",
     ),
     Pass(
         "peel_edges",

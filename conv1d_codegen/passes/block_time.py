@@ -27,7 +27,7 @@ from .context import Context
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
-    if any(isinstance(s, For) and s.level is Level.BLOCK for s in walk(kernel.body)):
+    if any(isinstance(s, For) and s.level is Level.BLOCK and s.axis is not Axis.GROUP for s in walk(kernel.body)):
         return kernel
     size, sequences = context.plan.block, context.plan.sequences
     steps = _steps(kernel.body)

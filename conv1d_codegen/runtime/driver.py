@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..emit.abi import FIRST_RUN, RUN
 from ..errors import RedZoneError
 from ..locks import COMPILING
 from ..machine.target import Target
@@ -32,9 +33,6 @@ COUNTERS, ZERO, SCRATCH, MEMORY = (WORDS.index(name) for name in ("counters", "z
 FIRST_ARRAY = len(WORDS)
 #: Looks at a counter between two calls that let other threads run.
 _SPINS = 512
-_COUNTERS = 3  # integers of each step
-#: Shares of a kernel for each thread of a team, as in `kernel.py`.
-_SHARES = 4
 
 
 class Place(NamedTuple):
@@ -71,10 +69,11 @@ class Table:
         self.steps = tuple(steps)  # keeps machine code mapped
         self.scratch_bytes = team * max((step.native.entry.scratch_bytes for step in steps), default=0)
         words: list[int] = []
+        self._counters = FIRST_RUN + team  # of each step
         for at, step in enumerate(steps):
-            shares = (team * _SHARES if step.shared else 1) if team > 1 else 1
-            counter = Place(COUNTERS, 8 * _COUNTERS * at) if team > 1 else number(0)
-            slots = (*step.slots, number(step.iterations), Place(SCRATCH, 0), number(shares), counter)
+            shares = (team * RUN if step.shared else 1) if team > 1 else 1
+            counters = Place(COUNTERS, 8 * self._counters * at) if team > 1 else number(0)
+            slots = (*step.slots, number(step.iterations), Place(SCRATCH, 0), number(shares), counters)
             words += [step.native.address, len(slots), *(part for slot in slots for part in slot)]
         self._words = np.array(words, np.int64)
         start = self._words.ctypes.data
@@ -102,7 +101,7 @@ class Table:
         if self.team == 1:
             driver.function(pack(*self.begin, 0, driver.pause, 0, scratch, memory, *arrays))
         else:
-            counters: Any = (ctypes.c_int64 * (_COUNTERS * len(self.steps)))()
+            counters: Any = (ctypes.c_int64 * (self._counters * len(self.steps)))()
             block = pack(*self.begin, ctypes.addressof(counters), driver.pause, 0, scratch, memory, *arrays)
             threads.runtime().run(Work(driver.function, block, (self, driver, counters, keep)), self.team)
         if self._red_zones and ctypes.c_int64.from_address(scratch).value:

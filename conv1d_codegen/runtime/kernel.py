@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..emit.abi import FIRST_RUN, RUN
 from ..errors import RedZoneError
 from ..ir import Kernel
 from ..ir.packing import address
@@ -39,11 +40,6 @@ from .work import Work
 
 Array = np.ndarray[Any, Any]
 
-#: Shares for each thread of a team: one that starts late or is held up leaves some to the others. Two threads ÷ one, 16
-#: sequences of 5000 steps: OpenMP 1.96 with one share a thread, 1.99 with four; pool 1.88 and 1.92. Empty shares of
-#: small calls cost nothing that shows.
-_SHARES = 4
-_Counter = ctypes.c_int64 * 2  # shares taken, threads begun
 _addressof = ctypes.addressof  # looked up once, not at each call
 
 
@@ -153,15 +149,15 @@ class CompiledKernel:
             count = 1
         room = workspace.take(count * self.scratch_bytes) if self.scratch_bytes else None
         flags = self._flags(room, count) if self._native.red_zones and room is not None else None
-        counter = None if count == 1 else _Counter()
-        team = (1, 0) if counter is None else (count * _SHARES, _addressof(counter))
+        counters = None if count == 1 else (ctypes.c_int64 * (FIRST_RUN + count))()
+        team = (1, 0) if counters is None else (count * RUN, _addressof(counters))
         block = self._block(
             address(x), *weights.addresses, address(y), *launch.sizes, room.address if room is not None else 0, *team
         )
-        if counter is None:
+        if counters is None:
             self._function(block)
         else:
-            threads.runtime().run(Work(self._function, block, (self, x, weights, y, counter, room)), count)
+            threads.runtime().run(Work(self._function, block, (self, x, weights, y, counters, room)), count)
         if flags is not None and flags.any():
             raise RedZoneError(
                 f"The kernel of {self.problem} has written beside a scratch array: a fault of the compiler, to be reported."
@@ -190,7 +186,7 @@ class CompiledKernel:
                 *weights_and_sizes[0],
                 (FIRST_ARRAY + 1, 0),
                 *weights_and_sizes[1],
-                *((scratch, 0), (ZERO, 1), (ZERO, 0)),  # one share, no counter
+                *((scratch, 0), (ZERO, 1), (ZERO, 0)),  # one share, no counters
             ),
             room=self.scratch_bytes,
             flops=launch.flops,

@@ -1,6 +1,6 @@
 """A team of threads of our own, whose caller waits for nobody who has not come (`templates/team.ll.j2`).
 
-Shares are taken from a counter, so the caller can do all that nobody else has begun. OpenMP's join waits for every
+Shares are taken from counters, so the caller can do all that nobody else has begun. OpenMP's join waits for every
 thread of its team, also for one that has no processor at the moment, and where another process has it that takes
 milliseconds. Here only those are awaited who have come; a thread that is late finds the call closed. What is left is
 the thread that comes, and loses its processor in the middle of a share. That is noticed, and calls are done alone for a

@@ -1,6 +1,7 @@
 """How a problem is computed: the plan, and who chooses it.
 
 plan.py              `Plan`, one line of text
+fits.py              which plans fit which problems
 cost_model.py        the plan for a problem and a target
 cook_toom_cycles.py  how long Cook–Toom takes
 cook_toom_model.py   whether it pays, and with which numbers

@@ -19,8 +19,9 @@ from .cook_toom_cycles import of_direct
 from .cook_toom_model import weighed
 from .cost_model import choose, direct_plan, lanes_of_direct
 from .details import detailed
-from .plan import LANES, Plan, check_fits
-from .registers import PRODUCTS_TO_ADD_LANES
+from .fits import check_fits
+from .plan import LANES, Plan
+from .registers import PRODUCTS_TO_ADD_LANES, steps_in_lanes
 
 #: Steps that are taken for a sequence where no length is given: plans are those of long inputs then.
 LONG = 4096
@@ -118,7 +119,7 @@ def _fitting(problem: Problem, target: Target, lanes: str) -> Plan | None:
         check_fits(problem, plan)
     except CompileError:
         return None
-    if lanes == "time" and not problem.channels_first:  # steps lie apart: each would be gathered
+    if lanes == "time" and not (problem.channels_first or steps_in_lanes(problem, target)):  # each would be gathered
         return None
     return detailed(problem, target, shortened(problem, plan))
 

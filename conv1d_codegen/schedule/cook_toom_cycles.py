@@ -29,7 +29,7 @@ from ..problem.padding import ceildiv, interior
 from ..toom.split import Split
 from .details import parts
 from .plan import Plan
-from .registers import fitting_width, weight_bytes, weights_are_large
+from .registers import cycles_of_steps, fitting_width, steps_in_lanes, weight_bytes, weights_are_large
 
 #: Cycles of a product beside what two pipes take: tiles of few rows, short chains.
 _PRODUCTS = 1.18
@@ -41,6 +41,10 @@ _MOVES, _NESTED_MOVES = 2.3, 5.5
 #: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
 #: 1x1000, 1.29 at 1x512 and 1.11 at 1x1024 (the same Xeon).
 _APART, _IN_TWO_SETS, _IN_ONE_SET = 3.0, 25.0, 48.0
+#: ... or, where blocks are turned, for each vector of a step of the input and the output. On a Sapphire Rapids
+#: c64_f64_k3_first@1x1000 with F(4,3) takes 4 cycles so, c128_f256_k3_first@1x500 with F(5,3) 8, c80_f384_k3_first@1x3000
+#: 4, c64_f64_k3_first@1x10000 6.
+_TURNED = 7.0
 #: How many times as long as in channels_last direct takes in channels_first, and with a stride, which makes steps lie
 #: apart: 24 problems reach 147 to 167 GFLOP/s there, and 104 to 167 with a stride, against 160 to 190.
 _DIRECT_FIRST, _STRIDED_FIRST = 1.07, 1.2
@@ -68,10 +72,12 @@ _FROM_MEMORY = 1.5
 
 
 def of_direct(problem: Problem, target: Target) -> float:
-    """Cycles of one output, of all filters of a group. In channels_first, steps can be in the lanes."""
+    """Cycles of one output, of all filters of a group. Steps can be in the lanes."""
     lanes, products = target.lanes(problem.compute), problem.kernel_size * problem.group_channels / 2
     if problem.channels_first:
         return (_STRIDED_FIRST if problem.stride > 1 else _DIRECT_FIRST) * products * problem.group_filters / lanes
+    if steps_in_lanes(problem, target):
+        return cycles_of_steps(problem, target)
     return products * _vectors(problem.group_filters, lanes)
 
 
@@ -151,7 +157,9 @@ def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tup
     products = _PRODUCTS * split.products(n) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels
     moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
-    if problem.channels_first:
+    if split.turns(problem):
+        moves += _TURNED * plan.outputs * (problem.stride * channels + filters)
+    elif problem.channels_first:
         item, steps = TYPES[problem.compute].bytes, problem.output_length(length)
         moves += _apart(length * item) * inputs + _apart(steps * item) * plan.outputs * filters
     return products, moves

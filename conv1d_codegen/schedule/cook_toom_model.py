@@ -25,6 +25,8 @@ from .window_forms import Form, error_of, form_of, forms, is_small, most_error, 
 _LEAST_GAIN = 1.05
 #: Plans of one level, and nested ones, that are compared for the length of an input.
 _LOOKED_AT = 3
+#: Steps of a block that is turned, at least: c64_f64_k3_first@1x1000 with F(4,3) takes 113 us with 24, 106 with 48.
+_STEPS_TO_TURN = 48
 #: Windows of a block: see `_windows_of_a_block`.
 _FEW_WINDOWS, _SOME_WINDOWS, _MANY_WINDOWS = 12, 24, 48
 
@@ -157,6 +159,8 @@ def _plan(problem: Problem, target: Target, form: Form) -> Plan:
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
     rows = min(most_rows(target, vectors), max(6, 12 // vectors))
     windows = _windows_of_a_block(problem, target, split, form, width * vectors) // rows * rows
+    if split.turns(problem):
+        windows = max(windows, -(-_STEPS_TO_TURN // (form.outputs * rows)) * rows)
     heights = tuple(dict.fromkeys((rows, max(rows // 2, 1), 1)))
     block = max(windows, rows) * form.outputs
     return Plan("cook_toom", "filters", width, vectors, heights, block, 4, form.outputs, form.taps, nested=form.nested)

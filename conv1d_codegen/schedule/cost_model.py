@@ -1,7 +1,7 @@
 """The cost model: which plan suits a problem on a machine, without measuring.
 
     layout                        in the lanes of vectors
-    channels_last                 filters (`_direct_filters`); with very few of them channels (`_direct_channels`)
+    channels_last                 filters (`_direct_filters`); with very few of them channels (`_direct_channels`), or steps
     channels_first                filters, in tiles that are transposed, or steps (`_direct_time`)
     a group for each channel      channels (`_depthwise`)
 
@@ -24,8 +24,18 @@ from ..problem import Problem
 from .code_size import shortened
 from .cook_toom_model import best_windows, plan_of_windows
 from .details import detailed
-from .plan import ALGORITHMS, Plan, check_fits
-from .registers import CHAINS, channels_in_lanes, fitting_width, heights, most_rows, panel_vectors, weight_bytes
+from .fits import check_fits
+from .plan import ALGORITHMS, Plan
+from .registers import (
+    CHAINS,
+    channels_in_lanes,
+    fitting_width,
+    heights,
+    most_rows,
+    panel_vectors,
+    steps_in_lanes,
+    weight_bytes,
+)
 
 # Steps that share one reading of all weights: convtasnet/pw_up ran at 90, 89, 94, 83 and 83 % of the peak with 13, 52,
 # 104, 208 and 416.
@@ -36,6 +46,9 @@ _PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
 # With so few products writing is all that counts, and it should go through memory in order: all filters of few steps.
 # wav2vec2/1s_conv0, with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
 _HARDLY_ANY_PRODUCTS = 16
+# From so many taps on, blocks of depthwise kernels are turned however long the input is; with fewer, up to so many steps
+# for each tap of each tap; and not of inputs with a larger stride, of which a block has too many steps.
+_TAPS_TO_TURN, _STEPS_TO_TURN, _MOST_STRIDE_TO_TURN = 21, 3, 4
 _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 
 
@@ -63,22 +76,22 @@ def choose(
         direct = _direct_time if problem.channels_first else _direct_filters  # a tile that is transposed has one sum
         plan = direct(problem, target, epilogue.sums)
         return detailed(problem, target, shortened(problem, plan))
-    fast = _fast(problem, target, algorithm, accuracy, length, others)
-    return detailed(problem, target, shortened(problem, fast), length)
+    plan = shortened(problem, _fast(problem, target, algorithm, accuracy, length, others))
+    plan = detailed(problem, target, plan, length)
+    if plan.turned and algorithm == "auto" and epilogue is not None and epilogue.also:  # of what is stored in place
+        return choose(problem, target, "direct", accuracy, epilogue=epilogue)
+    return plan
 
 
 def _fast(problem: Problem, target: Target, algorithm: str, accuracy: str, length: int | None, others: int) -> Plan:
     """The plan that is the fastest, however much code it makes."""
-    depthwise = problem.groups == problem.channels and problem.groups > 1 and not problem.channels_first
     if algorithm == "auto":
         windows = plan_of_windows(problem, target, accuracy, length, others)
         if windows is not None:
             return windows
-        algorithm = "depthwise" if depthwise else "direct"
+        algorithm = "depthwise" if _channels_beside(problem, target, length) else "direct"
     if algorithm == "depthwise":
-        plan = _depthwise(problem, target)
-        check_fits(problem, plan)
-        return plan
+        return _depthwise(problem, target)
     if algorithm == "direct":
         return direct_plan(problem, target, lanes_of_direct(problem, target))
     if algorithm == "cook_toom":
@@ -92,6 +105,8 @@ def lanes_of_direct(problem: Problem, target: Target) -> str:
     """What lies in the lanes of the direct plan that is taken."""
     if channels_in_lanes(problem, target):
         return "channels"
+    if steps_in_lanes(problem, target):
+        return "time"
     return "filters" if _filters_in_lanes(problem, target) else "time"
 
 
@@ -210,6 +225,28 @@ def _direct_time(problem: Problem, target: Target, sums: int = 1) -> Plan:
     return Plan("direct", "time", width, vectors, (rows,), block, unroll=4)
 
 
+def _channels_beside(problem: Problem, target: Target, length: int | None) -> bool:
+    """Whether each channel is a group, and channels should lie in the lanes. In channels_first blocks are turned for that,
+    which takes as long as some taps; with steps in the lanes, each step beside the interior takes as long as a vector
+    of them.
+
+    With channels in the lanes 8 sequences of 64 channels and 3 taps (channels_first) take 2.9, 4.3 and 17 us at 16, 32
+    and 128 steps, and with steps 5.5, 6.8 and 14; of 7 taps 4.1, 12 and 55 us at 16, 64 and 256 steps, and 20, 21 and 52.
+    c512_f512_k15_g512 takes 14, 65 and 455 us at 64, 256 and 1024, and 51, 100 and 300; c256_f256_k31_g256 42, 265 and
+    1000 us at 250, 1024 and 4000, and 143, 340 and 1060 (Xeon with AVX-512 and AMX).
+    """
+    if problem.groups != problem.channels or problem.groups == 1:
+        return False
+    if not problem.channels_first:
+        return True
+    taps = problem.kernel_size
+    extent = (taps - 1) * problem.dilation + 1
+    if extent > _DEPTHWISE_BLOCK or problem.stride > _MOST_STRIDE_TO_TURN:
+        return False
+    long = taps >= _TAPS_TO_TURN or problem.stride > 1
+    return long if length is None else long or problem.output_length(length) <= _STEPS_TO_TURN * taps * taps
+
+
 def _depthwise(problem: Problem, target: Target) -> Plan:
     """Tiles of steps by one vector; where few steps are left over, `tile/channels.py` takes more vectors.
 
@@ -227,7 +264,14 @@ def _depthwise(problem: Problem, target: Target) -> Plan:
     # of avx2's peak with 15.
     at_a_time = (8 if taps < 17 else 7) if many else 4
     unroll = taps if taps <= (8 if many else 5) else at_a_time
-    return Plan("depthwise", "channels", width, 1, tuple(dict.fromkeys((rows, 4, 1))), _DEPTHWISE_BLOCK, unroll)
+    plan = Plan("depthwise", "channels", width, 1, tuple(dict.fromkeys((rows, 4, 1))), _DEPTHWISE_BLOCK, unroll)
+    fitted = detailed(problem, target, plan)
+    if fitted.turned:  # whose block stays in L1
+        channels = problem.channels // fitted.parts
+        steps = _DEPTHWISE_BLOCK * target.lanes(problem.compute) // channels // width * width
+        plan = plan.with_tiles(block=min(max(steps, width), _DEPTHWISE_BLOCK))
+    check_fits(problem, detailed(problem, target, plan))
+    return plan
 
 
 def _generic(problem: Problem, target: Target) -> Plan:

@@ -29,6 +29,10 @@ _SHORT, _SHORT_WITHOUT_EDGES = 16, 4
 #: Most steps that stream together. Their sums, of four sequences and four vectors of filters, take 128 KiB, of which
 #: few are in use at a time. encodec/down256_k16s8, of 75 steps, takes 2.09 ms with 128, and 2.18 with 64 (avx512).
 _STEPS_OF_STREAM = 128
+#: Panels of filters from which the input of a block is turned for all of them: see `_turns_input`.
+_PANELS_TO_TURN = 4
+#: ... and blocks of a sequence.
+_BLOCKS_TO_TURN = 4
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
@@ -58,6 +62,9 @@ _SHARE_TO_STREAM = 2
 #: with more, all is in the caches, and a request is one more load. c64_f64_k11_d5@1x11008 loses 4 % by it,
 #: c512_f512_k3_s2@1x3199 15.
 _FEW_PRODUCTS_OF_INPUT, _FEW_VECTORS = 128, 8
+#: ... and channels from which it does: the processor follows fewer rows by itself. c3_f64_k7_s2@1x5000 takes 62 us
+#: without requests and 90 with them (channels_first, Xeon with AVX-512 and AMX).
+_CHANNELS_OF_REQUESTS = 16
 #: Products of one output up to which a tile of a direct kernel asks for its output too: it has little else to do.
 #: encodec/in, of 7, takes 139 us instead of 189; from 20 on nothing changes (avx512).
 _FEW_PRODUCTS_OF_OUTPUT = 16
@@ -66,7 +73,7 @@ _FEW_PRODUCTS_OF_OUTPUT = 16
 def detailed(problem: Problem, target: Target, plan: Plan, length: int | None = None) -> Plan:
     """The plan with its details, for inputs of so many steps, or for long ones."""
     if plan.algorithm == "direct":
-        details = _direct(problem, target, plan, None if length is None else max(problem.output_length(length), 1))
+        details = _direct(problem, target, plan, length)
     else:
         by_algorithm = {"depthwise": _depthwise, "cook_toom": _cook_toom, "generic": _generic}
         details = by_algorithm[plan.algorithm](problem, target, plan)
@@ -78,13 +85,17 @@ def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     return {"transposed": problem.channels_first}
 
 
-def _direct(problem: Problem, target: Target, plan: Plan, steps: int | None) -> dict[str, Any]:
-    """The details for sequences of so many output steps, or of many."""
-    filters = plan.lanes == "filters"
-    stream, several = _stream(problem, target, plan, steps), _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
-    kind = ("alone", 0) if plan.sums_in_lanes else ("shared", _EDGE)
+def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) -> dict[str, Any]:
+    filters, turned = plan.lanes == "filters", _turns_input(length, problem, target, plan)
+    steps = None if length is None else max(problem.output_length(length), 1)
+    stream = 0 if turned else _stream(problem, target, plan, steps)
+    several = _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
+    # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
+    # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
+    single = plan.lanes == "time" and problem.groups == problem.channels > 1
+    kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _EDGE)
     return {
-        "sequences": several if stream or weights_are_large(problem, target) else 1,
+        "sequences": several if (stream or weights_are_large(problem, target)) and not turned else 1,
         "stream": stream,
         # Rows of several sequences have addresses of their own, in channels_first for every channel.
         "across": stream > 0 and not problem.channels_first,
@@ -93,7 +104,31 @@ def _direct(problem: Problem, target: Target, plan: Plan, steps: int | None) -> 
         # Most of an edge's taps then have enough steps to keep the pipes busy.
         "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
         "transposed": filters and problem.channels_first,
+        "turned": turned,
     }
+
+
+def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:
+    """Whether a block's input is turned in channels_first, once for all panels of filters: where there are several, and
+    taps that reach into few other steps.
+
+    c256_f256_k1@1x1000 takes 867 us so, and 915 where each panel reads the rows of channels in place; at 1024 steps 909
+    and 1053, at 4096 3.5 and 4.4 ms. c512_f512_k1@1x1000 takes 3.3 and 3.5 ms, at 1024 steps 3.3 and 5.6;
+    c512_f512_k3_s2@1x3199, whose weights streamed, 15.4 and 22.1. Of a single
+    panel, c32_f32_k3@1x1000 takes 49 us and 45 (channels_first, Xeon with AVX-512 and AMX). Threads share blocks then, and
+    not panels, so there must be many.
+    """
+    if length is not None and problem.output_length(length) < _BLOCKS_TO_TURN * plan.block:
+        return False
+    extent, steps = (problem.kernel_size - 1) * problem.dilation, plan.block * problem.stride
+    return (
+        problem.channels_first
+        and plan.lanes == "filters"
+        and problem.group_filters >= _PANELS_TO_TURN * plan.panel
+        and problem.group_channels >= target.lanes(problem.compute)
+        and 2 * extent <= steps
+        and (steps + extent) * problem.group_channels <= target.l2_bytes // 8
+    )
 
 
 def _stream(problem: Problem, target: Target, plan: Plan, steps: int | None) -> int:
@@ -135,12 +170,23 @@ def _goes_together(problem: Problem, steps: int | None) -> bool:
 
 def _depthwise(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     tiles = _MANY_TAPS <= problem.kernel_size <= LONGEST_CHAIN
-    vectors = problem.channels // plan.width
+    turned = problem.channels_first
+    parts = _parts_of_channels(problem.channels, plan.width) if turned else 1
+    vectors = problem.channels // parts // plan.width
     return {
+        "turned": turned,
+        "parts": parts,
         "edges": "tiles" if tiles else "alone",
         "edge_steps": min(plan.rows[0], _EDGE_ROWS) if tiles else 0,
         "abreast": tuple(side_by_side(rows, vectors) for rows in plan.rows),
     }
+
+
+def _parts_of_channels(channels: int, width: int) -> int:
+    """Parts of one vector of channels each, whose blocks are long and stay in L1; where channels fill no whole vectors,
+    one part.
+    """
+    return channels // width if channels % width == 0 else 1
 
 
 def side_by_side(rows: int, vectors: int) -> int:
@@ -170,6 +216,7 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "stream": plan.block if streams else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
         "transposed": problem.channels_first,
+        "turned": split.turns(problem),
     }
 
 
@@ -193,7 +240,10 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     if plan.computes_steps and filters and weights_are_large(problem, target):
         yield "weights"
     few = products <= _FEW_PRODUCTS_OF_INPUT and problem.group_filters <= _FEW_VECTORS * plan.width
-    if direct and problem.channels_first and few:
+    # Not of taps that lie far apart: of each, a tile reads other lines. c32_f32_k3_d512_causal_first takes 41 us at 1024
+    # steps with requests, and 37 without (Xeon with AVX-512 and AMX).
+    few = few and problem.group_channels >= _CHANNELS_OF_REQUESTS and problem.extent <= 2 * plan.block
+    if direct and problem.channels_first and few and not plan.turned:
         yield "input"
     if plan.algorithm == "depthwise":
         yield "output_by_row" if problem.kernel_size > plan.unroll else "output"
@@ -203,5 +253,9 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     # c256_f256_k3@1x20000 with F(6,3) is 1.39 times as fast as directly, and 1.49 without them. Small weights leave
     # room: c192_f192_k3@1x20000 with F(5,3) 1.49 and 1.29, c64_f64_k3@1x80000 with F(4,3) 1.50 and 1.24 (the same Xeon).
     crowded = weights_are_large(problem, target)
-    if plan.algorithm == "cook_toom" and not problem.channels_first and not plan.looped and not crowded:
+    # In channels_first a request is for a line of one filter or channel, which pays where several panels go over a block:
+    # c80_f384_k3_first@1x3000 with F(5,3) takes 2.43 ms with them and 2.92 without, c64_f64_k3_first@1x1000 with F(4,3)
+    # 109 us and 105 (Xeon with AVX-512 and AMX).
+    rows = not problem.channels_first or (plan.turned and problem.group_filters > plan.panel)
+    if plan.algorithm == "cook_toom" and rows and not plan.looped and not crowded:
         yield "next_block"

@@ -27,8 +27,6 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from ..errors import CompileError
-from ..problem import Problem
-from ..problem.summation import LONGEST_CHAIN
 from ..toom.algorithm import Algorithm
 from ..toom.nested import algorithm_of as cook_toom
 
@@ -71,6 +69,7 @@ _WORDS = (
     "parts={parts}",
     "inputs={input_width}",
     "{looped}",
+    "{turned}",
     "{transposed}",
     "prefetch={prefetch}",
     "epilogue={epilogue}",
@@ -128,9 +127,12 @@ class Plan:
     `across`       whether a register tile may have rows of several of these sequences, where they stream
     `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
     `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
-    `parts`        Cook–Toom only: parts in which the filters are computed, each with inputs transformed anew
+    `parts`        parts in which the filters of a Cook–Toom kernel are computed, each with inputs transformed anew; or the
+                   channels of a depthwise kernel that is turned
     `input_width`  Cook–Toom only: lanes of the vectors of channels in which inputs are transformed; 0: as `width`
     `looped`       Cook–Toom only: whether the transforms of one window are in loops, instead of written out
+    `turned`       in channels_first, whether a block's input is kept with its channels behind its steps, for all filters;
+                   of a depthwise kernel the output too
     `transposed`   whether rows and lanes of a tile change places before it is stored
     `prefetch`     what is asked for ahead: "weights", of the next chunk; "input", of later tiles; "output", where this
                    tile goes, at its start; "output_by_row", the same, row by row; "next_block", for Cook–Toom the next
@@ -164,6 +166,7 @@ class Plan:
     nested: tuple[int, ...] = ()
     constants: tuple[str, ...] = ()
     across: bool = False
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if self.lanes not in LANES.get(self.algorithm, ()):
@@ -223,7 +226,7 @@ class Plan:
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
-        of_windows = (self.rest, self.parts, self.input_width, self.looped, self.nested) != (1, 1, 0, False, ())
+        of_windows = (self.rest, self.input_width, self.looped, self.nested) != (1, 0, False, ())
         prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
@@ -252,16 +255,24 @@ class Plan:
             len(self.abreast) not in (0, len(self.rows)),
             "A plan has a number of vectors abreast for each of its rows.",
         )
-        yield of_windows and not windows, "A cook_toom plan can have a rest, parts or inputs, or be looped, or nested."
+        yield of_windows and not windows, "A cook_toom plan can have a rest or inputs, or be looped, or nested."
         yield bool(self.constants) and self.algorithm != "generic", "A generic plan can have constants."
         in_order = tuple(name for name in RUN_TIME if name in self.constants)
         yield self.constants != in_order, f"Constants of a plan are among {', '.join(RUN_TIME)}, once, in this order."
+        in_parts = windows or (depthwise and self.turned)
+        yield self.parts > 1 and not in_parts, "A cook_toom plan can have parts, or a depthwise one that is turned."
+        can = depthwise or ((direct_filters or windows) and self.transposed and self.sequences == 1)
+        yield (
+            self.turned and not can,
+            "A depthwise plan can be turned, or a direct or cook_toom one with lanes=filters that is transposed, of one sequence.",
+        )
         yield self.transposed and not filters, "A plan with lanes=filters can be transposed."
         yield not prefetches <= set(PREFETCHES), f"What a plan prefetches is among {', '.join(PREFETCHES)}."
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
         can = sums_steps and filters
         yield "weights" in prefetches and not can, "A direct or cook_toom plan with lanes=filters can prefetch weights."
         yield "input" in prefetches and not direct_filters, "A direct plan with lanes=filters can prefetch input."
+        yield "input" in prefetches and self.turned, "A plan that is turned has its input at hand, and prefetches none."
         yield {"output", "output_by_row"} <= prefetches, "A plan prefetches output at once, or row by row."
         can = depthwise or direct_filters
         yield (
@@ -349,39 +360,3 @@ def _pattern() -> str:
 
 
 _TEXT = re.compile(_pattern(), re.ASCII)
-
-
-def check_fits(problem: Problem, plan: Plan) -> None:
-    """Raises CompileError where `plan` can't compute `problem`."""
-    if plan.algorithm == "depthwise" and (problem.groups != problem.channels or problem.channels_first):
-        raise CompileError(
-            f"The depthwise algorithm computes channels-last problems with as many groups as channels. Received: {problem}; "
-            'use algorithm="direct" or "auto".'
-        )
-    products = problem.kernel_size * problem.group_channels
-    fills = (
-        problem.group_channels > 1
-        and problem.group_channels % plan.width == 0
-        and products <= LONGEST_CHAIN * plan.width
-    )
-    if plan.sums_in_lanes and (problem.channels_first or not fills):
-        raise CompileError(
-            f"A direct plan with channels in the lanes computes channels-last problems with a multiple of its {plan.width} lanes as "
-            f"channels of a group, and up to {LONGEST_CHAIN} products a lane. Received: {problem}, with {problem.group_channels} "
-            f"channels of a group and {products} products; leave the plan away, or put filters in the lanes."
-        )
-    if plan.edges == "tiles" and problem.kernel_size > LONGEST_CHAIN:
-        raise CompileError(
-            f'Edges are "tiles" with up to {LONGEST_CHAIN} taps. Received: {problem}, with the plan `{plan}`.'
-        )
-    if (plan.transposed or "input" in plan.prefetch) and not problem.channels_first:
-        raise CompileError(
-            f"Tiles are transposed, and input is prefetched, in channels-first problems. Received: {problem} and `{plan}`."
-        )
-    if "next_block" in plan.prefetch and problem.channels_first:
-        raise CompileError(f"The next block is prefetched in channels-last problems. Received: {problem} and `{plan}`.")
-    if plan.parts > 1 and problem.group_filters % (plan.parts * plan.panel):
-        raise CompileError(
-            f"The parts of a plan are as many whole panels of {plan.panel} filters each. Received: {plan.parts} parts of the "
-            f"{problem.group_filters} filters of a group of {problem}."
-        )

@@ -78,3 +78,47 @@ def channels_in_lanes(problem: Problem, target: Target) -> bool:
     return fitting_width(problem.group_filters, lanes) / lanes < 0.85 * used * products / (
         products + used * PRODUCTS_TO_ADD_LANES
     )
+
+
+#: Cycles of a step with few filters, by 60 problems of 1 to 4 channels, 1 to 8 filters and 1 to 64 taps at 1x20000. With
+#: filters in the lanes, each product takes a load and a multiply-add that leave most lanes empty, and more with two,
+#: for which AVX-512 has no vectors. With steps, a vector of products takes a load that mostly crosses lines, a number that
+#: lies apart one of its own, and so does an output, which AVX-512 scatters.
+_FILTERS_STEP, _FILTERS_PRODUCT, _TWO_FILTERS_PRODUCT = 1.3, 0.42, 0.53
+_STEPS_VECTOR, _STEPS_APART, _STEPS_OUTPUT, _STEPS_SCATTERED = 0.75, 0.29, 1.3, 1.0
+_FEW_FILTERS = 8
+#: How many times as fast steps must be by that.
+_STEPS_GAIN = 1.05
+
+
+def steps_in_lanes(problem: Problem, target: Target) -> bool:
+    """Whether steps of a channels-last problem go into the lanes, as a few filters of a few channels leave most of them
+    empty: c1_f1_k1025@1x48000 takes 1.2 ms so, and 6.8 with filters there, c1_f4_k31@1x20000 54 us and 94,
+    c3_f2_k31@1x20000 240 us and 280 (avx512). Numbers that lie apart are gathered, which takes an instruction:
+    on avx2 c3_f2_k31 takes 2.3 times as long so.
+    """
+    apart = problem.channels > 1 or problem.stride > 1
+    few = problem.group_filters <= min(_FEW_FILTERS, target.lanes(problem.compute) // 2)
+    if problem.channels_first or problem.groups > 1 or not few or (apart and not _gathers(target)):
+        return False
+    if channels_in_lanes(problem, target):
+        return False
+    return _cycles_of_filters(problem, target) > _STEPS_GAIN * cycles_of_steps(problem, target)
+
+
+def _gathers(target: Target) -> bool:
+    """Whether instructions load and store numbers that lie apart, fast enough: of AVX-512."""
+    return target.masked_stores
+
+
+def _cycles_of_filters(problem: Problem, target: Target) -> float:
+    each = _TWO_FILTERS_PRODUCT if problem.group_filters == 2 and _gathers(target) else _FILTERS_PRODUCT
+    return _FILTERS_STEP + each * problem.kernel_size * problem.group_channels
+
+
+def cycles_of_steps(problem: Problem, target: Target) -> float:
+    """Cycles of an output step, of all filters, with steps in the lanes of a channels-last problem."""
+    products, filters = problem.kernel_size * problem.group_channels, problem.group_filters
+    apart = problem.channels > 1 or problem.stride > 1
+    each = filters * _STEPS_VECTOR / target.lanes(problem.compute) + (_STEPS_APART if apart else 0.0)
+    return products * each + filters * (_STEPS_SCATTERED if _gathers(target) else _STEPS_OUTPUT)

@@ -23,7 +23,8 @@ from ..locks import COMPILING
 from ..machine.target import Target
 from ..problem import Problem
 from ..version import __version__
-from .plan import Plan, check_fits
+from .fits import check_fits
+from .plan import Plan
 
 _FORMAT = 2  # of the files
 _LARGEST_FILE = 1 << 14  # bytes

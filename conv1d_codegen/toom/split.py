@@ -22,6 +22,8 @@ from ..problem import Problem
 
 #: Windows beside a block's own whose inputs are transformed for it, at most: of a block of 24 or more.
 _MOST_HALO = 12
+#: Of blocks that are turned: a block's input, of 48 to a few hundred steps, should stay in L1, 16 channels at a time.
+_MOST_SPACING, _LONGEST_TO_TURN = 8, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,13 @@ class Split:
         """The tap with which a term begins; the others follow in steps of `phases`."""
         chunk, phase = divmod(term, self.phases)
         return phase + self.phases * self.taps * chunk
+
+    def turns(self, problem: Problem) -> bool:
+        """Whether blocks of windows are turned in channels_first: where those of a block lie side by side, and read few
+        other steps.
+        """
+        near = self.sequences == 1 and self.spacing <= _MOST_SPACING and problem.extent <= _LONGEST_TO_TURN
+        return problem.channels_first and near
 
     def shares(self, outputs: int) -> bool:
         """Whether windows of so many outputs share the transformed inputs of their chunks.

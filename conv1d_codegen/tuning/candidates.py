@@ -23,7 +23,8 @@ from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Activation, Problem
 from ..schedule.details import detailed
-from ..schedule.plan import PREFETCHES, Plan, check_fits
+from ..schedule.fits import check_fits
+from ..schedule.plan import PREFETCHES, Plan
 from ..schedule.registers import fitting_width, heights
 
 ASPECTS = ("tile", "block", "unroll", "edges", "prefetch", "order", "shape")

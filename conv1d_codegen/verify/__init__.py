@@ -46,10 +46,10 @@ def verify(kernel: Kernel, scheduled: bool = False) -> None:
             place.known(size, f"the shape of {buffer}")
         rows.check(buffer, place)
     _parallel_outside(kernel.body, outermost=True)
-    if scheduled and not any(isinstance(s, For) and s.kind == "parallel" for s in kernel.body):
-        raise InvalidKernel(f"{kernel.name} has no parallel loop, and so nothing that code is printed for")
     _block(kernel.body, place)
     races.between_iterations(place.accesses)
+    if scheduled and not any(isinstance(s, For) and s.kind == "parallel" for s in kernel.body):
+        raise InvalidKernel(f"{kernel.name} has no parallel loop, and so nothing that code is printed for")
 
 
 #: Arrays that other iterations see too.

@@ -168,6 +168,8 @@ def _least(scope: Scope, poly: Poly, iteration: int) -> Poly | None:
             poly = plus(parts[1], integer.a, factor)
         elif integer.kind == "variable" and factor > 0:
             poly = plus(parts[1], next(rest for sign, rest in integer.bounds if sign == 1), -factor)
+        elif integer.kind == "div" and factor > 0 and scope.holds({(last,): 1}):
+            poly = parts[1]
         else:
             return None
     return poly

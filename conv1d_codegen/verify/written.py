@@ -64,15 +64,30 @@ def _in_one_run(i: Index, runs: list[tuple[Index, Index]], scope: Scope) -> bool
 
 def _lower_bounds(end: Index) -> tuple[Index, ...]:
     """What is at `end` or beyond is at one of these or beyond: of a minimum, its sides."""
-    for monomial, coefficient in end.terms:
-        if coefficient == 1 and len(monomial) == 1 and isinstance(atom := monomial[0], Extreme) and atom.kind == "min":
-            rest = end - Index({monomial: 1})
-            return rest + atom.a, rest + atom.b
-    return (end,)
+    found = _minimum(end)
+    return (end,) if found is None else found
+
+
+def _minimum(expression: Index, name: str | None = None) -> tuple[Index, Index] | None:
+    """Of `min(a, b) + rest`, `a + rest` and `b + rest`; with a name, of a minimum that has it."""
+    for monomial, coefficient in expression.terms:
+        atom = monomial[0] if len(monomial) == coefficient == 1 else None
+        if isinstance(atom, Extreme) and atom.kind == "min":
+            sides = atom.a, atom.b
+            if name is None or any(name in side.variables() for side in sides):
+                rest = expression - Index({monomial: 1})
+                return rest + atom.a, rest + atom.b
+    return None
 
 
 def _between(i: Index, first: Index, end: Index, proves: Callable[[Index], bool]) -> bool:
-    return proves(i - first) and proves(end - 1 - i)
+    """Whether an index is `first` or more and less than `end`; where that is a minimum, less than each of its sides."""
+
+    def less(end: Index) -> bool:
+        sides = _minimum(end)
+        return proves(end - 1 - i) or (sides is not None and all(map(less, sides)))
+
+    return proves(i - first) and less(end)
 
 
 def add(statement: Store, place: Place) -> None:
@@ -174,9 +189,9 @@ def _run(loop: For, first: Index, end: Index, place: Place) -> tuple[Index, Inde
     length = (end - first).constant
     if length is None:
         return None
-    atom, limit = first.single_atom, None
-    if isinstance(atom, Extreme) and atom.kind == "min":  # the last ones are moved back, so as to end at a limit
-        moving, fixed = (atom.a, atom.b) if loop.var in atom.a.variables() else (atom.b, atom.a)
+    sides, limit = _minimum(first, loop.var), None
+    if sides is not None:  # the last ones are moved back, so as to end at a limit
+        moving, fixed = sides if loop.var in sides[0].variables() else reversed(sides)
         first, limit = moving, fixed + length
         if loop.var in limit.variables():
             return None
@@ -223,10 +238,16 @@ def _both(old: Box, new: Box, place: Place) -> Iterator[Box]:
         for axis, (a, b) in enumerate(zip(old.sides, new.sides, strict=True))
         if not (same(a[0], b[0]) and same(a[1], b[1]))
     ]
-    if not apart and old.condition is not None and new.condition is not None:
+    if len(apart) < 2 and old.condition is not None and new.condition is not None:
         otherwise = place.scope.given((-1 - old.condition,))  # where the old condition does not hold
         if otherwise.proves(new.condition):
-            yield replace(old, condition=None)
+            sides = list(old.sides)
+            for axis in apart:  # what both have is written in any case
+                (first, end), (other, other_end) = old.sides[axis], new.sides[axis]
+                if not same(first, other):
+                    return
+                sides[axis] = first, index(minimum(end, other_end))
+            yield replace(old, sides=tuple(sides), condition=None)
     elif not apart and (old.condition is None or old.condition == new.condition):
         yield old
     elif len(apart) == 1 and old.condition == new.condition:

@@ -13,7 +13,7 @@ from support.helpers import RUNNABLE, expected
 from support.type_helpers import Array
 
 from conv1d_codegen.emit import emit
-from conv1d_codegen.emit.abi import entry
+from conv1d_codegen.emit.abi import FIRST_RUN, RUN, entry
 from conv1d_codegen.emit.scratch import scratch_bytes
 from conv1d_codegen.ir import (
     Alloc,
@@ -198,10 +198,10 @@ def run(kernel: Kernel, code: Code, arrays: tuple[Array, ...], sizes: dict[str, 
     pointers = [array.ctypes.data for array in (*arrays, *shared)]
     function = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(code.address)
     for number, iterations_of in enumerate(called.iterations):
-        counter = (ctypes.c_int64 * 2)()
-        team = (4 * count, ctypes.addressof(counter)) if count > 1 else (1, 0)
+        counters = (ctypes.c_int64 * (FIRST_RUN + count))()
+        team = (RUN * count, ctypes.addressof(counters)) if count > 1 else (1, 0)
         block = struct.pack(called.format, *pointers, *sizes.values(), number, iterations_of.evaluate(sizes), 0, *team)
-        threads.runtime().run(Work(function, block, (counter, shared)), count) if count > 1 else function(block)
+        threads.runtime().run(Work(function, block, (counters, shared)), count) if count > 1 else function(block)
 
 
 @pytest.mark.parametrize("target", RUNNABLE)

@@ -30,6 +30,7 @@ from support.type_helpers import Array
 from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.emit import emit
 from conv1d_codegen.emit import scratch as layout
+from conv1d_codegen.emit.abi import FIRST_RUN, RUN
 from conv1d_codegen.emit.scratch import scratch_bytes
 from conv1d_codegen.ir import Alloc, For, Kernel, Statement, buffer, load, loop, store
 from conv1d_codegen.ir.packing import aligned_zeros
@@ -113,10 +114,10 @@ def run_rows(
     y: Array,
     address: int,
     shares: int = 1,
-    counter: ctypes.Array[ctypes.c_int64] | None = None,
+    counters: ctypes.Array[ctypes.c_int64] | None = None,
 ) -> None:
     function, _ = machine_code
-    at = 0 if counter is None else ctypes.addressof(counter)
+    at = 0 if counters is None else ctypes.addressof(counters)
     function(struct.pack("PPqqPqP", x.ctypes.data, y.ctypes.data, len(x), len(x), address, shares, at))
 
 
@@ -166,10 +167,10 @@ def test_each_of_a_team_touches_its_slice_and_nothing_else(machine_code: Machine
     for place in (0, 1, 2):
         room[:] = 0xA5
         y = np.full_like(x, np.nan)
-        counter = (ctypes.c_int64 * 2)(0, place)
-        run_rows(machine_code, x, y, room.ctypes.data, 3, counter)
+        counters = (ctypes.c_int64 * 3)(place)
+        run_rows(machine_code, x, y, room.ctypes.data, 3, counters)
         np.testing.assert_array_equal(y, wanted)
-        assert list(counter) == [4, place + 1]
+        assert list(counters) == [place + 1, 0, 3]
         slices = room.reshape(4, size)
         assert [bool((part != 0xA5).any()) for part in slices] == [number == place for number in range(4)]
 
@@ -178,9 +179,9 @@ def test_a_team_at_work_at_the_same_time(machine_code: MachineCode) -> None:
     x, wanted = rows(64)
     room = aligned_zeros((4 * scratch_bytes(hand_written()),), np.dtype(np.uint8))
     for _ in range(10):
-        y, counter = np.full_like(x, np.nan), (ctypes.c_int64 * 2)()
+        y, counters = np.full_like(x, np.nan), (ctypes.c_int64 * (FIRST_RUN + 8))()
         team = [
-            threading.Thread(target=run_rows, args=(machine_code, x, y, room.ctypes.data, 32, counter))
+            threading.Thread(target=run_rows, args=(machine_code, x, y, room.ctypes.data, 8 * RUN, counters))
             for _ in range(4)
         ]
         for member in team:
@@ -188,7 +189,25 @@ def test_a_team_at_work_at_the_same_time(machine_code: MachineCode) -> None:
         for member in team:
             member.join()
         np.testing.assert_array_equal(y, wanted)
-        assert list(counter) == [36, 4]
+        begun, own, *taken = counters
+        assert (begun, own) == (4, 0)
+        assert all(RUN <= count <= RUN + 4 for count in taken)  # each of the team may find one too many
+
+
+def test_a_thread_takes_its_own_run_first(machine_code: MachineCode) -> None:
+    """And then the next one, and so on; of each what is left. Its scratch memory holds the row that came last."""
+    runs, size, x = 3, scratch_bytes(hand_written()), rows(3 * RUN)[0]
+    for place in range(runs):
+        for taken in ((0, 0, 0), (0, RUN - 1, RUN), (RUN + 7, 0, 1), (RUN - 1, RUN, 2)):
+            room = aligned_zeros((runs * size,), np.dtype(np.uint8))
+            y, counters = np.full_like(x, np.nan), (ctypes.c_int64 * (FIRST_RUN + runs))(place, 0, *taken)
+            run_rows(machine_code, x, y, room.ctypes.data, runs * RUN, counters)
+            order = [(place + tried) % runs for tried in range(runs)]
+            left = [number * RUN + share for number in order for share in range(taken[number], RUN)]
+            assert list(np.flatnonzero(~np.isnan(y).any(axis=1))) == sorted(left)
+            first = room[place * size :][: 4 * ROW].view(np.float32)
+            np.testing.assert_array_equal(first, x[left[-1]])
+            assert list(counters) == [place + 1, 0, *(max(count, RUN) for count in taken)]
 
 
 # --- calls ------------------------------------------------------------------------------------------------------------

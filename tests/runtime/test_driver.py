@@ -9,6 +9,7 @@ import pytest
 from support.type_helpers import Array
 
 from conv1d_codegen.compiler import compile_operation
+from conv1d_codegen.emit.abi import FIRST_RUN
 from conv1d_codegen.ir import Expression, Operand, Ref
 from conv1d_codegen.lower.operations import Map
 from conv1d_codegen.machine.host import resolve
@@ -120,8 +121,8 @@ def test_a_share_that_was_taken_is_waited_for() -> None:
     """A member that holds a share of the first step, and has not done it, keeps the others from the second."""
     table, x, y, memory = chain(2, 2)
     one = driver(resolve(None))
-    counters = (ctypes.c_int64 * 6)()
-    counters[1] = 1  # somebody has begun
+    counters = (ctypes.c_int64 * (2 * (FIRST_RUN + 2)))()
+    counters[0] = 1  # somebody has begun
     addresses = (x.ctypes.data, y.ctypes.data)
     block = np.array(
         [*table.begin, ctypes.addressof(counters), one.pause, 0, 0, memory.ctypes.data, *addresses], np.int64
@@ -132,7 +133,7 @@ def test_a_share_that_was_taken_is_waited_for() -> None:
     member.join(0.3)
     assert member.is_alive()
     assert np.isnan(y).all()
-    counters[2] += 1  # and ends now
+    counters[1] += 1  # and ends now
     member.join(10)
     assert not member.is_alive()
     np.testing.assert_array_equal(y, x * 4)

@@ -13,7 +13,8 @@ from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.details import detailed
-from conv1d_codegen.schedule.plan import Plan, check_fits
+from conv1d_codegen.schedule.fits import check_fits
+from conv1d_codegen.schedule.plan import Plan
 
 DIRECT = "direct lanes=filters 8x2 rows=6,5,4,1 block=102 unroll=4"
 DEPTHWISE = "depthwise lanes=channels 8x1 rows=8,4,1 block=256 unroll=3"
@@ -70,8 +71,12 @@ def test_what_is_as_usual_is_left_out() -> None:
         (f"{DIRECT} sequences=4 across", "that streams several sequences can go across them"),
         (f"{DIRECT} abreast=1,1,1,1", "can have vectors abreast"),
         (f"{DEPTHWISE} abreast=1,2", "a number of vectors abreast for each of its rows"),
-        (f"{DIRECT} rest=4", "can have a rest, parts or inputs, or be looped"),
-        (f"{DIRECT} looped", "can have a rest, parts or inputs, or be looped"),
+        (f"{DIRECT} rest=4", "can have a rest or inputs, or be looped"),
+        (f"{DIRECT} looped", "can have a rest or inputs, or be looped"),
+        (f"{DIRECT} parts=2", "can have parts, or a depthwise one that is turned"),
+        (f"{DEPTHWISE} parts=2", "can have parts, or a depthwise one that is turned"),
+        (f"{DIRECT} turned", "can be turned"),
+        (f"{DIRECT} sequences=2 turned transposed", "of one sequence"),
         (f"{DEPTHWISE} transposed", "can be transposed"),
         (f"{DIRECT} prefetch=everything", "is among weights, input, output, output_by_row, next_block"),
         (f"{DIRECT} prefetch=output,output", "is named once"),

@@ -304,6 +304,7 @@ BAD = {
 
 #: What makes sense to the interpreter, and can't be printed as code.
 BAD_AS_CODE = {
+    "no parallel loop": (kernel(Let("a", N + 1)), "no parallel loop, and so nothing that code is printed for"),
     "weights of a smaller type": (
         kernel(buffers=(X, buffer("wp", "f16", (8,), "constant"), Y)),
         "constants are of the type that is computed in, f32",

@@ -124,7 +124,7 @@ def options(target: Target | str | None = None, algorithm: str = "auto", plan: P
 
 def algorithms(problem: Problem) -> list[str]:
     """The algorithms that can compute a problem, the chosen one first."""
-    depthwise = problem.groups == problem.channels > 1 and not problem.channels_first
+    depthwise = problem.groups == problem.channels > 1
     return (["depthwise"] if depthwise else []) + ["direct", "generic"]
 
 

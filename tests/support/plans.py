@@ -7,7 +7,8 @@ from support.type_helpers import Pick
 
 from conv1d_codegen.errors import CompileError
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.schedule.plan import PREFETCHES, Plan, check_fits
+from conv1d_codegen.schedule.fits import check_fits
+from conv1d_codegen.schedule.plan import PREFETCHES, Plan
 
 
 def with_details(plan: Plan, problem: Problem, pick: Pick) -> Plan:
@@ -27,6 +28,7 @@ def with_details(plan: Plan, problem: Problem, pick: Pick) -> Plan:
         {"input_width": pick([0, 1, 4, 16])},
         {"looped": pick([False, True])},
         {"transposed": pick([False, True])},
+        {"turned": pick([False, True])},
         {"epilogue": pick([0, 20, 100, 1000])},
     ]
     for change in changes:

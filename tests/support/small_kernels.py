@@ -175,7 +175,7 @@ GOOD = {
     "windows that take turns": windows_apart(3),
     "scratch, indexed by a loop": kernel(steps(Alloc(TMP), loop("i", 0, 4, (store(TMP, (i,), ONE),)))),
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
-    "a let that says the same again": kernel(Let("a", T + 1), Let("a", T + 1)),
+    "a let that says the same again": kernel(Let("a", T + 1), Let("a", T + 1), steps()),
     "a number that is set again": kernel(steps(Bind("s", ONE), Bind("s", Ref("s") + 1))),
     "a line of the input that is fetched": kernel(steps(Prefetch(X, (n, t, index(0))))),
     "two parallel loops, one within the other": kernel(steps(store(Y, (n, t), ONE), kind="parallel")),

@@ -245,6 +245,7 @@ def any_case(draw: st.DrawFn) -> tuple[Problem, Plan, int, int]:
         channels_first=draw(st.booleans()),
         use_bias=draw(st.booleans()),
     )
+    turned = problem.channels_first and draw(st.booleans())
     nested = draw(st.sampled_from([(), (), (2,), (3,)]))
     step, windows = math.prod(nested), draw(st.integers(1, 6))
     outputs = step * draw(st.integers(1 if nested else 2, 3 if nested else 6))
@@ -258,5 +259,8 @@ def any_case(draw: st.DrawFn) -> tuple[Problem, Plan, int, int]:
         unroll=draw(st.integers(1, 5)),
         nested=nested,
         stream=draw(st.sampled_from([0, windows * outputs])),
+        transposed=turned,
+        turned=turned,
+        prefetch=("next_block",) if turned and draw(st.booleans()) else (),
     )
     return problem, plan, draw(st.integers(1, 3)), draw(st.integers(0, 40))

@@ -52,6 +52,12 @@ KERNELS = (
     "c512_f512_k3_valid_relu_f32 avx512 cook_toom",
     "c8_f128_k15_d3_g2_causal_linear_f32_nobias neon cook_toom",
     "c261_f4_k3_s2_d1000000_same_exponential_f64_first_nobias sse2 cook_toom",
+    # Blocks that are turned: of whose tiles the last is moved back, or none is; and edges that are transposed.
+    "c64_f64_k3_d16_same_relu_f32_first avx512 cook_toom",
+    "c51_f9_k5_s2_g3_same_relu_f64_first neon cook_toom",
+    "c33_f33_k15_s2_d2_g33_same_relu_f32_first neon depthwise",
+    "c2_f2_k15_g2_pad40x40_relu_bf16_first avx512 depthwise",
+    "c256_f512_k3_d8_causal_relu_f32_first avx2 direct",
     # Depthwise, with guards around edges.
     "c8_f8_k9_s2_g8_same_relu_f32 avx512 depthwise",
     "c256_f256_k31_g256_pad15x15_relu_f32 avx2 depthwise",

@@ -19,8 +19,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...ir import Accumulate, Axis, Block, For, If, Kernel, Let, Level, Load, Statement, loop
-from ...ir.rewrite import is_guarded, map_statements, walk
+from ...ir import Axis, Block, For, If, Kernel, Let, Level, Statement, loop
+from ...ir.rewrite import is_guarded, map_statements
+from ...lower import Sizes
 from ...schedule.plan import Plan
 from ...symbolic.index import index, minimum, var
 from . import cut
@@ -28,17 +29,17 @@ from .cut import Piece
 from .register_tile import RegisterTile, Side
 
 
-def run(kernel: Kernel, plan: Plan) -> Kernel:
+def run(kernel: Kernel, plan: Plan, sizes: Sizes) -> Kernel:
     def tiled(s: Statement) -> Block | None:
         match s:
             case For(axis=Axis.STEP, level=Level.ELEMENT):
-                return _nest(s, plan)
+                return _nest(s, plan, sizes)
         return None
 
     return kernel.with_body(map_statements(kernel.body, tiled))
 
 
-def _nest(steps: For, plan: Plan) -> Block:
+def _nest(steps: For, plan: Plan, sizes: Sizes) -> Block:
     width = plan.width
     (channels,) = steps.body
     assert isinstance(channels, For)
@@ -50,7 +51,7 @@ def _nest(steps: For, plan: Plan) -> Block:
         return RegisterTile(rows, lanes, False, {}).statements(channels.body)
 
     def with_conditions(row: Piece, panel: Piece) -> Block:
-        return tile(row, panel) if row.size == 1 else _on_conditions(tile(row, panel))
+        return tile(row, panel) if row.size == 1 else _on_conditions(tile(row, panel), row, sizes)
 
     suffix, abreast = cut.suffix(steps), dict(zip(plan.rows, plan.abreast or (1,) * len(plan.rows), strict=True))
     if is_guarded(steps) and plan.edges != "tiles":
@@ -72,7 +73,7 @@ def _nest(steps: For, plan: Plan) -> Block:
     return (*lets, *(s for nest in nests for s in nest))
 
 
-def _on_conditions(tile: Block) -> Block:
+def _on_conditions(tile: Block, rows_of: Piece, sizes: Sizes) -> Block:
     """A tile whose rows lack different taps: all taps, on the condition that what a row and a tap
     read is on the input.
     """
@@ -80,13 +81,10 @@ def _on_conditions(tile: Block) -> Block:
     for s in tile:
         match s:
             case For(axis=Axis.TAP, body=(For(level=Level.ROW) as rows,)):
-                product = next(leaf for leaf in walk(rows.body) if isinstance(leaf, Accumulate))
-                x, w = product.a, product.b
-                assert isinstance(x, Load)
-                assert isinstance(w, Load)
-                step, length, count = x.index[1], x.buffer.shape[1], w.buffer.shape[0]
-                on_input = If((step, length - 1 - step), rows.body)
-                result.append(replace(s, lo=index(0), hi=count, body=(replace(rows, body=(on_input,)),), note=""))
+                step = (rows_of.base + var(rows.var)) * sizes.stride + var(s.var) * sizes.dilation - sizes.left
+                on_input = If((step, sizes.length - 1 - step), rows.body)
+                body = (replace(rows, body=(on_input,)),)
+                result.append(replace(s, lo=index(0), hi=index(sizes.kernel_size), body=body, note=""))
             case _:
                 result.append(s)
     return tuple(result)

@@ -21,7 +21,7 @@ from ...ir import (
     loop,
     written_out,
 )
-from ...ir.rewrite import map_statements, rewrite_values, substitute
+from ...ir.rewrite import map_leaves, map_statements, rewrite_values, substitute
 from ...symbolic.index import Index, Indexable, index, var
 from .cut import Piece
 
@@ -79,8 +79,14 @@ class RegisterTile:
                     return Load(self.arrays[node.buffer], (*node.index, vector, var("l")))
                 return node
 
+            def kept(s: Statement) -> Statement:
+                if isinstance(s, Store) and s.buffer in self.arrays:
+                    return replace(s, buffer=self.arrays[s.buffer], index=(*s.index, vector, var("l")))
+                return s
+
             here = {self.lanes.var: piece.base + vector * width + var("l"), **rows}
-            return lanes(piece.axis, active, substitute(rewrite_values(program, moved), here), width)
+            body = map_leaves(rewrite_values(program, moved), kept)
+            return lanes(piece.axis, active, substitute(body, here), width)
 
         whole: Block = ()
         if full:

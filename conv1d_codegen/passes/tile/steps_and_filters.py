@@ -30,6 +30,7 @@ from ...ir import (
     For,
     Kernel,
     Level,
+    Part,
     Statement,
     Store,
 )
@@ -104,7 +105,13 @@ class _Tiling:
         if plan.transposed and _stores_outputs(s.body):
             # Enough steps to be transposed, and no more than an edge has at least.
             height = min(plan.width, plan.borrow or plan.width)
-            return (), cut.overlapping(s.lo, s, height) if height > 1 else cut.single(s), 0
+            if height == 1:
+                return (), cut.single(s), 0
+            if s.part is Part.INTERIOR or not plan.outputs:
+                return (), cut.overlapping(s.lo, s, height), 0
+            # Steps beside windows: of a tile that is moved back, it is not proved that no other block has its steps.
+            self._count += 1
+            return (*cut.steps_once(s, (height, 1), f"_{self._count}"), 0)
         if is_guarded(s) or not reduces:
             return (), cut.single(s), 0
         self._count += 1
