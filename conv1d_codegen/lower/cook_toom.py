@@ -104,7 +104,7 @@ class _Lowering:
         self.shared = self.split.shares(plan.outputs)
         self.halo = self.split.halo if self.shared else 0
         compute, n, transforms = p.compute, self.toom.multiplications, self.split.transforms(plan.outputs)
-        row = _apart(p.group_channels, compute)
+        row = apart(p.group_channels, compute)
         self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         #: The block's input with its channels behind its steps, and its outputs of a filter, where these are turned.
@@ -337,7 +337,7 @@ class _Lowering:
         )
 
 
-def _apart(channels: int, compute: str) -> int:
+def apart(channels: int, compute: str) -> int:
     """Channels of a window's row in scratch memory, with some that are not used where rows would lie a power of two
     apart.
 

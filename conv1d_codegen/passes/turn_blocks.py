@@ -43,6 +43,7 @@ from ..ir import (
     store,
 )
 from ..ir.rewrite import loads_of, map_leaves, map_statements, rewrite_values, walk
+from ..lower.cook_toom import apart
 from ..symbolic.index import Index, index, maximum, minimum, var
 from .context import Context
 
@@ -82,7 +83,10 @@ def _turned(body: Block, compute: str, context: Context) -> Block:
     reach = (plan.block - 1) * sizes.stride + (sizes.kernel_size - 1) * sizes.dilation + 1
     origin = var("origin")
     first, last = index(maximum(origin, 0)), index(minimum(origin + reach, sizes.length))
-    xt = buffer(f"{read.buffer.name}t", compute, (reach, channels.hi), "scratch")
+    count = channels.hi.constant
+    assert count is not None
+    # c512_f512_k1_first@1x1000 takes 3.11 ms with rows that lie an odd number of lines apart, and 3.21 without.
+    xt = buffer(f"{read.buffer.name}t", compute, (reach, apart(count, compute)), "scratch")
     i, c = var("i_in"), var(channels.var)
 
     def in_block(node: Value) -> Value:
