@@ -26,6 +26,7 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
     rows, each = plan.rows, "windows" if plan.algorithm == "cook_toom" else "output steps"
     said = {
         plan.algorithm: _ALGORITHMS[plan.algorithm],
+        f"constants={_listed(plan.constants)}": f"known as code is made, all the same: {_listed(plan.constants)}",
         f"F({plan.outputs},{plan.taps})": f"windows of {plan.outputs} outputs of {plan.taps} taps",
         f"nested={_listed(plan.nested)}": f"{plan.toom} : windows within windows" if plan.nested else "",
         f"lanes={plan.lanes}": f"{_lanes(plan.lanes)} lie in the lanes of vectors",
@@ -44,11 +45,18 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
         f"borrow={plan.borrow}": f"each edge has {plan.borrow} steps at least, from those that have all taps",
         f"stream={plan.stream}": f"{plan.stream} steps go over a chunk of the weights before the next one",
         f"sequences={plan.sequences}": f"up to {plan.sequences} sequences share one reading of a panel's weights",
+        "across": "a register tile may have rows of several of these sequences",
         f"abreast={_listed(plan.abreast)}": f"vectors of channels at once, for each height: {_listed(plan.abreast)}",
         f"rest={plan.rest}": f"steps that no window covers go in tiles of {plan.rest}",
-        f"parts={plan.parts}": f"filters in {plan.parts} parts, each with inputs transformed anew",
+        f"parts={plan.parts}": (
+            f"channels in {plan.parts} parts"
+            if plan.algorithm == "depthwise"
+            else f"filters in {plan.parts} parts, each with inputs transformed anew"
+        ),
         f"inputs={plan.input_width}": f"inputs are transformed in vectors of {plan.input_width} channels",
         "looped": "the transforms of one window are in loops",
+        "turned": "a block's input is kept with its channels behind its steps, for all filters"
+        + (", and its output too" if plan.algorithm == "depthwise" else ""),
         "transposed": "rows and lanes of a tile change places before it is stored",
         f"prefetch={_listed(plan.prefetch)}": "asked for ahead: "
         + "; ".join(_PREFETCHES[name] for name in plan.prefetch),
