@@ -67,6 +67,13 @@ def test_windows_that_lie_side_by_side() -> None:
     assert choose(between, AVX512, length=1024).algorithm == "direct"
 
 
+def test_rows_that_are_written_in_order() -> None:
+    """With hardly any products, in the layout whose memory is in order along the steps."""
+    first = Problem.parse("c1_f512_k10_s5_valid_relu_f32_first")
+    assert choose(first, AVX512).block == 416
+    assert choose(first.with_(channels_first=False), AVX512).block < 16
+
+
 def test_what_is_stored_beside_an_output_is_not_turned() -> None:
     problem = Problem.parse("c16_f16_k3_g16_same_relu_f32_first")
     also = Expression(SUM, also=(STORED + STORED,))
