@@ -27,14 +27,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...ir import Axis, Bind, Block, For, If, Kernel, Let, Level, Load, Prefetch, Statement, Store, loop
+from ...ir import Axis, Bind, Block, For, Kernel, Let, Level, Load, Prefetch, Statement, Store, loop
 from ...ir.rewrite import walk
 from ...lower.cook_toom import FIRST_WINDOW, ROOM, SHARE
 from ...machine.target import LINE
 from ...number_types import TYPES
-from ...symbolic.index import Index, index, minimum, var
+from ...symbolic.index import Index, index, maximum, minimum, var
 from ...toom.split import Split
 from ..context import Context
+
+_FEW = 8  # lines that are asked for at once without harm
 
 
 def run(kernel: Kernel, context: Context) -> Kernel:
@@ -163,19 +165,22 @@ def _ahead(
 
 def _part(every: For, parts: int, number: Index) -> Block:
     """Of a loop over lines that asks for those of some steps, one of so many parts, by its number: some lines; or, where
-    there are more parts than lines, some of the steps of one.
+    there are more parts than lines and many steps, some of the steps of one.
     """
     count = every.hi.constant or 1
-    groups = max(1, min(len(every.body), parts // count))
+    groups = max(1, min(-(-len(every.body) // _FEW), parts // count))
     if groups == 1:
         own = -(-count // parts)
         return (replace(every, lo=number * own, hi=index(minimum((number + 1) * own, count))),)
-    found: list[Statement] = []
-    for group in range(groups):
-        line = number - count * group
-        some = replace(every, lo=line, hi=line + 1, body=every.body[group::groups])
-        found.append(If((line, count - 1 - line), (some,)))
-    return tuple(found)
+    return tuple(
+        replace(
+            every,
+            lo=index(maximum(number - count * group, 0)),
+            hi=index(minimum(number - count * group + 1, count)),
+            body=every.body[group::groups],
+        )
+        for group in range(groups)
+    )
 
 
 def _outputs(results: For, window: dict[str, Index]) -> Iterator[For]:
