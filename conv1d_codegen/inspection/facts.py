@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..schedule.alternatives import Alternative
+from ..schedule.plan import Plan
 from .assembly import Loop
 from .census import Census
 from .microarchitectures import Bound
@@ -105,7 +106,8 @@ class Prediction:
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """Seconds of one call on one thread, and this core's limits: FLOP a second of a loop of multiply-adds, bytes a second
-    of a copy between arrays larger than the caches; the cycles a second that the first would take.
+    of a copy between arrays larger than the caches; the cycles a second that the first would take. `others` are the seconds
+    of the same call by some of the plans that were compared.
     """
 
     seconds: float
@@ -113,6 +115,7 @@ class Measurement:
     bandwidth: float
     clock: float
     share: float  # of the formula's arithmetic at the peak
+    others: dict[Plan, float]
 
 
 @dataclass(frozen=True, slots=True)

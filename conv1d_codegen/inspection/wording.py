@@ -110,7 +110,8 @@ def _plan(facts: Facts) -> Iterator[Block]:
 
 def _alternatives(facts: Facts) -> Iterator[Block]:
     taken, *others = facts.alternatives
-    clock = 0.0 if facts.measurement is None else facts.measurement.clock
+    measured = facts.measurement
+    times = {} if measured is None else {taken.plan: measured.seconds, **measured.others}
     yield Paragraph(
         "Cycles of one sequence on one core, as the cost model counts them: they rank plans, and say nothing of a clock."
     )
@@ -121,14 +122,16 @@ def _alternatives(facts: Facts) -> Iterator[Block]:
         (
             _tiles(each),
             "" if each.cycles is None else count(each.cycles),
-            *(["" if each.cycles is None else seconds(each.cycles / clock)] if clock else []),
             "" if each.cycles is None or not taken.cycles else f"{each.cycles / taken.cycles:.2f}",
+            *([seconds(times[each.plan]) if each.plan in times else ""] if times else []),
             each.objection or "taken",
         )
         for each in (taken, *windows[: max(_MOST_PLANS - len(shown), 3)], *shown)
     ]
-    head = ("plan", "cycles", *(("time",) if clock else ()), "×", "why not")
+    head = ("plan", "cycles", "×", *(("measured",) if times else ()), "why not")
     yield Table(head, tuple(rows), frozenset(range(1, len(head) - 1)), 0)
+    if times:
+        yield Paragraph("Measured is the whole call, on one thread: of each algorithm the plan of the fewest cycles.")
     if left:
         yield Paragraph(f"Left out here: {len(left)} more of windows.")
 

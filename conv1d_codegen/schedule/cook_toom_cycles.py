@@ -4,7 +4,8 @@ by it.
 All filters of one window, of m outputs, take
 
     PRODUCTS * products / 2 * channels * vectors of filters          as many as `Split.products` says, about n * k / r
-    + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back
+    + MOVES * n * (transforms * vectors of channels + vectors of filters)     to load, add up and store n vectors, there and back,
+                                                                     which takes longer for inputs that L1 has no room for
 
 where n is the multiplications of F(m, r), and a block, whose windows read the transformed weights once,
 
@@ -14,9 +15,9 @@ Short tiles of the last windows, the first reading of weights, steps that no win
 longer. In channels_first the second line is more, as vectors are gathered. Directly, m outputs take
 m * k / 2 * channels * vectors of filters.
 
-Against 240 plans of one level for 81 inputs in channels_last, from 16 to 1024 channels, 2 to 51 taps and 16 to 84350
-steps, the count is 10 % off (standard deviation) in how many times as fast as directly they are; for nested ones, and in
-channels_first, 12 % (a Xeon with AVX-512 and 2 MiB of L2, whose core reads 26 GB/s from L3 at 2.9 GHz). The numbers below
+Against 310 plans of one level for 106 inputs in channels_last, from 8 to 1024 channels, 2 to 51 taps and 16 to 84350 steps,
+the count is 11 % off (standard deviation) in how many times as fast as directly they are, in channels_first as much, and
+for nested ones 18 % (a Xeon with AVX-512 and 2 MiB of L2, whose core reads 26 GB/s from L3 at 2.9 GHz). The numbers below
 without another source fit these measurements.
 """
 
@@ -25,22 +26,22 @@ from __future__ import annotations
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
-from ..problem.padding import ceildiv, interior
+from ..problem.padding import ceildiv, interior, steps_of_tap
 from ..toom.split import Split
-from .details import parts
+from .details import parts, streams
 from .plan import Plan
 from .registers import cycles_of_steps, fitting_width, steps_in_lanes, weight_bytes, weights_are_large
 
 #: Cycles of a product beside what two pipes take: tiles of few rows, short chains.
-_PRODUCTS = 1.18
-#: Cycles in which a window's vector is loaded, transformed and stored, and those of a nested algorithm, whose transforms
-#: have more steps.
-_MOVES, _NESTED_MOVES = 2.3, 5.5
+_PRODUCTS = 1.14
+#: Cycles in which a window's vector is loaded, transformed and stored; one of inputs, where those of a block take more
+#: than two thirds of L1; and of a nested algorithm, whose transforms have more steps.
+_MOVES, _MOVES_FAR, _NESTED_MOVES = 2.3, 7.2, 9.0
 #: ... and what it takes longer in channels_first, where channels or filters lie apart; and where that is a multiple of half
 #: a page or of a page, so that they fall into two sets of L1 or into one: how many times as fast as directly,
 #: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
 #: 1x1000, 1.29 at 1x512 and 1.11 at 1x1024 (the same Xeon).
-_APART, _IN_TWO_SETS, _IN_ONE_SET = 3.0, 25.0, 48.0
+_APART, _IN_TWO_SETS, _IN_ONE_SET = 7.0, 25.0, 48.0
 #: ... or, where blocks are turned, for each vector of a step of the input and the output. On a Sapphire Rapids
 #: c64_f64_k3_first@1x1000 with F(4,3) takes 4 cycles so, c128_f256_k3_first@1x500 with F(5,3) 8, c80_f384_k3_first@1x3000
 #: 4, c64_f64_k3_first@1x10000 6.
@@ -49,7 +50,7 @@ _TURNED = 7.0
 #: apart: 24 problems reach 147 to 167 GFLOP/s there, and 104 to 167 with a stride, against 160 to 190.
 _DIRECT_FIRST, _STRIDED_FIRST = 1.07, 1.2
 #: Bytes of weights a cycle that come from beyond L2, where computing hides most of their way; of a nested algorithm's,
-#: beside whose products less is hidden; and where too little is computed to hide it, what a core reads.
+#: beside whose products less is hidden, and of windows that do not stream; and where too little is computed to hide it, what a core reads.
 _BYTES, _NESTED_BYTES, _FAR_BYTES = 32.0, 10.0, 12.0
 #: Rows that a tile's products take at least as long as: its weights are read for a few rows only, and its sums waited
 #: for.
@@ -86,14 +87,14 @@ def of_direct_input(problem: Problem, target: Target, length: int, others: int) 
     bytes of weights.
     """
     weights = weight_bytes(problem) // problem.groups
-    return problem.output_length(length) * of_direct(problem, target) + _from_memory(weights, others)
+    return _full_steps(problem, length) * of_direct(problem, target) + _from_memory(weights, others)
 
 
 def of_windows(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
     products, moves = _of_window(problem, target, plan, 1)
     weights = _beyond(problem, target, plan) / plan.block
-    return _computed(products / plan.outputs, weights, plan) + moves / plan.outputs
+    return _computed(products / plan.outputs, weights, plan, streams(problem, target, plan)) + moves / plan.outputs
 
 
 def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
@@ -107,8 +108,9 @@ def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: 
     share = min(ceildiv(ceildiv(windows, ceildiv(windows, most * several) * several), tall) * tall, most)
     rows = windows // share * _rows_in_tiles(share, plan) + _rows_in_tiles(windows % share, plan)
     own = _own_bytes(problem, plan)
-    computed = _computed(rows * products, ceildiv(windows, share) * _beyond(problem, target, plan), plan)
-    alone: float = sum(max(steps, _SHORT) for steps in _alone(problem, plan, length) if steps)
+    read = ceildiv(windows, share) * _beyond(problem, target, plan)
+    computed = _computed(rows * products, read, plan, streams(problem, target, plan))
+    alone = sum(max(steps, _SHORT) for steps in _alone(problem, plan, length) if steps)
     numbers = length * problem.group_channels + problem.output_length(length) * problem.group_filters
     far = max(own + numbers * TYPES[problem.compute].bytes - _NEAR, 0) / _FAR
     alone *= (_ALONE_LARGE if weights_are_large(problem, target) else _ALONE) * of_direct(problem, target)
@@ -139,13 +141,21 @@ def _interior(problem: Problem, plan: Plan, length: int) -> tuple[int, int]:
     return first, max(min(int(last), steps), first)
 
 
-def _alone(problem: Problem, plan: Plan, length: int) -> tuple[int, int, int]:
-    """Steps without a window: before those that have one, those they leave over, and the ones that lack taps after
-    them.
+def _alone(problem: Problem, plan: Plan, length: int) -> tuple[float, ...]:
+    """Steps without a window, as many as have so many products: those that lack taps on either side, and those that
+    windows leave over.
     """
     first, last = _interior(problem, plan, length)
-    outputs = plan.outputs * Split.of(problem, plan.taps).sequences
-    return first, (last - first) % outputs, problem.output_length(length) - last
+    sides = sum((first > 0, last < problem.output_length(length)))
+    lacking = _full_steps(problem, length) - (last - first)
+    return (last - first) % (plan.outputs * Split.of(problem, plan.taps).sequences), *[lacking / max(sides, 1)] * sides
+
+
+def _full_steps(problem: Problem, length: int) -> float:
+    """Steps with all taps that have as many products as all output steps have."""
+    left, steps = problem.left_padding(length), problem.output_length(length)
+    taps = (steps_of_tap(tap, length, left, problem.stride, problem.dilation) for tap in range(problem.kernel_size))
+    return float(sum(max(min(last, steps) - max(first, 0), 0) for first, last in taps)) / problem.kernel_size
 
 
 def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tuple[float, float]:
@@ -156,7 +166,9 @@ def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tup
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
     products = _PRODUCTS * split.products(n) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels
-    moves = (_NESTED_MOVES if plan.nested else _MOVES) * (inputs + n * filters)
+    of_block = plan.block // plan.outputs * inputs * target.vector_bytes
+    far = 3 * of_block > 2 * target.l1_bytes
+    moves = (_NESTED_MOVES if plan.nested else _MOVES_FAR if far else _MOVES) * inputs + _MOVES * n * filters
     if split.turns(problem):
         moves += _TURNED * plan.outputs * (problem.stride * channels + filters)
     elif problem.channels_first:
@@ -170,18 +182,18 @@ def _apart(stride: int) -> float:
     return _IN_ONE_SET if stride % PAGE == 0 else _IN_TWO_SETS if stride % (PAGE // 2) == 0 else _APART
 
 
-def _computed(products: float, weights: float, plan: Plan) -> float:
+def _computed(products: float, weights: float, plan: Plan, streamed: bool) -> float:
     """Cycles of products for which so many bytes of weights come from beyond L2."""
-    hidden = weights / (_NESTED_BYTES if plan.nested else _BYTES)
+    hidden = weights / (_BYTES if streamed and not plan.nested else _NESTED_BYTES)
     return products + hidden + max(weights / _FAR_BYTES - products, 0.0)
 
 
 def _beyond(problem: Problem, target: Target, plan: Plan) -> float:
     """Bytes of a group's transformed weights that come from beyond L2 for each block: none where three quarters of it have
-    room for those of all groups, all where these are twice as many.
+    room for all weights of all groups, all where these are twice as many.
     """
     own = _own_bytes(problem, plan)
-    missing = own * problem.groups / (target.l2_bytes * 3 // 4) - 1
+    missing = (own * problem.groups + weight_bytes(problem)) / (target.l2_bytes * 3 // 4) - 1
     return own * min(max(missing, 0.0), 1.0)
 
 

@@ -102,8 +102,8 @@ def _too_little(gain: float) -> str:
 def _beaten(chosen: Plan | None, looked_at: bool) -> str:
     """Why a plan of windows that is accurate and would pay is not taken."""
     if chosen is not None and looked_at:
-        return f"{chosen.toom} is counted to be faster for this length"
-    return f"{_LOOKED_AT} others of its kind are counted to be faster for long inputs"
+        return f"{chosen.toom} is counted to be faster"
+    return f"{_LOOKED_AT} others of its kind are counted to be faster for long inputs, and these are compared"
 
 
 def _has_no_windows(problem: Problem, target: Target) -> bool:

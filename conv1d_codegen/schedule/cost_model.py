@@ -46,9 +46,16 @@ _PRODUCTS_TO_TURN = 48  # fewer are too few to turn a tile of their sums for
 # With so few products writing is all that counts, and it should go through memory in order: all filters of few steps.
 # wav2vec2/1s_conv0, with 10 products and 512 filters, takes 328 us in blocks of one tile, and 462 in blocks of 8.
 _HARDLY_ANY_PRODUCTS = 16
+# In channels_first memory is in order along the steps of a filter: with up to `_PRODUCTS_TO_TURN`, so many steps. It takes
+# 746 us in blocks of one tile, 503 of 8, 452 of 32 and 430 of 256; convtasnet/encoder, of 20 products, 369 in blocks of
+# 8, 340 of 32 and 332 of 128 (Xeon with AVX-512 and AMX).
+_STEPS_OF_ROWS = 416
 # From so many taps on, blocks of depthwise kernels are turned however long the input is; with fewer, up to so many steps
 # for each tap of each tap; and not of inputs with a larger stride, of which a block has too many steps.
 _TAPS_TO_TURN, _STEPS_TO_TURN, _MOST_STRIDE_TO_TURN = 21, 3, 4
+#: Filters of a channel up to which channels go into the lanes, and taps from which few of them do too: see
+#: `_few_filters_apart`.
+_FEW_FILTERS_APART, _MOST_FILTERS_APART, _MANY_TAPS_APART = 2, 6, 9
 _DEPTHWISE_BLOCK = 256  # steps: many rows of tiles, and still blocks for several threads in a short sequence
 
 
@@ -113,6 +120,17 @@ def lanes_of_direct(problem: Problem, target: Target) -> str:
 def direct_plan(problem: Problem, target: Target, lanes: str) -> Plan:
     """The direct plan with one of `LANES` in its lanes, without details."""
     return {"channels": _direct_channels, "filters": _direct_filters, "time": _direct_time}[lanes](problem, target)
+
+
+def _few_filters_apart(problem: Problem, target: Target) -> bool:
+    """Whether channels that are groups of their own have too few filters each to fill the lanes (channels_last).
+
+    How many times as fast as directly that is, with 2, 4, 8 and 16 filters of each channel at 1x6300 to 1x74: 64 channels
+    with 3 taps 2.9, 1.5, 0.71 and 0.31, with 21 taps 3.5, 1.6, 0.62 and 0.29; 256 channels 3.8 to 4.3, 1.6 to 1.9, 0.75
+    and 0.33; 16 channels with 3 taps 1.4, 0.66, 0.54 and 0.22, with 21 taps 3.6, 1.8, 0.66 and 0.25 (avx512).
+    """
+    many = problem.channels >= 4 * target.lanes(problem.compute) or problem.kernel_size >= _MANY_TAPS_APART
+    return problem.group_filters <= (_MOST_FILTERS_APART if many else _FEW_FILTERS_APART)
 
 
 def simpler_plans(problem: Problem, target: Target, plan: Plan, epilogue: Expression | None = None) -> Iterator[Plan]:
@@ -201,7 +219,9 @@ def _direct_filters(problem: Problem, target: Target, sums: int = 1) -> Plan:
     products = problem.kernel_size * problem.group_channels
     if products <= _FEW_PRODUCTS and not transposed:
         rows = min(rows, -(-_FEW_ACCUMULATORS // vectors))
-    if products <= _HARDLY_ANY_PRODUCTS:
+    if transposed and products <= _PRODUCTS_TO_TURN:
+        block = _STEPS_OF_ROWS // rows * rows
+    elif products <= _HARDLY_ANY_PRODUCTS:
         block = max(rows, _STEPS_OF_A_BLOCK * width * vectors // problem.group_filters // rows * rows)
     else:
         block = _block(problem, target, rows, TYPES[compute].bytes)
@@ -238,7 +258,7 @@ def _channels_beside(problem: Problem, target: Target, length: int | None) -> bo
     if problem.groups != problem.channels or problem.groups == 1:
         return False
     if not problem.channels_first:
-        return True
+        return _few_filters_apart(problem, target)
     taps = problem.kernel_size
     extent = (taps - 1) * problem.dilation + 1
     if extent > _DEPTHWISE_BLOCK or problem.stride > _MOST_STRIDE_TO_TURN:

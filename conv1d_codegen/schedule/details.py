@@ -204,20 +204,25 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
-    many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
-    # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
-    streams = (plan.nested or many) and not (split.sequences > 1 and split.shares(plan.outputs))
     return {
         "edges": "alone" if alone else "shared",
         "edge_steps": 0 if alone else _EDGE,
         "rest": plan.rows[0],
         "parts": parts(problem, plan),
         "input_width": 0 if inputs == plan.width else inputs,
-        "stream": plan.block if streams else 0,
+        "stream": plan.block if streams(problem, target, plan) else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
         "transposed": problem.channels_first,
         "turned": split.turns(problem),
     }
+
+
+def streams(problem: Problem, target: Target, plan: Plan) -> bool:
+    """Whether the windows of a block go over one chunk of the weights before the next."""
+    split = Split.of(problem, plan.taps)
+    many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
+    # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
+    return (bool(plan.nested) or many) and not (split.sequences > 1 and split.shares(plan.outputs))
 
 
 def parts(problem: Problem, plan: Plan) -> int:

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from bench import random_problems
 from conv1d_codegen import Activation, Problem
-from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark import check
 from conv1d_codegen.benchmark.cases import Case
+from conv1d_codegen.machine import timing
+from conv1d_codegen.machine.target import TARGETS
 
 CASE = Case("a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu")))
 
 
 @pytest.fixture(autouse=True)
 def anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "pin", lambda: None)
+    monkeypatch.setattr(timing, "pin", lambda _: None)
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, *ratios: float) -> list[int]:
-    """Measurements that find direct to take as many times as long; gives the rounds of each that is made."""
+    """Measurements that find all others to take as many times as long as auto, which comes first; gives the rounds of each
+    that is made. In a first call all are near.
+    """
     made: list[int] = []
 
-    def interleaved(calls: dict[str, timing.Call], rounds: int) -> dict[str, float]:
+    def samples(calls: dict[str, timing.Call], rounds: int, threads: int) -> dict[str, list[float]]:
         made.append(rounds)
-        return {"auto": 1e-4, "direct": ratios[len(made) - 1] * 1e-4}
+        first = next(iter(calls))
+        return {name: [1e-4 if name == first else ratios[len(made) - 1] * 1e-4] for name in calls}
 
-    monkeypatch.setattr(timing, "interleaved", interleaved)
+    monkeypatch.setattr(timing, "samples", samples)
+    monkeypatch.setattr(timing, "sample", lambda *_: 1e-4)
     return made
 
 
@@ -65,15 +72,45 @@ def test_the_problems_are_of_the_sizes_asked_for() -> None:
         assert str(case) == case.name
 
 
+def test_short_ones_have_few_steps() -> None:
+    lengths = [case.length for case in islice(random_problems.cases(0, short=True), 300)]
+    assert max(lengths) <= 100
+    assert sum(length < 30 for length in lengths) > 50
+
+
+def test_all_that_can_be_asked_for_stands_beside_auto() -> None:
+    target = TARGETS["avx512"]
+    kinds = [
+        random_problems.kind(plan)
+        for plan in random_problems.others(Problem.parse("c64_f64_k9_same_relu_f32"), target, "standard")
+    ]
+    assert {"direct filters", "generic", "F(3,3) ⊗ F(4,3)", "F(4,5)"} <= set(kinds)
+    assert "depthwise" not in kinds
+    assert len(kinds) == len(set(kinds))
+    strict = random_problems.others(Problem.parse("c64_f64_k3_g64_same_relu_f32"), target, "strict")
+    assert [plan.algorithm for plan in strict] == ["direct", "depthwise", "generic"]
+
+
 def test_what_is_chosen_is_timed_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     made = clock(monkeypatch, 1.5)
     found = random_problems.measure(CASE, None, "standard", rounds=5)
     assert found is not None
     assert (found.plan.algorithm, found.fault, made) == ("cook_toom", "", [5])
+    assert found.best != found.plan
     assert found.ratio == pytest.approx(1.5)
     assert 0 < found.error < 1
     assert random_problems.row(found).split()[-2:] == ["1.50", f"{found.error:.2f}"]
-    assert random_problems.measure(CASE, None, "strict", rounds=5) is None  # direct: there is nothing to compare
+
+
+def test_what_is_far_behind_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock(monkeypatch, 1.0)
+    taken = iter([9.0] * 100)  # auto comes first, and takes the least
+
+    def sample(call: timing.Call, *_: object) -> float:
+        return 1.0 if call.func.options.plan is None else next(taken)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(timing, "sample", sample)
+    assert random_problems.measure(CASE, None, "standard", rounds=5) is None
 
 
 @pytest.mark.parametrize(("ratios", "slower"), [((0.9, 0.95), True), ((0.96, 1.0), False), ((0.975,), False)])
@@ -97,14 +134,13 @@ def test_the_exit_code_says_whether_auto_is_slower_or_wrong(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pointwise = Case("another", "random", 1, 64, Problem(64, 64, 1, activation=Activation("relu")))
-    monkeypatch.setattr(random_problems, "cases", lambda *_: iter([CASE, pointwise, CASE, CASE]))
+    monkeypatch.setattr(random_problems, "cases", lambda *_: iter([CASE, CASE, CASE]))
     monkeypatch.setattr(check, "largest_share", lambda *_: share)
     clock(monkeypatch, *[ratio] * 4)
-    assert random_problems.main(["--count", "3"]) == code
+    assert random_problems.main(["--count", "2"]) == code
     out = capsys.readouterr().out
-    assert "3 problems: of 2 auto chose Cook–Toom, of 1 the same plan" in out
-    assert f"geometric mean {ratio:.2f}, worst {ratio:.2f} (a case)" in out
+    assert "2 problems: for 2 another algorithm is near or better" in out
+    assert f"geometric mean {ratio:.2f}, worst {ratio:.2f} ({CASE})" in out
     assert said in out
 
 
@@ -120,9 +156,28 @@ def test_what_fails_is_shown_and_the_others_are_measured(
     assert random_problems.main(["--count", "2"]) == 1
     out = capsys.readouterr().out
     assert "FAILED: RuntimeError: of the compiler" in out
-    assert "of 1 the same plan as direct does, and 1 FAILED" in out
+    assert "2 problems: for 0 another algorithm is near or better, and 1 FAILED" in out
 
 
-def test_a_real_run_ends(capsys: pytest.CaptureFixture[str]) -> None:
-    assert random_problems.main(["--count", "2", "--rounds", "1", "--accuracy", "strict"]) == 0
-    assert "2 problems: of 0 auto chose Cook–Toom" in capsys.readouterr().out
+def test_a_real_run_ends_with_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "random.svg"
+    random_problems.main(["--count", "3", "--rounds", "1", "--short", "--plot", str(picture)])
+    out = capsys.readouterr().out
+    assert "seed 0, short, one thread" in out
+    assert "3 problems: for " in out
+    assert picture.exists() == ("written: " in out)
+
+
+def test_the_shapes_of_the_bench_can_stand_for_random_ones(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(random_problems, "measure", lambda *_: None)
+    assert random_problems.main(["--shapes", "--layout", "channels_first"]) == 0
+    assert "59 problems: for 0 another" in capsys.readouterr().out
+
+
+def test_more_threads_than_cores_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        random_problems.main(["--threads", "4096"])
+    assert "argument --threads: 4096 want as many cores" in capsys.readouterr().err

@@ -188,6 +188,9 @@ def test_a_measurement_stands_beside_the_prediction() -> None:
     found = explain(made(DENSE, "host"), 1, 200, measure=True)
     assert found.measurement is not None
     assert 0 < found.measurement.share < 2
+    assert {plan.algorithm for plan in found.measurement.others} == {"cook_toom", "direct", "generic"}
+    assert found.measurement.others.keys() <= {each.plan for each in found.alternatives[1:]}
+    assert all(taken > 0 for taken in found.measurement.others.values())
     assert found.measurement.seconds > 0
     assert 0.3e9 < found.measurement.clock < 8e9
     assert "\n  measured " in str(found)
