@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 from . import knobs
 from .commands import explore
-from .commands.arguments import EXAMPLE, add_choice, problem_of
+from .commands.arguments import EXAMPLE, USUAL_LENGTH, add_choice, is_network, options_of, problem_of
 from .errors import CompileError
 from .knobs import STAGES
 from .machine.host import host, resolve, runs_here
 from .machine.target import TARGETS
 from .number_types import TYPES
-from .options import CompileOptions
 from .problem import parse_case
 from .version import __version__
 
@@ -101,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.add_argument("--layer", metavar="NAME", help="of a network: which of its layers")
     explain.add_argument(
-        "--length", type=int, default=1000, help="of a network: steps, if not fixed (default: %(default)s)"
+        "--length", type=int, metavar="STEPS", help=f"of a network's input, if not fixed (default: {USUAL_LENGTH})"
     )
     add_choice(explain)
     explain.add_argument(
@@ -137,10 +136,9 @@ def _parser() -> argparse.ArgumentParser:
 
     bench = commands.add_parser(
         "bench",
-        add_help=False,  # its own parsers have it
+        add_help=False,  # its own parsers read what stands behind it
         help="time your own layers against the generic kernel and other libraries; what each constant is worth",
     )
-    bench.add_argument("arguments", nargs=argparse.REMAINDER)
     bench.set_defaults(run=_bench)
 
     targets = commands.add_parser(
@@ -194,9 +192,8 @@ def _dump(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"{given[0]} is about how the stage `scheduled` came about: add --stage scheduled, or leave {given[0]} out."
         )
-    options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
     length = parse_case(arguments.descriptor)[2] if "@" in arguments.descriptor else None
-    compilation = compile_problem(problem_of(arguments.descriptor), options, length)
+    compilation = compile_problem(problem_of(arguments.descriptor), options_of(arguments), length)
     with contextlib.ExitStack() as stack:
         output = arguments.output
         file = sys.stdout if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
@@ -219,36 +216,31 @@ def _explain(arguments: argparse.Namespace) -> int:
     from .inspection.terminal import show
     from .inspection.wording import sections
 
-    options = CompileOptions(algorithm=arguments.algorithm, accuracy=arguments.accuracy, target=arguments.target)
-    if Path(arguments.descriptor).is_file():
-        for each in _explained_layer(arguments, options):
+    if is_network(arguments.descriptor, arguments.layer, arguments.length):
+        for each in _explained_layer(arguments):
             show(sections(each))
         return 0
-    if arguments.layer is not None:
-        raise ValueError(f"--layer names a layer of a saved network, and {arguments.descriptor} is no file.")
     from .compiler import compile_problem
 
     problem = problem_of(arguments.descriptor)
     batch, length = parse_case(arguments.descriptor)[1:] if "@" in arguments.descriptor else (1, None)
+    options = options_of(arguments)
     made = compile_problem(problem, options, length)
     show(sections(explain(made, batch, length, options.accuracy, arguments.measure)))
     return 0
 
 
-def _explained_layer(arguments: argparse.Namespace, options: CompileOptions) -> Explanations:
+def _explained_layer(arguments: argparse.Namespace) -> Explanations:
     """The kernels of a layer of the network that a file holds. Raises ValueError, with its layers, where none is named."""
     from .network import load
 
     if arguments.measure:
         raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
-    if arguments.algorithm != "auto":
-        raise ValueError(f"--algorithm is for one convolution. Received: {arguments.algorithm} for a network.")
-    accuracy = arguments.accuracy or "standard"
-    network = load(arguments.descriptor).with_options(CompileOptions(accuracy=accuracy, target=options.target))
+    network = load(arguments.descriptor, options=options_of(arguments, network=True))
     if arguments.layer is None:
         names = ", ".join(node.name for node in network.graph.nodes)
         raise ValueError(f"Name a layer of the network with --layer. It has {names}.")
-    return network.explain(arguments.layer, arguments.length)
+    return network.explain(arguments.layer, USUAL_LENGTH if arguments.length is None else arguments.length)
 
 
 def _tune(arguments: argparse.Namespace) -> int:
@@ -269,7 +261,7 @@ def _tune(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from .benchmark import own
 
-    return own.main(arguments.arguments)
+    return own.main(arguments.behind)
 
 
 def _targets(_: argparse.Namespace) -> int:
@@ -312,7 +304,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code. Raises SystemExit for arguments that argparse
     refuses, and after --help.
     """
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    bench = words[:1] == ["bench"]
+    arguments = _parser().parse_args(words[:1] if bench else words, argparse.Namespace(behind=words[1:]))
     try:
         code: int = arguments.run(arguments)
     except (ValueError, CompileError, ImportError, OSError) as error:
@@ -321,7 +315,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-if __name__ == "__main__":
+def command_line() -> NoReturn:
+    """Run the command of this process, and end it with the exit code."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `| head` has read enough
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    command_line()

@@ -93,7 +93,7 @@ def test_dump_stops_after_a_pass(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "# tile:" in out
     assert "pack_weights" not in out
-    assert "block_time, peel_edges" in refused(capsys, "dump", PROBLEM, "--stop-after", "frobnicate")
+    assert ", ".join(each.name for each in PIPELINE) in refused(capsys, "dump", PROBLEM, "--stop-after", "frobnicate")
     assert "--stop-after" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--stop-after", "tile")
 
 
@@ -164,6 +164,23 @@ def test_explain_takes_a_layer_of_a_saved_network(tmp_path: Path, capsys: pytest
         (["dump", "nonsense"], "something like"),
         (["explain", "nonsense"], "something like"),
         (["explain", f"{PROBLEM}@1x2"], "no output for 2 steps"),
+        (["explain", PROBLEM, "--length", "9"], f"write {PROBLEM}@1x9"),
+        (["explore", f"{PROBLEM}@1x8", "--length", "9"], f"write {PROBLEM}@1x9"),
+        (["explain", "nowhere.keras"], "No such file"),
+        (["explore", "nowhere.onnx", "--layer", "one"], "No such file"),
+        (["bench", "compare", "nowhere.json", "nowhere.json"], "conv1d-codegen bench compare: "),
+        (["dump", PROBLEM, "--plan", "direct"], "Not a plan's text form"),
+        (
+            [
+                "explain",
+                PROBLEM,
+                "--plan",
+                "direct lanes=filters 4x1 rows=1 block=8 unroll=1",
+                "--algorithm",
+                "generic",
+            ],
+            "direct",
+        ),
         (["dump", f"{PROBLEM}@4"], "BATCHxLENGTH"),
         (["dump", "c4_f4_k3_valid_frobnicate_f32"], "leaky_relu"),
         (["dump", "c4_f4_k3_valid_elu(beta=1)_f32"], "The parameters of elu are alpha."),
@@ -205,9 +222,48 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         assert expected in capsys.readouterr().out
 
 
+def test_a_plan_by_hand_is_dumped_and_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = "generic constants=kernel_size,stride lanes=filters 4x1 rows=4,1 block=64 unroll=2"
+    for command in (["dump", "--stage", "plan"], ["explain"]):
+        assert main([*command, PROBLEM, "--target", "avx2", "--plan", plan]) == 0
+        assert plan in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["compare", "--help"], ["constants", "--help"]])
+def test_bench_has_help_of_its_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", *words])
+    assert stop.value.code == 0
+    assert " ".join(["usage: conv1d-codegen bench", *words[:-1], "[-h]"]) in capsys.readouterr().out
+
+
+def test_options_of_bench_may_stand_first(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "--filter", "nothing of the name", f"{PROBLEM}@1x20"])
+    assert "none of 1 cases contains" in capsys.readouterr().err
+
+
+def test_explore_explains_the_kernel_that_a_network_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A network's accuracy is "standard", unless it is told: of this layer that is Cook–Toom."""
+    x = Input(64)
+    save(Network(x, Conv1D(64, 3, padding="same", name="one")(x)), tmp_path / "model")
+    page = tmp_path / "page.html"
+    for accuracy, algorithm in ((None, "cook_toom F("), ("strict", "direct lanes=")):
+        told = ["--layer", "one", "--length", "4000", "--target", "avx2"]
+        told += [] if accuracy is None else ["--accuracy", accuracy]
+        assert main(["explain", str(tmp_path / "model"), *told]) == 0
+        assert f"\n  {algorithm}" in capsys.readouterr().out
+        assert main(["explore", str(tmp_path / "model"), *told, "-o", str(page)]) == 0
+        assert f'"schedule":"{algorithm}' in page.read_text(encoding="utf-8").replace('": "', '":"')
+        capsys.readouterr()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGPIPE there")
-def test_a_reader_that_stops_early_is_no_error() -> None:
-    command = [sys.executable, "-m", "conv1d_codegen", "dump", "c16_f32_k3_valid_gelu_f32", "--stage", "llvm"]
+@pytest.mark.parametrize("program", ["from conv1d_codegen.__main__ import command_line; command_line()", None])
+def test_a_reader_that_stops_early_is_no_error(program: str | None) -> None:
+    """Neither of `python -m conv1d_codegen` nor of the script that is installed, which calls `command_line`."""
+    start = ["-m", "conv1d_codegen"] if program is None else ["-c", program]
+    command = [sys.executable, *start, "dump", "c16_f32_k3_valid_gelu_f32", "--stage", "llvm"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent.parent
     ) as process:

@@ -125,7 +125,7 @@ def main(argv: Sequence[str], program: str = "python -m bench compare") -> int:
     try:
         text, slower = report(record.read(arguments.old), record.read(arguments.new))
     except (record.RecordError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     print(text)
     return 1 if slower else 0

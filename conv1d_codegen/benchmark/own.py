@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import CompileError
 from ..network import Network, from_torch, load
+from ..network.readers import SUFFIXES
 from ..problem import parse_case
 from . import arguments as shared
 from .cases import Case
@@ -76,7 +77,7 @@ def cases_of(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> 
 
 def _is_case(text: str) -> bool:
     """Whether it is meant as a case, right or wrong: everything that is no file, and looks like none."""
-    if Path(text).exists() or Path(text).suffix in (".keras", ".h5", ".onnx", ".pt2", ".json"):
+    if Path(text).exists() or Path(text).suffix in (*SUFFIXES, ".pt2"):
         return False
     if "@" not in text:
         raise ValueError(f"{text} is no file, and a descriptor needs the size of its inputs: {text}@BATCHxLENGTH.")

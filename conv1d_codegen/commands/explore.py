@@ -12,7 +12,7 @@ from ..machine.target import TARGETS
 from ..options import CompileOptions
 from ..problem import parse_case
 from ..schedule.plan import ALGORITHMS, Plan
-from .arguments import EXAMPLE, add_choice, problem_of
+from .arguments import EXAMPLE, USUAL_LENGTH, add_choice, is_network, options_of, problem_of
 
 #: Of the input, where no case says how many, that tiles are drawn for: enough for blocks, tails and edges to show.
 _USUAL_STEPS = 250
@@ -41,10 +41,9 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="which of the layer's kernels, if it has several (default: 1)",
     )
     explore.add_argument(
-        "--length", type=int, metavar="STEPS", default=1000, help="of a network's input (default: 1000)"
+        "--length", type=int, metavar="STEPS", help=f"of a network's input, if not fixed (default: {USUAL_LENGTH})"
     )
     add_choice(explore)
-    explore.add_argument("--plan", metavar="PLAN", help="the schedule, as `dump --stage plan` prints it")
     explore.add_argument(
         "--against",
         metavar="PLAN",
@@ -64,9 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page, and give the exit code. Raises ValueError, CompileError and OSError for what is wrong."""
     from ..inspection.page import page
 
-    algorithm: str = arguments.algorithm
-    plan = None if arguments.plan is None else Plan.parse(arguments.plan)
-    options = CompileOptions(algorithm=algorithm, accuracy=arguments.accuracy, target=arguments.target, plan=plan)
+    network = is_network(arguments.what, arguments.layer, arguments.length)
+    options = options_of(arguments, network)
     chosen = [options]
     if arguments.against is not None or arguments.against_target is not None:
         other: str | None = arguments.against
@@ -77,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
             chosen.append(CompileOptions(algorithm=other, accuracy=arguments.accuracy, target=target))
         else:
             chosen.append(CompileOptions(plan=Plan.parse(other), accuracy=arguments.accuracy, target=target))
-    sides = [_side(arguments, each) for each in chosen]
+    sides = [(_side_of_layer if network else _side)(arguments, each) for each in chosen]
     title = arguments.what if arguments.layer is None else f"{arguments.layer} of {Path(arguments.what).name}"
     arguments.output.write_text(page(title, sides), encoding="utf-8")
     print(f"wrote {arguments.output}")
@@ -85,24 +83,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, Any]:
-    """One kernel of a page: a problem's, or one of those of a network's layer."""
+    """One kernel of a page: a problem's."""
     from ..compiler import compile_problem
     from ..inspection.explain import explain
     from ..inspection.page_data import side
 
-    if arguments.layer is None and not Path(arguments.what).is_file():
-        problem = problem_of(arguments.what)
-        _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
-        made = compile_problem(problem, options, length)
-        measure = arguments.measure and runs_here(made.target)
-        explanation = explain(made, batch, length, options.accuracy, measure)
-        return side(made, explanation, _USUAL_STEPS if length is None else length)
-    if arguments.measure:
-        raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
+    problem = problem_of(arguments.what)
+    _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
+    made = compile_problem(problem, options, length)
+    measure = arguments.measure and runs_here(made.target)
+    explanation = explain(made, batch, length, options.accuracy, measure)
+    return side(made, explanation, _USUAL_STEPS if length is None else length)
 
+
+def _side_of_layer(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, Any]:
+    """One of those of a network's layer."""
+    from ..inspection.page_data import side
     from ..network import load
 
-    layer, length, number = arguments.layer, arguments.length, arguments.kernel
+    if arguments.measure:
+        raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
+    layer, number = arguments.layer, arguments.kernel
+    length = USUAL_LENGTH if arguments.length is None else arguments.length
     network = load(arguments.what, options=options)
     if layer is None:
         names = ", ".join(node.name for node in network.graph.nodes)

@@ -26,9 +26,10 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
     rows, each = plan.rows, "windows" if plan.algorithm == "cook_toom" else "output steps"
     said = {
         plan.algorithm: _ALGORITHMS[plan.algorithm],
-        f"constants={_listed(plan.constants)}": f"known as code is made, all the same: {_listed(plan.constants)}",
+        f"constants={_listed(plan.constants)}": "known when it is compiled all the same: "
+        + ", ".join(plan.constants).replace("_", " "),
         f"F({plan.outputs},{plan.taps})": f"windows of {plan.outputs} outputs of {plan.taps} taps",
-        f"nested={_listed(plan.nested)}": f"{plan.toom} : windows within windows" if plan.nested else "",
+        f"nested={_listed(plan.nested)}": f"{plan.toom}: windows within windows" if plan.nested else "",
         f"lanes={plan.lanes}": f"{_lanes(plan.lanes)} lie in the lanes of vectors",
         f"{plan.width}x{plan.vectors}": f"vectors of {plan.width} numbers, {plan.vectors} beside each other: a panel",
         f"rows={_listed(rows)}": (

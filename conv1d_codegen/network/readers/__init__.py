@@ -36,6 +36,8 @@ from .. import saved
 from ..network import Network, Options
 from . import hdf5, keras_model, onnx_model
 
+#: How the names of files that `load` reads end, those of others' formats. Names that end so are meant as files.
+SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx", ".json")
 _ZIP = b"PK\x03\x04"
 _JSON = b"{"
 _ONNX = b"\x08"  # the version of its format, which stands first
