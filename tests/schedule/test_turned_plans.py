@@ -49,11 +49,15 @@ def test_a_block_of_a_depthwise_kernel_stays_in_a_cache(channels: int, steps: in
 
 def test_direct_kernels_of_many_filters_and_blocks() -> None:
     many, few = (Problem.parse(f"c256_f{filters}_k1_same_relu_f32_first") for filters in (128, 96))
-    steps = 4 * choose(many, AVX512).block
+    steps = 8 * choose(many, AVX512).block
     assert choose(many, AVX512).turned
     assert choose(many, AVX512, length=steps).turned
     assert not choose(many, AVX512, length=steps - 1).turned
     assert not choose(few, AVX512).turned
+    large = Problem.parse("c512_f512_k1_same_relu_f32_first")
+    steps = 4 * choose(large, AVX512).block
+    assert choose(large, AVX512, length=steps).turned
+    assert not choose(large, AVX512, length=steps - 1).turned
     far = Problem.parse("c256_f256_k2_d100_same_relu_f32_first")
     assert not choose(far, AVX512, "direct").turned
 
