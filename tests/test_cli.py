@@ -93,7 +93,7 @@ def test_dump_stops_after_a_pass(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert "# tile:" in out
     assert "pack_weights" not in out
-    assert "block_time, peel_edges" in refused(capsys, "dump", PROBLEM, "--stop-after", "frobnicate")
+    assert "block_time, turn_blocks" in refused(capsys, "dump", PROBLEM, "--stop-after", "frobnicate")
     assert "--stop-after" in refused(capsys, "dump", PROBLEM, "--stage", "asm", "--stop-after", "tile")
 
 
