@@ -18,13 +18,13 @@ import numpy as np
 
 from bench import neighbour, shapes
 from conv1d_codegen import Conv1D
-from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_filter, count
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.emit.abi import FIRST_RUN
 from conv1d_codegen.ir import packing
 from conv1d_codegen.layers import execution
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Input, Network

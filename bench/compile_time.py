@@ -24,9 +24,9 @@ import llvmlite.binding as binding
 
 from bench import any_problem, shapes
 from conv1d_codegen import Activation, CompileOptions, Problem, compiler, executable
-from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_accuracy, add_filter, add_layout, add_target, count, no_case
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve, runs_here
 from conv1d_codegen.machine.target import TARGETS
 

@@ -9,9 +9,9 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_target, count
 from conv1d_codegen.benchmark.cases import Case
+from conv1d_codegen.machine import timing
 from conv1d_codegen.problem import Problem
 
 CLIFF = 1.5  # times the time a step of the best length in the range

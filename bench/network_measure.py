@@ -12,10 +12,11 @@ import numpy as np
 
 from bench import network_parts, networks
 from bench.networks import Array, Case
-from conv1d_codegen.benchmark import peers, timing
+from conv1d_codegen.benchmark import peers
 from conv1d_codegen.benchmark.convolutions import convolutions
 from conv1d_codegen.benchmark.measure import Candidate, limits
 from conv1d_codegen.benchmark.record import NetworkResult
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Network, reference

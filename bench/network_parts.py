@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.cases import placed
 from conv1d_codegen.benchmark.convolutions import Shape
 from conv1d_codegen.benchmark.translations import Work, works
 from conv1d_codegen.layers.execution import compiled, convolve
+from conv1d_codegen.machine import timing
 from conv1d_codegen.network import Network, ops
 from conv1d_codegen.options import CompileOptions
 from conv1d_codegen.runtime.threads import get_num_threads

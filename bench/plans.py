@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from statistics import geometric_mean
 
 from bench import shapes
-from conv1d_codegen.benchmark import timing
 from conv1d_codegen.benchmark.arguments import add_filter, add_layout, add_target, no_case
 from conv1d_codegen.benchmark.cases import Case
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
 from conv1d_codegen.schedule.plan import Plan

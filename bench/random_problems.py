@@ -23,11 +23,12 @@ import numpy as np
 
 from bench.shapes import load
 from conv1d_codegen import Activation, Plan, Problem
-from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark import check
 from conv1d_codegen.benchmark.arguments import add_accuracy, add_layout, add_target, count
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.errors import CompileError
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
 from conv1d_codegen.schedule.cook_toom_model import plans_of_long_inputs

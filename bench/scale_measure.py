@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark import check
 from conv1d_codegen.benchmark.cases import Case, placed
 from conv1d_codegen.benchmark.measure import Findings, limits
 from conv1d_codegen.benchmark.record import Result
 from conv1d_codegen.compiler import compile_problem
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.problem import Problem

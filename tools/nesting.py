@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from conv1d_codegen import CompileOptions  # noqa: E402
-from conv1d_codegen.benchmark import timing  # noqa: E402
 from conv1d_codegen.compiler import compile_problem  # noqa: E402
+from conv1d_codegen.machine import timing  # noqa: E402
 from conv1d_codegen.machine.host import host  # noqa: E402
 from conv1d_codegen.number_types import TYPES  # noqa: E402
 from conv1d_codegen.problem import Problem  # noqa: E402

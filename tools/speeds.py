@@ -53,7 +53,7 @@ def serve(top: str) -> None:
     """The process of a checkout: prints the names of its cases, then a time for each name that it reads."""
     sys.path.insert(0, top)  # before the installed package
     from bench.shapes import load
-    from conv1d_codegen.benchmark import timing
+    from conv1d_codegen.machine import timing
 
     timing.pin()
     cases = {str(case): case for channels_first in (False, True) for case in load(channels_first)}

@@ -10,7 +10,6 @@
     command.py        what runs of layers and of networks share
     measure.py        checks and times the cases, in the process that `process.py` starts by `child.py`
     check.py          is it right, before it is fast
-    timing.py         calls that take turns, and clocks
     bandwidth.py      the limits of memory
     machine.py        which machine, which versions
     record.py         what was found, as data

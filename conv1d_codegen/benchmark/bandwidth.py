@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from . import timing
+from ..machine import timing
 
 
 def memory_limits(x: np.ndarray, y: np.ndarray) -> dict[str, timing.Call]:

@@ -13,7 +13,7 @@ import os
 import sys
 from importlib import import_module
 
-from . import timing
+from ..machine import timing
 
 
 def main(argv: list[str]) -> int:

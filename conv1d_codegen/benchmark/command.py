@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic
 
-from . import peers, process, timing
+from ..machine import timing
+from . import peers, process
 from .arguments import add_filter, count
 from .peers import Needs
 from .progress import Progress, progress

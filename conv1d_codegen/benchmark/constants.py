@@ -19,18 +19,19 @@ import numpy as np
 
 from ..compiler import compile_problem
 from ..layers.conv1d import Conv1D
+from ..machine import timing
 from ..machine.host import resolve
 from ..machine.peak import FmaPeak
+from ..machine.timing import Timing
 from ..options import CompileOptions
 from ..schedule.plan import RUN_TIME, Plan
-from . import check, machine, timing
+from . import check, machine
 from .arguments import add_filter, add_target, count
 from .cases import Array, Case
 from .cells import line, times
 from .command import add_files, check_files
 from .own import add_cases, cases_of
 from .record import ConstantsResult, Limits, Run
-from .timing import Timing
 
 _COLUMNS = (
     ("known", "<44"),

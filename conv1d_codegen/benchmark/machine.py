@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ..machine import timing
 from ..machine.host import host
 from ..version import __version__
-from . import peers, timing
+from . import peers
 
 _CPU = Path("/sys/devices/system/cpu/cpu0")
 

@@ -15,12 +15,13 @@ import numpy as np
 from ..compiler import compile_problem
 from ..errors import CompileError
 from ..layers.conv1d import Conv1D
+from ..machine import timing
 from ..machine.host import resolve
 from ..machine.peak import FmaPeak
 from ..network import Input, Network
 from ..problem import Activation
 from ..schedule.plan import Plan
-from . import check, peers, timing, translations
+from . import check, peers, translations
 from .bandwidth import copy_bandwidth, memory_limits
 from .cases import Case
 from .record import Limits, Result

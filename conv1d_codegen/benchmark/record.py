@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ..machine.timing import Timing
 from ..problem import Problem, parse_case
 from ..schedule.plan import RUN_TIME
-from .timing import Timing
 
 FORMAT = 1  # of the file; one more whenever a reader of the last would misunderstand it
 

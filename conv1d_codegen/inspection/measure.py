@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from statistics import median
@@ -11,6 +9,7 @@ from statistics import median
 import numpy as np
 
 from ..compiler import Compilation, compile_problem
+from ..machine import timing
 from ..machine.peak import FmaPeak
 from ..number_types import TYPES
 from ..options import CompileOptions
@@ -20,7 +19,6 @@ from ..schedule.plan import Plan
 from .facts import Measurement
 from .microarchitectures import peak
 
-_SAMPLE = 1e-3  # seconds that one sample takes at least: a thousand times what reading the clock takes
 _ROUNDS = 15
 _COPIED = 32 << 20  # bytes of each array of a copy: more than the caches of a core
 #: Seconds after which no more rounds begin, of which there are three at least.
@@ -49,8 +47,9 @@ def measured(
     multiply = FmaPeak(compilation.target, problem.compute)
     source = np.ones(_COPIED // 4, np.float32)
     copied = np.zeros_like(source)
-    copying: Callable[[], object] = partial(np.copyto, copied, source)
-    multiplying, copied_in, own, *of_others = _in_turns([multiply, copying, *map(call_of, kernels.values())])
+    calls: list[Callable[[], object]] = [multiply, partial(np.copyto, copied, source), *map(call_of, kernels.values())]
+    samples = timing.samples({str(at): call for at, call in enumerate(calls)}, _ROUNDS, most_seconds=_MOST_SECONDS)
+    multiplying, copied_in, own, *of_others = map(median, samples.values())
     flops = multiply.flops / multiplying
     return Measurement(
         seconds=own,
@@ -60,34 +59,3 @@ def measured(
         share=problem.flops(batch, length) / own / flops,
         others=dict(zip(list(kernels)[1:], of_others, strict=True)),
     )
-
-
-def _in_turns(calls: list[Callable[[], object]]) -> list[float]:
-    """The median seconds of one call of each."""
-    counts, times = [1] * len(calls), [[0.0] for _ in calls]
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        for each, call in enumerate(calls):
-            call()
-            while _sample(call, counts[each]) * counts[each] < _SAMPLE:
-                counts[each] *= 2
-        begin, times = time.perf_counter(), [[] for _ in calls]
-        for done in range(_ROUNDS):
-            if done >= 3 and time.perf_counter() - begin > _MOST_SECONDS:
-                break
-            for each, call in enumerate(calls):
-                call()  # what the others left in the caches does not count
-                times[each].append(_sample(call, counts[each]))
-    finally:
-        if collecting:
-            gc.enable()
-    return [median(taken) for taken in times]
-
-
-def _sample(call: Callable[[], object], count: int) -> float:
-    """Seconds of each of `count` calls in a row, of this process's own time."""
-    begin = time.process_time()
-    for _ in range(count):
-        call()
-    return (time.process_time() - begin) / count

@@ -46,17 +46,18 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
         f"borrow={plan.borrow}": f"each edge has {plan.borrow} steps at least, from those that have all taps",
         f"stream={plan.stream}": f"{plan.stream} steps go over a chunk of the weights before the next one",
         f"sequences={plan.sequences}": f"up to {plan.sequences} sequences share one reading of a panel's weights",
-        "across": "register tiles may have steps of several of these sequences",
+        "across": "a register tile may have rows of several of these sequences",
         f"abreast={_listed(plan.abreast)}": f"vectors of channels at once, for each height: {_listed(plan.abreast)}",
         f"rest={plan.rest}": f"steps that no window covers go in tiles of {plan.rest}",
-        f"parts={plan.parts}": f"channels in {plan.parts} parts, one after another"
-        if plan.algorithm == "depthwise"
-        else f"filters in {plan.parts} parts, each with inputs transformed anew",
+        f"parts={plan.parts}": (
+            f"channels in {plan.parts} parts"
+            if plan.algorithm == "depthwise"
+            else f"filters in {plan.parts} parts, each with inputs transformed anew"
+        ),
         f"inputs={plan.input_width}": f"inputs are transformed in vectors of {plan.input_width} channels",
         "looped": "the transforms of one window are in loops",
-        "turned": "the input of a block is laid out with channels behind steps, once for all filters"
-        if plan.algorithm != "depthwise"
-        else "the input of a block is laid out with channels behind steps, and its output so too",
+        "turned": "a block's input is kept with its channels behind its steps, for all filters"
+        + (", and its output too" if plan.algorithm == "depthwise" else ""),
         "transposed": "rows and lanes of a tile change places before it is stored",
         f"prefetch={_listed(plan.prefetch)}": "asked for ahead: "
         + "; ".join(_PREFETCHES[name] for name in plan.prefetch),

@@ -271,7 +271,11 @@ class Plan:
         yield len(prefetches) < len(self.prefetch), "What a plan prefetches is named once."
         can = sums_steps and filters
         yield "weights" in prefetches and not can, "A direct or cook_toom plan with lanes=filters can prefetch weights."
-        yield "input" in prefetches and not direct_filters, "A direct plan with lanes=filters can prefetch input."
+        can = direct_filters and not self.across  # whose rows read steps of several sequences
+        yield (
+            "input" in prefetches and not can,
+            "A direct plan with lanes=filters can prefetch input, unless its tiles go across sequences.",
+        )
         yield "input" in prefetches and self.turned, "A plan that is turned has its input at hand, and prefetches none."
         yield {"output", "output_by_row"} <= prefetches, "A plan prefetches output at once, or row by row."
         can = depthwise or direct_filters

@@ -6,7 +6,8 @@ would be too many.)
     unroll    not at all to sixteen times
     edges     how steps that lack taps are computed, and how many there are at least
     prefetch  with one more kind of prefetch, or one less
-    order     whether tiles are transposed before they are stored, weights stream, or parts of the filters are computed one after another
+    order     whether tiles are transposed before they are stored, blocks turned, weights stream, or parts of the filters
+              are computed one after another
     shape     of what surrounds the sums: activations, Cook–Toom's transforms and the steps that its windows leave over
 
 The first three come with the details that suit them (`schedule/details.py`). All give the same bits. Only the choice is
@@ -78,6 +79,10 @@ def _prefetches(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
 
 def _order(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     yield from _changed(plan, problem, transposed=not plan.transposed)
+    asked = tuple(kind for kind in plan.prefetch if kind not in ("input", "next_block"))  # for where it is not turned
+    yield from _changed(
+        plan, problem, turned=not plan.turned, sequences=1, stream=plan.stream if plan.outputs else 0, prefetch=asked
+    )
     for sequences, stream in ((1, 0), (1, plan.block), (4, 0), (4, plan.block), (16, plan.block)):
         for across in (False, True):
             yield from _changed(plan, problem, sequences=sequences, stream=stream, across=across)

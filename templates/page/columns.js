@@ -44,6 +44,9 @@ class Column {
   show(stage, otherStage = null) {
     this.stage = stage;
     this.there = this.other && new Set(this.other.texts(otherStage === null ? this.other.last : otherStage));
+    // Where most differ, a sign is enough.
+    const texts = this.there ? this.kernel.texts(stage) : [];
+    this.list.classList.toggle("signs", texts.filter((text) => !this.there.has(text)).length > texts.length / 2);
     this.lit = new Uint8Array(this.count);
     this.rows = new Map();
     this.space.replaceChildren();

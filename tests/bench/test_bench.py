@@ -12,7 +12,8 @@ import pytest
 
 from bench import __main__ as command
 from bench import run, shapes
-from conv1d_codegen.benchmark import check, measure, process, record, timing
+from conv1d_codegen.benchmark import check, measure, process, record
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import host
 
 TOP = Path(__file__).resolve().parents[2]

@@ -6,7 +6,7 @@ import pytest
 
 from bench import lengths
 from conv1d_codegen import Problem
-from conv1d_codegen.benchmark import timing
+from conv1d_codegen.machine import timing
 
 TEXT = "c2_f3_k3_same_relu_f32_first"
 

@@ -11,8 +11,9 @@ import pytest
 
 from bench import network_measure, network_run, network_table
 from bench.network_measure import Settings
-from conv1d_codegen.benchmark import compare, peers, record, timing
+from conv1d_codegen.benchmark import compare, peers, record
 from conv1d_codegen.benchmark.record import NetworkResult
+from conv1d_codegen.machine import timing
 from conv1d_codegen.network.graph import Graph, Weights
 
 PEERS = ["torch", "jax"]

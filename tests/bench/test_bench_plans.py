@@ -6,7 +6,7 @@ import pytest
 
 from bench import plans, shapes
 from conv1d_codegen import Plan
-from conv1d_codegen.benchmark import timing
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.tuning import trials
 

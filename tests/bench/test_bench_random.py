@@ -10,8 +10,9 @@ import pytest
 
 from bench import random_problems
 from conv1d_codegen import Activation, Problem
-from conv1d_codegen.benchmark import check, timing
+from conv1d_codegen.benchmark import check
 from conv1d_codegen.benchmark.cases import Case
+from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.target import TARGETS
 
 CASE = Case("a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu")))

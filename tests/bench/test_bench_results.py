@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bench import shapes
-from conv1d_codegen.benchmark import compare, record, table, targets, timing
+from conv1d_codegen.benchmark import compare, record, table, targets
+from conv1d_codegen.machine import timing
 
 CASES = {case.name: case for case in shapes.load()}
 

@@ -8,7 +8,8 @@ import pytest
 
 from bench import scale
 from bench.scale_measure import Settings
-from conv1d_codegen.benchmark import check, record, timing
+from conv1d_codegen.benchmark import check, record
+from conv1d_codegen.machine import timing
 from conv1d_codegen.problem import parse_case
 
 SMALL = "c4_f8_k3_same_relu_f32"

@@ -11,8 +11,7 @@ from support.bench_helpers import case
 
 from bench import any_problem, calls, compile_time
 from conv1d_codegen import Activation, Problem
-from conv1d_codegen.benchmark import timing
-from conv1d_codegen.machine import jit, peak
+from conv1d_codegen.machine import jit, peak, timing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 

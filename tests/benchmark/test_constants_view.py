@@ -8,9 +8,10 @@ import pytest
 
 from bench import __main__ as bench
 from conv1d_codegen.__main__ import main
-from conv1d_codegen.benchmark import check, constants, record, timing
+from conv1d_codegen.benchmark import check, constants, record
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.benchmark.record import ConstantsResult
+from conv1d_codegen.machine import timing
 from conv1d_codegen.schedule.plan import RUN_TIME
 
 TEXT = "c16_f20_k3_same_relu_f32@2x60"

@@ -153,10 +153,10 @@ def test_every_word_of_a_plan_is_explained() -> None:
         "cook_toom F(12,9) nested=3 lanes=filters 16x4 rows=6,3,1 block=48 unroll=4 edges=shared:64 stream=48 rest=6 parts=2 "
         "inputs=8 looped prefetch=weights",
         "depthwise lanes=channels 16x1 rows=8,4,1 block=256 unroll=5 edges=tiles:8 abreast=1,2,4 prefetch=output_by_row",
+        "depthwise lanes=channels 16x1 rows=8,4,1 block=256 unroll=5 parts=2 turned",
+        "generic constants=kernel_size,stride lanes=filters 16x2 rows=8,1 block=256 unroll=2",
         "direct lanes=time 16x2 rows=11 block=384 unroll=4",
         "direct lanes=filters 16x2 rows=6,1 block=104 unroll=4 edges=shared:64 stream=104 sequences=4 across prefetch=weights",
-        "generic constants=kernel_size,stride lanes=filters 16x2 rows=8,1 block=256 unroll=2",
-        "depthwise lanes=channels 16x1 rows=8,4,1 block=64 unroll=5 parts=2 turned",
         "cook_toom F(4,3) lanes=filters 16x2 rows=6,3,1 block=48 unroll=4 edges=shared:64 rest=6 turned transposed",
     )
     parsed = [Plan.parse(text) for text in plans]

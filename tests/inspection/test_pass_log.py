@@ -54,8 +54,9 @@ def test_a_diff_leads_from_one_kernel_to_the_next() -> None:
 
 def test_a_log_stops_where_it_is_told() -> None:
     made = program(SMALL)
-    assert [step.name for step in steps(made, "peel_edges")] == ["block_time", "peel_edges"]
-    with pytest.raises(ValueError, match=r"no pass 'peel'.*block_time, peel_edges"):
+    every = [step.name for step in steps(made)]
+    assert [step.name for step in steps(made, "peel_edges")] == every[: every.index("peel_edges") + 1]
+    with pytest.raises(ValueError, match=r"no pass 'peel'.*block_time, .*peel_edges"):
         steps(made, "peel")
 
 

@@ -8,7 +8,7 @@ from support.helpers import assert_exact, exact_data, expected, run_interpreted
 from support.pass_helpers import loops
 from support.type_helpers import the
 
-from conv1d_codegen.ir import Block, For, Let, Load, Prefetch, Store
+from conv1d_codegen.ir import Alloc, Block, For, Let, Load, Prefetch, Store
 from conv1d_codegen.ir.rewrite import walk
 from conv1d_codegen.lower import lower
 from conv1d_codegen.machine.target import TARGETS
@@ -141,3 +141,16 @@ def test_the_tiles_of_a_chunk_ask_for_every_line_of_the_next_once(batch: int, le
         start = min(first + chunk, last)
         assert sorted(set(lines)) == list(range(start, start + whole, 16))
         assert len(lines) == rounds * len(set(lines))
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_tiles_of_every_height_ask(across: bool) -> None:
+    """The short ones too, which are all that there is beside one tall tile where steps are few."""
+    problem, context = streaming("c300_f16_k2_same_linear_f32")
+    plan = replace(context.plan, across=across)
+    kernel = dict(stages(lower(problem, plan), Context(problem, plan, context.target)))["prefetch"]
+    tiles = [s for s in loops(kernel) if s.var == "tile" and isinstance(s.body[0], Alloc)]
+    asking = [s for s in tiles if any(isinstance(inner, Prefetch) for inner in walk(s.body))]
+    assert asking == tiles
+    heights = {the(Alloc, s.body[0]).buffer.shape[0].constant for s in asking}
+    assert heights == {6, 1}

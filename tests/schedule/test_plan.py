@@ -82,6 +82,7 @@ def test_what_is_as_usual_is_left_out() -> None:
         (f"{DIRECT} prefetch=output,output", "is named once"),
         (f"{DEPTHWISE} prefetch=weights", "can prefetch weights"),
         (f"{WINDOWS} prefetch=input", "can prefetch input"),
+        (f"{DIRECT} stream=4 sequences=4 across prefetch=input", "unless its tiles go across sequences"),
         (f"{DEPTHWISE} prefetch=output,output_by_row", "at once, or row by row"),
         (f"{WINDOWS} prefetch=output", "can prefetch output"),
         (f"{DIRECT} prefetch=output_by_row", "can prefetch output row by row"),

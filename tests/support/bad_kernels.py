@@ -26,7 +26,7 @@ from support.small_kernels import (
     written,
 )
 
-from conv1d_codegen.ir import Activate, Alloc, Bind, Fma, Let, Prefetch, Ref, buffer, load, loop, store
+from conv1d_codegen.ir import Activate, Alloc, Bind, Fma, If, Let, Prefetch, Ref, buffer, load, loop, store
 from conv1d_codegen.problem import Activation
 from conv1d_codegen.symbolic.index import index, maximum, minimum, var
 
@@ -148,6 +148,42 @@ BAD = {
                 loop("many", 0, minimum(1, T // 4), (FILL,)),
                 loop("few", 0, minimum(1, maximum(3 - T, 0)), (FILL,)),
                 store(Y, (n, t), load(TMP, 2)),
+            )
+        ),
+        "may be read before",
+    ),
+    "scratch beyond tiles from an offset on, the last of them moved back": (
+        kernel(
+            steps(
+                Alloc(TMP),
+                loop(
+                    "q",
+                    0,
+                    2,
+                    (loop("k", 0, 2, (store(TMP, (minimum(t + 2 * var("q"), t + 1) + var("k") - t,), ONE),)),),
+                ),
+                store(Y, (n, t), load(TMP, 3)),
+            )
+        ),
+        "may be read before",
+    ),
+    "scratch between tiles from an offset on": (
+        kernel(
+            steps(
+                Alloc(TMP),
+                loop("q", 0, 2, (store(TMP, (minimum(t + 2 * var("q"), t + 3) - t,), ONE),)),
+                store(Y, (n, t), load(TMP, 1)),
+            )
+        ),
+        "may be read before",
+    ),
+    "scratch that one of two loops leaves out": (
+        kernel(
+            steps(
+                Alloc(TMP),
+                If((T - 4,), (FILL,)),
+                If((3 - T,), (loop("k", 0, 3, (store(TMP, (var("k"),), ONE),)),)),
+                store(Y, (n, t), load(TMP, 3)),
             )
         ),
         "may be read before",

@@ -9,6 +9,7 @@ from conv1d_codegen.ir import (
     Buffer,
     Const,
     For,
+    If,
     Kernel,
     Let,
     Prefetch,
@@ -135,6 +136,21 @@ GOOD = {
             Alloc(TMP),
             loop("q", 0, 2, (loop("k", 0, 3, (store(TMP, (minimum(3 * var("q"), 1) + var("k"),), ONE),)),)),
             store(Y, (n, t), load(TMP, 3)),
+        )
+    ),
+    "scratch that tiles wrote from an offset on, the last of them moved back": kernel(
+        steps(
+            Alloc(TMP),
+            loop("q", 0, 2, (loop("k", 0, 3, (store(TMP, (minimum(t + 3 * var("q"), t + 1) + var("k") - t,), ONE),)),)),
+            store(Y, (n, t), load(TMP, 3)),
+        )
+    ),
+    "scratch that two loops wrote, of which one does more": kernel(
+        steps(
+            Alloc(TMP),
+            If((T - 4,), (FILL,)),
+            If((3 - T,), (loop("k", 0, 3, (store(TMP, (var("k"),), ONE),)),)),
+            store(Y, (n, t), load(TMP, 2)),
         )
     ),
     "scratch that one of two loops wrote": kernel(

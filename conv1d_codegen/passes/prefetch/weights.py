@@ -20,6 +20,10 @@ Where other large layers have just been through the caches, so that weights come
     encodec/down256_k16s8          2.58             2.12            2.20          2.12            2.12
     onednn/1d/conv1d:21            2.66             2.35            2.42          2.36            2.34
 
+All tiles ask, the short ones of what is left over too, where one is tall: of one sequence of 11 steps, of which a tap has
+one tile of 6, one of 2 and up to three of 1, c512_f512_k5_same takes 0.89 of the time that it takes if only the first asks,
+c320_f320_k16_same of 16 steps 0.88 (Xeon 6/167).
+
 The same goes for edges that share the weights of a tap (`interchange/edges.py`): wav2vec2/1s_pos_conv, where nearly all
 steps are, takes 1.70 ms instead of 2.36.
 """
@@ -29,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...ir import Alloc, Axis, Block, For, Kernel, Level, Load, Prefetch, Statement, Storage, loop
+from ...ir import Alloc, Axis, Block, For, If, Kernel, Level, Load, Prefetch, Statement, Storage, loop
 from ...ir.rewrite import loads_of, map_statements, walk
 from ...machine.target import LINE
 from ...number_types import TYPES
@@ -44,18 +48,33 @@ def _block(body: Block, tall: int, numbers: int, in_chunk: bool = False, sequenc
     """The statements, within a chunk or not, and within which loop over sequences that share its weights. A line holds
     `numbers`.
     """
+    places = _places(body, tall) if in_chunk else {}
 
     def asking(s: Statement) -> Block | None:
         match s:
-            case For(axis=Axis.STEP | Axis.WINDOW, level=Level.TILE) if in_chunk and _height(s) == tall:
-                return (_asking(s, sequences, numbers),)
+            case For() if id(s) in places:
+                return (_asking(s, *places[id(s)], sequences, numbers),)
             case For(axis=Axis.TAP, kind="serial") | For(level=Level.CHUNK):
                 return (replace(s, body=_block(s.body, tall, numbers, in_chunk=True)),)
             case For(axis=Axis.SEQUENCE) if in_chunk:
                 return (replace(s, body=_block(s.body, tall, numbers, in_chunk, sequences=s)),)
+            case If() if in_chunk:
+                return (replace(s, body=_block(s.body, tall, numbers, in_chunk, sequences)),)
         return None
 
     return map_statements(body, asking)
+
+
+def _places(body: Block, tall: int) -> dict[int, tuple[Index, Index]]:
+    """Of loops over tiles that stand beside each other, one of them over tall ones: how many tiles come before each, and
+    how many there are.
+    """
+    loops = [s for s in body if isinstance(s, For) and s.level is Level.TILE and _height(s) is not None]
+    if all(_height(tiles) != tall for tiles in loops):
+        return {}
+    counts = [tiles.hi - tiles.lo for tiles in loops]
+    total = sum(counts, index(0))
+    return {id(tiles): (sum(counts[:at], index(0)), total) for at, tiles in enumerate(loops)}
 
 
 def _height(tiles: For) -> int | None:
@@ -70,8 +89,8 @@ def _height(tiles: For) -> int | None:
     )
 
 
-def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
-    """The loop over tiles, in which each asks for its share of the next chunk."""
+def _asking(tiles: For, before: Index, count: Index, sequences: For | None, numbers: int) -> For:
+    """The loop over tiles, in which each asks for its share of the next chunk, as one of so many."""
     channels = next(
         (s for s in tiles.body if isinstance(s, For) and s.axis is Axis.CHANNEL and s.level is Level.UNROLLED), None
     )
@@ -85,7 +104,7 @@ def _asking(tiles: For, sequences: For | None, numbers: int) -> For:
     assert unrolled is not None
     lines = -(-unrolled * panel // numbers)  # of a group
 
-    count, tile = tiles.hi - tiles.lo, var(tiles.var) - tiles.lo
+    tile = before + var(tiles.var) - tiles.lo
     if sequences is not None:
         count, tile = count * (sequences.hi - sequences.lo), tile + (var(sequences.var) - sequences.lo) * count
     share = (count + (lines - 1)) // index(maximum(count, 1))
