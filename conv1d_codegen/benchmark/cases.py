@@ -32,7 +32,9 @@ class Case:
 
     @classmethod
     def parse(cls, text: str, name: str = "", kind: str = "own") -> Case:
-        """The inverse of `str`. Raises ValueError for text of another form, and for inputs that make no output."""
+        """The inverse of `str`; without a name, it has that of its text, which tells it from others of its problem. Raises
+        ValueError for text of another form, and for inputs that make no output.
+        """
         problem, batch, length = parse_case(text)
         reference.check(problem.activation)
         if not batch:
@@ -41,7 +43,7 @@ class Case:
             raise ValueError(
                 f"{text}: inputs of {length} steps are shorter than the {problem.extent} that it reaches over."
             )
-        return cls(name or str(problem), kind, batch, length, problem)
+        return cls(name or f"{problem}@{batch}x{length}", kind, batch, length, problem)
 
     @property
     def flops(self) -> int:

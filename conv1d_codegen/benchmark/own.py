@@ -41,6 +41,9 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     check_arguments(parser, arguments)
     cases = cases_of(parser, arguments)
+    for case in cases:
+        if case.name != str(case):  # one of a network, which the table names by its number
+            print(f"{case.name:12} {case}")
     return run(cases, arguments, "float32" if {c.problem.dtype for c in cases} == {"f32"} else "dtypes as given")
 
 

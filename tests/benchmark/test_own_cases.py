@@ -39,6 +39,7 @@ def test_a_case_is_what_its_text_says() -> None:
     (case,) = cases(CASE)
     assert str(case) == CASE
     assert (case.batch, case.length, case.kind) == (2, 40, "own")
+    assert [each.name for each in cases(CASE, CASE.replace("@2x40", "@2x41"))] == [CASE, CASE.replace("@2x40", "@2x41")]
     layer = case.layer()
     assert layer.activation.keywords == {"alpha": 0.5}
     assert layer.padding == "causal"
@@ -110,6 +111,14 @@ def test_the_command_measures_checks_and_writes(tmp_path: Path, capsys: pytest.C
     assert all({"compiled", "generic", "write", "copy"} <= set(result.timings) for result in results)
     assert main(["bench", "compare", str(tmp_path / "run.json"), str(tmp_path / "run.json")]) == 0
     assert "times the time" in capsys.readouterr().out
+
+
+def test_the_command_says_which_convolutions_a_network_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cc.save(network(), tmp_path / "small.cc")
+    told = [str(tmp_path / "small.cc"), "--length", "50", "--filter", "tanh"]
+    assert main(["bench", *told, "--quick"]) == 0
+    (case,) = cases(*told)
+    assert capsys.readouterr().out.startswith(f"small/2 ×2   {case}\n")
 
 
 @pytest.mark.parametrize("text", ["c4_f6_k3_causal_tanh_f32@2x20", "c4_f6_k3_s2_same_linear_f32_first_nobias@1x21"])
