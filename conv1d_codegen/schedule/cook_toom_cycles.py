@@ -198,8 +198,10 @@ def _beyond(problem: Problem, target: Target, plan: Plan) -> float:
 
 
 def _from_memory(weights: int, others: int) -> float:
-    """Cycles in which weights come from memory, if other kernels read so many that they have been driven out."""
-    return weights / _FROM_MEMORY if others > _NEAR else 0.0
+    """Cycles in which weights come from beyond L2, if other kernels have read theirs since the last call, or from memory,
+    if these are so many that they have been driven out.
+    """
+    return weights / (_FROM_MEMORY if others > _NEAR else _FAR_BYTES) if others else 0.0
 
 
 def _rows_in_tiles(windows: int, plan: Plan) -> int:
