@@ -144,6 +144,7 @@ def _ahead(
     reads = [b.value for b in vector.body if isinstance(b, Bind) and isinstance(b.value, Load)]
     reach = plan.toom.reach
     rows = [reads[phase * reach + u] for phase in range(min(split.phases, split.terms)) for u in range(plan.outputs)]
+    apart = split.sequences > 1
     following = Let("following", index(minimum(SHARE + window, ROOM - FIRST_WINDOW - 1)))
     at = {transforms.var: var("following"), channels.var: index(0), vector.var: var("line") * numbers}
     inputs = tuple(Prefetch(read.buffer, tuple(i.substitute(at) for i in read.index), level=2) for read in rows)
@@ -155,20 +156,21 @@ def _ahead(
         minimum(results.hi - before, part),
         (
             following,
-            *_part(lines, of_all * pieces, of_panel * pieces + piece),
-            *(s for every in _outputs(results, {results.var: window}) for s in _part(every, pieces, piece)),
+            *_part(lines, of_all * pieces, of_panel * pieces + piece, apart),
+            *(s for every in _outputs(results, {results.var: window}) for s in _part(every, pieces, piece, apart)),
         ),
         axis=Axis.WINDOW,
         level=Level.BLOCK,
     )
 
 
-def _part(every: For, parts: int, number: Index) -> Block:
+def _part(every: For, parts: int, number: Index, apart: bool) -> Block:
     """Of a loop over lines that asks for those of some steps, one of so many parts, by its number: some lines; or, where
-    there are more parts than lines and many steps, some of the steps of one.
+    there are more parts than lines and many steps, some of the steps of one. Not of sequences that lie between each other,
+    whose steps are found by a division: of c64_f64_k9_d4 with F(3,3) ⊗ F(4,3) it would not be proved.
     """
     count = every.hi.constant or 1
-    groups = max(1, min(-(-len(every.body) // _FEW), parts // count))
+    groups = 1 if apart else max(1, min(-(-len(every.body) // _FEW), parts // count))
     if groups == 1:
         own = -(-count // parts)
         return (replace(every, lo=number * own, hi=index(minimum((number + 1) * own, count))),)
