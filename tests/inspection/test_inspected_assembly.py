@@ -141,7 +141,11 @@ def test_the_inner_loop_multiplies_a_tile(text: str, algorithm: str, target: str
     vectors = plan.rows[0] * plan.vectors * plan.unroll
     if TARGETS[target].fma:
         assert loop.count("fma") == vectors
-        assert set(loop.accumulators.values()) == {plan.unroll}
+        assert sum(loop.accumulators.values()) == vectors
+        # Of 26 sums over turned input LLVM keeps one on NEON's stack, which explanations and pages say.
+        spills = any(each.spills for each in loop.instructions)
+        assert spills == (target == "neon" and plan.turned)
+        assert spills or set(loop.accumulators.values()) == {plan.unroll}
     else:
         assert loop.count("arithmetic") == 2 * vectors
     assert loop.inner == 0

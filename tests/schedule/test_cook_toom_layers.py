@@ -178,12 +178,15 @@ def test_tuning_a_layer(monkeypatch: pytest.MonkeyPatch, layer: Conv1D) -> None:
 
 @every_target
 def test_many_weights_of_a_network_are_not_made_more(target: Target) -> None:
-    """Where other kernels drive a kernel's weights out of the caches, transformed ones only pay for many outputs each."""
+    """Where other kernels drive a kernel's weights out of the caches, transformed ones only pay for many outputs each; and
+    beside few others, where they gain more than a little.
+    """
     problem = Problem.parse("c256_f256_k16_s4_same_linear_f32")
     few, many = 1 << 20, 25 << 20
     for length in (256, 1024, 65536):
         alone = choose(problem, target, length=length)
-        assert choose(problem, target, length=length, others=few) == alone
+        beside = choose(problem, target, length=length, others=few)
+        assert beside == alone or (length == 256 and beside.algorithm == "direct")
         assert alone.algorithm == "cook_toom" or choose(problem, target, length=length, others=many) == alone
     assert choose(problem, target, length=256, others=many).algorithm == "direct"
     assert choose(problem, target, length=65536, others=many).algorithm == "cook_toom"
