@@ -88,7 +88,6 @@ def test_a_name_never_reaches_the_code() -> None:
     ("problem", "options", "message"),
     [
         (PROBLEM, {"algorithm": "depthwise"}, "as many groups as channels.*c4_f8_k3_same_relu_f32"),
-        (DEPTHWISE.with_(channels_first=True), {"algorithm": "depthwise"}, "channels-last"),
         (PROBLEM, {"target": "z80"}, f"No target is named 'z80'. Known: host, {', '.join(TARGETS)}"),
         (PROBLEM.with_(dtype="f16"), {"target": "sse2"}, "float16"),
     ],

@@ -96,7 +96,10 @@ def test_large_weights_are_asked_for_ahead(target: str) -> None:
     compilation = compiled(Problem.parse("c512_f1024_k3_d6_pad6x6_relu_f32"), target)
     assembly = compilation.dump("asm")
     requests = [block for block in blocks(assembly) if any(line.startswith("prefetch") for line in block)]
-    assert [line.split()[0] for block in requests for line in block if line.startswith("prefetch")] == ["prefetcht1"]
+    asked = [line.split()[0] for block in requests for line in block if line.startswith("prefetch")]
+    heights = sum(height > 1 for height in compilation.plan.rows)  # each of which asks
+    assert 1 <= len(asked) <= heights
+    assert set(asked) == {"prefetcht1"}
     assert all(is_loop(assembly, block) and len(block) <= 6 for block in requests), requests
     tall = compilation.plan.rows[0] * compilation.plan.vectors
     work = [block for block in blocks(assembly) if sum(bool(FMA.search(f" {line} ")) for line in block) == 4 * tall]
