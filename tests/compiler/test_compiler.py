@@ -23,7 +23,6 @@ from conv1d_codegen.runtime import processors
 from conv1d_codegen.schedule.plan import Plan
 
 PROBLEM = Problem.parse("c4_f8_k3_same_relu_f32")
-DEPTHWISE = Problem.parse("c4_f4_k3_g4_same_relu_f32")
 
 
 # --- stages -----------------------------------------------------------------------------------------------------------

@@ -58,4 +58,5 @@ def test_a_tile_is_turned_by_shuffles_within_blocks_and_of_blocks(target: str, r
     assembly = compiled(Problem.parse("c64_f64_k3_valid_relu_f32_first"), target).dump("asm")
     assert re.search(rf"\tvunpcklps\t{register}", assembly)
     assert re.search(rf"\tvunpckhpd\t{register}", assembly)
-    assert not re.search(r"\tv(?:perm[it]2|scatter|pextr|extractps)", assembly)
+    # vpextrq takes addresses out of a vector, in which LLVM adds up those of a single step's numbers.
+    assert not re.search(r"\tv(?:perm[it]2|scatter|pextr[bwd]|extractps)", assembly)
