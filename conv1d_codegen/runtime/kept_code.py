@@ -128,4 +128,4 @@ def _files() -> Iterator[Path]:
     if not package.is_dir():
         raise NotADirectoryError(package)
     yield from sorted(package.rglob("*.py"))
-    yield from sorted(template_folder().iterdir())
+    yield from sorted(template_folder().glob("*.j2"))  # pages have a folder beside them

@@ -197,7 +197,7 @@ def test_every_access_says_its_alignment(irs: dict[str, str]) -> None:
         for line in re.findall(r"^.* (?:load|store) .*$", ir, re.MULTILINE):
             if "@llvm." in line or line.lstrip().startswith(";"):
                 continue
-            found = re.search(r"(?:load|store) (?:<\d+ x )?(\w+)>?.*, align (\d+)$", line)
+            found = re.search(r"(?:load|store) (?:atomic )?(?:<\d+ x )?(\w+)>?.*, align (\d+)$", line)
             assert found, f"{name}: {line}"
             assert int(found[2]) == size[found[1]], f"{name}: {line}"
 
