@@ -100,7 +100,10 @@ def test_a_kernel_that_a_layer_holds_is_not_compiled_again(loads: list[str]) -> 
         assert held(layer)[0] is kernel
         same = Conv1D.from_config(layer.get_config())
         same(x)
-    assert len(loads) == len(layers), f"compiled again: {loads[len(layers) :]}"
+    # New weights are laid out by a kernel of their own, which is made once.
+    again = [name for name in loads[len(layers) :] if not name.startswith("pack_")]
+    assert not again, f"compiled again: {again}"
+    assert len(loads) <= 2 * len(layers)
 
 
 @pytest.mark.usefixtures("empty")
@@ -119,6 +122,7 @@ def test_a_layer_with_a_convolution_op_of_its_own_holds_its_kernel(loads: list[s
 
 @pytest.mark.usefixtures("empty")
 def test_kernels_that_nobody_holds_are_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    gc.collect()  # what other tests left
     freed, dispose = [], ResourceTracker._dispose
 
     def noted(self: ResourceTracker) -> None:
