@@ -163,6 +163,9 @@ def test_there_is_no_way_around_it() -> None:
         ],
         "object_code(": [
             "executable.py:ended: code = jit.object_code(ir, self.target, self.known_strides)",
+            # whose sections are measured, and which nothing links
+            "inspection/explain.py:_size: image = jit.in_llvm(lambda: jit.object_code(program.llvm, "
+            "program.target, program.known_strides))",
             "machine/jit.py:load: return link(in_llvm(lambda: object_code(ir, target, known_strides)), symbol)",
             "runtime/fixed_code.py:image: code = jit.in_llvm(lambda: jit.object_code(text, target, True, level))",
         ],
