@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from ..layers import activations
 from ..layers.conv1d import Conv1D
 from ..number_types import TYPES
 from ..options import CompileOptions
-from ..problem import Activation, Problem, parse_case
+from ..problem import Problem, parse_case
 from ..reference import activations as reference
 from ..schedule.plan import Plan
 
@@ -70,7 +69,7 @@ class Case:
             data_format="channels_first" if problem.channels_first else "channels_last",
             dilation_rate=problem.dilation,
             groups=problem.groups,
-            activation=_function(problem.activation),
+            activation=activations.identifier_of(problem.activation),
             use_bias=problem.use_bias,
             dtype=TYPES[problem.dtype].keras,
             options=CompileOptions(
@@ -108,12 +107,6 @@ class Case:
         y = placed(self.problem.output_shape(self.batch, self.length), TYPES[self.problem.dtype].numpy)
         y.fill(np.nan)
         return y
-
-
-def _function(activation: Activation) -> Any:
-    """The layer's argument for an activation."""
-    function = getattr(activations, activation.name)
-    return functools.partial(function, **dict(activation.parameters)) if activation.parameters else activation.name
 
 
 def placed(shape: tuple[int, ...], dtype: Any) -> Array:

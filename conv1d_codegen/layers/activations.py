@@ -91,6 +91,12 @@ def _builtin_name(function: Any) -> str | None:
     return name if isinstance(name, str) and NAMES.get(name) is function else None
 
 
+def identifier_of(activation: Activation) -> Any:
+    """What a layer takes for an element-wise activation: the inverse of `fusable`."""
+    function = NAMES[activation.name]
+    return functools.partial(function, **dict(activation.parameters)) if activation.parameters else activation.name
+
+
 def fusable(identifier: Any) -> Activation | None:
     """The element-wise activation that a kernel can fuse, with the parameters that differ from the defaults; None for
     any other.

@@ -85,8 +85,7 @@ class _Tester:
         if case.then:
             axis = -2 if case.problem.channels_first else -1
             return functools.partial(getattr(activations, case.then), axis=axis)
-        function = getattr(activations, fused.name)
-        return functools.partial(function, **dict(fused.parameters)) if fused.parameters else fused.name
+        return activations.identifier_of(fused)
 
     def set(self, layer: Conv1D, weights: list[Array]) -> None:
         layer.set_weights(weights if self.case.problem.use_bias else weights[:1])
