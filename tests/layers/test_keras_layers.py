@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from support.type_helpers import Array
 
-from conv1d_codegen import Conv1D, activations, reference
+from conv1d_codegen import Activation, Conv1D, activations, reference
+from conv1d_codegen.reference.activations import ELEMENTWISE
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 RECORDED = json.loads((DATA / "keras_layers.json").read_text())["layers"]
@@ -83,3 +84,11 @@ def test_config_is_written_as_keras_writes_it(number: int) -> None:
         assert again["activation"]["config"] == {key: wanted[key] for key in again["activation"]["config"]}
         config = {**config, "activation": again["activation"]}
     assert again == config
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_an_activations_identifier_is_fused_to_it(name: str) -> None:
+    required = {"threshold": (("default_value", 0.5), ("threshold", 1.0))}
+    activation = Activation(name, required.get(name, ()))
+    assert activations.fusable(activations.identifier_of(activation)) == activation
