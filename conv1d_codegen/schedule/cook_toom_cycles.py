@@ -17,8 +17,8 @@ m * k / 2 * channels * vectors of filters.
 
 Against 310 plans of one level for 106 inputs in channels_last, from 8 to 1024 channels, 2 to 51 taps and 16 to 84350 steps,
 the count is 11 % off (standard deviation) in how many times as fast as directly they are, in channels_first as much, and
-for nested ones 18 % (a Xeon with AVX-512 and 2 MiB of L2, whose core reads 26 GB/s from L3 at 2.9 GHz). The numbers below
-without another source fit these measurements.
+for 417 nested plans of 32 inputs, from 32 to 256 channels and 8 to 31 taps, 8 % (a Xeon with AVX-512 and 2 MiB of L2,
+whose core reads 26 GB/s from L3 at 2.9 GHz). The numbers below without another source fit these measurements.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from .registers import cycles_of_steps, fitting_width, steps_in_lanes, weight_by
 #: Cycles of a product beside what two pipes take: tiles of few rows, short chains.
 _PRODUCTS = 1.14
 #: Cycles in which a window's vector is loaded, transformed and stored; one of inputs, where those of a block take more
-#: than two thirds of L1; and of a nested algorithm, whose transforms have more steps.
-_MOVES, _MOVES_FAR, _NESTED_MOVES = 2.3, 7.2, 9.0
+#: than two thirds of L1; and of a nested algorithm, whose transforms have more steps, one of inputs, and of sums.
+_MOVES, _MOVES_FAR, _NESTED_MOVES, _NESTED_SUMS = 2.3, 7.2, 9.0, 5.0
 #: ... and what it takes longer in channels_first, where channels or filters lie apart; and where that is a multiple of half
 #: a page or of a page, so that they fall into two sets of L1 or into one: how many times as fast as directly,
 #: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
@@ -49,9 +49,12 @@ _TURNED = 7.0
 #: How many times as long as in channels_last direct takes in channels_first, and with a stride, which makes steps lie
 #: apart: 24 problems reach 147 to 167 GFLOP/s there, and 104 to 167 with a stride, against 160 to 190.
 _DIRECT_FIRST, _STRIDED_FIRST = 1.07, 1.2
-#: Bytes of weights a cycle that come from beyond L2, where computing hides most of their way; of a nested algorithm's,
-#: beside whose products less is hidden, and of windows that do not stream; and where too little is computed to hide it, what a core reads.
-_BYTES, _NESTED_BYTES, _FAR_BYTES = 32.0, 10.0, 12.0
+#: Bytes of weights a cycle that come from beyond L2, where computing hides most of their way, and of windows that do not
+#: stream; and where too little is computed to hide it, what a core reads.
+_BYTES, _SLOW_BYTES, _FAR_BYTES = 32.0, 10.0, 12.0
+#: ... of a nested algorithm's, beside whose products less is hidden. With few windows, c128_f128_k9@1x100 with
+#: F(3,3) ⊗ F(4,3) takes 168 us, most of it to read 2 MB of weights, with F(4,5) 116, and at 1x250 200 and 219.
+_NESTED_BYTES, _NESTED_FAR_BYTES = 20.0, 8.0
 #: Rows that a tile's products take at least as long as: its weights are read for a few rows only, and its sums waited
 #: for.
 _SHORT = 3
@@ -168,7 +171,11 @@ def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tup
     inputs = n * split.transforms(plan.outputs) * channels
     of_block = plan.block // plan.outputs * inputs * target.vector_bytes
     far = 3 * of_block > 2 * target.l1_bytes
-    moves = (_NESTED_MOVES if plan.nested else _MOVES_FAR if far else _MOVES) * inputs + _MOVES * n * filters
+    moves = (_NESTED_MOVES if plan.nested else _MOVES_FAR if far else _MOVES) * inputs
+    moves += (_NESTED_SUMS if plan.nested else _MOVES) * n * filters
+    if plan.nested:  # each panel of filters reads the inputs again
+        again = _share_beyond(of_block, target) * inputs * target.vector_bytes * ceildiv(filters, plan.vectors)
+        moves += again / _NESTED_FAR_BYTES
     if split.turns(problem):
         moves += _TURNED * plan.outputs * (problem.stride * channels + filters)
     elif problem.channels_first:
@@ -184,8 +191,10 @@ def _apart(stride: int) -> float:
 
 def _computed(products: float, weights: float, plan: Plan, streamed: bool) -> float:
     """Cycles of products for which so many bytes of weights come from beyond L2."""
-    hidden = weights / (_BYTES if streamed and not plan.nested else _NESTED_BYTES)
-    return products + hidden + max(weights / _FAR_BYTES - products, 0.0)
+    beside, far = (_BYTES if streamed else _SLOW_BYTES), _FAR_BYTES
+    if plan.nested:
+        beside, far = _NESTED_BYTES, _NESTED_FAR_BYTES
+    return products + weights / beside + max(weights / far - products, 0.0)
 
 
 def _beyond(problem: Problem, target: Target, plan: Plan) -> float:
@@ -193,8 +202,17 @@ def _beyond(problem: Problem, target: Target, plan: Plan) -> float:
     room for all weights of all groups, all where these are twice as many.
     """
     own = _own_bytes(problem, plan)
+    if plan.nested:
+        return own * _share_beyond(own * problem.groups, target)
     missing = (own * problem.groups + weight_bytes(problem)) / (target.l2_bytes * 3 // 4) - 1
     return own * min(max(missing, 0.0), 1.0)
+
+
+def _share_beyond(size: float, target: Target) -> float:
+    """The share of a nested algorithm's weights, or transformed inputs of a block, that has to come from beyond L2 again:
+    nothing up to one and a half times what the target has, all from one and a half times that on.
+    """
+    return min(max(2 * (size / (target.l2_bytes * 3 // 2) - 1), 0.0), 1.0)
 
 
 def _from_memory(weights: int, others: int) -> float:

@@ -155,12 +155,15 @@ def _accurate(problem: Problem, plans: Iterable[Plan], accuracy: str) -> Iterato
 def _plan(problem: Problem, target: Target, form: Form) -> Plan:
     """Tiles of few rows, as chains are short: what comes before and after one overlaps with the next one's products.
     c32_f32_k3@1x22016 with F(4,3) reaches 158 % of the peak with 6x2, 154 with 12x2, 139 with 8x2; c256_f256_k3@1x2000
-    184 with 6x4 and 6x2, 181 with 12x2 and 167 with 4x4 (avx512).
+    184 with 6x4 and 6x2, 181 with 12x2 and 167 with 4x4 (avx512). Nested, where few
+    channels make short chains, taller ones: c32_f32_k9@1x10000 with F(12,9) takes 0.91 of the time with 12x2 (a Xeon with
+    AVX-512 and AMX).
     """
     compute, split = problem.compute, Split.of(problem, form.taps)
     width = fitting_width(problem.group_filters, target.lanes(compute))
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
-    rows = min(most_rows(target, vectors), max(6, 12 // vectors))
+    least = 12 if form.nested and vectors <= 2 else 6
+    rows = min(most_rows(target, vectors), max(least, 12 // vectors))
     windows = _windows_of_a_block(problem, target, split, form, width * vectors) // rows * rows
     if split.turns(problem):
         windows = max(windows, -(-_STEPS_TO_TURN // (form.outputs * rows)) * rows)
@@ -175,18 +178,22 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: Fo
     c32_f32_k3@1x84350 reaches 137 and 148 % of the peak with 6 and 12 windows, c64_f64_k3@1x80000 154, 142 and 137 with
     6, 12 and 24; c256_f256_k3@1x2000 174, 186 and 186. Where chunks share inputs, those of some windows beside a
     block's own are transformed for it: c64_f64_k11_d5@1x11008 with F(4,4) reaches 185, 187 and 194 with 12, 24 and 48
-    (avx512).
+    (avx512). Nested, with 12, 24 and 48 at 1x10000: c64_f64_k20 with F(12,12), whose weights take 1.1 MiB, 268, 259 and
+    250; c64_f64_k31 with F(16,16), 1.5 MiB, 301, 311 and 314; c128_f128_k9 with F(15,9), 2.2 MiB, 219, 253 and 254
+    (a Xeon with 2 MiB of L2, `conv1d-codegen explain PROBLEM --measure --against PLAN`).
     """
     item, n = TYPES[problem.compute].bytes, algorithm_of(*form).multiplications
     bytes_a_window = n * item * (split.transforms(form.outputs) * problem.group_channels + panel)
     weights = split.terms * problem.group_channels * panel * item  # of one multiplication
-    if split.shares(form.outputs):
-        windows = _MANY_WINDOWS
-    elif form.nested and transformed_bytes(problem, split, n) > target.l2_bytes:
+    from_far = transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
+    if form.nested and from_far:
         return _MANY_WINDOWS  # weights are more than inputs and sums, which may come from beyond L2 too
-    elif form.nested or n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
+    if form.nested:
+        windows = _FEW_WINDOWS
+    elif split.shares(form.outputs):
+        windows = _MANY_WINDOWS
+    elif n * weights + _FEW_WINDOWS * bytes_a_window <= target.l1_bytes:
         windows = _FEW_WINDOWS
     else:
-        from_far = transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
         windows = _MANY_WINDOWS if from_far else 1 if weights <= target.l1_bytes // 3 else _SOME_WINDOWS
     return min(windows, target.l2_bytes * 3 // 4 // bytes_a_window)

@@ -29,19 +29,28 @@ from functools import cache
 from ..errors import CompileError
 from .algorithm import Algorithm, Matrix, algorithm
 
-#: Nested algorithms of two levels for kernels of 8 taps and more: outputs, taps, and the taps of the inner level. Others
-#: of up to 16 taps save less than one of these, or err more (`python -m bench accuracy`).
+#: Nested algorithms of two levels for kernels of 8 taps and more: outputs, taps, and the taps of the inner level. Those of
+#: more products saved are for more channels, as their errors are larger. Others of up to 20 taps save less than one of
+#: these, or err more (`python -m bench accuracy`).
 USUAL = (
     (12, 8, (4,)),
+    (16, 8, (4,)),
+    (20, 8, (4,)),
     (12, 9, (3,)),
     (15, 9, (3,)),
+    (15, 10, (5,)),
     (9, 12, (3,)),
-    (12, 12, (3,)),
+    (12, 12, (4,)),
     (16, 12, (4,)),
+    (20, 12, (4,)),
     (9, 15, (3,)),
     (12, 15, (3,)),
     (12, 16, (4,)),
     (16, 16, (4,)),
+    (9, 18, (3,)),
+    (8, 20, (4,)),
+    (12, 20, (4,)),
+    (16, 20, (4,)),
 )
 _MOST = 128  # multiplications: what straight-line code is made for
 _ZERO = Fraction(0)
