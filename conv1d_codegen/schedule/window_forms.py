@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..problem import Problem
 from ..toom.algorithm import LARGEST
-from ..toom.error import predicted
+from ..toom.error import at_least, predicted
 from ..toom.nested import USUAL, algorithm_of
 from ..toom.split import Split
 from .plan import Plan
@@ -59,7 +59,9 @@ def _nested(problem: Problem) -> Iterator[Form]:
 
 def is_small(problem: Problem, form: Form, accuracy: str) -> bool:
     """Whether the error to be expected of a form is small enough."""
-    return error_of(problem, form) <= most_error(accuracy)
+    terms, most = Split.of(problem, form.taps).terms, most_error(accuracy)
+    least = at_least(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
+    return least <= most and error_of(problem, form) <= most
 
 
 def most_error(accuracy: str) -> float:

@@ -18,10 +18,10 @@ Source: Winograd, Arithmetic Complexity of Computations, 1980, chapter IV; the m
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property, partial
 
 import numpy as np
 
@@ -33,33 +33,51 @@ Matrix = tuple[tuple[Fraction, ...], ...]
 LARGEST = 10  # multiplications
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Algorithm:
     """One F(outputs, taps): its finite points, and the matrices B, G and A of the module's docstring.
 
-    One that is nested (`nested.py`) has no points of its own but two levels, the inner one and the outer one.
+    One that is nested (`nested.py`) has no points of its own but two levels, the inner one and the outer one. `make` makes
+    the matrices when they are first asked for: of many that are compared, few are computed with.
     """
 
     outputs: int
     taps: int
     points: tuple[Fraction, ...]
-    inputs: Matrix
-    weights: Matrix
-    results: Matrix
-    levels: tuple[Algorithm, ...] = ()
+    levels: tuple[Algorithm, ...]
+    make: Callable[[], tuple[Matrix, Matrix, Matrix]] = field(compare=False, repr=False)
+
+    @cached_property
+    def matrices(self) -> tuple[Matrix, Matrix, Matrix]:
+        """B, G and A."""
+        return self.make()
+
+    @property
+    def inputs(self) -> Matrix:
+        """B."""
+        return self.matrices[0]
+
+    @property
+    def weights(self) -> Matrix:
+        """G."""
+        return self.matrices[1]
+
+    @property
+    def results(self) -> Matrix:
+        """A."""
+        return self.matrices[2]
 
     @property
     def multiplications(self) -> int:
         """Of one channel and one filter, for all outputs."""
-        return len(self.inputs)
+        if self.levels:
+            return math.prod(level.multiplications for level in self.levels)
+        return self.reach
 
     @property
     def reach(self) -> int:
         """Steps of input that the outputs depend on: as many as multiplications, or fewer if nested."""
         return self.outputs + self.taps - 1
-
-    def __hash__(self) -> int:
-        return hash((self.outputs, self.taps, self.points, self.levels))
 
     def __str__(self) -> str:
         return " ⊗ ".join(map(str, self.levels)) or f"F({self.outputs},{self.taps})"
@@ -101,15 +119,17 @@ def algorithm(outputs: int, taps: int) -> Algorithm:
 def from_points(outputs: int, taps: int, points: Sequence[Fraction]) -> Algorithm:
     """F(outputs, taps) with finite points of one's own, outputs + taps - 2 different ones."""
     assert len(set(points)) == len(points) == outputs + taps - 2
+    return Algorithm(outputs, taps, tuple(points), (), partial(_of_points, outputs, taps, tuple(points)))
+
+
+def _of_points(outputs: int, taps: int, points: Sequence[Fraction]) -> tuple[Matrix, Matrix, Matrix]:
     others = [[b for b in points if b != a] for a in points]
     inputs = [[*_product(rest), Fraction(0)] for rest in others] + [_product(points)]
     divisors = [math.prod((a - b for b in rest), start=Fraction(1)) for a, rest in zip(points, others, strict=True)]
     weights = [[a**i / d for i in range(taps)] for a, d in zip(points, divisors, strict=True)] + [_last(taps)]
-    results = [[a**k for k in range(outputs)] for a in points] + [_last(outputs)]
-    made = Algorithm(
-        outputs, taps, tuple(points), _matrix(inputs), _matrix(weights), _matrix(zip(*results, strict=True))
-    )
-    assert all(map(in_float32, (c for matrix in (made.inputs, made.results) for row in matrix for c in row)))
+    results = zip(*([a**k for k in range(outputs)] for a in points), _last(outputs), strict=True)
+    made = _matrix(inputs), _matrix(weights), _matrix(results)
+    assert all(map(in_float32, (c for matrix in (made[0], made[2]) for row in matrix for c in row)))
     return made
 
 
@@ -123,7 +143,7 @@ def _plain(outputs: int, taps: int) -> Algorithm:
     unit = [[Fraction(i == j) for j in range(outputs + taps - 1)] for i in range(outputs + taps - 1)]
     weights = unit if outputs == 1 else [[Fraction(1)]] * outputs
     results = unit if taps == 1 else [[Fraction(1)] * taps]
-    return Algorithm(outputs, taps, (), _matrix(unit), _matrix(weights), _matrix(results))
+    return Algorithm(outputs, taps, (), (), lambda: (_matrix(unit), _matrix(weights), _matrix(results)))
 
 
 def _product(roots: Sequence[Fraction]) -> list[Fraction]:

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..problem.summation import window_chunk_shape
 from . import transforms
-from .algorithm import Algorithm, Matrix
+from .algorithm import Algorithm
 from .program import Program
 
 Array = NDArray[np.float64]
@@ -50,10 +50,28 @@ PROMISE = 8.0  # the direct algorithm's error is within 8 u sum |x| |w|: `refere
 @cache
 def predicted(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> float:
     """The largest error of 10**7 outputs at the window's worst place, as a share of the direct algorithm's bound."""
+    worst = deviations(algorithm, kernel_size, channels, terms).max()
+    return _as_share(worst, algorithm, kernel_size, channels, terms)
+
+
+@cache
+def at_least(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> float:
+    """What `predicted` is at least, soon found: by the roundings in sums of products alone, which from 32 channels on make
+    half of the variance or more.
+    """
+    b, g, a = _matrices(algorithm)
+    used = ((g[:, :taps], count) for taps, count in _terms(algorithm.taps, kernel_size, terms))
+    products = [(np.diag((b @ b.T) * (w @ w.T)), count) for w, count in used]
+    variance = (a * a) @ _rounded_in_sums(products, channels)
+    return _as_share(math.sqrt(KAPPA * variance.max()), algorithm, kernel_size, channels, terms)
+
+
+def _as_share(deviation: float, algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> float:
+    """The largest of 10**7 errors of this deviation, in unit roundoffs, as a share of the bound."""
     bound = PROMISE * kernel_size * channels * 2 / math.pi  # the mean of |x| |w| is 2 / pi
     inner = math.prod(level.multiplications for level in algorithm.levels[:-1])
     tail = 1 + TAIL / math.sqrt(terms * channels * inner)
-    return float(DEVIATIONS * tail * deviations(algorithm, kernel_size, channels, terms).max() / bound)
+    return float(DEVIATIONS * tail * deviation / bound)
 
 
 def deviations(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> Array:
@@ -71,7 +89,7 @@ def sources(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -
 
 def _variances(algorithm: Algorithm, kernel_size: int, channels: int, terms: int) -> dict[str, Array]:
     """The variance of the error of each of the window's outputs, ÷ KAPPA u², by what is rounded."""
-    b, g, a = _floats(algorithm.inputs), _floats(algorithm.weights), _floats(algorithm.results)
+    b, g, a = _matrices(algorithm)
     error_x = _rounded_on_the_way(transforms.inputs(algorithm), np.eye(algorithm.reach))
     of_inputs, of_weights = np.zeros((len(b), len(b))), np.zeros((len(b), len(b)))
     products = []  # the variance of a product, for each multiplication, and how many terms have such products
@@ -99,7 +117,7 @@ def amplification(algorithm: Algorithm) -> float:
     """The factor by which errors grow in the worst case, to first order: the largest over outputs of |A| ((|G| 1) *
     (|B| 1)).
     """
-    b, g, a = (np.abs(_floats(matrix)) for matrix in (algorithm.inputs, algorithm.weights, algorithm.results))
+    b, g, a = map(np.abs, _matrices(algorithm))
     return float((a @ (g.sum(axis=1) * b.sum(axis=1))).max())
 
 
@@ -200,5 +218,15 @@ def _is_exact(row: tuple[Fraction, ...]) -> bool:
     return len(terms) < 2 and all((n & (n - 1)) == 0 for c in terms for n in (abs(c.numerator), c.denominator))
 
 
-def _floats(matrix: Matrix) -> Array:
-    return np.array([[float(c) for c in row] for row in matrix])
+@cache
+def _matrices(algorithm: Algorithm) -> tuple[Array, Array, Array]:
+    """B, G and A, of a nested algorithm as products of those of its levels: its fractions take long to multiply."""
+    if not algorithm.levels:
+        b, g, a = (np.array([[float(c) for c in row] for row in m]) for m in algorithm.matrices)
+        return b, g, a
+    inner, outer = algorithm.levels
+    (b0, g0, a0), (b1, g1, a1) = _matrices(inner), _matrices(outer)
+    b = np.zeros((algorithm.multiplications, algorithm.reach))
+    for u in range(outer.reach):
+        b[:, inner.taps * u : inner.taps * u + inner.reach] += np.kron(b1[:, u : u + 1], b0)
+    return b, np.asarray(np.kron(g1, g0), float), np.asarray(np.kron(a1, a0), float)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import itertools
 import math
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 
 from ..errors import CompileError
 from .algorithm import Algorithm, Matrix, algorithm
@@ -85,17 +85,12 @@ def nested(inner: Algorithm, outer: Algorithm) -> Algorithm:
     """`inner`, which has as many outputs as taps, within `outer`."""
     step = inner.taps
     assert inner.outputs == step
-    made = Algorithm(
-        step * outer.outputs,
-        step * outer.taps,
-        (),
-        tuple(_spread(far, near, step) for far, near in itertools.product(outer.inputs, inner.inputs)),
-        _kronecker(outer.weights, inner.weights),
-        _kronecker(outer.results, inner.results),
-        (inner, outer),
-    )
-    assert len(made.inputs[0]) == made.reach
-    return made
+    return Algorithm(step * outer.outputs, step * outer.taps, (), (inner, outer), partial(_of_levels, inner, outer))
+
+
+def _of_levels(inner: Algorithm, outer: Algorithm) -> tuple[Matrix, Matrix, Matrix]:
+    inputs = tuple(_spread(far, near, inner.taps) for far, near in itertools.product(outer.inputs, inner.inputs))
+    return inputs, _kronecker(outer.weights, inner.weights), _kronecker(outer.results, inner.results)
 
 
 def _spread(far: tuple[Fraction, ...], near: tuple[Fraction, ...], step: int) -> tuple[Fraction, ...]:

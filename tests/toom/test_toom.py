@@ -13,8 +13,8 @@ from conv1d_codegen.errors import CompileError
 from conv1d_codegen.problem.summation import window_chunk_shape
 from conv1d_codegen.toom import LARGEST, transforms
 from conv1d_codegen.toom.algorithm import Algorithm, algorithm, from_points, in_float32
-from conv1d_codegen.toom.error import amplification, deviations, predicted
-from conv1d_codegen.toom.nested import algorithm_of
+from conv1d_codegen.toom.error import amplification, at_least, deviations, predicted
+from conv1d_codegen.toom.nested import USUAL, algorithm_of
 from conv1d_codegen.toom.program import Program, Step, program
 
 Form = tuple[int, int] | tuple[int, int, tuple[int, ...]]
@@ -214,6 +214,14 @@ def test_predicted_error_grows_with_the_multiplications() -> None:
         > predicted(algorithm(4, 3), 3, 64, 1)
         > predicted(algorithm(4, 3), 3, 1024, 1)
     )
+
+
+@pytest.mark.parametrize("channels", [32, 64, 256])
+@pytest.mark.parametrize("form", [(4, 3, ()), (3, 5, ()), (6, 3, ()), *USUAL], ids=str)
+def test_the_error_is_at_least_what_sums_make_of_it(form: Form, channels: int) -> None:
+    for kernel_size in (form[1] - 1, form[1], 2 * form[1] + 1):
+        question = algorithm_of(*form), kernel_size, channels, -(-kernel_size // form[1])
+        assert 0.7 * predicted(*question) < at_least(*question) < predicted(*question), question
 
 
 def test_the_points_amplify_less_than_the_usual_ones() -> None:
