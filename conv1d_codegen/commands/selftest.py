@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from ..machine.target import TARGETS
@@ -17,7 +18,12 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "batches and lengths. What fails is printed with a line that reproduces it; the exit code is 1 then.",
         epilog="Example: conv1d-codegen selftest --seconds 3600 --jobs 2 --seed 7",
     )
-    selftest.add_argument("--seconds", type=float, default=10.0, help="how long to run (default: %(default)s)")
+    selftest.add_argument(
+        "--seconds",
+        type=float,
+        default=10.0,
+        help="how long to run, though for one layer at least (default: %(default)s)",
+    )
     selftest.add_argument("--layers", type=int, help="at most so many layers (default: as many as there is time for)")
     selftest.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
     selftest.add_argument(
@@ -39,4 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
         return run_case(arguments.case)
     if arguments.jobs < 1 or (arguments.layers or 1) < 1:
         raise ValueError(f"--jobs and --layers are 1 or more. Received: {arguments.jobs}, {arguments.layers}.")
+    if not 0 < arguments.seconds < math.inf:
+        raise ValueError(f"--seconds is a number above 0. Received: {arguments.seconds}.")
     return run(arguments.seconds, arguments.seed, arguments.target or (), arguments.jobs, arguments.layers)
