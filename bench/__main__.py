@@ -21,10 +21,17 @@ COMMANDS = {
 
 
 def main(argv: list[str]) -> int:
-    """Runs a command; loads its module only, as some need what others don't. Gives the exit code."""
+    """Runs a command; loads its module only, as some need what others don't. Gives the exit code: 2 for a command that is none."""
     if argv and argv[0] in COMMANDS:
         code: int = import_module(COMMANDS[argv[0]]).main(argv[1:])
         return code
+    if argv and not argv[0].startswith("-"):
+        print(
+            f"python -m bench: there is no command {argv[0]!r}; there are {', '.join(COMMANDS)}. "
+            "`conv1d-codegen bench` times convolutions and networks of your own.",
+            file=sys.stderr,
+        )
+        return 2
     from bench import run
 
     return run.main(argv)

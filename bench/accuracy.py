@@ -25,6 +25,7 @@ from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
 from conv1d_codegen.number_types import TYPES
 from conv1d_codegen.options import CompileOptions
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.reference import convolution as reference
 from conv1d_codegen.schedule.cost_model import choose
@@ -127,7 +128,7 @@ def summary(found: Sequence[Errors]) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench accuracy", description="Holds the error model of Cook–Toom against measured errors."
     )
     parser.add_argument(

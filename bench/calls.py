@@ -4,7 +4,6 @@ threads that call at once, and a fork and join of each thread runtime.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import threading
@@ -28,6 +27,7 @@ from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.peak import FmaPeak
 from conv1d_codegen.network import Input, Network
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import fast_calls, kernel, openmp, pool, processors, team
 from conv1d_codegen.runtime import workspace as scratch
@@ -36,9 +36,7 @@ from conv1d_codegen.runtime.work import Work
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Gives the exit code, 0."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench calls", description="Times what a call costs beside its arithmetic."
-    )
+    parser = Parser(prog="python -m bench calls", description="Times what a call costs beside its arithmetic.")
     add_filter(parser, "tiny cases")
     parser.add_argument(
         "--rounds",

@@ -29,6 +29,7 @@ from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve, runs_here
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.parser import Parser
 
 STAGES = ("passes", "verify", "emit", "parse", "optimise", "code", "link")
 _CALLS = {  # that take the time of each stage but two
@@ -140,9 +141,7 @@ def _row(name: str, compile_: Compile) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench compile", description="Times cold compiles, stage by stage, in ms."
-    )
+    parser = Parser(prog="python -m bench compile", description="Times cold compiles, stage by stage, in ms.")
     add_filter(parser)
     parser.add_argument(
         "--rounds", type=count, default=3, help="compiles of each case; medians are kept (default: %(default)s)"

@@ -12,6 +12,7 @@ from functools import partial
 from conv1d_codegen.benchmark.arguments import add_target, count
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.machine import timing
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.problem import Problem
 
 CLIFF = 1.5  # times the time a step of the best length in the range
@@ -61,7 +62,7 @@ def _problem(text: str) -> Problem:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench lengths",
         description="Looks for lengths at which a layer is much slower than beside them.",
     )

@@ -22,12 +22,11 @@ from conv1d_codegen.benchmark.arguments import no_case
 from conv1d_codegen.benchmark.command import Report, add_common, check_common, finish, measure, on_cores, speeds
 from conv1d_codegen.benchmark.record import NetworkResult, Run
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.parser import Parser
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench networks", description="Times whole networks beside other libraries."
-    )
+    parser = Parser(prog="python -m bench networks", description="Times whole networks beside other libraries.")
     add_common(parser, peers.NETWORK_NEEDS, "networks")
     arguments = parser.parse_args(argv)
     if arguments.quick:

@@ -13,6 +13,7 @@ from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.schedule.plan import Plan
 from conv1d_codegen.tuning import Trial, Workbench, compare, search
 
@@ -65,7 +66,7 @@ def summary(results: Sequence[Comparison]) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench plans", description="Holds the plans that the cost model chooses against a search."
     )
     add_filter(parser)

@@ -31,6 +31,7 @@ from conv1d_codegen.errors import CompileError
 from conv1d_codegen.machine import timing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import Target
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.schedule.cook_toom_model import plans_of_long_inputs
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.details import detailed
@@ -196,7 +197,7 @@ def summary(found: Sequence[Comparison], drawn: int, failed: int) -> str:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench random",
         description="Holds what auto chooses for random problems against all that could be asked for.",
     )

@@ -18,10 +18,11 @@ from bench import shapes
 from conv1d_codegen.benchmark import table
 from conv1d_codegen.benchmark.arguments import add_layout, no_case
 from conv1d_codegen.benchmark.run import add_arguments, check_arguments, run
+from conv1d_codegen.parser import Parser
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench",
         description="Times compiled Conv1D layers against the generic kernel, the limits of the machine and other libraries.",
         epilog="Other commands: python -m bench networks | compare | constants | compile | calls | scale | plans | accuracy | random, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from conv1d_codegen.benchmark.cells import line
 from conv1d_codegen.benchmark.command import Report, add_measuring, check_measuring, finish, measure, on_cores, speeds
 from conv1d_codegen.benchmark.record import Limits, Result, Run
 from conv1d_codegen.machine.host import resolve
+from conv1d_codegen.parser import Parser
 from conv1d_codegen.problem import Problem, parse_case
 
 #: Cook–Toom of several sizes, a pointwise layer, and one that only memory bounds.
@@ -42,7 +42,7 @@ _COLUMNS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print. Gives the exit code: 1 where an output was wrong, or the measuring failed."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m bench scale",
         description="Times layers at lengths from 10 to 10 000 000 steps, and batches from 1 to 1 000 000 sequences.",
     )

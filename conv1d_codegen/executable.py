@@ -124,9 +124,10 @@ class Executable(ABC):
         """Python's part of the machine code; what is given does LLVM's, for `native` to find."""
         from .machine import jit
 
-        file, kernel = self._file, self.scheduled
-        verify(kernel, scheduled=True)  # nothing unproved runs
-        ir, called = self.llvm, entry(kernel, self.red_zones)
+        with _collector_at_rest():
+            file, kernel = self._file, self.scheduled
+            verify(kernel, scheduled=True)  # nothing unproved runs
+            ir, called = self.llvm, entry(kernel, self.red_zones)
 
         def ended() -> Image:
             code = jit.object_code(ir, self.target, self.known_strides)
@@ -195,7 +196,7 @@ def make_together(executables: Iterable[Executable]) -> None:
                     yield executable._begun()
 
     def work() -> None:
-        with COMPILING, _collector_at_rest(), suppress(RuntimeError):  # no second thread: `native` makes each by itself
+        with COMPILING, suppress(RuntimeError):  # no second thread: `native` makes each by itself
             overlapped(begun())
 
     sheltered(work, lambda: stopped.append(True))
@@ -203,8 +204,9 @@ def make_together(executables: Iterable[Executable]) -> None:
 
 @contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """Python looks for garbage in circles among all objects of the process whenever some ten thousand are new. Nodes
-    and instructions are, and form no circles: it took a tenth of Python's part of a network's first call.
+    """Python looks for garbage in circles whenever some hundreds of objects are new, and now and then among all of the
+    process. Nodes and instructions are new by the ten thousand, and form no circles: it took a tenth of Python's part of a
+    kernel, and a sixth beside a million objects of somebody else's. The caller holds COMPILING, so only one is here.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -1,9 +1,16 @@
-"""Options, the fixture that compares with golden files, and that of a process that has not tuned anything."""
+"""Options, what all tests share of LLVM's work, the fixture that compares with golden files, and that of a process that has
+not tuned anything.
+"""
 
+import gc
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support import made_once
 from support.tuning_helpers import forget, forget_files
 from support.type_helpers import Golden
 
@@ -38,6 +45,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write the golden files of tests/golden anew instead of comparing"
     )
+
+
+_OBJECT_CODE = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given: str | None = getattr(config, "workerinput", {}).get("object_code")  # of pytest-xdist
+    config.stash[_OBJECT_CODE] = Path(given or tempfile.mkdtemp(prefix="object_code."))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Of pytest-xdist: what a worker is told."""
+    node.workerinput["object_code"] = str(node.config.stash[_OBJECT_CODE])
+
+
+def pytest_collection_finish() -> None:
+    """Ten thousand tests and all modules are there now, and stay: Python need not look for garbage among them."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(config.stash[_OBJECT_CODE], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def object_code_is_made_once(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Of each text that LLVM gets, in whichever process: see `support/made_once.py`."""
+    with made_once.shared(pytestconfig.stash[_OBJECT_CODE]):
+        yield
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import conv1d_codegen
 PACKAGE = Path(conv1d_codegen.__file__).parent
 #: From the ground up. A room may import from those before it.
 FLOORS = (
-    *("errors", "knobs", "locks", "number_types", "private_files", "version"),
+    *("errors", "knobs", "locks", "number_types", "parser", "private_files", "version"),
     *(
         "symbolic",
         "machine",

@@ -58,5 +58,5 @@ def count(text: str) -> int:
 
 def no_case(text: str) -> int:
     """Says that no case contains the text of `--filter`. Gives the exit code, 2."""
-    print(f"No case contains {text!r}.", file=sys.stderr)
+    print(f"No case has {text!r} in its name, class or problem. Without --filter all are taken.", file=sys.stderr)
     return 2

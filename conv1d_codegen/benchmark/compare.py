@@ -7,7 +7,6 @@ together, and by more than _LEAST.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from statistics import geometric_mean, median
 from typing import Any
 
+from ..parser import Parser
 from . import record
 from .record import Run, Timed
 
@@ -118,7 +118,7 @@ def main(argv: Sequence[str], program: str = "python -m bench compare") -> int:
     """Compares two files. Gives the exit code: 1 where a compiled layer or network got slower by more than the noise, 2 where a
     file can't be read.
     """
-    parser = argparse.ArgumentParser(prog=program, description="Says what moved by more than the noise.")
+    parser = Parser(prog=program, description="Says what moved by more than the noise.")
     parser.add_argument("old", type=Path, help="what the bench's --json wrote")
     parser.add_argument("new", type=Path, help="... and wrote later")
     arguments = parser.parse_args(argv)

@@ -24,6 +24,7 @@ from ..machine.host import resolve
 from ..machine.peak import FmaPeak
 from ..machine.timing import Timing
 from ..options import CompileOptions
+from ..parser import Parser
 from ..schedule.plan import RUN_TIME, Plan
 from . import check, machine
 from .arguments import add_filter, add_target, count
@@ -49,7 +50,7 @@ _NOTE = (
 
 def main(argv: Sequence[str], program: str) -> int:
     """Measures and prints. Gives the exit code: 1 where a kernel gave a wrong output."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         description="Says what knowing each constant of your layers is worth: the generic kernel is given one more at a time.",
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import CompileError
 from ..network import Network, from_torch, load
 from ..network.readers import SUFFIXES
+from ..parser import Parser
 from ..problem import parse_case
 from . import arguments as shared
 from .cases import Case
@@ -29,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     if argv and argv[0] in COMMANDS:
         code: int = import_module(f".{COMMANDS[argv[0]]}", __package__).main(argv[1:], f"{PROGRAM} {argv[0]}")
         return code
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=PROGRAM,
         description="Times your own layers: the specialised kernel beside the direct and the generic one, the limits of this machine, and "
         "other libraries. Each row is a convolution.",

@@ -10,9 +10,8 @@ from typing import Any
 from ..machine.host import runs_here
 from ..machine.target import TARGETS
 from ..options import CompileOptions
-from ..problem import parse_case
 from ..schedule.plan import ALGORITHMS, Plan
-from .arguments import EXAMPLE, USUAL_LENGTH, add_choice, is_network, options_of, problem_of
+from .arguments import EXAMPLE, add_kernel, case_of, is_network, length_of, network_of, options_of
 
 #: Of the input, where no case says how many, that tiles are drawn for: enough for blocks, tails and edges to show.
 _USUAL_STEPS = 250
@@ -27,12 +26,7 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         "pass, the tiles of the output, and the roofline. With --against, of two kernels beside each other.",
         epilog=f"Example: conv1d-codegen explore {EXAMPLE}@1x1000 --against generic --output page.html",
     )
-    explore.add_argument(
-        "what",
-        metavar="DESCRIPTOR",
-        help="the problem, as of `dump`; or the file of a network, of our own, Keras or ONNX, with --layer",
-    )
-    explore.add_argument("--layer", metavar="NAME", help="the layer of the network whose kernel to show")
+    add_kernel(explore, "also time what runs on this machine, on one thread, for the roofline")
     explore.add_argument(
         "--kernel",
         type=int,
@@ -41,18 +35,11 @@ def add(commands: argparse._SubParsersAction[Any]) -> None:
         help="which of the layer's kernels, if it has several (default: 1)",
     )
     explore.add_argument(
-        "--length", type=int, metavar="STEPS", help=f"of a network's input, if not fixed (default: {USUAL_LENGTH})"
-    )
-    add_choice(explore)
-    explore.add_argument(
         "--against",
         metavar="PLAN",
         help=f"a second kernel of the same problem: {', '.join(('auto', *ALGORITHMS))}, or a plan",
     )
     explore.add_argument("--against-target", choices=["host", *TARGETS], help="the machine of the second kernel")
-    explore.add_argument(
-        "--measure", action="store_true", help="also time what runs on this machine, on one thread, for the roofline"
-    )
     explore.add_argument(
         "-o", "--output", type=Path, metavar="PAGE", default=Path("kernel.html"), help="default: %(default)s"
     )
@@ -63,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the page, and give the exit code. Raises ValueError, CompileError and OSError for what is wrong."""
     from ..inspection.page import page
 
-    network = is_network(arguments.what, arguments.layer, arguments.length)
+    network = is_network(arguments)
     options = options_of(arguments, network)
     chosen = [options]
     if arguments.against is not None or arguments.against_target is not None:
@@ -88,8 +75,8 @@ def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, A
     from ..inspection.explain import explain
     from ..inspection.page_data import side
 
-    problem = problem_of(arguments.what)
-    _, batch, length = parse_case(arguments.what) if "@" in arguments.what else (problem, 1, None)
+    problem, sizes = case_of(arguments.what)
+    batch, length = sizes or (1, None)
     made = compile_problem(problem, options, length)
     measure = arguments.measure and runs_here(made.target)
     explanation = explain(made, batch, length, options.accuracy, measure)
@@ -99,16 +86,9 @@ def _side(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, A
 def _side_of_layer(arguments: argparse.Namespace, options: CompileOptions) -> dict[str, Any]:
     """One of those of a network's layer."""
     from ..inspection.page_data import side
-    from ..network import load
 
-    if arguments.measure:
-        raise ValueError("--measure is for one convolution: a network's kernels take more than one has.")
-    layer, number = arguments.layer, arguments.kernel
-    length = USUAL_LENGTH if arguments.length is None else arguments.length
-    network = load(arguments.what, options=options)
-    if layer is None:
-        names = ", ".join(node.name for node in network.graph.nodes)
-        raise ValueError(f"Name a layer of the network with --layer. It has {names}.")
+    layer, number, length = arguments.layer, arguments.kernel, length_of(arguments)
+    network = network_of(arguments, options)
     tasks = network.tasks(layer, length)
     if not 1 <= number <= len(tasks):
         raise ValueError(f"{layer} has {len(tasks)} kernel(s): --kernel is 1 to {len(tasks)}. Received: {number}.")

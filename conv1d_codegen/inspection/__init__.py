@@ -1,7 +1,7 @@
 """Kernels explained: what one computes, by which plan and why, and what bounds its speed.
 
 assembly.py             instructions by what they do, and the innermost loop
-microarchitectures.py   what some processors do in a cycle, and the least cycles of a loop
+throughput.py           the least cycles of a loop, by the ports of a core
 census.py               how often a kernel's statements run, for sizes that are known
 padding.py              which output steps lack taps, drawn to scale
 plan_words.py           what each word of a plan's line says

@@ -76,7 +76,7 @@ class Instruction:
     writes_memory: bool
     broadcasts: bool  # one number from memory into all lanes, by itself or folded into arithmetic
     bytes: int  # of the longest vector register that it names; 0: none
-    on_stack: bool  # whether it addresses memory by the stack's pointer, or by the frame's where there is one
+    on_stack: bool  # whether it addresses a fixed place by the stack's pointer, or by the frame's where there is one
 
     @property
     def text(self) -> str:
@@ -100,8 +100,10 @@ class Instruction:
 
     @property
     def spills(self) -> bool:
-        """Whether it moves a vector to or from the stack."""
-        return self.bytes > 0 and self.on_stack
+        """Whether it moves a vector to or from a place of its own on the stack. Scratch lies there too: its numbers are
+        broadcast, or are picked by an index, and LLVM does neither with what it put aside.
+        """
+        return self.bytes > 0 and self.on_stack and not self.broadcasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,7 @@ def _work(of: Sequence[Instruction]) -> tuple[int, int]:
 def _lines(text: str) -> Iterator[tuple[int, Instruction | str]]:
     """The lines that are labels or instructions, with their numbers."""
     framed = "movq\t%rsp, %rbp" in text or "mov\tx29, sp" in text  # else these are registers as others
-    stack = re.compile(r"\(%r[sb]p|\[(?:sp|x29)\b" if framed else r"\(%rsp|\[sp\b")
+    stack = re.compile(r"\(%r[sb]p\)|\[(?:sp|x29)(?:, #|\])" if framed else r"\(%rsp\)|\[sp(?:, #|\])")
     for number, line in enumerate(text.splitlines()):
         label = _LABEL.match(line)
         if label:

@@ -13,6 +13,7 @@ from ..executable import Executable
 from ..ir import Access, Alloc, Buffer, Kernel, Storage
 from ..ir.rewrite import walk
 from ..machine import jit
+from ..machine.microarchitectures import microarchitecture, peak
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
@@ -25,11 +26,11 @@ from .census import Census, census
 from .explanation import Explanation
 from .facts import InnerLoop, Prediction, Size, Work
 from .measure import measured
-from .microarchitectures import bound, bound_of, microarchitecture, peak
 from .object_code import sizes as section_sizes
 from .padding import peel
 from .plan_words import words
 from .registers import registers
+from .throughput import bound, bound_of
 from .windows import windows
 
 

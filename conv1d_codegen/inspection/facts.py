@@ -1,6 +1,6 @@
 """Facts: what is known of one kernel, as numbers and words, apart from how it is shown.
 
-Cycles are those of one core, by the models of `microarchitectures.py` (of loops) and `schedule/alternatives.py` (of
+Cycles are those of one core, by the models of `throughput.py` (of loops) and `schedule/alternatives.py` (of
 plans); bytes and FLOP those of one call. A part that a kernel has not, as windows without Cook–Toom, is None.
 """
 
@@ -12,8 +12,8 @@ from ..schedule.alternatives import Alternative
 from ..schedule.plan import Plan
 from .assembly import Loop
 from .census import Census
-from .microarchitectures import Bound
 from .padding import Peel
+from .throughput import Bound
 from .windows import Windows
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..compiler import Compilation, compile_problem
 from ..machine import timing
+from ..machine.microarchitectures import peak
 from ..machine.peak import FmaPeak
 from ..number_types import TYPES
 from ..options import CompileOptions
@@ -17,7 +18,6 @@ from ..problem import Problem
 from ..runtime.kernel import CompiledKernel
 from ..schedule.plan import Plan
 from .facts import Measurement
-from .microarchitectures import peak
 
 _ROUNDS = 15
 _COPIED = 32 << 20  # bytes of each array of a copy: more than the caches of a core

@@ -1,6 +1,6 @@
 """A kernel's points under the limits of a core: the roofline of one core, in FLOP a cycle.
 
-The limits are those of `microarchitectures.py`: multiply-adds a cycle, and bytes that loads bring from the first cache.
+The limits are those of `machine/microarchitectures.py`: multiply-adds a cycle, and bytes that loads bring from the first cache.
 One point lies where the innermost loop would be if it took no more than its least cycles, at the FLOP for each byte that
 it loads; one where the whole call would be, counted as the direct algorithm, if all data were near. So Cook–Toom lies
 above the peak, and what fills no whole vectors below. What was measured lies at the FLOP for each byte of the arrays,
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..machine.microarchitectures import microarchitecture, peak
 from ..machine.target import Target
 from ..number_types import TYPES
 from .facts import Facts, InnerLoop
-from .microarchitectures import Bound, microarchitecture, peak
+from .throughput import Bound
 
 
 def roofline(facts: Facts, target: Target, compute: str) -> dict[str, Any] | None:

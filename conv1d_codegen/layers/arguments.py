@@ -151,6 +151,17 @@ def check_channels(shape: Sequence[int | None], axis: int, groups: int) -> int:
     return channels
 
 
+def check_input(shape: Sequence[int], axis: int, channels: int, name: str) -> None:
+    """Raises ValueError unless a built layer of that name, with its channels on that axis, takes inputs of a shape."""
+    check_rank(shape, name)
+    if shape[axis] != channels:
+        counted = 1 if axis == -2 and len(shape) == 3 else axis
+        raise ValueError(
+            f"Input 0 with name 'None' of layer '{name}' is incompatible with the layer: expected axis {counted} of input shape "
+            f"to have value {channels}, but received input with shape {tuple(shape)}"
+        )
+
+
 def check_length(length: Any) -> None:
     """Raises ValueError unless it is a number of steps that an input could have, or None."""
     if length is not None and (not _is_integer(length) or length < 0):

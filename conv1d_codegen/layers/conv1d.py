@@ -7,7 +7,6 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, overload
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..options import CompileOptions
@@ -18,7 +17,7 @@ from . import arguments as check
 from .base import Layer
 from .convolution_op import problem_of, through
 from .dtype_policy import PROBLEM_DTYPES
-from .execution import activated, as_input, check_out, compiled, convolve, explained, is_ready, output_shape
+from .execution import activated, as_input, compiled, convolve, delivered, explained, is_ready, output_shape
 from .symbolic import Symbolic
 from .weights import Prepared, Weights
 
@@ -245,7 +244,7 @@ class Conv1D(Layer):
         """The forward pass of a built layer; arguments, result and errors as of `__call__`, without losses."""
         if type(self).convolution_op is not Conv1D.convolution_op:
             x = self._accepted(inputs)
-            return self._delivered(self._through_convolution_op(x), out, x)
+            return delivered(self._through_convolution_op(x), self._compute_dtype, out, x)
         problem, weights, x = self._problem, self._weights, inputs
         if problem is None or weights is None:
             raise self._unbuilt()
@@ -263,28 +262,14 @@ class Conv1D(Layer):
             y = convolve(problem, kernel, packed, x, out, threads)
             weights.fast.missed((x.shape,), kernel.fast_call, packed, self._options.num_threads, compilation.target)
             return y
-        return self._delivered(activated(convolve(problem, kernel, packed, x, None, threads), after, self.name), out, x)
+        y = activated(convolve(problem, kernel, packed, x, None, threads), after, self.name)
+        return delivered(y, self._compute_dtype, out, x)
 
     def _accepted(self, inputs: Any) -> Array:
         """The inputs as a kernel takes them, of rank 3 or more. Raises TypeError and ValueError as `__call__` says."""
         x = as_input(inputs, self._compute_dtype, self._autocast)
-        check.check_rank(x.shape, self.name)
-        if x.shape[self._channel_axis] != self.problem.channels:
-            axis = 1 if self._channel_axis == -2 and x.ndim == 3 else self._channel_axis
-            raise ValueError(
-                f"Input 0 with name 'None' of layer '{self.name}' is incompatible with the layer: expected axis {axis} of input shape "
-                f"to have value {self.problem.channels}, but received input with shape {x.shape}"
-            )
+        check.check_input(x.shape, self._channel_axis, self.problem.channels, self.name)
         return x
-
-    def _delivered(self, result: Any, out: Array | None, x: Array) -> Array:
-        """What an activation in NumPy gave, in the compute dtype, in `out` if that is given."""
-        y = np.asarray(result, self._compute_dtype)
-        if out is None:
-            return y
-        check_out(out, y.shape, y.dtype, x)
-        out[...] = y
-        return out
 
     def _prepare(self, weights: Weights, length: int) -> Prepared:
         """Compiles the kernel for inputs of a length, or finds it compiled, and packs the weights for it."""
@@ -394,15 +379,7 @@ class Conv1D(Layer):
 
         `custom_objects` maps names in it to your own functions and classes. Raises what the constructor raises.
         """
-        arguments = legacy_config.arguments(config, custom_objects or {})
-        name = arguments.get("name")
-        if isinstance(name, str):
-            # Keras 2 allowed slashes, the constructor refuses them as Keras 3 does
-            arguments["name"] = name.replace("/", "_")
-        layer = cls(**arguments)
-        if isinstance(name, str):
-            layer._name = name
-        return layer
+        return legacy_config.made(cls, config, custom_objects or {})
 
     def __getstate__(self) -> dict[str, Any]:
         # machine code belongs to this process

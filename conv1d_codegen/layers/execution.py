@@ -76,6 +76,16 @@ def check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], x: Array) 
         )
 
 
+def delivered(result: Any, dtype: np.dtype[Any], out: Array | None, x: Array) -> Array:
+    """What NumPy computed for `x` as an array of `dtype`, in `out` if that is given. Raises what `check_out` does."""
+    y = np.asarray(result, dtype)
+    if out is None:
+        return y
+    check_out(out, y.shape, y.dtype, x)
+    out[...] = y
+    return out
+
+
 def compiled(
     problem: Problem,
     options: CompileOptions,

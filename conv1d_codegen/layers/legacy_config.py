@@ -8,11 +8,14 @@ activation is their own files' business.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import activations, constraints, initializers, regularizers
+from .base import Layer
+
+_Made = TypeVar("_Made", bound=Layer)
 
 _NAMES = {
     "nb_filter": "filters",
@@ -61,6 +64,19 @@ def arguments(config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> d
         module = next((module for ending, module in _RESOLVERS.items() if name.endswith(ending)), None)
         found[name] = value if module is None else module.get(value, custom_objects)
     return found
+
+
+def made(cls: type[_Made], config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> _Made:
+    """A new layer of a class, from a config. Its name may have slashes, which Keras 2 allowed, and constructors refuse as
+    Keras 3 does. Raises what `arguments` and the class raise.
+    """
+    found = arguments(config, custom_objects)
+    name = found.get("name")
+    if not isinstance(name, str):
+        return cls(**found)
+    layer = cls(**{**found, "name": name.replace("/", "_")})
+    layer._name = name
+    return layer
 
 
 def plain(value: Any) -> Any:

@@ -285,6 +285,7 @@ def Sequential(layers: Sequence[Any], options: Options = None) -> Network:
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Keep a network in one file of JSON and plain arrays, which `load` reads with NumPy alone. A file that is there is
-    replaced whole. Raises OSError where that can't be, and ValueError for a network of which ONNX Runtime computes parts.
+    replaced whole. Raises OSError where that can't be, and ValueError for a network of which ONNX Runtime computes parts,
+    and for a path that ends as files of other formats do, such as `.keras` or `.onnx`: these are not written.
     """
     saved.write(network.graph, network.weights, path)

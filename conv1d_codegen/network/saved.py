@@ -30,13 +30,22 @@ from .ops.delegated import Delegated
 
 MAGIC = b"conv1d_codegen network 1\n"
 _ALIGNED = 64
+#: How the names of other formats' files end. What reads those would find ours damaged.
+_FOREIGN = (".keras", ".h5", ".hdf5", ".onnx", ".json", ".pt", ".pt2", ".pth", ".safetensors", ".npz", ".tflite")
 _OPS = {cls.word(): cls for cls in vars(ops).values() if isinstance(cls, type) and issubclass(cls, Op)}
 
 
 def write(graph: Graph, weights: Weights, path: str | os.PathLike[str]) -> None:
     """Write a network to a file, which is replaced whole if it exists. Raises OSError where that can't be, and ValueError
-    for one with parts that ONNX Runtime computes: such a file would not be plain data.
+    for one with parts that ONNX Runtime computes, as such a file would not be plain data, and for the name of a file of
+    another format.
     """
+    target = Path(path)
+    if target.suffix.lower() in _FOREIGN:
+        raise ValueError(
+            f"{target} would not be what its name says: a network is written in a format of our own, which "
+            f"`conv1d_codegen.load` reads and nothing else does. Name it otherwise, such as {target.with_suffix('.conv1d').name}."
+        )
     parts = {node.op.part.number for node in graph.nodes if isinstance(node.op, Delegated)}
     if parts:
         raise ValueError(
@@ -51,7 +60,6 @@ def write(graph: Graph, weights: Weights, path: str | os.PathLike[str]) -> None:
         size = -(-(size + math.prod(shape) * dtype.itemsize) // _ALIGNED) * _ALIGNED
     header = json.dumps({**_as_json(graph), "weights": placed}, separators=(",", ":")).encode()
     start = _start(len(header))
-    target = Path(path)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with beside.open("wb") as file:

@@ -7,8 +7,8 @@
 
 Where windows of several outputs from fewer products pay, they come first: see `cook_toom_model.py`.
 
-Each has its tile, its blocks and how far it is unrolled, with the measurements they come from; the rest is in
-`details.py`. `python -m bench plans` holds the choice against a search.
+Each has its tile, its blocks and how far it is unrolled, with the measurements they come from (`__init__.py` says by which
+command); the rest is in `details.py`. `python -m bench plans` holds the choice against a search.
 """
 
 from __future__ import annotations

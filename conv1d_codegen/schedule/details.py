@@ -1,4 +1,5 @@
-"""The details of a plan: what follows, by measurements, from its algorithm and tiles, the problem and the machine.
+"""The details of a plan: what follows, by measurements, from its algorithm and tiles, the problem and the machine. By which
+command, `__init__.py` says.
 
 `detailed` fills them in. A plan that is given by hand has only what it says.
 """

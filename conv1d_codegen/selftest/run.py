@@ -81,8 +81,9 @@ def run(seconds: float, seed: int, targets: Sequence[str], jobs: int, layers: in
 
 
 def _until(cases: Iterator[Case] | Stream, deadline: float, most: int | None) -> Iterator[Case]:
+    """Cases until the deadline, but one at least: tables of rare combinations may take seconds before the first."""
     for number, case in enumerate(cases):
-        if time.monotonic() > deadline or number == most:
+        if (number and time.monotonic() > deadline) or number == most:
             return
         yield case
 

@@ -98,7 +98,9 @@ def test_the_commands_are_found_by_name(monkeypatch: pytest.MonkeyPatch, capsys:
     assert command.main(["compare"]) == 0
     assert loaded == ["bench.compile_time", "conv1d_codegen.benchmark.compare"]
     assert command.main(["--filter", "no such case"]) == 2
-    assert "No case contains" in capsys.readouterr().err
+    assert "No case has 'no such case' in its" in capsys.readouterr().err
+    assert command.main(["c4_f4_k3_valid_relu_f32@1x9"]) == 2
+    assert "conv1d-codegen bench" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,10 @@ def test_what_cannot_be_measured_is_refused_before_measuring(
     with pytest.raises(SystemExit) as stop:
         run.main(arguments)
     assert stop.value.code == 2
-    assert message in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert message in err
 
 
 def test_a_process_that_dies_is_reported_with_the_case(monkeypatch: pytest.MonkeyPatch) -> None:

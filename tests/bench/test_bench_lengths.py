@@ -48,4 +48,4 @@ def test_some_lengths_and_the_last_are_enough(capsys: pytest.CaptureFixture[str]
 def test_what_makes_no_sense_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         lengths.main(arguments)
-    assert "error: argument" in capsys.readouterr().err
+    assert "bench lengths: argument" in capsys.readouterr().err

@@ -97,7 +97,9 @@ def test_what_is_no_case_is_refused(
     with pytest.raises(SystemExit) as stop:
         main(["bench", *(text.format(**files) for text in arguments), "--quick"])
     assert stop.value.code == 2
-    assert message in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert message in err
+    assert err.count("\n") == 1
 
 
 def test_the_command_measures_checks_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

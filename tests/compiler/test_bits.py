@@ -9,14 +9,12 @@ from support.helpers import (
     algorithms,
     bits,
     compiled,
-    empty_output,
     real_data,
     run_compiled,
     supports,
 )
-from support.kernel_helpers import REAL, call
+from support.kernel_helpers import REAL, assert_bits_at_every_alignment, call
 
-from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.plan import Plan
@@ -127,14 +125,4 @@ def test_the_same_bits_again_and_at_every_alignment(text: str) -> None:
     right = bits(call(kernel, packed, x))
     assert bits(call(kernel, packed, x)) == right
     assert bits(call(kernel, kernel.pack(w.copy(), b if b is None else b.copy()), x)) == right
-    y = empty_output(problem, 1, 40)
-    for offset in range(16):
-        room_x, room_y = (aligned_zeros((array.size + 16,), array.dtype) for array in (x, y))
-        moved_x = room_x[offset : offset + x.size].reshape(x.shape)
-        moved_y = room_y[15 - offset : 15 - offset + y.size].reshape(y.shape)
-        moved_x[...] = x
-        room_y[...] = np.nan
-        kernel(moved_x, packed, moved_y)
-        assert bits(moved_y) == right, f"{problem}: {offset} elements from a 64-byte boundary"
-        assert np.isnan(room_y[: 15 - offset]).all(), problem
-        assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
+    assert_bits_at_every_alignment(kernel, packed, x, right)

@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.helpers import RUNNABLE, bits, compiled, empty_output, in_threads, real_data
-from support.kernel_helpers import call
+from support.helpers import RUNNABLE, bits, compiled, in_threads, real_data
+from support.kernel_helpers import assert_bits_at_every_alignment, call
 from support.teams import RUNTIMES, run_of, use
 from support.toom_helpers import least_length, plan_of, steps_first, windows_of
 from support.type_helpers import Array
 
 from conv1d_codegen.emit import scratch as layout
-from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
@@ -90,19 +89,7 @@ def test_for_every_batch_place_alignment_and_call(text: str, toom: tuple[int, ..
             f"{problem}@5x61, plan {plan}: sequence {n} alone"
         )
     assert bits(call(kernel, kernel.pack(w.copy(), b), x[::-1].copy())) == bits(together[::-1])
-    y = empty_output(problem, 5, 61)
-    for offset in range(16):
-        room_x, room_y = (aligned_zeros((array.size + 16,), array.dtype) for array in (x, y))
-        moved_x = room_x[offset : offset + x.size].reshape(x.shape)
-        moved_y = room_y[15 - offset : 15 - offset + y.size].reshape(y.shape)
-        moved_x[...] = x
-        room_y[...] = np.nan
-        kernel(moved_x, packed, moved_y)
-        assert bits(moved_y) == bits(together), (
-            f"{problem}@5x61, plan {plan}: {offset} elements from a 64-byte boundary"
-        )
-        assert np.isnan(room_y[: 15 - offset]).all(), problem
-        assert np.isnan(room_y[15 - offset + y.size :]).all(), problem
+    assert_bits_at_every_alignment(kernel, packed, x, bits(together))
 
 
 def outputs_of(problem: Problem, kernel: CompiledKernel, packed: PackedWeights, x: Array) -> Array:

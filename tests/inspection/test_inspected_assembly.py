@@ -1,13 +1,17 @@
 """Assembly as data: instructions by what they do, and the loop in which a kernel works."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from support.assembly import inner_loop as found_by_tests
 from support.helpers import PROBLEMS, compiled, supports
 
-from conv1d_codegen import CompileOptions
+from conv1d_codegen import CompileOptions, Input, Network
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.inspection.assembly import Instruction, inner_loop, instructions, loops, mix
 from conv1d_codegen.machine.target import TARGETS
+from conv1d_codegen.network import layers
 from conv1d_codegen.problem import Problem
 
 DENSE = "c64_f64_k3_same_linear_f32"
@@ -94,6 +98,34 @@ def test_a_spill_is_a_vector_on_the_stack() -> None:
     arm = "\tstp\tq0, q1, [sp, #32]\n\tldr\tq0, [x29]\n"
     assert [each.spills for each in instructions(arm)] == [True, False]
     assert [each.spills for each in instructions(f"\tmov\tx29, sp\n{arm}")][1:] == [True, True]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vbroadcastss\t128(%rsp,%r9,4), %ymm10",
+        "vbroadcastss\t4(%rsp), %ymm6",
+        "vsubps\t64(%rsp){1to16}, %zmm26, %zmm26",
+        "vmovups\t%ymm4, 224(%rsp,%r15,4)",
+        "movss\t64(%rsp,%rax,4), %xmm10",
+        "ldr\tq0, [sp, x8]",
+        "ld1r\t{ v0.4s }, [sp]",
+    ],
+)
+def test_scratch_on_the_stack_is_no_spill(text: str) -> None:
+    assert not only(text).spills
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("cell", [layers.LSTM, layers.GRU])
+def test_a_recurrent_loop_reads_its_state_and_spills_nothing(cell: Callable[..., Any], target: str) -> None:
+    """The state lies in scratch on the stack, of which each number is broadcast."""
+    x = Input(32)
+    network = Network(x, cell(24, return_sequences=True, name="cell")(x), options={"target": target})
+    (found,) = [each for each in network.explain("cell", 50) if each.inner is not None]
+    assert found.registers is not None
+    assert found.registers.spills == 0
 
 
 @pytest.mark.quick

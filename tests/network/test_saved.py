@@ -15,6 +15,7 @@ from support.networks import drawn, random_weights
 import conv1d_codegen as cc
 from conv1d_codegen import Conv1D
 from conv1d_codegen.network import layers
+from conv1d_codegen.network.readers import SUFFIXES
 from conv1d_codegen.network.saved import MAGIC
 
 
@@ -39,6 +40,16 @@ def test_what_is_written_is_read(seed: int, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["network"]
     cc.save(again, tmp_path / "network")  # over itself
     assert cc.load(tmp_path / "network").graph == network.graph
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".pt2", ".safetensors", ".Keras"])
+def test_names_of_other_formats_are_refused(suffix: str, tmp_path: Path) -> None:
+    x = cc.Input(2)
+    network = cc.Network(x, Conv1D(3, 2)(x))
+    with pytest.raises(ValueError, match=r"format of our own.* such as net\.v2\.conv1d\.$"):
+        cc.save(network, tmp_path / f"net.v2{suffix}")
+    assert not list(tmp_path.iterdir())
+    cc.save(network, tmp_path / "net.v2")  # what no other format is named
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from support.damage import to_folder, to_link, to_pipe
+from support.damage import NO_FILES
 from support.kept_code import check, only, program
 
 from conv1d_codegen.machine import jit
@@ -69,12 +69,7 @@ DEFECTS: dict[str, Callable[[Path], None]] = {
     "a number that is text": _forged(lambda text: text.replace('"Index":[[1,', '"Index":[["1",')),
     "another type": _forged(lambda text: text.replace('"i64"', '"i65"')),
     "no entry": _forged(lambda text: json.dumps([json.loads(text)[0]] * 2)),
-    "a link": to_link,
-    "a pipe": to_pipe,
-    "a folder": to_folder,
-    "writable by the group": lambda file: file.chmod(0o620),
-    "writable by all": lambda file: file.chmod(0o602),
-    "gone": lambda file: file.unlink(),
+    **NO_FILES,
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.damage import to_folder, to_link, to_pipe
+from support.damage import NO_FILES
 from support.tuning_helpers import PROBLEM, WINNER, recall
 from support.type_helpers import known
 
@@ -79,12 +79,7 @@ DEFECTS = {
     "no plan": _forged(plan=None),
     "not a plan": _forged(plan="direct lanes=filters 4x2 rows=1,5 block=35 unroll=2"),
     "a plan for another problem": _forged(plan="depthwise lanes=channels 4x1 rows=1 block=35 unroll=2"),
-    "a link": to_link,
-    "a pipe": to_pipe,
-    "a folder": to_folder,
-    "writable by the group": lambda file: file.chmod(0o620),
-    "writable by all": lambda file: file.chmod(0o602),
-    "gone": lambda file: file.unlink(),
+    **NO_FILES,
 }
 
 

@@ -231,3 +231,9 @@ def test_the_command_line_reports(capsys: pytest.CaptureFixture[str]) -> None:
     assert "outputs are right" in capsys.readouterr().out
     assert main(["selftest", "--case", "nonsense"]) == 2
     assert main(["selftest", "--jobs", "0"]) == 2
+    assert main(["selftest", "--seconds", "nan"]) == 2
+
+
+def test_a_run_that_is_too_short_for_a_layer_checks_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["selftest", "--seconds", "0.001", "--target", RUNNABLE[0]]) == 0
+    assert "\n1 layers in " in capsys.readouterr().out

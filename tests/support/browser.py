@@ -51,3 +51,35 @@ def opened(driver: Any, page: Path) -> Any:
     driver.get(page.as_uri())
     WebDriverWait(driver, 30).until(lambda d: d.execute_script("return document.documentElement.dataset.ready"))
     return driver
+
+
+def lit(shown: Any, column: int) -> dict[int, int]:
+    """The lines of a column that are lit: softly (1) or strongly (2)."""
+    found = shown.execute_script(f"return Array.from(columns[{column}].lit)")
+    return {line: how for line, how in enumerate(found) if how}
+
+
+def visible(shown: Any, column: int, kind: str) -> set[int]:
+    """The lines of a kind that stand in the document."""
+    rows = shown.find_elements("css selector", f"#column{column} .line.{kind}")
+    return {int(row.get_attribute("data-line")) for row in rows}
+
+
+def press(shown: Any, *keys: str) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    for key in keys:
+        ActionChains(shown).send_keys(key).perform()
+
+
+def focused(shown: Any) -> str:
+    return str(shown.switch_to.active_element.get_attribute("id"))
+
+
+def hover(shown: Any, column: int, line: int) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    shown.execute_script(f"columns[{column}].list.scrollTop = {line} * ROW - 90; columns[{column}].draw()")
+    row = shown.find_element("id", f"column{column}-{line}")
+    number = row.find_element("class name", "number")  # rows are wider than their column
+    ActionChains(shown).move_to_element(number).perform()

@@ -79,3 +79,14 @@ def to_pipe(file: Path) -> None:
 def to_folder(file: Path) -> None:
     file.unlink()
     file.mkdir(0o700)
+
+
+#: What makes of a file something that nobody may believe, by what it is then.
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "a link": to_link,
+    "a pipe": to_pipe,
+    "a folder": to_folder,
+    "writable by the group": lambda file: file.chmod(0o620),
+    "writable by all": lambda file: file.chmod(0o602),
+    "gone": lambda file: file.unlink(),
+}

@@ -1,8 +1,10 @@
 """What the tests of kernels share: a call, and problems that tell the most."""
 
-from support.helpers import empty_output
+import numpy as np
+from support.helpers import bits, empty_output
 from support.type_helpers import Array
 
+from conv1d_codegen.ir.packing import aligned_zeros
 from conv1d_codegen.runtime.kernel import CompiledKernel, PackedWeights
 
 #: One of each structure for what is tested with more than one algorithm.
@@ -32,3 +34,18 @@ def call(kernel: CompiledKernel, packed: PackedWeights, x: Array, num_threads: i
     y = empty_output(kernel.problem, x.shape[0], x.shape[2 if kernel.problem.channels_first else 1])
     kernel(x, packed, y, num_threads)
     return y
+
+
+def assert_bits_at_every_alignment(kernel: CompiledKernel, packed: PackedWeights, x: Array, wanted: bytes) -> None:
+    """The same bits 0 to 15 elements behind a 64-byte boundary, and nothing written beside them."""
+    y = empty_output(kernel.problem, x.shape[0], x.shape[2 if kernel.problem.channels_first else 1])
+    for offset in range(16):
+        room_x, room_y = (aligned_zeros((array.size + 16,), array.dtype) for array in (x, y))
+        moved_x = room_x[offset : offset + x.size].reshape(x.shape)
+        moved_y = room_y[15 - offset : 15 - offset + y.size].reshape(y.shape)
+        moved_x[...] = x
+        room_y[...] = np.nan
+        kernel(moved_x, packed, moved_y)
+        assert bits(moved_y) == wanted, f"{kernel.problem}: {offset} elements from a 64-byte boundary"
+        assert np.isnan(room_y[: 15 - offset]).all(), kernel.problem
+        assert np.isnan(room_y[15 - offset + y.size :]).all(), kernel.problem

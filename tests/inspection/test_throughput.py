@@ -4,13 +4,8 @@ import pytest
 from support.helpers import compiled
 
 from conv1d_codegen.inspection.assembly import Loop, inner_loop, instructions
-from conv1d_codegen.inspection.microarchitectures import (
-    MICROARCHITECTURES,
-    bound,
-    bound_of,
-    microarchitecture,
-    peak,
-)
+from conv1d_codegen.inspection.throughput import bound, bound_of
+from conv1d_codegen.machine.microarchitectures import MICROARCHITECTURES, microarchitecture, peak
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 
