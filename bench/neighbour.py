@@ -51,7 +51,7 @@ def _calls(length: int, calls: int, run: Callable[[Work, int], None] | None, cou
     y = layer(x)
     before = threads.runtime
     if run is not None:
-        measured = threads.Runtime("measured", run, 1, *([team.skips] if run is team.run else []))
+        measured = threads.Runtime("measured", run, 1, team.seats if run is team.run else None)
         threads.runtime = lambda: measured  # type: ignore[assignment]
     try:
         seconds = []

@@ -5,8 +5,7 @@
 _LEAST_FLOPS    one thread ÷ two, by the operations of a call, for each runtime: from where on two are worth it
 _AWAKE          what a call takes some time after the one before, when the others look out for it still, and when they sleep
 _PATIENCE       how long so many looks take, beside what it takes to be woken
-Pause.LEAST     how long callers waited for others to end, on an idle machine: what no neighbour causes
-OPERATIONS      operations that calls do in a nanosecond
+_LEAST_PAUSE    how long callers waited for others to end, on an idle machine: what no neighbour causes
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def seconds(call: Call, repetitions: int) -> float:
 
 def use(name: str, run: Callable[[Work, int], None]) -> None:
     """Let calls of several threads be run so, whatever they compute."""
-    threads.runtime = lambda: Runtime(name, run, 1)  # type: ignore[assignment]
+    threads.runtime = lambda: Runtime(name, run, 1, team.seats if run is team.run else None)  # type: ignore[assignment]
 
 
 def shared(runtimes: dict[str, Callable[[Work, int], None]]) -> None:
@@ -121,25 +120,20 @@ done:
 
 
 def waits() -> None:
-    """How long callers wait for others to end, with nobody else there; and operations of a nanosecond."""
+    """How long callers wait for others to end, with nobody else there."""
     found: list[int] = []
-    pause = team._made().pause
-    pause.together = lambda took, waited: found.append(waited)  # type: ignore[method-assign]
-    use("the team", team.run)
+
+    def run(work: Work, count: int) -> None:
+        found.append(team._made().run(work, count))
+
+    use("the team", run)
     for length in (700, 4000):
         call = layer_of(length, 2)
         found.clear()
         spent = seconds(call, 3000 if length < 1000 else 600)
         shares = ", ".join(f"{share} % {np.percentile(found, share) / 1e3:.0f}" for share in (50, 99, 99.9, 100))
         print(
-            f"waited for others in calls of {1e6 * spent:.0f} µs, µs: {shares}   (Pause.LEAST: {pause.LEAST / 1e3:.0f})"
-        )
-    del pause.together
-    for channels in (16, 64, 256):
-        flops = 2 * 3 * channels**2 * 1000
-        spent = median(seconds(layer_of(1000, 1, channels), 10) for _ in range(5))
-        print(
-            f"operations of a nanosecond, {channels} channels: {flops / spent / 1e9:.0f}   (OPERATIONS: {pause.OPERATIONS})"
+            f"waited for others in calls of {1e6 * spent:.0f} µs, µs: {shares}   (_LEAST_PAUSE: {team._LEAST_PAUSE / 1e3:.0f})"
         )
 
 

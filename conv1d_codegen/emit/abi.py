@@ -28,12 +28,15 @@ class Slot:
 #: threads shares.
 CALL = (Slot("iterations", "i64"), Slot("scratch", "ptr"), Slot("shares", "i64"), Slot("counters", "ptr"))
 #: Shares of a run, which one thread of a team takes first: one that starts late or is held up leaves some to the others.
-#: Two threads ÷ one, 16 sequences of 5000 steps: OpenMP 1.96 with one share a thread, 1.99 with four; pool 1.88 and 1.92.
-#: Empty shares of small calls cost nothing that shows. A thread has mostly the same neighbours from call to call, and
-#: from kernel to kernel of a network, so that its part of weights, inputs and outputs is in its caches. With runs two
-#: threads take 0.83 of the time of encodec/in, 0.90 of convtasnet/encoder, 0.96 of wav2vec2/1s_conv5, 0.90 of the network
-#: wavenet-8; the rest is as fast, in the mean (AVX-512, Xeon 6/167).
-RUN = 4
+#: At the end the others wait for the last share: two threads take onednn/wavenet/wavenet:conv1d_1x1_3, of 32 iterations,
+#: in 1268 us with 4, 1210 with 8, 1122 with 16; conformer/pw256_L250, of 24, in 184, 194 and 168. What a share costs doesn't
+#: show: onednn/1d/conv1d:2 takes 48 us with 4 and with 16, and empty shares of small calls cost nothing either (Xeon with
+#: AVX-512 and AMX).
+#: A thread has mostly the same neighbours from call to call, and from kernel to kernel of a network, so that its part of
+#: weights, inputs and outputs is in its caches. With runs two threads take 0.83 of the time of encodec/in, 0.90 of
+#: convtasnet/encoder, 0.96 of wav2vec2/1s_conv5, 0.90 of the network wavenet-8; the rest is as fast, in the mean (AVX-512,
+#: Xeon 6/167).
+RUN = 16
 #: Counters of a team, before those of its runs: the calls that have begun, and one that is the caller's.
 FIRST_RUN = 2
 _CODES = {"ptr": "P", "i64": "q"}  # of Python's struct

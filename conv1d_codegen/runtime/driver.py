@@ -24,7 +24,9 @@ from ..errors import RedZoneError
 from ..locks import COMPILING
 from ..machine.target import Target
 from . import fixed_code, python_function, threads
+from .fast_calls import counter_bytes
 from .native import Native
+from .team import Seats
 from .work import Work
 
 #: Words of a call's block, before those of its arrays.
@@ -59,6 +61,15 @@ class Step:
     shared: bool = True
 
 
+class AtOnce(NamedTuple):
+    """Of a fast call: the slots of the driver's block, the bytes of its room, a team's seats, and the bytes of its counters."""
+
+    slots: tuple[tuple[int, int], ...]
+    room: int
+    seats: Seats | None
+    counters: int
+
+
 class Table:
     """Steps for a team of so many threads, as the driver reads them."""
 
@@ -79,17 +90,28 @@ class Table:
         start = self._words.ctypes.data
         self.begin = start, start + self._words.nbytes, max((len(step.slots) + 4 for step in steps), default=1)
 
-    def fast_slots(self, driver: Driver, memory: int, arrays: int) -> tuple[tuple[int, int], ...] | None:
-        """The driver's block for a fast call, whose room has `memory` bytes for the network and then the scratch; None
-        where there are no steps, they are a team's, or look at red zones.
+    def at_once(self, driver: Driver, memory: int, arrays: int) -> AtOnce | None:
+        """What `run` does, as a fast call, with `memory` bytes for the network; None where there are no steps, they look
+        at red zones, or are of a team that machine code can't call.
         """
-        if not self.steps or self.team > 1 or self._red_zones:
+        seats = threads.runtime().seats if self.team > 1 else None
+        if not self.steps or self._red_zones or (self.team > 1 and seats is None):
             return None
+        counters = counter_bytes(self._counters * len(self.steps)) if seats else 0
         begin, end, most = self.begin
-        words = {"table": begin, "end": end, "most": most, "counters": 0, "pause": driver.pause, "zero": 0}
-        first = [(python_function.ZERO, words[name]) for name in WORDS[:SCRATCH]]
-        room = [(python_function.ROOM, memory), (python_function.ROOM, 0)]
-        return (*first, *room, *((python_function.FIRST_ARRAY + at, 0) for at in range(arrays)))
+        words = {"table": begin, "end": end, "most": most, "pause": driver.pause, "zero": 0}
+        slots = {name: (python_function.ZERO, number) for name, number in words.items()} | {
+            "counters": (python_function.ROOM if seats else python_function.ZERO, 0),
+            "memory": (python_function.ROOM, counters),
+            "scratch": (python_function.ROOM, counters + memory),
+        }
+        of_arrays = [(python_function.FIRST_ARRAY + at, 0) for at in range(arrays)]
+        return AtOnce(
+            (*(slots[name] for name in WORDS), *of_arrays),
+            counters + memory + self.scratch_bytes,
+            seats(self.team) if seats else None,
+            counters,
+        )
 
     def run(self, driver: Driver, scratch: int, memory: int, arrays: Sequence[int], keep: tuple[object, ...]) -> None:
         """Run the steps: scratch memory of `scratch_bytes`, the network's own memory, and the addresses of its arrays.

@@ -27,8 +27,9 @@ from ..errors import CompileError
 from ..ir.packing import aligned_zeros
 from ..locks import COMPILING, ProcessLock, at_fork
 from ..machine.target import Target
-from . import threads
+from . import processors, threads
 from .python_function import CALL, HEADER, PythonFunction, is_known, python_function
+from .team import Seats
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -40,8 +41,8 @@ _MOST_SHAPES = 1024  # of which it is known how often they were given
 LONG = 3_000_000
 #: Operations that a number of an output counts for at least: a depthwise layer takes as long as one of so many.
 _OF_A_NUMBER = 64
-#: Bytes of the memory that all calls share. Only what was used of it is there; a call that needs more takes so long that
-#: Python doesn't show.
+#: Bytes of the memory that all calls share, for each processor. Only what was used of it is there; a call that needs more
+#: takes so long that Python doesn't show.
 _ROOM = 4 << 20
 _ALIGNED = 64  # bytes, as scratch and arenas are
 
@@ -62,6 +63,8 @@ class FastCall:
     target: Target
     keep: tuple[object, ...]  # what must be alive for it
     listed: bool = False  # whether the outputs are given as a list
+    seats: Seats | None = None  # of a team that the function is to be called by
+    counters: int = 0  # bytes that its room begins with, and that are 0 before it is called
 
     def _operations(self) -> int:
         return max(self.flops, _OF_A_NUMBER * sum(map(math.prod, self.outputs)))
@@ -77,8 +80,15 @@ class FastCall:
                 layouts += [size, stride]
         rest = [*map(id, made_by), *layouts, *(number for slot in self.slots for number in slot)]
         room = -(-self.room // _ALIGNED) * _ALIGNED
-        first = len(CALL) + len(rest), self.function, room, self._operations() >= LONG, len(self.slots)
+        team = self.seats or Seats(0, 0, 0)
+        counters = self.counters // 8
+        first = len(CALL) + len(rest), self.function, room, self._operations() >= LONG, len(self.slots), *team, counters
         return struct.pack(f"{len(first) + len(rest)}q", *first, *rest)
+
+
+def counter_bytes(counters: int) -> int:
+    """Bytes of a room that begins with so many counters."""
+    return -(-8 * counters // _ALIGNED) * _ALIGNED
 
 
 #: One for all, as weights that change often have fast calls of their own each time.
@@ -111,7 +121,7 @@ class FastCalls:
         if seen == self._often and shapes not in self._calls and is_known():
             try:
                 made = prepare(shapes, *arguments) if knobs.fast_call() else None
-                if made is not None and made.room <= _ROOM and _type_code(made.dtype):
+                if made is not None and made.room <= room_bytes() and _type_code(made.dtype):
                     self._add(shapes, made, settings)
             except BaseException:  # such as Ctrl-C: the next call begins anew
                 self._seen.pop(shapes, None)
@@ -179,10 +189,15 @@ def _shared_room() -> np.ndarray[Any, np.dtype[np.uint8]]:
     global _room
     with COMPILING:
         if _room is None:
-            made = aligned_zeros((_ALIGNED + _ROOM,), np.dtype(np.uint8))
+            made = aligned_zeros((_ALIGNED + room_bytes(),), np.dtype(np.uint8))
             made[:16].view(np.int64)[:] = 0, made.ctypes.data + made.nbytes
             _room = made
         return _room
+
+
+def room_bytes() -> int:
+    """How much a call may need. What the room holds is fixed once it is made, as are a process's processors."""
+    return _ROOM * processors.usable()
 
 
 def forget_room() -> None:

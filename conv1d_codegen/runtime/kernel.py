@@ -33,7 +33,7 @@ from ..problem import Problem
 from ..problem.summation import chunk_shape
 from ..symbolic.index import Index
 from . import threads, workspace
-from .fast_calls import FastCall, Shapes
+from .fast_calls import FastCall, Shapes, counter_bytes
 from .native import Native
 from .python_function import FIRST_ARRAY, ROOM, ZERO
 from .work import Work
@@ -145,8 +145,6 @@ class CompiledKernel:
         batch.
         """
         count = 1 if num_threads == 1 else threads.worth(launch.flops, launch.sizes[-1], num_threads)
-        if count > 1 and threads.runtime().skips(launch.flops):
-            count = 1
         room = workspace.take(count * self.scratch_bytes) if self.scratch_bytes else None
         flags = self._flags(room, count) if self._native.red_zones and room is not None else None
         counters = None if count == 1 else (ctypes.c_int64 * (FIRST_RUN + count))()
@@ -167,15 +165,20 @@ class CompiledKernel:
             workspace.give_back(room)
 
     def fast_call(self, shapes: Shapes, weights: PackedWeights, limit: int | None, target: Target) -> FastCall | None:
-        """What `run` does for an input of this shape, as a fast call; None where that has no output, wants several
-        threads, or looks at red zones. `limit`: of threads; None is the package's.
+        """What `run` does for an input of this shape, as a fast call; None where that has no output, looks at red zones,
+        or wants threads that machine code can't call. `limit`: of threads; None is the package's.
         """
         launch = self.launch(*shapes)
-        wanted = limit or threads.get_num_threads()
-        if self._native.red_zones or not launch.flops or threads.worth(launch.flops, launch.sizes[-1], wanted) > 1:
+        if self._native.red_zones or not launch.flops:
             return None
+        count = threads.worth(launch.flops, launch.sizes[-1], limit or threads.get_num_threads())
+        seats = threads.runtime().seats if count > 1 else None
+        if count > 1 and seats is None:
+            return None
+        counters = counter_bytes(FIRST_RUN + count) if count > 1 else 0
         weights_and_sizes = [[(ZERO, number) for number in numbers] for numbers in (weights.addresses, launch.sizes)]
-        scratch = ROOM if self.scratch_bytes else ZERO
+        scratch = (ROOM, counters) if self.scratch_bytes else (ZERO, 0)
+        shares = ((ZERO, count * RUN), (ROOM, 0)) if seats else ((ZERO, 1), (ZERO, 0))
         return FastCall(
             inputs=shapes,
             outputs=(launch.output_shape,),
@@ -186,12 +189,14 @@ class CompiledKernel:
                 *weights_and_sizes[0],
                 (FIRST_ARRAY + 1, 0),
                 *weights_and_sizes[1],
-                *((scratch, 0), (ZERO, 1), (ZERO, 0)),  # one share, no counters
+                *(scratch, *shares),
             ),
-            room=self.scratch_bytes,
+            room=counters + count * self.scratch_bytes,
             flops=launch.flops,
             target=target,
             keep=(self._native, weights),
+            seats=seats(count) if seats else None,
+            counters=counters,
         )
 
     def _flags(self, room: workspace.Room, count: int) -> Array:

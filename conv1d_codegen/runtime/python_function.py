@@ -24,10 +24,10 @@ HEADER = (
     *("known_settings", "room", "bytes"),
 )
 #: Words of a prepared call, before the layouts of its arrays.
-CALL = ("words", "function", "room_bytes", "long", "slots")
+CALL = ("words", "function", "room_bytes", "long", "slots", "team_call", "team", "seats", "counters")
 #: Numbers of the bases.
 ZERO, ROOM, FIRST_ARRAY = 0, 1, 2
-_POINTERS = frozenset(("array_type", "none", "empty", "settings", "room", "function"))
+_POINTERS = frozenset(("array_type", "none", "empty", "settings", "room", "function", "team_call", "team"))
 #: Of CPython's `Py_buffer`.
 _FIELDS = (
     *("buf", "obj", "len", "itemsize", "readonly", "ndim", "format", "shape", "strides", "suboffsets", "internal"),

@@ -4,7 +4,10 @@ Shares are taken from counters, so the caller can do all that nobody else has be
 thread of its team, also for one that has no processor at the moment, and where another process has it that takes
 milliseconds. Here only those are awaited who have come; a thread that is late finds the call closed. What is left is
 the thread that comes, and loses its processor in the middle of a share. That is noticed, and calls are done alone for a
-while (`Pause`).
+while: a pause.
+
+A call is machine code, which a fast call from Python goes to at once (`Seats`): Python would take longer than the work
+of a call does, as a kernel leaves little of it in the caches.
 
 The threads are POSIX's, no Python threads: they touch no Python object, block all signals, and live as long as the
 process. A forked child has none of them, and makes a team of its own when it needs one.
@@ -18,9 +21,10 @@ import platform
 import signal
 import sys
 from collections.abc import Callable
-from time import perf_counter_ns
+from functools import cache
+from typing import NamedTuple
 
-from ..locks import COMPILING, at_fork
+from ..locks import COMPILING
 from . import fixed_code
 from .work import Work
 
@@ -41,6 +45,9 @@ _STATE = (
     "free",
     "members",
     "threads",
+    "left",
+    "length",
+    "worked",
 )
 _SYSTEM = {"syscall": "syscall", "clock": "clock_gettime", "getcpu": "sched_getcpu", "setaffinity": "sched_setaffinity"}
 _WORDS = (*_STATE, *_SYSTEM)
@@ -51,12 +58,15 @@ _LINE = 64  # bytes of a cache line; of some processors two lines come together,
 _INSIDE, _SLEEPING = 0x7FFF, 0x8000
 #: Looks at a word between two looks at the clock.
 _LOOKS = 64
-# `python tools/threads.py` prints what the numbers below, and those of `Pause`, were chosen by.
+# `python tools/threads.py` prints what the numbers below were chosen by.
 #: Looks of the caller before it sleeps, some 25 to 100 µs: to be woken takes as long, 40 µs.
 _PATIENCE = 2000
 #: Nanoseconds for which a thread looks out for the next call before it sleeps: of 6.3 MFLOP, a call then takes 80 µs instead
 #: of 42, where one thread takes 39. Longer, it would take the processor from others for nothing.
 _AWAKE = 1_000_000
+#: Nanoseconds of a pause. What is less than the first is nobody's slice of the processor: a slow share, or a virtual
+#: machine's hiccup of 285 µs.
+_LEAST_PAUSE, _LONGEST_PAUSE = 400_000, 1_000_000_000
 
 
 def fork_join() -> Callable[[Work, int], None] | None:
@@ -69,38 +79,60 @@ def fork_join() -> Callable[[Work, int], None] | None:
     return run if all(hasattr(library, name) for name in ("pthread_create", *_SYSTEM.values())) else None
 
 
-class Pause:
-    """Which calls are done alone, as a thread of the team has lost its processor in the middle of its work.
+@cache
+def image() -> bytes:
+    """The object code of the team. Raises CompileError as `fixed_code.image`."""
+    from ..machine.host import host
 
-    The first time, they are as many as take as long as that cost. If it happens again before the team has worked for as
-    long as it has paused, the processor is somebody else's, and the pause is twice as long as the last one, up to
-    LONGEST. Times are nanoseconds of calls: time between them says nothing about the processors.
-    """
+    machine = platform.machine()
+    return fixed_code.image(
+        host(),
+        "team",
+        inside=_INSIDE,
+        sleeping=_SLEEPING,
+        looks=_LOOKS,
+        patience=_PATIENCE,
+        awake=_AWAKE,
+        least=_LEAST_PAUSE,
+        longest=_LONGEST_PAUSE,
+        wait=_WAIT,
+        wake=_WAKE,
+        words=_WORDS,
+        at={name: _LINE // 8 * place for place, name in enumerate(_WORDS)},
+        processor=machine,
+        mask=_MASK,
+        futex=_FUTEX[machine],
+        gettid=_GETTID[machine],
+        first=_FIRST,
+    )
 
-    LEAST = 400_000  # what is less is nobody's slice of the processor: a slow share, or a virtual machine's hiccup of 285 µs
-    LONGEST = 1_000_000_000
-    OPERATIONS = 100  # that a nanosecond of a call counts for: it does 136 to 186 with 16 to 256 channels
+
+class Seats(NamedTuple):
+    """What machine code needs to call a team: `call(team, function, block, free)`, for so many other threads."""
+
+    call: int  # its address
+    team: int
+    free: int
+
+
+class Words:
+    """The words that the threads of a team share, all 0 but for the functions of the system and the processors."""
 
     def __init__(self) -> None:
-        self._length = 0
-        self._worked = 0
-        self.left = 0
+        self._words = (ctypes.c_char * (_LINE * (len(_WORDS) + 1)))()
+        self.address = -(-ctypes.addressof(self._words) // _LINE) * _LINE
+        self._processors = (ctypes.c_uint64 * _MASK)()
+        for processor in os.sched_getaffinity(0):
+            if processor < 64 * _MASK:
+                self._processors[processor // 64] |= 1 << processor % 64
+        library = ctypes.CDLL(None)
+        for name, function in _SYSTEM.items():
+            self.at(name).value = ctypes.cast(library[function], ctypes.c_void_p).value or 0
+        self.at("processors").value = ctypes.addressof(self._processors)
 
-    def skips(self, operations: int) -> bool:
-        """Whether a call of so many operations is to be done alone; then it is taken off the pause."""
-        if self.left <= 0:
-            return False
-        self.left -= operations // self.OPERATIONS
-        return True
-
-    def together(self, took: int, waited: int) -> None:
-        """The team has done a call, and waited for so much of its time."""
-        if waited > self.LEAST and 5 * waited > 3 * took:  # alone, it would have been faster
-            again = self._worked < self._length
-            self._length = min(2 * self._length if again else waited, self.LONGEST)
-            self.left, self._worked = self._length, 0
-        else:
-            self._worked += took
+    def at(self, name: str) -> ctypes.c_int64:
+        """One of them."""
+        return ctypes.c_int64.from_address(self.address + _LINE * _WORDS.index(name))
 
 
 class Team:
@@ -108,61 +140,33 @@ class Team:
 
     def __init__(self) -> None:
         from ..machine import jit
-        from ..machine.host import host
 
-        machine = platform.machine()
-        image = fixed_code.image(
-            host(),
-            "team",
-            inside=_INSIDE,
-            sleeping=_SLEEPING,
-            looks=_LOOKS,
-            patience=_PATIENCE,
-            awake=_AWAKE,
-            wait=_WAIT,
-            wake=_WAKE,
-            words=_WORDS,
-            at={name: _LINE // 8 * place for place, name in enumerate(_WORDS)},
-            processor=machine,
-            mask=_MASK,
-            futex=_FUTEX[machine],
-            gettid=_GETTID[machine],
-            first=_FIRST,
-        )
-        codes = [jit.link(image, symbol) for symbol in ("call", "member")]
-        self._words = (ctypes.c_char * (_LINE * (len(_WORDS) + 1)))()
-        self._address = -(-ctypes.addressof(self._words) // _LINE) * _LINE
-        self._processors = (ctypes.c_uint64 * _MASK)()
-        for processor in os.sched_getaffinity(0):
-            if processor < 64 * _MASK:
-                self._processors[processor // 64] |= 1 << processor % 64
-        library = ctypes.CDLL(None)
-        shared = {name: ctypes.cast(library[function], ctypes.c_void_p).value for name, function in _SYSTEM.items()}
-        shared["processors"] = ctypes.addressof(self._processors)
-        for name, value in shared.items():
-            ctypes.c_void_p.from_address(self._address + _LINE * _WORDS.index(name)).value = value
+        codes = [jit.link(image(), symbol) for symbol in ("call", "member")]
+        self.words = Words()
         called = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64)
-        self._call = called(codes[0].address)
-        self._life = codes[1].address
+        self._call_address, self._life = (code.address for code in codes)
+        self._call = called(self._call_address)
+        library = ctypes.CDLL(None)
         self._create, self._detach = library.pthread_create, library.pthread_detach
         self._create.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
         self._detach.argtypes = (ctypes.c_size_t,)
         self.members = self._wanted = 0
-        self.pause = Pause()
         for kept in (self, *codes):
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
 
-    def run(self, work: Work, threads: int) -> None:
-        """Call `work` on this thread and on up to `threads - 1` others."""
-        start = perf_counter_ns()
-        if self.pause.left > 0:  # a network, whose threads were counted before
-            work()
-            self.pause.left -= perf_counter_ns() - start
-            return
+    def run(self, work: Work, threads: int) -> int:
+        """Call `work` on this thread and on up to `threads - 1` others. Gives the nanoseconds for which this one waited
+        for them.
+        """
+        seats = self.seats(threads)
+        waited: int = self._call(seats.team, work.function, work.block, seats.free)
+        return waited
+
+    def seats(self, threads: int) -> Seats:
+        """Those of calls by up to so many threads, for which there are threads from now on."""
         if threads - 1 > self._wanted:
             self._grow(threads - 1)
-        waited = self._call(self._address, work.function, work.block, min(threads - 1, self.members))
-        self.pause.together(perf_counter_ns() - start, waited)
+        return Seats(self._call_address, self.words.address, min(threads - 1, self.members))
 
     def _grow(self, members: int) -> None:
         """Have so many threads besides callers, or as many as the system gives."""
@@ -171,7 +175,7 @@ class Team:
             try:
                 while self.members < members:
                     thread = ctypes.c_size_t()
-                    if self._create(ctypes.byref(thread), None, self._life, self._address):
+                    if self._create(ctypes.byref(thread), None, self._life, self.words.address):
                         break  # no more are given
                     self._detach(thread)
                     self.members += 1
@@ -190,9 +194,11 @@ def run(work: Work, threads: int) -> None:
     (_team or _made()).run(work, threads)
 
 
-def skips(operations: int) -> bool:
-    """Whether a call of so many operations had better be done alone at the moment: see `Pause`."""
-    return _team is not None and _team.pause.skips(operations)
+def seats(threads: int) -> Seats:
+    """What machine code needs to call the process's team, for up to so many threads. A forked child has a team of its
+    own: see `forget`.
+    """
+    return (_team or _made()).seats(threads)
 
 
 def _made() -> Team:
@@ -203,10 +209,8 @@ def _made() -> Team:
         return _team
 
 
-def _forget() -> None:
-    """A forked child has the words of a team and none of its threads."""
+def forget() -> bool:
+    """In a forked child, which has the words of a team and none of its threads: forget it, if there was one, and say so."""
     global _team
-    _team = None
-
-
-at_fork(after_in_child=_forget)
+    had, _team = _team, None
+    return had is not None

@@ -14,16 +14,13 @@ from typing import NamedTuple
 from .. import knobs
 from ..locks import at_fork
 from . import openmp, pool, processors, team
+from .team import Seats
 from .work import Work
 
 _default: int | None = None
 _forked = False
-#: How often `set_num_threads` was called, where machine code can look.
+#: How often what threads calls have was changed, where machine code can look: by `set_num_threads`, or by a fork.
 SETTINGS = ctypes.c_int64()
-
-
-def _never(flops: int) -> bool:
-    return False
 
 
 class Runtime(NamedTuple):
@@ -32,7 +29,7 @@ class Runtime(NamedTuple):
     name: str
     run: Callable[[Work, int], None]
     least_flops: int  # of a thread, for which one more pays
-    skips: Callable[[int], bool] = _never  # whether a call is to be done alone at the moment
+    seats: Callable[[int], Seats] | None = None  # what machine code needs to run work on so many threads itself
 
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
@@ -89,11 +86,11 @@ def runtime() -> Runtime:
     Raises ValueError if the switch wants what is not there.
     """
     wanted = knobs.runtime()
-    for name, found, skips in (("team", team.fork_join, team.skips), ("openmp", openmp.fork_join, _never)):
+    for name, found, seats in (("team", team.fork_join, team.seats), ("openmp", openmp.fork_join, None)):
         if wanted in (None, name) and not (_forked and name == "openmp"):
             fork_join = found()
             if fork_join is not None:
-                return Runtime(name, fork_join, _LEAST_FLOPS[name], skips)
+                return Runtime(name, fork_join, _LEAST_FLOPS[name], seats)
     if wanted == "team":
         raise ValueError(
             "CONV1D_CODEGEN_RUNTIME=team, but a team is known for 64-bit Linux on x86 and Arm only. Unset the switch to use OpenMP or "
@@ -111,6 +108,8 @@ def _in_child() -> None:
     global _forked
     _forked = True
     runtime.cache_clear()
+    if team.forget():
+        SETTINGS.value += 1  # fast calls know the parent's team
 
 
 at_fork(after_in_child=_in_child)

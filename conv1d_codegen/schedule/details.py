@@ -35,6 +35,11 @@ _PANELS_TO_TURN = 4
 #: ... and blocks and steps of a sequence. With two threads c256_f256_k1_first takes 228 us at 420 steps, and 216 in place;
 #: 1.1 ms at 2000 both ways (a virtual machine's two cores, Xeon with AVX-512 and AMX).
 _BLOCKS_TO_TURN, _STEPS_TO_TURN = 4, 832
+#: Blocks of a sequence, where they are turned, up to which they are half as long: two threads share whole ones, and may
+#: have one more than the other. With blocks of 52 and 104 steps, two take 354 and 388 us of c256_f256_k1_first@1x900,
+#: one 697 and 681; with 117 and 247 1.89 and 2.15 ms of c512_f512_k1_first@1x1200, one 3.54 and 3.58. Of longer sequences
+#: one thread loses 3 % by it, c256_f256_k1_first@1x10000 (Xeon with AVX-512 and AMX).
+_FEW_BLOCKS = 16
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
@@ -90,6 +95,11 @@ def _generic(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
 def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) -> dict[str, Any]:
     filters, turned = plan.lanes == "filters", _turns_input(length, problem, target, plan)
     steps = None if length is None else max(problem.output_length(length), 1)
+    half = plan.block // 2 // plan.rows[0] * plan.rows[0]
+    few = turned and steps is not None and steps <= _FEW_BLOCKS * plan.block
+    halved = few and half >= max(
+        2 * (problem.extent - 1) // problem.stride, 1
+    )  # more steps than it reads of its neighbours
     stream = 0 if turned else _stream(problem, target, plan, steps)
     several = _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
     # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
@@ -97,6 +107,7 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
     single = plan.lanes == "time" and problem.groups == problem.channels > 1
     kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _EDGE)
     return {
+        "block": half if halved else plan.block,
         "sequences": several if (stream or weights_are_large(problem, target)) and not turned else 1,
         "stream": stream,
         # Rows of several sequences have addresses of their own, in channels_first for every channel.
@@ -228,12 +239,18 @@ def streams(problem: Problem, target: Target, plan: Plan) -> bool:
 
 
 def parts(problem: Problem, plan: Plan) -> int:
-    """Into how many parts the filters of a Cook–Toom plan can be cut evenly, each of whole panels and not too few."""
+    """Into how many parts the filters of a Cook–Toom plan can be cut evenly, each of whole panels and not too few; an even
+    number, where there is one, as a short sequence is one block, and two threads share its parts.
+
+    Of c768_f768_k3_same@1x140 they take 0.93 ms with two parts and 1.28 with three, one thread 1.88 and 1.85; of
+    c768_f768_k5_same@1x90 1.04 and 1.48, one 2.12 and 2.32 (Xeon with AVX-512 and AMX).
+    """
     filters, panel = problem.group_filters, plan.panel
     if filters * _transformed_bytes_a_filter(problem, plan) < _BYTES_TO_PART:
         return 1
     most = max(filters // _FILTERS_OF_A_PART, 2 if filters >= _FILTERS_OF_A_PART else 1)
-    return next((count for count in range(most, 0, -1) if filters % count == 0 and filters // count % panel == 0), 1)
+    possible = [count for count in range(most, 1, -1) if filters % (count * panel) == 0]
+    return next((count for count in possible if count % 2 == 0), possible[0] if possible else 1)
 
 
 def _transformed_bytes_a_filter(problem: Problem, plan: Plan) -> int:

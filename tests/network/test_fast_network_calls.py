@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from support.call_zoo import INPUTS, OUTPUTS, ZOO, outcome
 from support.networks import drawn, random_weights
+from support.teams import TEAM
 from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D
 from conv1d_codegen.network import Input, Network, layers
 from conv1d_codegen.network.execution import Program
 from conv1d_codegen.options import CompileOptions
-from conv1d_codegen.runtime import python_function
+from conv1d_codegen.runtime import processors, python_function, team, threads
 
 pytestmark = pytest.mark.skipif(not python_function.is_known(), reason="an interpreter without fast calls")
 
@@ -227,6 +228,29 @@ def test_copies_have_functions_of_their_own(monkeypatch: pytest.MonkeyPatch) -> 
         for _ in range(2):
             np.testing.assert_array_equal(again(x), y)
         assert again._program.fast.function is not network._program.fast.function
+
+
+@TEAM
+def test_calls_of_a_team(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bits as on one thread, call after call."""
+    monkeypatch.setenv("CONV1D_CODEGEN_FAST_CALL", "1")
+    monkeypatch.setattr(processors, "usable", lambda: 4)
+    source = Input(32, name="x")
+    h = Conv1D(64, 9, padding="same", activation="relu", name="a")(source)
+    network = Network(source, layers.Add(name="s")([h, Conv1D(64, 5, padding="causal", name="b")(h)]))
+    network = Network.of(network.graph, network.weights, CompileOptions(num_threads=1))
+    x = np.random.default_rng(0).standard_normal((2, 3000, 32), np.float32)
+    y = network(x)
+    for count in (2, 4):
+        shared = Network.of(network.graph, network.weights, CompileOptions(num_threads=count))
+        monkeypatch.setattr(threads, "runtime", lambda: threads.Runtime("team", team.run, 1, team.seats))
+        np.testing.assert_array_equal(shared(x), y)
+        function, out = shared._program.fast.function, np.empty_like(y)
+        assert function is not None
+        for _ in range(50):
+            out[:] = np.nan
+            assert function(x, out) is out
+            np.testing.assert_array_equal(out, y)
 
 
 def test_what_is_more_than_one_run_goes_through_python(monkeypatch: pytest.MonkeyPatch) -> None:

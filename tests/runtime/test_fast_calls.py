@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from support.call_zoo import ZOO
 from support.helpers import compiled, exact_data, expected, python
+from support.teams import TEAM
 from support.type_helpers import Array
 
 from conv1d_codegen.emit import template_folder
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
-from conv1d_codegen.runtime import fast_calls, python_function
+from conv1d_codegen.runtime import fast_calls, pool, processors, python_function, team, threads
 from conv1d_codegen.runtime.fast_calls import FastCall, FastCalls
 from conv1d_codegen.runtime.python_function import FIRST_ARRAY
 
@@ -190,6 +191,72 @@ def test_another_python_thread_runs_beside_a_long_call() -> None:
     assert any(span[0] + third < moment < span[1] - third for moment in seen)
 
 
+@TEAM
+@pytest.mark.parametrize("problem", [SMALL, WITH_ROOM], ids=str)
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_a_team_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch, problem: Problem, count: int) -> None:
+    """Call after call: counters begin at 0, and nobody works for a call that has ended."""
+    alone, x, _ = prepared(problem, 5, 131)
+    right = alone(x)
+    monkeypatch.setattr(threads, "runtime", lambda: threads.Runtime("team", team.run, 1, team.seats))
+    monkeypatch.setattr(processors, "usable", lambda: 64)
+    kernel = compiled(problem).kernel
+    x_, w, b = exact_data(problem, 5, 131)
+    np.testing.assert_array_equal(x_, x)
+    call = kernel.fast_call((x.shape,), kernel.pack(w, b), count, resolve(None))
+    assert call is not None
+    assert call.seats is not None
+    calls = FastCalls()
+    calls.missed((x.shape,), lambda _: call)
+    assert calls.function is not None
+    words, y = team._made().words, np.empty_like(right)
+    words.at("left").value = 0
+    for _ in range(200):
+        worked = words.at("worked").value
+        y[:] = np.nan
+        assert calls.function(x, y) is y
+        np.testing.assert_array_equal(y, right)
+        assert words.at("left").value != 0 or words.at("worked").value > worked  # it was the team's
+    np.testing.assert_array_equal(calls.function(x), right)
+
+
+def test_no_call_of_threads_that_machine_code_can_not_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "runtime", lambda: threads.Runtime("another", pool.run, 1))
+    monkeypatch.setattr(processors, "usable", lambda: 64)
+    kernel = compiled(SMALL).kernel
+    x, w, b = exact_data(SMALL, 2, 20)
+    packed = kernel.pack(w, b)
+    assert kernel.fast_call((x.shape,), packed, 2, resolve(None)) is None
+    assert kernel.fast_call((x.shape,), packed, 1, resolve(None)) is not None
+
+
+@TEAM
+def test_a_child_has_a_team_of_its_own() -> None:
+    """A function that knows the parent's team does nothing there; the next one knows the child's."""
+    code = """
+import os, sys, numpy as np
+from conv1d_codegen import Conv1D
+from conv1d_codegen.runtime import processors, team
+processors.usable = lambda: 2
+layer = Conv1D(64, 9, options={"num_threads": 2})
+x = np.ones((4, 1000, 64), np.float32)
+y = layer(x)
+first = layer._weights.fast.function
+assert first(x) is not None and team._team.members == 1
+pid = os.fork()
+if pid == 0:
+    assert first(x) is None and team._team is None
+    assert np.array_equal(layer(x), y)
+    second = layer._weights.fast.function
+    assert np.array_equal(second(x), y) and team._team.members == 1
+    os._exit(0)
+assert first(x) is not None
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    code_, out, err = python(code, CONV1D_CODEGEN_RUNTIME="team", PYTHONWARNINGS="ignore")
+    assert code_ == 0, out + err
+
+
 def test_the_function_owns_all_that_it_needs() -> None:
     function, x, right = prepared(WITH_ROOM)
     fast_calls.forget_room()  # another one from now on
@@ -255,7 +322,7 @@ def test_a_number_type_without_a_name() -> None:
 
 def test_calls_that_need_too_much_memory_are_not_prepared() -> None:
     with pytest.raises(AssertionError):
-        prepared(WITH_ROOM, room=fast_calls._ROOM + 1)
+        prepared(WITH_ROOM, room=fast_calls.room_bytes() + 1)
 
 
 def test_only_the_functions_that_are_listed_are_called() -> None:

@@ -17,8 +17,8 @@ from support.teams import TEAM
 
 from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.host import host
-from conv1d_codegen.runtime import processors
-from conv1d_codegen.runtime.team import Pause, Team
+from conv1d_codegen.runtime import processors, team
+from conv1d_codegen.runtime.team import Team, Words
 from conv1d_codegen.runtime.work import Work
 
 pytestmark = TEAM
@@ -52,7 +52,7 @@ def test_those_who_have_come_are_waited_for(of_four: Team) -> None:
         ended.append(threading.get_ident())
 
     for rounds in range(1, 4):
-        of_four.pause.left = 0
+        of_four.words.at("left").value = 0
         of_four.run(work_of(function), 4)
         assert len(ended) == 4 * rounds
     assert len(set(ended)) == 4
@@ -131,7 +131,7 @@ def test_members_treat_subnormal_numbers_as_the_caller_does(of_four: Team) -> No
     mode(ctypes.addressof(before), None)
     for bits in (0x8040, 0):  # subnormal numbers are zeros, or not
         flushing.value = before.value & ~0x8040 | bits
-        of_four.pause.left = 0
+        of_four.words.at("left").value = 0
         mode(ctypes.addressof(ctypes.c_uint32()), ctypes.addressof(flushing))
         try:
             of_four.run(work_of(function), 4)
@@ -158,7 +158,7 @@ def test_members_leave_the_callers_processor() -> None:
             made.run(work_of(lambda: None), 2)
             os.sched_setaffinity(0, {mine})
             for _ in range(20):
-                made.pause.left = 0
+                made.words.at("left").value = 0
                 made.run(work_of(function), 2)
             assert len(places) > 5
             assert mine not in places[-5:]
@@ -192,30 +192,66 @@ def test_a_process_ends_while_members_look_out_for_work() -> None:
 
 
 class TestPause:
-    def test_one_hiccup_costs_as_much_again(self) -> None:
-        pause = Pause()
-        assert not pause.skips(1)
-        pause.together(took=1_100_000, waited=1_000_000)
-        calls = 0
-        while pause.skips(300_000 * Pause.OPERATIONS):
-            calls += 1
-        assert calls == 4  # of 300 µs each
+    """What `note` makes of calls, and that a call looks at it."""
 
-    def test_what_is_no_slower_than_alone_costs_none(self) -> None:
-        pause = Pause()
-        pause.together(took=2_000_000, waited=1_000_000)
-        pause.together(took=350_000, waited=300_000)
-        assert pause.left == 0
+    @pytest.fixture
+    def words(self) -> Words:
+        return Words()
 
-    def test_pauses_double_while_it_happens_again(self) -> None:
-        pause, lengths = Pause(), []
+    def together(self, words: Words, took: int, waited: int) -> None:
+        """A call of a team that took, and waited, so many nanoseconds."""
+        code = jit.link(team.image(), "note")
+        note = ctypes.CFUNCTYPE(None, ctypes.c_size_t, ctypes.c_int64, ctypes.c_int64)(code.address)
+        note(words.address, took, waited)
+
+    def test_one_hiccup_costs_as_much_again(self, words: Words) -> None:
+        self.together(words, took=1_100_000, waited=1_000_000)
+        assert words.at("left").value == 1_000_000
+
+    def test_what_is_no_slower_than_alone_costs_none(self, words: Words) -> None:
+        self.together(words, took=2_000_000, waited=1_000_000)
+        self.together(words, took=350_000, waited=300_000)
+        assert words.at("left").value == 0
+        assert words.at("worked").value == 2_350_000
+
+    def test_pauses_double_while_it_happens_again(self, words: Words) -> None:
+        lengths = []
         for _ in range(14):
-            pause.together(took=1_000_000, waited=1_000_000)
-            lengths.append(pause.left)
-            pause.skips(pause.left * Pause.OPERATIONS)
-            pause.together(took=500_000, waited=0)
+            self.together(words, took=1_000_000, waited=1_000_000)
+            lengths.append(words.at("left").value)
+            self.together(words, took=500_000, waited=0)
         assert lengths[:4] == [1_000_000, 2_000_000, 4_000_000, 8_000_000]
-        assert lengths[-1] == Pause.LONGEST
-        pause.together(took=Pause.LONGEST, waited=0)
-        pause.together(took=1_000_000, waited=1_000_000)
-        assert pause.left == 1_000_000
+        assert lengths[-1] == team._LONGEST_PAUSE
+        self.together(words, took=team._LONGEST_PAUSE, waited=0)
+        self.together(words, took=1_000_000, waited=1_000_000)
+        assert words.at("left").value == 1_000_000
+
+    def test_calls_are_done_alone_until_it_is_over(self) -> None:
+        """A call takes what it takes off the pause."""
+        made, called = Team(), []
+        left = made.words.at("left")
+        made.run(work_of(lambda: time.sleep(0.005)), 2)  # who has begun is in there, or sleeps
+        left.value = 10_000_000
+
+        def function() -> None:
+            called.append(threading.get_ident())
+            time.sleep(0.004)
+
+        while left.value > 0:
+            before = left.value
+            assert made.run(work_of(function), 2) == 0
+            assert left.value <= before - 4_000_000
+        assert set(called) == {threading.get_ident()}
+        assert 1 <= len(called) <= 3
+
+    def test_who_is_waited_for_too_long_begins_one(self) -> None:
+        made, everyone = Team(), threading.Barrier(2)
+        main = threading.get_ident()
+
+        def function() -> None:
+            everyone.wait(10)
+            if threading.get_ident() != main:
+                time.sleep(0.02)
+
+        waited = made.run(work_of(function), 2)
+        assert 10_000_000 < waited == made.words.at("left").value

@@ -12,7 +12,7 @@ from conv1d_codegen.errors import CompileError
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
-from conv1d_codegen.schedule.details import detailed
+from conv1d_codegen.schedule.details import detailed, parts
 from conv1d_codegen.schedule.fits import check_fits
 from conv1d_codegen.schedule.plan import Plan
 
@@ -132,3 +132,11 @@ def test_details_follow_from_the_problem() -> None:
     assert windows.looped
     assert "next_block" not in windows.prefetch
     assert plan("c64_f64_k3_same_relu_f32", "cook_toom").prefetch == ("next_block",)
+
+
+@pytest.mark.parametrize(("filters", "count"), [(512, 2), (768, 2), (1280, 4), (960, 3), (576, 1)])
+def test_two_threads_share_the_parts_of_a_short_sequence(filters: int, count: int) -> None:
+    """An even number of them, where filters can be cut so: 960 are 15 panels."""
+    problem = Problem.parse(f"c512_f{filters}_k3_same_linear_f32")
+    plan = Plan("cook_toom", "filters", 16, 4, (6, 3, 1), 144, 4, outputs=6, taps=3)
+    assert parts(problem, plan) == count

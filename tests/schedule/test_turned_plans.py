@@ -82,3 +82,15 @@ def test_what_is_stored_beside_an_output_is_not_turned() -> None:
     problem = Problem.parse("c16_f16_k3_g16_same_relu_f32_first")
     also = Expression(SUM, also=(STORED + STORED,))
     assert not choose(problem, AVX512, length=16, epilogue=also).turned
+
+
+def test_blocks_of_a_few_are_halved() -> None:
+    """So that two threads share them evenly; not where a block would read more of its neighbours than of its own."""
+    problem = Problem.parse("c256_f256_k1_same_relu_f32_first")
+    whole = choose(problem, AVX512)
+    few, many = (choose(problem, AVX512, length=16 * whole.block + more) for more in (0, 1))
+    assert (few.turned, few.block) == (True, whole.block // 2)
+    assert (many.turned, many.block) == (True, whole.block)
+    dilated = Problem.parse("c256_f256_k2_d50_same_relu_f32_first")
+    plan = choose(dilated, AVX512, accuracy="strict", length=1000)
+    assert (plan.turned, plan.block) == (True, choose(dilated, AVX512, accuracy="strict").block)

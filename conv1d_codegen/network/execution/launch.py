@@ -61,23 +61,25 @@ class Launch:
         return whole[place.offset : place.offset + size].view(dtype).reshape(shape)
 
     def fast_call(self, inputs: Shapes, dtype: np.dtype[Any], listed: bool, weights: object) -> FastCall | None:
-        """The same as a fast call, where it is nothing but one run of a table by one thread. `weights`: what holds those that
-        it has the addresses of. `listed`: whether the outputs are given as a list.
+        """The same as a fast call, where it is nothing but one run of a table. `weights`: what holds those that it has the
+        addresses of. `listed`: whether the outputs are given as a list.
         """
-        slots = self.table.fast_slots(self.driver, self.memory, len(inputs) + len(self.outputs))
-        if slots is None or self.copied or self.groups != 1:
+        run = self.table.at_once(self.driver, self.memory, len(inputs) + len(self.outputs))
+        if run is None or self.copied or self.groups != 1:
             return None
         return FastCall(
             inputs=inputs,
             outputs=self.outputs,
             dtype=dtype,
             function=self.driver.address,
-            slots=slots,
-            room=self.memory + self.table.scratch_bytes,
+            slots=run.slots,
+            room=run.room,
             flops=self.flops,
             target=self.target,
             keep=(self, weights),
             listed=listed,
+            seats=run.seats,
+            counters=run.counters,
         )
 
 
