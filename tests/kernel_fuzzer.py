@@ -29,6 +29,7 @@ from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import TARGETS, Target
 from conv1d_codegen.passes import PIPELINE, Context
 from conv1d_codegen.problem import Activation, Problem
+from conv1d_codegen.problem.folding import folds
 from conv1d_codegen.runtime.kernel import CompiledKernel
 from conv1d_codegen.runtime.native import Native
 from conv1d_codegen.schedule.fits import check_fits
@@ -78,6 +79,9 @@ def draw_problem(rng: np.random.Generator) -> Problem:
             bool(rng.random() < 0.4),
             bool(rng.random() < 0.7),
         )
+        if rng.random() < 0.1:  # whose steps can be folded
+            one = {"channels": 1, "filters": 1, "groups": 1, "stride": 1, "dilation": 1}
+            problem = problem.with_(**one, kernel_size=int(rng.choice([5, 17, 33])))
         if problem.flops(1, 9) <= _MOST_PRODUCTS:
             return problem
 
@@ -107,6 +111,7 @@ def draw_plan(rng: np.random.Generator, problem: Problem) -> Plan:
                 outputs,
                 taps,
                 nested=nested,
+                fold=int(rng.choice([1, 4, 8, 16])) if algorithm == "cook_toom" and folds(problem) else 1,
                 constants=known,
                 turned=algorithm == "depthwise" and problem.channels_first,
             )

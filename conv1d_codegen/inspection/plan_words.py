@@ -24,19 +24,21 @@ _PREFETCHES = {
 def words(plan: Plan) -> Iterator[tuple[str, str]]:
     """The words of `str(plan)`, in its order, and what they say."""
     rows, each = plan.rows, "windows" if plan.algorithm == "cook_toom" else "output steps"
+    steps = f"rows of {plan.fold} output steps" if plan.fold > 1 else "output steps"
     said = {
         plan.algorithm: _ALGORITHMS[plan.algorithm],
         f"constants={_listed(plan.constants)}": "known when it is compiled all the same: "
         + ", ".join(plan.constants).replace("_", " "),
         f"F({plan.outputs},{plan.taps})": f"windows of {plan.outputs} outputs of {plan.taps} taps",
         f"nested={_listed(plan.nested)}": f"{plan.toom}: windows within windows" if plan.nested else "",
+        f"fold={plan.fold}": f"{plan.fold} steps of the one channel are a row of as many channels, and filters",
         f"lanes={plan.lanes}": f"{_lanes(plan.lanes)} lie in the lanes of vectors",
         f"{plan.width}x{plan.vectors}": f"vectors of {plan.width} numbers, {plan.vectors} beside each other: a panel",
         f"rows={_listed(rows)}": (
             f"register tiles of {rows[0]} filters" if plan.lanes == "time" else f"register tiles of {_or(rows)} {each}"
         )
         + f" by a panel: {rows[0] * plan.vectors} vectors of sums in the tallest",
-        f"block={plan.block}": f"{plan.block} output steps, whose input stays near while all filters go over it",
+        f"block={plan.block}": f"{plan.block} {steps}, whose input stays near while all filters go over it",
         f"unroll={plan.unroll}": f"{plan.unroll} terms of a sum are written out, one after another",
         f"edges={plan.edges}:{plan.edge_steps}": (
             f"steps that lack taps go in blocks of {plan.edge_steps} that share each tap's weights"
@@ -48,7 +50,8 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
         f"sequences={plan.sequences}": f"up to {plan.sequences} sequences share one reading of a panel's weights",
         "across": "a register tile may have rows of several of these sequences",
         f"abreast={_listed(plan.abreast)}": f"vectors of channels at once, for each height: {_listed(plan.abreast)}",
-        f"rest={plan.rest}": f"steps that no window covers go in tiles of {plan.rest}",
+        f"rest={plan.rest}": f"steps that no window covers go in tiles of {plan.rest}"
+        + (" vectors" if plan.fold > 1 else ""),
         f"parts={plan.parts}": (
             f"channels in {plan.parts} parts"
             if plan.algorithm == "depthwise"

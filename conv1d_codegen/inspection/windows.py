@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..problem import Problem
+from ..problem.folding import folded
 from ..schedule.plan import Plan
 from ..schedule.window_forms import error_of, form_of
 from ..toom.algorithm import Algorithm
 from ..toom.error import amplification, sources
-from ..toom.split import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ def windows(problem: Problem, plan: Plan) -> Windows | None:
     """The windows of a Cook–Toom plan; None for another one."""
     if plan.algorithm != "cook_toom":
         return None
-    split, toom = Split.of(problem, plan.taps), plan.toom
+    split, toom, rows = plan.split(problem), plan.toom, folded(problem, plan.fold)
     return Windows(
         algorithm=toom,
         outputs=plan.outputs,
-        products=split.products(toom.multiplications),
+        products=split.products(toom.multiplications) * plan.fold,
         directly=plan.outputs * problem.kernel_size,
         terms=split.terms,
         phases=split.phases,
@@ -53,5 +53,5 @@ def windows(problem: Problem, plan: Plan) -> Windows | None:
         transforms=split.transforms(plan.outputs),
         error=error_of(problem, form_of(plan)),
         amplification=amplification(toom),
-        sources=sources(toom, problem.kernel_size, problem.group_channels, split.terms),
+        sources=sources(toom, rows.kernel_size, rows.group_channels, split.terms),
     )

@@ -15,6 +15,7 @@ class Axis(Enum):
     TAP = "j"
     CHANNEL = "c"  # of a group
     POINT = "p"  # one of the multiplications of a Cook–Toom algorithm
+    DIAGONAL = "e"  # of weights of steps that are channels: a filter minus a channel
     WINDOW = "w"  # a Cook–Toom window: outputs that are computed from the same products
 
 

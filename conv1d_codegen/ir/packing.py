@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..problem.folding import folded_taps
 from ..symbolic.index import Index, Indexable, index
 
 _addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer  # looked up once, not at each call
@@ -77,6 +78,9 @@ class Mixing:
 
     Taps beyond the last are left out. Products are rounded, and added up in the order of the columns: so the sums are
     the same numbers wherever, and by whatever, they are computed.
+
+    Where `steps` are folded (`problem/folding.py`), the source of one channel and filter has 2*steps - 1 diagonals for each
+    tap, which are the last axis of the target: `source[steps*tap + steps - 1 - e]`, zero where that is no tap.
     """
 
     source: str
@@ -85,13 +89,14 @@ class Mixing:
     shape: tuple[Index, ...]  # of the target
     matrix: tuple[tuple[float, ...], ...]
     phases: int
+    steps: int = 1
 
     def __call__(
         self, array: np.ndarray[Any, Any], dtype: np.dtype[Any], sizes: Mapping[str, int]
     ) -> np.ndarray[Any, Any]:
         """The sums over the first axis of `array`, in `dtype`."""
         shape = [size.evaluate(sizes) for size in self.shape]
-        matrix, taps = np.array(self.matrix), array.reshape(len(array), -1).astype(np.float64)
+        matrix, taps = np.array(self.matrix), self.by_tap(array.reshape(len(array), -1).astype(np.float64))
         mixed = np.empty((*shape[:2], taps.shape[1]), dtype)
         width = max(1, _SUMS // len(matrix))
         with np.errstate(over="ignore", invalid="ignore"):  # of weights that are not finite, or nearly too large
@@ -106,6 +111,21 @@ class Mixing:
                 mixed[:, term, some] = sums
         return mixed.reshape(shape)
 
+    def by_tap(self, taps: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """What is mixed of an array `[taps, numbers]`: itself, or `[taps, numbers * diagonals]` of folded steps."""
+        if self.steps == 1:
+            return taps
+        before, diagonals = self.steps - 1, 2 * self.steps - 1
+        padded = np.zeros((self.steps * (self.taps - 1) + diagonals, taps.shape[1]), taps.dtype)
+        padded[before : before + len(taps)] = taps
+        by_tap = np.lib.stride_tricks.sliding_window_view(padded, diagonals, axis=0)[:: self.steps]
+        return by_tap[..., ::-1].reshape(self.taps, -1)
+
+    @property
+    def taps(self) -> int:
+        """Taps of the source, or of its rows of folded steps."""
+        return folded_taps(self.source_shape[0].evaluate({}), self.steps)
+
     @property
     def terms(self) -> int:
         """How many q there are."""
@@ -117,7 +137,7 @@ class Mixing:
 
     def count(self, term: int) -> int:
         """How many of its taps the source has."""
-        left = self.source_shape[0].evaluate({}) - self.first_tap(term).evaluate({})
+        left = self.taps - self.first_tap(term).evaluate({})
         return min(len(self.matrix[0]), -(-left // self.phases))
 
     def __str__(self) -> str:

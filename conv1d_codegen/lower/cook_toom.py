@@ -23,6 +23,12 @@ whole ones. In channels_first, the input of a block is turned first, and its out
 
 The outputs only where they follow each other: windows of several sequences take turns.
 
+Where steps are folded (`problem/folding.py`), x and y are seen as rows of steps, whose first one is the first output whose
+taps all fall on the input: channel c of row o is step P*o + c, filter f step P*o + f, and the weights of both those of
+the diagonal f - c:
+
+        for p, for window:                yt[p, window]       := Σ_{q, c} xt[p, q, window, c] * wt[p, q, g, f - c + P - 1]
+
 What is left, the edges and less than a window's outputs of each sequence, is computed as a direct kernel does. So padding
 takes no part in any sum, and a short sequence costs what it costs directly.
 """
@@ -59,11 +65,11 @@ from ..machine.target import LINE, PAGE
 from ..number_types import TYPES
 from ..problem import Problem
 from ..problem import padding as pad
+from ..problem.folding import folded
 from ..schedule.plan import Plan
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
 from ..toom import transforms
 from ..toom.program import Program
-from ..toom.split import Split
 from .direct import constant_sizes
 from .formula import Formula, Sizes, identifier
 from .placement import Placement
@@ -75,10 +81,10 @@ SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 
 def first_output(window: Indexable, problem: Problem, plan: Plan, sizes: Sizes) -> Index:
     """The first output of a window of the block; the others lie as many steps apart as the split has sequences."""
-    split = Split.of(problem, plan.taps)
+    split = plan.split(problem)
     first, _ = pad.interior(var("T"), sizes.lefts, split.all_taps, problem.stride, problem.dilation)
     number, between = FIRST_WINDOW + window, split.sequences
-    return index(first) + number // between * ((plan.outputs - 1) * between) + number
+    return index(first) + (number // between * ((plan.outputs - 1) * between) + number) * plan.fold
 
 
 def lower(
@@ -94,17 +100,19 @@ class _Lowering:
     def __init__(self, problem: Problem, plan: Plan, epilogue: Expression | None, placement: Placement | None) -> None:
         p = problem
         self.problem, self.plan = p, plan
-        self.toom, self.split = plan.toom, Split.of(p, plan.taps)
+        self.rows = folded(p, plan.fold)  # what windows compute
+        self.toom, self.split = plan.toom, plan.split(p)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
         self.formula = Formula(p, self.sizes, epilogue, placement)
-        first, last = pad.interior(var("T"), self.sizes.lefts, self.split.all_taps, p.stride, p.dilation)
+        taps = plan.fold * (self.split.all_taps - 1) + 1  # of the last output of a row
+        first, last = pad.interior(var("T"), self.sizes.lefts, taps, p.stride, p.dilation)
         self.interior = index(first), index(last)
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most
         self.shared = self.split.shares(plan.outputs)
         self.halo = self.split.halo if self.shared else 0
         compute, n, transforms = p.compute, self.toom.multiplications, self.split.transforms(plan.outputs)
-        row = apart(p.group_channels, compute)
+        row = apart(self.rows.group_channels, compute)
         self.xt = buffer("xt", compute, (n, transforms, (self.windows + self.halo) | 1, row), "scratch")
         self.yt = buffer("yt", compute, (n, self.windows | 1), "scratch")
         #: The block's input with its channels behind its steps, and its outputs of a filter, where these are turned.
@@ -113,18 +121,22 @@ class _Lowering:
         self.ys = buffer("ys", compute, (self.windows * plan.outputs,), "scratch")
         self.turns_outputs = plan.turned and self.split.sequences == 1
         groups = (p.groups,) if p.groups > 1 else ()
-        axes = (Axis.POINT, *self.formula.w.axes)
-        self.wt = buffer(
-            "wt", compute, (n, self.split.terms, p.group_channels, *groups, p.group_filters), "constant", axes
-        )
+        if plan.fold > 1:
+            own: tuple[Axis, ...] = (Axis.TAP, *((Axis.GROUP,) if groups else ()), Axis.DIAGONAL)
+            shape = (n, self.split.terms, *groups, 2 * plan.fold - 1)
+        else:
+            own = self.formula.w.axes
+            shape = (n, self.split.terms, p.group_channels, *groups, p.group_filters)
+        self.wt = buffer("wt", compute, shape, "constant", (Axis.POINT, *own))
 
     def kernel(self) -> Kernel:
         p = self.problem
         parts = self.plan.parts
         f = var("f") if parts == 1 else var("part") * (p.group_filters // parts) + var("f")
-        filters = p.group_filters // parts
+        filters = self.rows.group_filters // parts
         first_block = -var("block")  # computes the steps without a window
-        alone = If((first_block,), (loop("f", 0, filters, self._alone(f), axis=Axis.FILTER),))
+        own = filters // self.plan.fold
+        alone = If((first_block,), (loop("f", 0, own, self._alone(f), axis=Axis.FILTER),))
         outputs = loop("f", 0, filters, (*self._products(f), *self._results(f)), axis=Axis.FILTER)
         body: Block = (alone, *self._block(), *self._transforms(), outputs)
         if p.groups > 1:
@@ -136,7 +148,7 @@ class _Lowering:
         body = (*self.named, *self._counts(), *body)
         x, w, *bias, y = self.formula.buffers
         matrix = tuple(tuple(map(float, row)) for row in self.toom.weights)
-        mixing = Mixing("w", "wt", w.shape, self.wt.shape, matrix, self.split.phases)
+        mixing = Mixing("w", "wt", w.shape, self.wt.shape, matrix, self.split.phases, self.plan.fold)
         return Kernel(
             identifier(f"cook_toom_{p}"),
             self.wt.dtype,
@@ -149,7 +161,8 @@ class _Lowering:
     def _counts(self) -> Block:
         """How many windows a sequence has, and how many blocks share them."""
         s, outputs = self.split, self.sizes.outputs
-        groups = (minimum(self.interior[1], outputs) - self.interior[0]) // (self.plan.outputs * s.sequences)
+        steps = self.plan.outputs * self.plan.fold * s.sequences
+        groups = (minimum(self.interior[1], outputs) - self.interior[0]) // steps
         several = 1 if self.plan.parts > 1 else 2  # as many as two threads can share evenly
         return (
             Let("room", index(groups) * s.sequences),
@@ -200,13 +213,18 @@ class _Lowering:
         """What a window reads of a channel."""
         if self.plan.turned:
             return load(self.xs, step - var("origin"), var("c"))
-        return self.formula.x.load(*self.formula.place(var("n"), step, self.group, var("c")))
+        step, channel = self._unfolded(step, var("c"))
+        return self.formula.x.load(*self.formula.place(var("n"), step, self.group, channel))
+
+    def _unfolded(self, step: Index, number: Index) -> tuple[Index, Index]:
+        """The step and the channel, or filter, of number `number` of the row that begins with `step`."""
+        return (step + number, index(0)) if self.plan.fold > 1 else (step, number)
 
     def _transforms(self) -> Block:
         """The transformed inputs: those of a chunk that later chunks share, or those of every term. Where they are
         turned, some channels are, and transformed, before the next.
         """
-        channels = self.problem.group_channels
+        channels = self.rows.group_channels
         if not self.plan.turned:
             return (Alloc(self.xt), *self._of_channels(0, channels))
         whole, rest = divmod(channels, self.panel)
@@ -266,9 +284,9 @@ class _Lowering:
 
     def _transform(self, transform: Indexable, first_tap: Indexable, first_channel: Indexable) -> Block:
         """One transform of a window's inputs of a channel: those of the term that begins with this tap."""
-        p, s = self.problem, self.split
-        first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation
-        reads = [self._input(first + u * s.spacing) for u in range(self.toom.reach)]
+        p, s, fold = self.problem, self.split, self.plan.fold
+        first = self._first_output(var("window")) * p.stride - self.sizes.left + first_tap * p.dilation * fold
+        reads = [self._input(first + u * s.spacing * fold) for u in range(self.toom.reach)]
         binds, results = _straight_line(transforms.inputs(self.toom), reads, "x")
         return (
             *binds,
@@ -287,8 +305,11 @@ class _Lowering:
         terms, lacking = index(s.terms), s.terms - s.whole_terms
         if lacking:  # the last multiplication has no products with chunks that lack taps
             terms = terms - at // (self.toom.multiplications - 1) * lacking
-        term = accumulate(acc, (), load(self.xt, *transformed), load(self.wt, at, j, c, *self.group, f))
-        channels = loop("c", 0, self.problem.group_channels, (term,), axis=Axis.CHANNEL)
+        weights = (at, j, c, *self.group, f)
+        if self.plan.fold > 1:
+            weights = (at, j, *self.group, f - c + (self.plan.fold - 1))
+        term = accumulate(acc, (), load(self.xt, *transformed), load(self.wt, *weights))
+        channels = loop("c", 0, self.rows.group_channels, (term,), axis=Axis.CHANNEL)
         sums = loop("j", 0, terms, (channels,), note="terms", axis=Axis.TAP)
         of_window: Block = (Alloc(acc), store(acc, (), Const(0.0)), sums, store(self.yt, (at, window), load(acc)))
         windows = loop("window", 0, var("count"), of_window, axis=Axis.WINDOW)
@@ -311,7 +332,8 @@ class _Lowering:
         stores = [
             stored
             for a, result in enumerate(results)
-            for stored in self.formula.results(result, var("n"), first + a * self.split.sequences, self.group, f)
+            for step, own in [self._unfolded(first + a * self.split.sequences * self.plan.fold, f)]
+            for stored in self.formula.results(result, var("n"), step, self.group, own)
         ]
         return (self._over_windows((*binds, *stores)),)
 
@@ -333,7 +355,7 @@ class _Lowering:
                 axis=Axis.STEP,
                 part=Part.BEFORE,
             ),
-            loop("t", lead + var("windows") * self.plan.outputs, outputs, after, axis=Axis.STEP),
+            loop("t", lead + var("windows") * (self.plan.outputs * self.plan.fold), outputs, after, axis=Axis.STEP),
         )
 
 

@@ -21,8 +21,7 @@ Totals wait in scratch memory, which stays in L1. Where the lanes of a vector ad
 
 needs   sums of one output, as the lowering writes them
 leaves  no chain of more products than `problem/summation.py` allows
-obeys   the problem, as chunks decide bits and are no part of a schedule; `outputs`, `taps`,
-        `unroll`, `stream`
+obeys   the problem, as chunks decide bits and are no part of a schedule; `outputs`, `split`, `unroll`, `stream`
 """
 
 from __future__ import annotations
@@ -52,7 +51,6 @@ from ..ir import (
 from ..ir.rewrite import map_statements, rewrite_values, shifted, substitute
 from ..problem.summation import chunk_shape, window_chunk_shape
 from ..symbolic.index import Index, Indexable, index, maximum, minimum, var
-from ..toom.split import Split
 from .context import Context
 
 _Chunk = Callable[[Block], Block]  # terms → the terms summed from zero, and the sum added to the total
@@ -118,7 +116,7 @@ def _of_window(nest: Block, acc: Buffer, start: Store, terms: For, finish: Store
     """
     (channels,) = terms.body
     assert isinstance(channels, For)
-    count, all_channels = Split.of(context.problem, context.plan.taps).terms, context.problem.group_channels
+    count, all_channels = context.plan.split(context.problem).terms, context.windows.group_channels
     some_terms, some_channels = window_chunk_shape(count, all_channels)
     number = var("chunk")
     if some_channels < all_channels:
@@ -154,7 +152,7 @@ def _streamed(windows: For, nest: Block, context: Context) -> Block:
         case _:
             return (replace(windows, body=nest),)
     start_at_zero: Block = (zero,)
-    if Split.of(context.problem, context.plan.taps).whole_terms:
+    if context.plan.split(context.problem).whole_terms:
         first = substitute((acc, start, *sums), {chunks.var: 0})
         start_at_zero, chunks = (*first, replace(zero, value=load(acc.buffer))), replace(chunks, lo=index(1))
     return (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..lower import Sizes, sizes
 from ..machine.target import Target
 from ..problem import Problem
+from ..problem.folding import folded
 from ..schedule.plan import Plan
 
 
@@ -16,6 +17,11 @@ class Context:
     plan: Plan
     target: Target
     own_sizes: Sizes | None = None  # of a nest among several, whose input is not the kernel's
+
+    @property
+    def windows(self) -> Problem:
+        """The problem that Cook–Toom's windows compute: of rows of steps, where the plan folds these."""
+        return folded(self.problem, self.plan.fold)
 
     @property
     def sizes(self) -> Sizes:

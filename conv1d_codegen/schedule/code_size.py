@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from ..problem import Problem
 from ..problem import padding as pad
+from ..problem.folding import folded
 from .plan import Plan
 
 #: Products that may be written out: more than in any kernel of the bench. Unrolled by 2 and not by 4,
@@ -30,10 +31,11 @@ def shortened(problem: Problem, plan: Plan) -> Plan:
 
 def products_written_out(problem: Problem, plan: Plan) -> int:
     """Of vectors, in the register tiles of a plan with filters in the lanes."""
+    edges = pad.edges(problem.padding)
+    problem = folded(problem, plan.fold)
     whole, rest = divmod(problem.group_filters, plan.panel)
     vectors = (plan.vectors if whole else 0) + -(-rest // plan.width)
     of_sum = _unrolled(problem.group_channels, problem.kernel_size, plan.unroll)
-    edges = pad.edges(problem.padding)
     tiles = sum(plan.rows) * (1 if problem.kernel_size == 1 else 1 + edges)
     if plan.algorithm == "cook_toom":  # the sums of windows, and steps without one
         tiles = sum(plan.rows) * (2 if plan.stream else 1) + (plan.rows[0] + 1) * min(1 + edges, 2)

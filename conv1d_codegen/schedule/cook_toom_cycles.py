@@ -26,6 +26,7 @@ from __future__ import annotations
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
 from ..problem import Problem
+from ..problem.folding import folded, folds, weights_of_tap
 from ..problem.padding import ceildiv, interior, steps_of_tap
 from ..toom.split import Split
 from .details import parts, streams
@@ -61,6 +62,9 @@ _SHORT = 3
 #: How many times as long as others steps without a window take, of which each group, before, between and after those
 #: that have one, counts as so many rows at least; and where weights are large, as each group reads them for itself.
 _ALONE, _ALONE_LARGE = 1.0, 2.5
+#: ... and where steps are folded: c1_f1_k1025_same@1x4000 with F(12,12) of 16 a row takes 51 us, and 20 with valid padding;
+#: and what such a kernel takes longer to begin than a direct one: c1_f1_k65_same@1x1000 takes as long either way (Xeon 6/167).
+_ALONE_FOLDED, _FOLDED_CALL = 2.0, 1500.0
 #: Bytes of inputs, outputs and transformed weights that stay near a core, and those of the rest in a cycle: direct
 #: hides their way beside its arithmetic, transforms do not. c32_f32_k2@1x84350, of 21 MB, would be counted at 1.22, and
 #: is 0.92 to 1.00 times as fast as directly.
@@ -78,6 +82,8 @@ _FROM_MEMORY = 1.5
 def of_direct(problem: Problem, target: Target) -> float:
     """Cycles of one output, of all filters of a group. Steps can be in the lanes."""
     lanes, products = target.lanes(problem.compute), problem.kernel_size * problem.group_channels / 2
+    if folds(problem) and problem.groups == 1:  # in both layouts the same memory
+        problem = problem.with_(channels_first=False)
     if problem.channels_first:
         return (_STRIDED_FIRST if problem.stride > 1 else _DIRECT_FIRST) * products * problem.group_filters / lanes
     if steps_in_lanes(problem, target):
@@ -96,8 +102,8 @@ def of_direct_input(problem: Problem, target: Target, length: int, others: int) 
 def of_windows(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a sequence whose edges do not matter, of all filters of a group."""
     products, moves = _of_window(problem, target, plan, 1)
-    weights = _beyond(problem, target, plan) / plan.block
-    return _computed(products / plan.outputs, weights, plan, streams(problem, target, plan)) + moves / plan.outputs
+    weights, steps = _beyond(problem, target, plan) / (plan.block * plan.fold), plan.outputs * plan.fold
+    return _computed(products / steps, weights, plan, streams(problem, target, plan)) + moves / steps
 
 
 def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: int) -> float:
@@ -105,7 +111,7 @@ def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: 
     calls, other kernels read `others` bytes of weights.
     """
     products, moves = _of_window(problem, target, plan, length)
-    windows = windows_of(problem, plan, length) * Split.of(problem, plan.taps).sequences
+    windows = windows_of(problem, plan, length) * plan.split(problem).sequences
     most, tall = plan.block // plan.outputs, plan.rows[0]
     several = 1 if parts(problem, plan) > 1 else 2  # see `blocks` of `lower/cook_toom.py`
     share = min(ceildiv(ceildiv(windows, ceildiv(windows, most * several) * several), tall) * tall, most)
@@ -116,30 +122,36 @@ def of_input(problem: Problem, target: Target, plan: Plan, length: int, others: 
     alone = sum(max(steps, _SHORT) for steps in _alone(problem, plan, length) if steps)
     numbers = length * problem.group_channels + problem.output_length(length) * problem.group_filters
     far = max(own + numbers * TYPES[problem.compute].bytes - _NEAR, 0) / _FAR
-    alone *= (_ALONE_LARGE if weights_are_large(problem, target) else _ALONE) * of_direct(problem, target)
-    return computed + windows * moves + alone + far + _from_memory(own, others)
+    large = _ALONE_LARGE if weights_are_large(problem, target) else _ALONE
+    alone *= (_ALONE_FOLDED if plan.fold > 1 else large) * of_direct(problem, target)
+    begun = _FOLDED_CALL if plan.fold > 1 else 0.0
+    return begun + computed + windows * moves + alone + far + _from_memory(own, others)
 
 
 def windows_of(problem: Problem, plan: Plan, length: int) -> int:
     """Windows of one sequence of an input of so many steps."""
     first, last = _interior(problem, plan, length)
-    return (last - first) // (plan.outputs * Split.of(problem, plan.taps).sequences)
+    return (last - first) // _steps_of_windows(problem, plan)
 
 
-def transformed_bytes(problem: Problem, split: Split, multiplications: int) -> int:
+def _steps_of_windows(problem: Problem, plan: Plan) -> int:
+    """Steps of the windows that take turns, or of a single one, of rows."""
+    return plan.outputs * plan.split(problem).sequences * plan.fold
+
+
+def transformed_bytes(problem: Problem, split: Split, multiplications: int, fold: int) -> int:
     """Bytes of a group's transformed weights."""
-    per_tap = problem.group_channels * problem.group_filters * TYPES[problem.compute].bytes
-    return split.products(multiplications) * per_tap
+    return split.products(multiplications) * weights_of_tap(problem, fold) * TYPES[problem.compute].bytes
 
 
 def _own_bytes(problem: Problem, plan: Plan) -> int:
-    return transformed_bytes(problem, Split.of(problem, plan.taps), plan.toom.multiplications)
+    return transformed_bytes(problem, plan.split(problem), plan.toom.multiplications, plan.fold)
 
 
 def _interior(problem: Problem, plan: Plan, length: int) -> tuple[int, int]:
     """The output steps among which windows are."""
-    split, steps = Split.of(problem, plan.taps), problem.output_length(length)
-    first, last = interior(length, problem.left_paddings(), split.all_taps, problem.stride, problem.dilation)
+    taps, steps = plan.fold * (plan.split(problem).all_taps - 1) + 1, problem.output_length(length)
+    first, last = interior(length, problem.left_paddings(), taps, problem.stride, problem.dilation)
     first = min(int(first), steps)
     return first, max(min(int(last), steps), first)
 
@@ -151,7 +163,7 @@ def _alone(problem: Problem, plan: Plan, length: int) -> tuple[float, ...]:
     first, last = _interior(problem, plan, length)
     sides = sum((first > 0, last < problem.output_length(length)))
     lacking = _full_steps(problem, length) - (last - first)
-    return (last - first) % (plan.outputs * Split.of(problem, plan.taps).sequences), *[lacking / max(sides, 1)] * sides
+    return (last - first) % _steps_of_windows(problem, plan), *[lacking / max(sides, 1)] * sides
 
 
 def _full_steps(problem: Problem, length: int) -> float:
@@ -165,7 +177,8 @@ def _of_window(problem: Problem, target: Target, plan: Plan, length: int) -> tup
     """Cycles of one window's products, of all filters of a group, and of what surrounds them, without reading weights
     from beyond L2. The length of the input says how far channels lie apart in channels_first.
     """
-    split, lanes, n = Split.of(problem, plan.taps), target.lanes(problem.compute), plan.toom.multiplications
+    problem, split = folded(problem, plan.fold), plan.split(problem)
+    lanes, n = target.lanes(problem.compute), plan.toom.multiplications
     filters, channels = _vectors(problem.group_filters, lanes), _vectors(problem.group_channels, lanes)
     products = _PRODUCTS * split.products(n) * problem.group_channels * filters / 2
     inputs = n * split.transforms(plan.outputs) * channels

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
-from ..toom.nested import algorithm_of
+from ..problem.folding import folded, folds
 from ..toom.split import Split
 from .cook_toom_cycles import of_direct, of_direct_input, of_input, of_windows, transformed_bytes, windows_of
 from .plan import Plan
@@ -25,6 +25,9 @@ from .window_forms import Form, error_of, form_of, forms, is_small, most_error, 
 #: Beside other kernels, which the caches are shared with, it is more: with the former, phasenet takes 0.39 ms instead of
 #: 0.36 (`python -m bench networks --filter phasenet`).
 _LEAST_GAIN, _LEAST_GAIN_BESIDE_OTHERS = 1.05, 1.2
+#: ... of folded steps: c1_f1_k25_same@1x48000 is counted to be 1.17 times as fast with F(2,2), and is 0.9; k33 1.5 with F(2,3),
+#: and is 1.4 (Xeon 6/167).
+_LEAST_GAIN_FOLDED = 1.2
 #: Plans of one level, and nested ones, that are compared for the length of an input.
 _LOOKED_AT = 3
 #: Steps of a block that is turned, at least: c64_f64_k3_first@1x1000 with F(4,3) takes 113 us with 24, 106 with 48.
@@ -46,8 +49,12 @@ def plan_of_windows(
     having = (plan for plan in plans if windows_of(problem, plan, length))
     counted = {plan: of_input(problem, target, plan, length, others) for plan in having}
     best = min(counted, key=lambda plan: counted[plan], default=None)
-    least = _LEAST_GAIN_BESIDE_OTHERS if others else _LEAST_GAIN
-    return best if best is not None and directly > least * counted[best] else None
+    return best if best is not None and directly > _least_gain(best, others) * counted[best] else None
+
+
+def _least_gain(plan: Plan, others: int = 0) -> float:
+    """How many times as fast as directly a plan must be counted to be."""
+    return _LEAST_GAIN_FOLDED if plan.fold > 1 else _LEAST_GAIN_BESIDE_OTHERS if others else _LEAST_GAIN
 
 
 class Weighed(NamedTuple):
@@ -80,7 +87,7 @@ def weighed(
         objection = "" if plan == chosen else _objection(problem, target, plan, accuracy, length)
         if plan != chosen and not objection:
             looked_at = plan in plans_of_long_inputs(problem, target, accuracy)
-            objection = _too_little(directly / cycles) or _beaten(chosen, looked_at)
+            objection = _too_little(directly / cycles, plan) or _beaten(chosen, looked_at)
         yield Weighed(plan, cycles, directly, objection)
 
 
@@ -93,13 +100,14 @@ def _objection(problem: Problem, target: Target, plan: Plan, accuracy: str, leng
         return f"its error is expected to be {error:.2f} of direct's bound, and may be {most_error(accuracy):g}"
     if length is not None and not windows_of(problem, plan, length):
         return f"no window fits into {problem.output_length(length)} output steps"
-    return _too_little(of_direct(problem, target) / of_windows(problem, target, plan))
+    return _too_little(of_direct(problem, target) / of_windows(problem, target, plan), plan)
 
 
-def _too_little(gain: float) -> str:
-    if gain > _LEAST_GAIN:
+def _too_little(gain: float, plan: Plan) -> str:
+    least = _least_gain(plan)
+    if gain > least:
         return ""
-    return f"it is counted to be {gain:.2f} times as fast as direct, and must be {_LEAST_GAIN} times"
+    return f"it is counted to be {gain:.2f} times as fast as direct, and must be {least} times"
 
 
 def _beaten(chosen: Plan | None, looked_at: bool) -> str:
@@ -111,7 +119,8 @@ def _beaten(chosen: Plan | None, looked_at: bool) -> str:
 
 def _has_no_windows(problem: Problem, target: Target) -> bool:
     """Whether "auto" never takes windows: there are no channels to share the transforms, or no taps to save."""
-    return problem.group_channels == 1 or problem.kernel_size == 1 or channels_in_lanes(problem, target)
+    single = problem.group_channels == 1 and not (folds(problem) and problem.groups == 1)
+    return single or problem.kernel_size == 1 or channels_in_lanes(problem, target)
 
 
 @lru_cache(1024)
@@ -130,7 +139,9 @@ def plans_of_long_inputs(problem: Problem, target: Target, accuracy: str) -> tup
         )
     }
     directly = of_direct(problem, target)
-    return tuple(plan for plan in plans if plan in found and directly > _LEAST_GAIN * of_windows(problem, target, plan))
+    return tuple(
+        plan for plan in plans if plan in found and directly > _least_gain(plan) * of_windows(problem, target, plan)
+    )
 
 
 def best_windows(problem: Problem, target: Target, accuracy: str) -> Plan:
@@ -159,6 +170,7 @@ def _plan(problem: Problem, target: Target, form: Form) -> Plan:
     channels make short chains, taller ones: c32_f32_k9@1x10000 with F(12,9) takes 0.91 of the time with 12x2 (a Xeon with
     AVX-512 and AMX).
     """
+    problem = folded(problem, form.fold)
     compute, split = problem.compute, Split.of(problem, form.taps)
     width = fitting_width(problem.group_filters, target.lanes(compute))
     vectors = panel_vectors(problem.group_filters, width, 2 if target.registers <= 16 else 4)
@@ -169,7 +181,8 @@ def _plan(problem: Problem, target: Target, form: Form) -> Plan:
         windows = max(windows, -(-_STEPS_TO_TURN // (form.outputs * rows)) * rows)
     heights = tuple(dict.fromkeys((rows, max(rows // 2, 1), 1)))
     block = max(windows, rows) * form.outputs
-    return Plan("cook_toom", "filters", width, vectors, heights, block, 4, form.outputs, form.taps, nested=form.nested)
+    outputs, taps, nested, fold = form
+    return Plan("cook_toom", "filters", width, vectors, heights, block, 4, outputs, taps, nested=nested, fold=fold)
 
 
 def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: Form, panel: int) -> int:
@@ -182,10 +195,10 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: Fo
     250; c64_f64_k31 with F(16,16), 1.5 MiB, 301, 311 and 314; c128_f128_k9 with F(15,9), 2.2 MiB, 219, 253 and 254
     (a Xeon with 2 MiB of L2, `conv1d-codegen explain PROBLEM --measure --against PLAN`).
     """
-    item, n = TYPES[problem.compute].bytes, algorithm_of(*form).multiplications
+    item, n = TYPES[problem.compute].bytes, form.toom.multiplications
     bytes_a_window = n * item * (split.transforms(form.outputs) * problem.group_channels + panel)
     weights = split.terms * problem.group_channels * panel * item  # of one multiplication
-    from_far = transformed_bytes(problem, split, n) > target.l2_bytes * 3 // 2
+    from_far = transformed_bytes(problem, split, n, form.fold) > target.l2_bytes * 3 // 2
     if form.nested and from_far:
         return _MANY_WINDOWS  # weights are more than inputs and sums, which may come from beyond L2 too
     if form.nested:

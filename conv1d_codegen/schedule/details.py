@@ -13,9 +13,9 @@ from typing import Any
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
+from ..problem.folding import folded, weights_of_tap
 from ..problem.padding import edges
 from ..problem.summation import LONGEST_CHAIN
-from ..toom.split import Split
 from .plan import Plan
 from .registers import CHAINS, fitting_width, weight_bytes, weights_are_large
 
@@ -42,6 +42,10 @@ _BLOCKS_TO_TURN, _STEPS_TO_TURN = 4, 832
 _FEW_BLOCKS = 16
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
+#: ... and where they are in the lanes, of a single filter that is longer than this. c1_f1_k1025_same@1x4000 with
+#: F(12,12) of 16 steps a row takes 59 us with 512, 64 with 256, 69 with 128 and 87 with 64; c1_f1_k129_same@1x4000 with
+#: F(4,5) 10.2 with 256 and 9.5 with 64 (avx512, Xeon 6/167).
+_LONG_EDGE = 512
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
 _FEW_EDGES = 8
 #: Conditions are expensive to compile. So there are tiles at the edges of depthwise kernels from so many taps on only,
@@ -105,7 +109,7 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
     # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
     # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
     single = plan.lanes == "time" and problem.groups == problem.channels > 1
-    kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _EDGE)
+    kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _edge_steps(problem, plan))
     return {
         "block": half if halved else plan.block,
         "sequences": several if (stream or weights_are_large(problem, target)) and not turned else 1,
@@ -168,6 +172,12 @@ def _stream(problem: Problem, target: Target, plan: Plan, steps: int | None) -> 
     return min(most, -(-_SHORT // tall) * tall) if _is_short(steps) else most
 
 
+def _edge_steps(problem: Problem, plan: Plan) -> int:
+    """Steps of a block of edges that share weights."""
+    single = plan.lanes == "time" and problem.group_filters == 1
+    return _LONG_EDGE if single and problem.extent > _LONG_EDGE else _EDGE
+
+
 def _is_short(steps: int | None) -> bool:
     return steps is not None and steps <= _SHORT
 
@@ -214,25 +224,26 @@ def side_by_side(rows: int, vectors: int) -> int:
 
 
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
-    split = Split.of(problem, plan.taps)
+    rows = folded(problem, plan.fold)
+    split = plan.split(problem)
     alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
-    inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
+    inputs = fitting_width(rows.group_channels, target.lanes(problem.compute))
     return {
         "edges": "alone" if alone else "shared",
-        "edge_steps": 0 if alone else _EDGE,
-        "rest": plan.rows[0],
-        "parts": parts(problem, plan),
+        "edge_steps": 0 if alone else _edge_steps(problem, plan.of_steps),
+        "rest": plan.rows[0] if plan.fold == 1 else CHAINS,
+        "parts": 1 if plan.fold > 1 else parts(problem, plan),
         "input_width": 0 if inputs == plan.width else inputs,
         "stream": plan.block if streams(problem, target, plan) else 0,
         "looped": split.transforms(plan.outputs) > (_MOST_NESTED_UNROLLED if plan.nested else _MOST_UNROLLED),
-        "transposed": problem.channels_first,
-        "turned": split.turns(problem),
+        "transposed": rows.channels_first,
+        "turned": split.turns(rows),
     }
 
 
 def streams(problem: Problem, target: Target, plan: Plan) -> bool:
     """Whether the windows of a block go over one chunk of the weights before the next."""
-    split = Split.of(problem, plan.taps)
+    split = plan.split(problem)
     many = _SHARE_TO_STREAM * _transformed_bytes_a_filter(problem, plan) * problem.group_filters > target.l2_bytes
     # Windows that read what others transformed, several sequences apart, are not proved to stay within it then.
     return (bool(plan.nested) or many) and not (split.sequences > 1 and split.shares(plan.outputs))
@@ -254,8 +265,8 @@ def parts(problem: Problem, plan: Plan) -> int:
 
 
 def _transformed_bytes_a_filter(problem: Problem, plan: Plan) -> int:
-    terms = Split.of(problem, plan.taps).terms
-    return plan.toom.multiplications * terms * problem.group_channels * TYPES[problem.compute].bytes
+    numbers = plan.toom.multiplications * plan.split(problem).terms * weights_of_tap(problem, plan.fold)
+    return numbers // problem.group_filters * TYPES[problem.compute].bytes
 
 
 def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
@@ -281,5 +292,5 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     # c80_f384_k3_first@1x3000 with F(5,3) takes 2.43 ms with them and 2.92 without, c64_f64_k3_first@1x1000 with F(4,3)
     # 109 us and 105 (Xeon with AVX-512 and AMX).
     rows = not problem.channels_first or (plan.turned and problem.group_filters > plan.panel)
-    if plan.algorithm == "cook_toom" and rows and not plan.looped and not crowded:
+    if plan.algorithm == "cook_toom" and rows and not plan.looped and not crowded and plan.fold == 1:
         yield "next_block"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import CompileError
 from ..problem import Problem
+from ..problem.folding import folds
 from ..problem.summation import LONGEST_CHAIN
 from .plan import Plan
 
@@ -55,6 +56,11 @@ def check_fits(problem: Problem, plan: Plan) -> None:
                 f"A plan that is turned keeps up to {_MOST_TURNED} numbers of its input. Received: {problem} and `{plan}`, which "
                 f"keeps {steps} steps of {channels} channels; use shorter blocks, or a plan that is not turned."
             )
+    if plan.fold > 1 and not folds(problem):
+        raise CompileError(
+            "A plan folds steps of problems with one channel and one filter of each group, beside each other, and no stride or "
+            f"dilation. Received: {problem}, with the plan `{plan}`; leave `fold` away."
+        )
     if plan.turned and problem.group_channels == 1 and plan.algorithm == "direct":
         raise CompileError(f"A direct plan that is turned has several channels. Received: {problem} and `{plan}`.")
     if "next_block" in plan.prefetch and problem.channels_first and not plan.turned:

@@ -11,7 +11,8 @@ and single steps where there are no 4; blocks of 104 output steps; the channel l
     cook_toom F(4,3) lanes=filters 16x4 rows=6,5,2,1 block=96 unroll=4
 
 the algorithm F(4, 3), 4 outputs of 3 taps (see `toom/`); tiles of 6 windows by one panel, and so on; blocks of 96
-output steps, 24 windows. `F(12,9) nested=3` is F(3,3) ⊗ F(4,3), 12 outputs of 9 taps by an inner level of 3.
+output steps, 24 windows. `F(12,9) nested=3` is F(3,3) ⊗ F(4,3), 12 outputs of 9 taps by an inner level of 3. With
+`fold=32`, 32 steps of one channel are a row of 32 channels (`problem/folding.py`), and windows are of such rows.
 
 Where the lanes are time steps (channels first), a panel is a group of filters: `lanes=time 8x2 rows=6` is 6 filters by
 2 vectors of 8 steps. Where a direct kernel has channels in the lanes (few filters), `lanes=channels 16x2 rows=12,4,1`
@@ -27,8 +28,11 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from ..errors import CompileError
+from ..problem import Problem
+from ..problem.folding import folded
 from ..toom.algorithm import Algorithm
 from ..toom.nested import algorithm_of as cook_toom
+from ..toom.split import Split
 
 #: What each algorithm can have in the lanes of its vectors.
 LANES = {
@@ -54,6 +58,7 @@ _WORDS = (
     "constants={constants}",
     "F({outputs},{taps})",
     "nested={nested}",
+    "fold={fold}",
     "lanes={lanes}",
     "{width}x{vectors}",
     "rows={rows}",
@@ -117,6 +122,7 @@ class Plan:
     `taps`         Cook–Toom only: taps of a term, the r of F(m, r)
     `constants`    generic only: which of `RUN_TIME` are constants in the code all the same, in that order
     `nested`       Cook–Toom only: taps of the inner levels of a nested F(m, r), the innermost first; empty: one level
+    `fold`         Cook–Toom only: steps of one channel that are the channels of a row, of which windows are; 1: none
     `edges`        how steps that lack taps are computed: "alone", one by one; "shared", in blocks of `edge_steps` that
                    share the weights of each tap; "tiles", in register tiles of `edge_steps` rows, with a condition for
                    what lies beside the input
@@ -126,7 +132,7 @@ class Plan:
     `sequences`    sequences of the batch that share one reading of a panel of weights
     `across`       whether a register tile may have rows of several of these sequences, where they stream
     `abreast`      depthwise only: for each height in `rows`, how many vectors a tile of it has; empty: one
-    `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few
+    `rest`         Cook–Toom only: rows of the tiles of steps that no window covers, which are few; of folded steps, vectors
     `parts`        parts in which the filters of a Cook–Toom kernel are computed, each with inputs transformed anew; or the
                    channels of a depthwise kernel that is turned
     `input_width`  Cook–Toom only: lanes of the vectors of channels in which inputs are transformed; 0: as `width`
@@ -164,6 +170,7 @@ class Plan:
     epilogue: int = _MOST_WRITTEN_OUT
     input_width: int = 0
     nested: tuple[int, ...] = ()
+    fold: int = 1
     constants: tuple[str, ...] = ()
     across: bool = False
     turned: bool = False
@@ -175,7 +182,7 @@ class Plan:
         for name in ("rows", "abreast", "prefetch", "nested", "constants"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_numbers("Plan", 1, width=self.width, vectors=self.vectors, block=self.block, unroll=self.unroll)
-        _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest)
+        _check_numbers("Plan", 1, sequences=self.sequences, parts=self.parts, rest=self.rest, fold=self.fold)
         _check_numbers(
             "Plan",
             0,
@@ -226,7 +233,7 @@ class Plan:
         direct, depthwise, windows = (self.algorithm == name for name in ("direct", "depthwise", "cook_toom"))
         filters, direct_filters = self.lanes == "filters", direct and self.lanes == "filters"
         sums_steps = self.computes_steps and not self.sums_in_lanes
-        of_windows = (self.rest, self.input_width, self.looped, self.nested) != (1, 0, False, ())
+        of_windows = (self.rest, self.input_width, self.looped, self.nested, self.fold) != (1, 0, False, (), 1)
         prefetches = set(self.prefetch)
         yield self.edges not in EDGES, f"The edges of a plan are {', '.join(EDGES)}."
         yield (
@@ -255,7 +262,10 @@ class Plan:
             len(self.abreast) not in (0, len(self.rows)),
             "A plan has a number of vectors abreast for each of its rows.",
         )
-        yield of_windows and not windows, "A cook_toom plan can have a rest or inputs, or be looped, or nested."
+        yield of_windows and not windows, "A cook_toom plan can have a rest or inputs, or be looped, nested or folded."
+        other = self.fold % self.width or self.transposed or self.turned or self.parts > 1 or "next_block" in prefetches
+        rule = "A plan folds whole vectors of steps, turns none, has one part and prefetches no block."
+        yield self.fold > 1 and bool(other), rule
         yield bool(self.constants) and self.algorithm != "generic", "A generic plan can have constants."
         in_order = tuple(name for name in RUN_TIME if name in self.constants)
         yield self.constants != in_order, f"Constants of a plan are among {', '.join(RUN_TIME)}, once, in this order."
@@ -291,13 +301,37 @@ class Plan:
         """A plan of the same algorithm and tiles but for `changes`, without details, which were
         those of these tiles.
         """
-        tiles = ("algorithm", "lanes", "width", "vectors", "rows", "block", "unroll", "outputs", "taps", "nested")
+        tiles = (
+            "algorithm",
+            "lanes",
+            "width",
+            "vectors",
+            "rows",
+            "block",
+            "unroll",
+            "outputs",
+            "taps",
+            "nested",
+            "fold",
+        )
         return Plan(**{**{name: getattr(self, name) for name in tiles}, **changes})
 
     @property
     def toom(self) -> Algorithm:
         """The algorithm of a Cook–Toom plan's windows."""
         return cook_toom(self.outputs, self.taps, self.nested)
+
+    def split(self, problem: Problem) -> Split:
+        """How the convolution of a Cook–Toom plan's windows, of rows of steps where these are folded, is cut."""
+        return Split.of(folded(problem, self.fold), self.taps)
+
+    @property
+    def of_steps(self) -> Plan:
+        """The plan of steps that no window covers: this one, or where steps are folded, one with these in the lanes."""
+        if self.fold == 1:
+            return self
+        tiles = self.width, self.rest, (1,), self.block, self.unroll, 0, 0
+        return Plan("direct", "time", *tiles, self.edges, self.edge_steps)
 
     @property
     def computes_steps(self) -> bool:

@@ -4,11 +4,13 @@ words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ..problem import Problem
-from ..toom.algorithm import LARGEST
+from ..problem.folding import folded, folds
+from ..toom.algorithm import LARGEST, Algorithm
 from ..toom.error import at_least, predicted
 from ..toom.nested import USUAL, algorithm_of
 from ..toom.split import Split
@@ -21,6 +23,8 @@ _MOST_ERROR = {"standard": 0.76, "fast": 8.0}
 _MOST_MULTIPLICATIONS = {"standard": 8, "fast": LARGEST}
 #: Channels and filters of a group from which nested algorithms are looked at.
 _LEAST_TO_NEST = 32
+#: Steps of a row that are looked at: see `cook_toom_model.py`.
+_ROWS = (16, 32)
 
 
 class Form(NamedTuple):
@@ -29,10 +33,15 @@ class Form(NamedTuple):
     outputs: int
     taps: int
     nested: tuple[int, ...] = ()
+    fold: int = 1
+
+    @property
+    def toom(self) -> Algorithm:
+        return algorithm_of(self.outputs, self.taps, self.nested)
 
 
 def form_of(plan: Plan) -> Form:
-    return Form(plan.outputs, plan.taps, plan.nested)
+    return Form(plan.outputs, plan.taps, plan.nested, plan.fold)
 
 
 def forms(problem: Problem, accuracy: str) -> Iterator[Form]:
@@ -41,6 +50,10 @@ def forms(problem: Problem, accuracy: str) -> Iterator[Form]:
     yield from of_one_level(problem, most)
     if problem.group_channels >= _LEAST_TO_NEST and problem.group_filters >= _LEAST_TO_NEST:
         yield from _nested(problem)
+    for steps in _ROWS if folds(problem) else ():
+        rows = folded(problem, steps)
+        for form in (*of_one_level(rows, most), *_nested(rows)):
+            yield form._replace(fold=steps)
 
 
 def of_one_level(problem: Problem, most: int) -> Iterator[Form]:
@@ -59,9 +72,8 @@ def _nested(problem: Problem) -> Iterator[Form]:
 
 def is_small(problem: Problem, form: Form, accuracy: str) -> bool:
     """Whether the error to be expected of a form is small enough."""
-    terms, most = Split.of(problem, form.taps).terms, most_error(accuracy)
-    least = at_least(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
-    return least <= most and error_of(problem, form) <= most
+    most = most_error(accuracy)
+    return _error(at_least, problem, form) <= most and error_of(problem, form) <= most
 
 
 def most_error(accuracy: str) -> float:
@@ -70,8 +82,16 @@ def most_error(accuracy: str) -> float:
 
 
 def error_of(problem: Problem, form: Form) -> float:
-    terms = Split.of(problem, form.taps).terms
-    return predicted(algorithm_of(*form), problem.kernel_size, problem.group_channels, terms)
+    """The error to be expected, as a share of the bound."""
+    return _error(predicted, problem, form)
+
+
+def _error(model: Callable[[Algorithm, int, int, int], float], problem: Problem, form: Form) -> float:
+    rows = folded(problem, form.fold)
+    error = model(form.toom, rows.kernel_size, rows.group_channels, Split.of(rows, form.taps).terms)
+    # Of folded steps, weights that are no taps are zeros: variances are less by that share, as the bound is.
+    taps = problem.kernel_size * problem.group_channels / (rows.kernel_size * rows.group_channels)
+    return error / math.sqrt(taps)
 
 
 def allows(problem: Problem, plan: Plan, accuracy: str) -> bool:
@@ -89,9 +109,10 @@ def describe(problem: Problem, plan: Plan) -> str:
     """What a plan of windows computes: how the problem is split, what that saves, the error to be expected, and the
     matrices.
     """
-    split, toom = Split.of(problem, plan.taps), plan.toom
-    products, directly = split.products(toom.multiplications), plan.outputs * problem.kernel_size
-    return (
+    split, toom = plan.split(problem), plan.toom
+    products, directly = split.products(toom.multiplications) * plan.fold, plan.outputs * problem.kernel_size
+    rows = f"rows of {plan.fold} steps, each a channel\n" if plan.fold > 1 else ""
+    return rows + (
         f"{products} products instead of {directly} for {plan.outputs} outputs of a channel and filter: "
         f"{directly / products:.2f} times fewer\n"
         f"{split.terms} terms of up to {split.taps} taps ({split.phases} phases), {split.sequences} sequences between each other\n"

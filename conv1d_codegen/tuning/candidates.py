@@ -23,10 +23,11 @@ from typing import Any
 from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Activation, Problem
+from ..problem.folding import folded
 from ..schedule.details import detailed
 from ..schedule.fits import check_fits
 from ..schedule.plan import PREFETCHES, Plan
-from ..schedule.registers import fitting_width, heights
+from ..schedule.registers import CHAINS, fitting_width, heights
 
 ASPECTS = ("tile", "block", "unroll", "edges", "prefetch", "order", "shape")
 _MOST_VECTORS = 4  # side by side; more leave too few rows for a weight to be used in
@@ -63,7 +64,7 @@ def _changed(plan: Plan, problem: Problem, **details: Any) -> Iterator[Plan]:
 
 def _edges(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     yield from _changed(plan, problem, edges="alone", edge_steps=0)
-    for steps in (32, 64, 128):
+    for steps in (32, 64, 128, 512):
         yield from _changed(plan, problem, edges="shared", edge_steps=steps)
     for rows in (4, 8, 16):
         yield from _changed(plan, problem, edges="tiles", edge_steps=min(rows, plan.rows[0]))
@@ -97,7 +98,7 @@ def _shape(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     if plan.outputs:
         lanes = target.lanes(problem.compute)
         yield from _changed(plan, problem, looped=not plan.looped, prefetch=())
-        for rest in (1, plan.rows[0]):
+        for rest in (1, plan.rows[0], CHAINS):
             yield from _changed(plan, problem, rest=rest)
         for width in (lanes, lanes // 2):
             yield from _changed(plan, problem, input_width=0 if width == plan.width else width)
@@ -125,7 +126,8 @@ def _tiles(plan: Plan, problem: Problem, target: Target) -> Iterator[Plan]:
     if plan.algorithm == "depthwise":
         yield from _lanes_of_filters(plan, "channels", problem.channels, lanes, problem, target)
         return
-    yield from _lanes_of_filters(plan, "filters", problem.group_filters, lanes, problem, target)
+    filters = folded(problem, plan.fold).group_filters
+    yield from _lanes_of_filters(plan, "filters", filters, lanes, problem, target)
     # Steps lie side by side in channels_first only; gathering them can pay where the filters would leave lanes empty.
     if plan.algorithm == "direct" and (problem.channels_first or problem.group_filters <= lanes // 2):
         yield from _lanes_of_steps(plan, problem, lanes, target)

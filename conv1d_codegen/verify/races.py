@@ -7,29 +7,36 @@ not overlap. An index of windows that take turns,
 
     (m - 1)*s * (window // s) + window + a*s        =  m*s * (window // s) + a*s + window % s,        a < m
 
-has `window` as its key, as `window // s`, `a` and `window % s` are its digits. What only the first iteration touches
-may lie below or above all that others do.
+has `window` as its key, as `window // s`, `a` and `window % s` are its digits. So has one of windows of m rows of P steps,
+
+    m*P * window + a*P + 16*v + l               a < m, 16*v + l < P
+
+whose digits are the rows, vectors and lanes, of which only the numbers between which they lie matter. What only the first
+iteration touches may lie below or above all that others do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import combinations
 from math import gcd
 
 from ..ir import Accumulate, Buffer, For, Store, first_line
 from ..ir.rewrite import loads_of
-from ..symbolic.index import var
+from ..symbolic.index import Index, var
 from ..symbolic.polynomial import Poly, constant, last_of, number, plus, product, scaled, split
 from ..symbolic.scope import Scope
 from .place import InvalidKernel, SharedAccess
 from .written import step_of
 
+_KeyOf = Callable[[Scope, Poly, int], "_Index"]
+
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """An index, `factor * key + offset`. The offset is the same in all iterations, and a multiple of `unit` beside a
-    common one.
+    """An index, `factor * key + offset + digits`. The offset is the same in all iterations, and a multiple of `unit` beside
+    a common one; the digits lie between two numbers.
     """
 
     scope: Scope
@@ -38,6 +45,7 @@ class _Index:
     factor: int
     offset: Poly
     unit: int = 1
+    digits: tuple[int, int] = (0, 0)
 
 
 def between_iterations(accesses: Iterable[SharedAccess]) -> None:
@@ -51,8 +59,8 @@ def between_iterations(accesses: Iterable[SharedAccess]) -> None:
         if any(access.writes for access in some):
             for loop in some[0].parallel:
                 axes = range(len(buffer.shape))
-                ways = ((axis, by_keys) for axis in axes for by_keys in (False, True))
-                if loop.hi != 1 and not any(_have_slices(some, axis, loop.var, by_keys) for axis, by_keys in ways):
+                ways = ((axis, key_of) for axis in axes for key_of in (_itself, _key, _key_beside_digits))
+                if loop.hi != 1 and not any(_have_slices(some, axis, loop.var, key_of) for axis, key_of in ways):
                     raise InvalidKernel(
                         f"{first_line(some[0].statement)}: two iterations of the parallel loop {loop.var} may touch one element "
                         f"of {buffer}, as far as can be proved"
@@ -67,13 +75,27 @@ def between_lanes(loop: For) -> None:
     for buffer in {s.buffer for s in stores} if loop.hi != 1 else ():
         places = [s.index for s in stores if s.buffer == buffer]
         places += [read.index for s in loop.body for read in loads_of(s) if read.buffer == buffer]
-        if not any(len(set(axis)) == 1 and step_of(axis[0], loop.var) for axis in zip(*places, strict=True)):
+        if not any(_is_of_one_lane(set(axis), loop) for axis in zip(*places, strict=True)):
             raise InvalidKernel(
                 f"{first_line(loop)}: two lanes may touch one element of {buffer}, as far as can be proved"
             )
 
 
-def _have_slices(accesses: list[SharedAccess], axis: int, name: str, by_keys: bool) -> bool:
+def _is_of_one_lane(indices: set[Index], loop: For) -> bool:
+    """Whether indices that are equal are of the same lane: they are as many steps apart for each lane, and the vectors of
+    several do not overlap.
+    """
+    (first, *others), step = indices, {step_of(i, loop.var) for i in indices}
+    if len(step) > 1 or not (apart := step.pop()):
+        return False
+    starts = [0, *((i - first).constant for i in others)]
+    return all(
+        a is not None and b is not None and ((a - b) % apart or abs(a - b) >= abs(apart) * loop.width)
+        for a, b in combinations(starts, 2)
+    )
+
+
+def _have_slices(accesses: list[SharedAccess], axis: int, name: str, key_of: _KeyOf) -> bool:
     """Whether the iterations of the parallel loop over `name` have slices of one axis."""
     sliced: list[_Index] = []
     first_only: list[_Index] = []
@@ -81,7 +103,7 @@ def _have_slices(accesses: list[SharedAccess], axis: int, name: str, by_keys: bo
     for access in accesses:
         scope = access.scope
         iteration = scope.polynomial(var(name))
-        at = _key(scope, scope.polynomial(access.index[axis]), last_of(iteration), by_keys)
+        at = key_of(scope, scope.polynomial(access.index[axis]), last_of(iteration))
         size = size or _size(scope, at.key, last_of(iteration))
         if size is not None and _in_slice(at, iteration, size):
             sliced.append(at)
@@ -92,9 +114,13 @@ def _have_slices(accesses: list[SharedAccess], axis: int, name: str, by_keys: bo
     return _have_equal_keys(sliced) and all(_outside(at, sliced, last_of(iteration)) for at in first_only)
 
 
-def _key(scope: Scope, whole: Poly, iteration: int, by_keys: bool) -> _Index:
-    if not by_keys:
-        return _Index(scope, whole, whole, 1, {})
+def _itself(scope: Scope, whole: Poly, iteration: int) -> _Index:
+    """An index as its own key."""
+    return _Index(scope, whole, whole, 1, {})
+
+
+def _key(scope: Scope, whole: Poly, iteration: int) -> _Index:
+    """An index by what all that changes with the iterations has in common."""
     moving = {m: c for m, c in whole.items() if m and m[-1] >= iteration}
     offset = {m: c for m, c in whole.items() if m not in moving}
     for m, c in moving.items():
@@ -104,6 +130,21 @@ def _key(scope: Scope, whole: Poly, iteration: int, by_keys: bool) -> _Index:
             return _Index(scope, whole, quotient.a, c + turns, offset, turns)
     factor = gcd(*moving.values()) or 1
     return _Index(scope, whole, {m: c // factor for m, c in moving.items()}, factor, offset)
+
+
+def _key_beside_digits(scope: Scope, whole: Poly, iteration: int) -> _Index:
+    """An index by what has the largest factor of all that changes with the iterations; the rest are digits, if they are
+    known to be fewer than that.
+    """
+    moving = {m: c for m, c in whole.items() if m and m[-1] >= iteration}
+    factor = max(map(abs, moving.values()), default=1)
+    key = {m: c // factor for m, c in moving.items() if c % factor == 0}
+    rest = {m: c for m, c in moving.items() if c % factor}
+    least, most = scope.integers.least(rest), scope.integers.most(rest)
+    if least is None or most is None or most - least >= factor:
+        return _key(scope, whole, iteration)
+    offset = {m: c for m, c in whole.items() if m not in moving}
+    return _Index(scope, whole, key, factor, offset, digits=(least, most))
 
 
 def _size(scope: Scope, key: Poly, iteration: int) -> Poly | None:
@@ -140,13 +181,16 @@ def _have_equal_keys(sliced: list[_Index]) -> bool:
         or len({(at.factor, at.unit) for at in sliced}) > 1
     ):
         return False
-    known = [offset for offset in offsets if offset is not None]
-    return not known or max(known) - min(known) < sliced[0].factor
+    known = [(offset, *at.digits) for offset, at in zip(offsets, sliced, strict=True) if offset is not None]
+    if not known:
+        return True
+    least, most = min(offset + below for offset, below, _ in known), max(offset + above for offset, _, above in known)
+    return most - least < sliced[0].factor
 
 
 def _outside(at: _Index, sliced: list[_Index], iteration: int) -> bool:
     """Whether an index that only the first iteration has is below or above all others."""
-    bottoms = [other.offset for other in sliced if other.scope.holds(other.key)]
+    bottoms = [plus(other.offset, constant(other.digits[0])) for other in sliced if other.scope.holds(other.key)]
     if len(bottoms) == len(sliced) and all(
         at.scope.holds(plus(plus(bottom, constant(-1)), at.whole, -1)) for bottom in bottoms
     ):

@@ -81,6 +81,16 @@ CASES: list[ToomCase] = [
     ("c4_f4_k11_g2_valid_linear_f32_first", (4, 4), {"nested": (2,)}, "sse2"),
     ("c20_f2_k10_d3_same_linear_f32", (4, 4), {"nested": (2,), "windows": 7, "stream": 28}, "avx512"),
     ("c3_f5_k12_same_linear_f64", (9, 12), {"nested": (3,), "vectors": 2}, "avx2"),
+    # Folded steps: one level and nested, of one term, and several, shared and not; in both layouts, and of groups; steps
+    # without a window in vectors, and some that lack taps in blocks.
+    ("c1_f1_k5_valid_linear_f32", (2, 2), {"fold": 4}, "sse2"),
+    ("c1_f1_k13_same_relu_f32", (2, 3), {"fold": 4, "rest": 2}, "avx2"),
+    ("c1_f1_k33_causal_linear_f32_nobias", (2, 2), {"fold": 8, "vectors": 2, "edges": "shared", "edge_steps": 16}, "avx2"),
+    ("c1_f1_k23_pad3x30_linear_f32_first", (3, 2), {"fold": 8, "stream": 9}, "avx2"),
+    ("c1_f1_k2_same_linear_f32", (2, 2), {"fold": 4, "rest": 8}, "neon"),
+    ("c1_f1_k40_same_linear_f64", (4, 4), {"fold": 8, "nested": (2,), "windows": 2, "looped": True}, "avx2"),
+    ("c3_f3_k17_g3_same_linear_f32_first", (2, 3), {"fold": 4, "input_width": 2}, "sse2"),
+    ("c1_f1_k50_valid_linear_bf16", (2, 3), {"fold": 16, "width": 16, "unroll": 4}, "avx512"),
     # Groups, layouts, types.
     ("c4_f6_k3_g2_same_linear_f32", (2, 3), {}, "avx2"),
     ("c6_f3_k5_s2_g3_causal_relu_f32", (3, 3), {}, "avx2"),
@@ -105,7 +115,7 @@ def prepared(text: str, toom: tuple[int, int], rest: dict[str, Any], target: str
 def lengths_of(problem: Problem, plan: Plan) -> list[int]:
     """None, one, one too few for windows, just enough for them, and some blocks with something left over."""
     least = least_length(problem, plan)
-    more = (plan.block + 2 * plan.outputs + 1) * problem.stride * Split.of(problem, plan.taps).sequences
+    more = (plan.block + 2 * plan.outputs + 1) * problem.stride * plan.split(problem).sequences * plan.fold
     return sorted({0, 1, least - 1, least, least + more})
 
 

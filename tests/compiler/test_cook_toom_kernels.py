@@ -28,6 +28,7 @@ from support.toom_helpers import (
     like_auto,
     like_direct,
     mixed,
+    plan_for,
     plan_of,
     predicted_share,
     reads_of,
@@ -84,6 +85,12 @@ EXACT: list[tuple[str, tuple[int, ...]]] = [
     ("c12_f40_k8_g2_causal_relu_f32_first", (4, 8, 2, 2)),
     ("c16_f20_k6_same_relu_f64", (4, 6, 2)),
     ("c16_f33_k4_same_relu_f16", (4, 4, 2)),
+    # Folded steps.
+    ("c1_f1_k40_same_relu_f32", (2, 3)),
+    ("c1_f1_k70_causal_linear_f32_first_nobias", (2, 2)),
+    ("c1_f1_k200_pad9x2_linear_f64", (4, 4, 2)),
+    ("c1_f1_k50_valid_linear_f16", (3, 2)),
+    ("c3_f3_k33_g3_same_linear_f32_first", (2, 3)),
 ]
 
 
@@ -113,7 +120,7 @@ def test_exact(text: str, toom: tuple[int, ...], target: str) -> None:
     _, w, b = exact_data(problem, 1, 1)
     packed = kernel.pack(w, b)
     least = least_length(problem, plan)
-    several = least + (plan.block + plan.outputs + 1) * problem.stride * problem.dilation
+    several = least + (plan.block + plan.outputs + 1) * problem.stride * problem.dilation * plan.fold
     assert len(windows_of(problem, plan, several).first) > plan.block // plan.outputs
     for length in (0, 1, 2, 13, least - 1, least, least + 1, least + 2, 67, several):
         x, _, _ = exact_data(problem, 2, length, seed=length)
@@ -166,6 +173,8 @@ REAL: list[tuple[str, tuple[int, ...]]] = [
     ("c8_f16_k16_s2_valid_linear_f32_first", (12, 8, 4)),
     ("c17_f33_k15_same_linear_f32", (9, 15, 3)),
     ("c16_f20_k9_same_linear_f64", (9, 9, 3)),
+    ("c1_f1_k129_same_linear_f32", (4, 3)),
+    ("c1_f1_k300_causal_linear_f32_first", (12, 9, 3)),
 ]
 
 
@@ -224,6 +233,8 @@ SEEING = [
     ("c3_f9_k5_s2_same_linear_f32", (3, 2)),
     ("c2_f4_k4_s3_d2_pad4x3_linear_f32_first", (2, 2)),
     ("c4_f6_k3_g2_valid_linear_f64", (6, 3)),
+    ("c1_f1_k9_same_linear_f32", (2, 2)),
+    ("c1_f1_k6_pad3x1_linear_f32_first", (2, 3)),
 ]
 seeing = pytest.mark.parametrize(("text", "toom"), SEEING, ids=[f"{text} F({m},{r})" for text, (m, r) in SEEING])
 
@@ -234,7 +245,7 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: t
     """It reaches all outputs whose taps fall on it, and at most those of a window that has it among its inputs. An
     infinity too, which may become a NaN, as it is subtracted from itself."""
     problem = Problem.parse(text)
-    plan, target = plan_of(toom), RUNNABLE[-1]
+    plan, target = plan_for(problem, toom), RUNNABLE[-1]
     kernel = toom_kernel(problem, plan, target)
     length = least_length(problem, plan) + 9
     x, w, b = real_data(problem, 3, length)
@@ -257,7 +268,7 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: t
             if t * problem.stride + j * problem.dilation - left == step
         }
         reading = [first for first, read in zip(windows.first, reads, strict=True) if step in read]
-        may = must | {first + a * windows.between for first in reading for a in range(plan.outputs)}
+        may = must | {first + a * windows.between for first in reading for a in range(windows.outputs)}
         touched = set(np.flatnonzero(~np.isfinite(y[:, :filters]).all(axis=1)))
         assert must <= touched <= may, case
         assert not np.isfinite(y[sorted(must), :filters]).any(), case
@@ -272,7 +283,7 @@ def test_a_nan_reaches_the_windows_that_read_it_and_no_others(text: str, toom: t
 @seeing
 def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, ...]) -> None:
     problem = Problem.parse(text)
-    plan, target = plan_of(toom), RUNNABLE[-1]
+    plan, target = plan_for(problem, toom), RUNNABLE[-1]
     for length in (1, least_length(problem, plan) - 1, least_length(problem, plan), 67):
         x, w, b = real_data(problem, 1, length)
         y = steps_first(problem, run_compiled(problem, x, w, b, target, "cook_toom", plan))
@@ -287,7 +298,7 @@ def test_steps_without_a_window_are_as_direct(text: str, toom: tuple[int, ...]) 
 def test_nothing_beside_the_input_leaks_in(text: str, toom: tuple[int, ...]) -> None:
     problem = Problem.parse(text)
     for target in targets(problem):
-        kernel = toom_kernel(problem, plan_of(toom), target)
+        kernel = toom_kernel(problem, plan_for(problem, toom), target)
         x, w, b = real_data(problem, 2, 53)
         packed = kernel.pack(w, b)
         room = np.full(x.size + 256, np.nan, x.dtype)

@@ -158,6 +158,7 @@ def test_every_word_of_a_plan_is_explained() -> None:
         "direct lanes=time 16x2 rows=11 block=384 unroll=4",
         "direct lanes=filters 16x2 rows=6,1 block=104 unroll=4 edges=shared:64 stream=104 sequences=4 across prefetch=weights",
         "cook_toom F(4,3) lanes=filters 16x2 rows=6,3,1 block=48 unroll=4 edges=shared:64 rest=6 turned transposed",
+        "cook_toom F(4,3) fold=32 lanes=filters 16x2 rows=6,3,1 block=48 unroll=4 edges=shared:64 rest=8",
     )
     parsed = [Plan.parse(text) for text in plans]
     usual = {f.name for f in dataclasses.fields(Plan) if all(getattr(plan, f.name) == f.default for plan in parsed)}

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 from support.helpers import RUNNABLE, bits, compiled, dtype_of, last_line, python, supports
-from support.toom_helpers import plan_of
+from support.toom_helpers import plan_for
 from support.type_helpers import Array
 
 from conv1d_codegen.compiler import OperationProgram
@@ -22,7 +22,8 @@ from conv1d_codegen.selftest.guards import SIDES, guarded
 from conv1d_codegen.verify import verify
 
 #: Panels that are full and that are not, in lanes and not, of groups and of one number; and transformed weights, of one
-#: level and nested, of several terms and phases, some of which lack taps.
+#: level and nested, of several terms and phases, some of which lack taps; and of folded steps, where there is one channel
+#: and one filter.
 CASES: list[tuple[str, tuple[int, ...]]] = [
     ("c1_f1_k1_valid_linear_f32", ()),
     ("c1_f16_k3_same_linear_f32", ()),
@@ -46,6 +47,10 @@ CASES: list[tuple[str, tuple[int, ...]]] = [
     ("c8_f9_k4_causal_linear_f32", (6, 4, 2)),
     ("c3_f16_k11_d2_same_linear_f32", (9, 12, 3)),
     ("c5_f17_k16_same_linear_f32", (12, 16, 4)),
+    ("c1_f1_k21_same_linear_f32", (3, 2)),
+    ("c1_f1_k33_valid_linear_f32_first", (2, 3)),
+    ("c4_f4_k30_g4_causal_linear_f16_first", (4, 3)),
+    ("c1_f1_k70_valid_linear_f64_nobias", (12, 9, 3)),
 ]  # fmt: skip
 cases = pytest.mark.parametrize(("text", "toom"), CASES, ids=[f"{text} {toom}" for text, toom in CASES])
 
@@ -56,7 +61,7 @@ def kernel_of(text: str, toom: tuple[int, ...], target: str) -> Kernel | None:
     if not supports(target, problem):
         return None
     if toom:
-        return compiled(problem, target, "cook_toom", plan_of(toom)).program.scheduled
+        return compiled(problem, target, "cook_toom", plan_for(problem, toom)).program.scheduled
     return compiled(problem, target, "depthwise" if problem.groups > 6 else "direct").program.scheduled
 
 

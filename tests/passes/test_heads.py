@@ -13,7 +13,7 @@ import pytest
 from conv1d_codegen.passes import PIPELINE, Pass
 from conv1d_codegen.schedule.plan import Plan
 
-FIELDS = {field.name for field in dataclasses.fields(Plan)} | {"panel"}
+FIELDS = {field.name for field in dataclasses.fields(Plan)} | {"panel", "split", "of_steps"}
 
 
 def head_of(entry: Pass) -> str:

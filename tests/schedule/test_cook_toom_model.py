@@ -270,7 +270,7 @@ def test_the_text_of_plans() -> None:
         ),
         (
             "direct nested=3 lanes=filters 8x1 rows=2,1 block=4 unroll=1",
-            r"can have a rest or inputs, or be looped, or nested. Received: direct nested=3",
+            r"can have a rest or inputs, or be looped, nested or folded. Received: direct nested=3",
         ),
         (
             "cook_toom F(2,3) lanes=time 8x1 rows=2 block=4 unroll=1",

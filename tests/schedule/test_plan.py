@@ -18,6 +18,7 @@ from conv1d_codegen.schedule.plan import Plan
 
 DIRECT = "direct lanes=filters 8x2 rows=6,5,4,1 block=102 unroll=4"
 DEPTHWISE = "depthwise lanes=channels 8x1 rows=8,4,1 block=256 unroll=3"
+FOLDED = "cook_toom F(4,3) fold=16 lanes=filters 8x2 rows=6,3,1 block=96 unroll=4"
 WINDOWS = "cook_toom F(4,3) lanes=filters 8x2 rows=6,3,1 block=96 unroll=4"
 
 
@@ -87,6 +88,12 @@ def test_what_is_as_usual_is_left_out() -> None:
         (f"{WINDOWS} prefetch=output", "can prefetch output"),
         (f"{DIRECT} prefetch=output_by_row", "can prefetch output row by row"),
         (f"{WINDOWS} looped prefetch=next_block", "that is not looped can prefetch the next block"),
+        (f"{FOLDED} prefetch=next_block", "prefetches no block"),
+        (f"{FOLDED} parts=2", "folds whole vectors of steps"),
+        (f"{FOLDED} transposed", "folds whole vectors of steps"),
+        (FOLDED.replace("fold=16", "fold=12"), "folds whole vectors of steps"),
+        (FOLDED.replace("fold=16", "fold=0"), r"Plan\.fold is an int from 1 to 65536"),
+        (DIRECT.replace("lanes", "fold=8 lanes"), "can have a rest or inputs, or be looped, nested or folded"),
         (f"{DIRECT} edges=shared", "Not a plan's text form"),
         (f"{DIRECT} transposed edges=shared:4", "Not a plan's text form"),
         (f"{DIRECT} epilogue=-1", "Not a plan's text form"),
@@ -105,6 +112,8 @@ def test_details_that_make_no_sense(text: str, message: str) -> None:
         ("c8_f8_k3_same_relu_f32", f"{DIRECT} transposed", "in channels-first problems"),
         ("c8_f8_k3_same_relu_f32", f"{DIRECT} prefetch=input", "in channels-first problems"),
         ("c8_f8_k3_same_relu_f32_first", f"{WINDOWS} prefetch=next_block", "in channels-last problems"),
+        ("c1_f2_k30_same_relu_f32", FOLDED, "with one channel and one filter of each group"),
+        ("c1_f1_k30_s2_same_relu_f32", FOLDED, "and no stride or dilation"),
         ("c8_f48_k3_same_relu_f32", f"{WINDOWS} parts=2", "as many whole panels of 16 filters each. Received: 2 parts"),
     ],
 )

@@ -23,6 +23,7 @@ from support.small_kernels import (
     steps,
     t,
     windows_apart,
+    windows_of_rows,
     written,
 )
 
@@ -240,6 +241,12 @@ BAD = {
     "windows that do not take turns": (
         windows_apart(2),
         "two iterations of the parallel loop b",
+    ),
+    "windows whose rows are those of the next": (windows_of_rows(3, 16), "two iterations of the parallel loop b"),
+    "rows of lanes that overlap": (windows_of_rows(2, 8), "two lanes may touch one element of y"),
+    "lanes of two stores that meet": (
+        kernel(steps(loop("l", 0, 4, tuple(store(Y, (n, 2 * lane + 2 * a), ONE) for a in range(2)), "lanes", 4), lo=8)),
+        "two lanes may touch one element of y",
     ),
     # Numbers and divisors.
     "a number of an outer block that is set again": (

@@ -106,6 +106,21 @@ def windows_apart(step: int) -> Kernel:
     )
 
 
+def windows_of_rows(rows: int, step: int) -> Kernel:
+    """Windows 32 outputs apart, of so many rows of 16 in the lanes that lie `step` apart; in blocks of four."""
+    outputs = tuple(store(Y, (0, 32 * WINDOW + step * a + lane), ONE) for a in range(rows))
+    return kernel(
+        Let("windows", index(maximum((T - 16) // 32, 0))),
+        loop(
+            "b",
+            0,
+            (var("windows") + 3) // 4,
+            (loop("s", 0, minimum(4, var("windows") - 4 * B), (loop("l", 0, 16, outputs, "lanes", 16),)),),
+            "parallel",
+        ),
+    )
+
+
 #: What must be accepted.
 GOOD = {
     "every element": kernel(steps(store(Y, (n, t), load(X, n, t, 3)))),
@@ -189,6 +204,10 @@ GOOD = {
     ),
     "what the first block does beside all others": first_block_also_from(var("blocks") * 8),
     "windows that take turns": windows_apart(3),
+    "windows of rows in the lanes": windows_of_rows(2, 16),
+    "lanes of two stores that take turns": kernel(
+        steps(loop("l", 0, 4, tuple(store(Y, (n, 2 * lane + a), ONE) for a in range(2)), "lanes", 4), lo=8)
+    ),
     "scratch, indexed by a loop": kernel(steps(Alloc(TMP), loop("i", 0, 4, (store(TMP, (i,), ONE),)))),
     "a name used again in another block": kernel(steps(loop("i", 0, 2, ()), loop("i", 0, 3, ()), Bind("s", ONE))),
     "a let that says the same again": kernel(Let("a", T + 1), Let("a", T + 1), steps()),

@@ -22,10 +22,11 @@ from conv1d_codegen.ir import Accumulate, Activate, Buffer, Const, Fma, Kernel, 
 from conv1d_codegen.ir.packing import Mixing, Packing
 from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.problem import Problem
+from conv1d_codegen.problem.folding import folds
 from conv1d_codegen.reference.interpreter import Machine, Step
 from conv1d_codegen.schedule.cost_model import choose
 from conv1d_codegen.schedule.plan import Plan
-from conv1d_codegen.toom.error import predicted
+from conv1d_codegen.schedule.window_forms import error_of, form_of
 from conv1d_codegen.toom.split import Split
 
 
@@ -49,6 +50,11 @@ def plan_of(toom: tuple[int, ...], **rest: Any) -> Plan:
     return toom_plan(outputs, taps, nested=tuple(nested), **rest)
 
 
+def plan_for(problem: Problem, toom: tuple[int, ...], **rest: Any) -> Plan:
+    """The same, with as many steps folded as a vector has lanes where the problem can have that."""
+    return plan_of(toom, fold=4 if folds(problem) else 1, **rest)
+
+
 class Windows(NamedTuple):
     """Where a sequence's windows lie, by the words at the top of `lower/cook_toom.py`."""
 
@@ -66,16 +72,17 @@ def windows_of(problem: Problem, plan: Plan, length: int) -> Windows:
     """They begin at the first output whose taps all fall on the input at every length, and follow each other as long as
     there is room.
     """
-    split = Split.of(problem, plan.taps)
+    split = plan.split(problem)
     (least, most), steps = problem.left_paddings(), max(0, problem.output_length(length))
-    span = (split.all_taps - 1) * problem.dilation
+    span = (split.all_taps - 1) * plan.fold * problem.dilation
     inside = [t for t in range(steps) if most <= t * problem.stride < length + least - span]
     between = split.sequences
-    whole = len(inside) // (plan.outputs * between)
+    outputs = plan.outputs * plan.fold  # of folded steps, there are no sequences
+    whole = len(inside) // (outputs * between)
     first = [
-        inside[0] + number * plan.outputs * between + sequence for number in range(whole) for sequence in range(between)
+        inside[0] + number * outputs * between + sequence for number in range(whole) for sequence in range(between)
     ]
-    return Windows(first, plan.outputs, between)
+    return Windows(first, outputs, between)
 
 
 class _Rational(Machine):
@@ -126,7 +133,7 @@ def mixed(mixing: Mixing, weights: Array, plan: Plan) -> Array:
     """The transformed weights, by the fractions that the numbers of the mixing stand for."""
     exact = {float(c): c for row in plan.toom.weights for c in row}
     matrix = np.array([[exact[number] for number in row] for row in mixing.matrix], object)
-    taps = weights.reshape(len(weights), -1)
+    taps = mixing.by_tap(weights.reshape(len(weights), -1))
     of_terms = []
     for term in range(mixing.terms):
         first, count = mixing.first_tap(term).evaluate({}), mixing.count(term)
@@ -186,11 +193,12 @@ def least_length(problem: Problem, plan: Plan) -> int:
 
 def reads_of(problem: Problem, plan: Plan, length: int) -> list[set[int]]:
     """For each window, the steps of the input that it reads."""
-    split, windows = Split.of(problem, plan.taps), windows_of(problem, plan, length)
+    split, windows = plan.split(problem), windows_of(problem, plan, length)
     inputs = [
-        split.first_tap(term) * problem.dilation + u * split.spacing
+        (split.first_tap(term) * problem.dilation + u * split.spacing) * plan.fold + step
         for term in range(split.terms)
         for u in range(plan.toom.reach)
+        for step in range(plan.fold)
     ]
     left = problem.left_padding(length)
     return [{t * problem.stride - left + step for step in inputs} for t in windows.first]
@@ -207,13 +215,12 @@ def like_auto(problem: Problem, target: str, outputs: int, taps: int, *nested: i
 
 def like_direct(plan: Plan) -> Plan:
     """The direct plan with the same tile."""
-    return replace(plan, algorithm="direct", outputs=0, taps=0, nested=(), stream=0)
+    return replace(plan, algorithm="direct", outputs=0, taps=0, nested=(), fold=1, stream=0)
 
 
 def predicted_share(problem: Problem, plan: Plan) -> float:
     """The largest error of the error model, as a share of direct's bound."""
-    terms = Split.of(problem, plan.taps).terms
-    return predicted(plan.toom, problem.kernel_size, problem.group_channels, terms)
+    return error_of(problem, form_of(plan))
 
 
 def steps_first(problem: Problem, array: Array, sequence: int = 0) -> Array:
@@ -245,22 +252,29 @@ def any_case(draw: st.DrawFn) -> tuple[Problem, Plan, int, int]:
         channels_first=draw(st.booleans()),
         use_bias=draw(st.booleans()),
     )
-    turned = problem.channels_first and draw(st.booleans())
+    fold = draw(st.sampled_from([1, 1, 1, 4, 8]))
+    if fold > 1:
+        one = {"channels": groups, "filters": groups, "stride": 1, "dilation": 1}
+        first = groups > 1 or problem.channels_first
+        problem = problem.with_(**one, channels_first=first, kernel_size=draw(st.integers(1, 3 * fold)))
+    turned = problem.channels_first and fold == 1 and draw(st.booleans())
     nested = draw(st.sampled_from([(), (), (2,), (3,)]))
     step, windows = math.prod(nested), draw(st.integers(1, 6))
     outputs = step * draw(st.integers(1 if nested else 2, 3 if nested else 6))
     plan = toom_plan(
         outputs,
         step * draw(st.integers(1, 3 if nested else 5)),
-        width=draw(st.sampled_from([1, 2, 4, 8])),
+        width=draw(st.sampled_from([width for width in (1, 2, 4, 8) if fold == 1 or fold % width == 0])),
         vectors=draw(st.integers(1, 3)),
         rows=(*sorted(draw(st.sets(st.integers(2, 5), max_size=2)), reverse=True), 1),
         windows=windows,
         unroll=draw(st.integers(1, 5)),
         nested=nested,
+        fold=fold,
+        rest=draw(st.integers(1, 3)),
         stream=draw(st.sampled_from([0, windows * outputs])),
         transposed=turned,
         turned=turned,
         prefetch=("next_block",) if turned and draw(st.booleans()) else (),
     )
-    return problem, plan, draw(st.integers(1, 3)), draw(st.integers(0, 40))
+    return problem, plan, draw(st.integers(1, 3)), draw(st.integers(0, 40 * fold))

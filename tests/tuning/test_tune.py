@@ -58,7 +58,7 @@ def test_a_candidate_is_another_plan_and_differs_in_one_aspect(text: str, target
 
 def test_every_field_of_a_plan_is_searched() -> None:
     """But for what a plan is of: its algorithm, F(m, r) and its levels, or what a generic one knows."""
-    fixed, searched = {"algorithm", "outputs", "taps", "nested", "constants"}, set()
+    fixed, searched = {"algorithm", "outputs", "taps", "nested", "fold", "constants"}, set()
     for text, algorithm in (*((text, "auto") for text in KINDS), ("c64_f512_k3_same_gelu_f32", "cook_toom")):
         problem = Problem.parse(text)
         chosen = choose(problem, TARGETS["avx512"], algorithm)

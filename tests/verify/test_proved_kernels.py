@@ -52,6 +52,11 @@ KERNELS = (
     "c512_f512_k3_valid_relu_f32 avx512 cook_toom",
     "c8_f128_k15_d3_g2_causal_linear_f32_nobias neon cook_toom",
     "c261_f4_k3_s2_d1000000_same_exponential_f64_first_nobias sse2 cook_toom",
+    # Folded steps.
+    "c1_f1_k1025_same_relu_f32 avx512 cook_toom",
+    "c1_f1_k4097_valid_linear_f32 avx2 cook_toom",
+    "c1_f1_k65_causal_gelu_f64_first sse2 cook_toom",
+    "c1_f1_k33_pad200x0_tanh_bf16_nobias neon cook_toom",
     # Blocks that are turned: of whose tiles the last is moved back, or none is; and edges that are transposed.
     "c64_f64_k3_d16_same_relu_f32_first avx512 cook_toom",
     "c51_f9_k5_s2_g3_same_relu_f64_first neon cook_toom",

@@ -2,8 +2,10 @@
 
     for block, for j, for c, for l < panel:    wp[block, j, c, l] := w[j, c, panel*block + l]
     for block, for q, for c, for l < panel:    for p: wtp[block, p, q, c, l] := Σ_i matrix[p][i] * w[tap(q, i), c, panel*block + l]
+    for q, for e:                              for p: wtp[0, p, q, e]        := Σ_i matrix[p][i] * w[steps*tap(q, i) + steps - 1 - e]
 
-The second line is a mixing, which reads each tap once for all p, and rounds what NumPy rounds. Numbers of a panel after
+The second line is a mixing, which reads each tap once for all p, and rounds what NumPy rounds; the third is one of the
+diagonals of folded steps, where what is no tap of the source is zero. Numbers of a panel after
 the last one of its axis are zeros. A panel's numbers are in the lanes where they lie beside each other in the source.
 """
 
@@ -15,7 +17,7 @@ from functools import partial, reduce
 from itertools import groupby
 from operator import add
 
-from ...ir import Alloc, Axis, Block, Buffer, Const, For, Kernel, Level, Statement, Value, buffer, load, loop, store
+from ...ir import Alloc, Axis, Block, Buffer, Const, For, If, Kernel, Level, Statement, Value, buffer, load, loop, store
 from ...ir.packing import Mixing, Packing
 from ...symbolic.index import Index, index, var
 from ..formula import identifier
@@ -69,7 +71,8 @@ class _Panels:
         self._sizes = {name: size.evaluate({}) for name, size in zip(packing.axes, packing.source_shape, strict=True)}
         self._own = packing.axes[0 if mixing is None else _POINT_AND_TERM :]  # what source and target share
         after = packing.axes[packing.axes.index(packing.axis) + 1 :]
-        self._in_lanes = all(self._sizes[name] == 1 for name in after)
+        self._folds = mixing is not None and mixing.steps > 1
+        self._in_lanes = all(self._sizes[name] == 1 for name in after) and not self._folds
 
     def loops(self) -> Block:
         """Whole panels, and one that is not full."""
@@ -109,10 +112,22 @@ class _Panels:
         point, term = self._packing.axes[:_POINT_AND_TERM]
         taps = [buffer(f"tap{i}", "f64", (), "register") for i in range(count)]
         places = [mixing.first_tap(_at(term)) + i * mixing.phases for i in range(count)]
-        read = [store(tap, (), self._here(block, lane, {term: at})) for tap, at in zip(taps, places, strict=True)]
+        read = [
+            s for tap, at in zip(taps, places, strict=True) for s in self._read(mixing, tap, {term: at}, block, lane)
+        ]
         products: list[Value] = [load(_matrix(mixing), _at(point), i) * load(tap) for i, tap in enumerate(taps)]
         sums = self._over_points(mixing, self._stored(block, lane, reduce(add, products)))
         return (*map(Alloc, taps), *read, sums)
+
+    def _read(self, mixing: Mixing, tap: Buffer, term: Mapping[str, Index], block: Index, lane: Index) -> Block:
+        """A tap of a number, or of its diagonal, which may have none there."""
+        if not self._folds:
+            return (store(tap, (), self._here(block, lane, term)),)
+        (row,) = term.values()
+        at = row * mixing.steps + (mixing.steps - 1) - lane
+        number = load(self._source, at, *(_at(name) for name in self._own[:-1]))
+        on_source = at, mixing.source_shape[0] - 1 - at
+        return store(tap, (), Const(0.0)), If(on_source, (store(tap, (), number),))
 
     def _over(self, names: Sequence[str], body: Block) -> Block:
         for name in reversed(names):

@@ -6,7 +6,7 @@ tile's output goes (`outputs.py`); what the next block of a Cook–Toom kernel r
 
 needs   register tiles, unrolled and transposed, with the activations still in one piece
 leaves  prefetches in loops that have time for them
-obeys   `prefetch`, `rows`, `block`, `outputs`, `taps`, `turned`
+obeys   `prefetch`, `rows`, `block`, `outputs`, `split`, `turned`
 """
 
 from __future__ import annotations

@@ -33,7 +33,6 @@ from ...lower.cook_toom import FIRST_WINDOW, ROOM, SHARE
 from ...machine.target import LINE
 from ...number_types import TYPES
 from ...symbolic.index import Index, index, maximum, minimum, var
-from ...toom.split import Split
 from ..context import Context
 
 _FEW = 6  # lines that are asked for at once without harm: c32_f32_k15@1x10000 takes 1.05 times as long with 8
@@ -129,7 +128,7 @@ def _ahead(
     """The requests of one of so many chunks of a tile, or of all tiles of a point. Tiles ask for an equal part of the
     windows; chunks, and tiles where there are many more points than windows, for a part of the lines of these.
     """
-    plan, split, n = context.plan, Split.of(context.problem, context.plan.taps), products.hi.constant or 1
+    plan, split, n = context.plan, context.plan.split(context.problem), products.hi.constant or 1
     tile, count = (index(0), index(1)) if tiles is None else (var(tiles.var), tiles.hi)
     windows = -(-plan.block // plan.outputs) if tiles is None else plan.rows[0]
     part, turns = -(-windows // n), max(1, n // windows)

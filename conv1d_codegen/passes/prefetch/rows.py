@@ -22,7 +22,6 @@ from ...lower.cook_toom import FIRST_WINDOW, ROOM, SHARE, first_output
 from ...machine.target import LINE
 from ...number_types import TYPES
 from ...symbolic.index import Index, index, minimum, var
-from ...toom.split import Split
 from ..context import Context
 
 
@@ -51,7 +50,7 @@ def _is_far(read: Load) -> bool:
 def _ahead(products: For, source: Load, after: Block, context: Context) -> For:
     """The requests beside the products of one multiplication: those of an equal part of the windows."""
     problem, plan, sizes = context.problem, context.plan, context.sizes
-    split, n = Split.of(problem, plan.taps), products.hi.constant or 1
+    split, n = plan.split(problem), products.hi.constant or 1
     apart = plan.outputs * problem.stride * split.sequences
     numbers = LINE // TYPES[problem.compute].bytes
     some = max(1, numbers // apart) * split.sequences  # windows whose input is in about one line

@@ -10,7 +10,7 @@ summed up are in `rows.py`. Where a loop is cut is in `cut.py`, what becomes of 
 needs   the loops of the formula, element by element, edges apart from what lies between
 leaves  register tiles: rows, vectors and lanes
 obeys   `lanes`, `width`, `vectors`, `panel`, `rows`, `outputs`, `rest`, `input_width`, `abreast`, `edges`,
-        `edge_steps`, `transposed`, `borrow`, `turned`
+        `edge_steps`, `transposed`, `borrow`, `turned`, `of_steps`
 """
 
 from __future__ import annotations

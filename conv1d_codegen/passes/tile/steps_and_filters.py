@@ -60,12 +60,18 @@ class _Tiling:
                 case For(axis=Axis.WINDOW, level=Level.ELEMENT) if outer:
                     return self._tiles(s, outer)
                 case For(axis=Axis.STEP | Axis.FILTER, level=Level.ELEMENT):
-                    return self._tiles(s, outer) if outer else self._pieces(s)
+                    return self._tiles(s, outer) if outer else self._for(s)._pieces(s)
                 case Alloc(own) if outer:
                     return (Alloc(self._for_all(own, outer)),)
             return None
 
         return map_statements(body, tiled)
+
+    def _for(self, s: For) -> _Tiling:
+        """What cuts a loop and those within: another plan's tiles where there are steps that no window covers."""
+        steps = self._plan.of_steps
+        has_windows = any(isinstance(inner, For) and inner.axis is Axis.WINDOW for inner in walk((s,)))
+        return self if steps is self._plan or has_windows else _Tiling(steps)
 
     def _pieces(self, s: For) -> Block:
         """The outer of the two loops."""
