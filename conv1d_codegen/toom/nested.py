@@ -29,10 +29,11 @@ from functools import cache, partial
 from ..errors import CompileError
 from .algorithm import Algorithm, Matrix, algorithm
 
-#: Nested algorithms of two levels for kernels of 8 taps and more: outputs, taps, and the taps of the inner level. Those of
+#: Nested algorithms of two levels for kernels of 6 taps and more: outputs, taps, and the taps of the inner level. Those of
 #: more products saved are for more channels, as their errors are larger. Others of up to 20 taps save less than one of
 #: these, or err more (`python -m bench accuracy`).
 USUAL = (
+    (12, 6, (3,)),
     (12, 8, (4,)),
     (16, 8, (4,)),
     (20, 8, (4,)),
