@@ -15,6 +15,8 @@ from conv1d_codegen.machine import jit, peak, timing
 from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 
 @pytest.mark.parametrize("dtype", ["f32", "f64"])
 def test_the_peak_is_plausible_and_its_loop_computed(dtype: str) -> None:

@@ -26,6 +26,8 @@ from support.type_helpers import Array
 
 from conv1d_codegen import Conv1D, reference
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 CONFIGS = (
     {"filters": 5, "kernel_size": 3, "padding": "causal", "activation": "tanh"},
     {"filters": 4, "kernel_size": 2, "groups": 2, "data_format": "channels_first"},

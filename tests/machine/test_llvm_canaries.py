@@ -21,6 +21,8 @@ from conv1d_codegen.machine.host import resolve
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 #: By the version of LLVM: whether the fault is there.
 KNOWN = {
     "22.1.0": {"select over a masked load": True, "masked store of one truncated number": True},

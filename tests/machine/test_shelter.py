@@ -13,6 +13,8 @@ from support.type_helpers import known
 
 from conv1d_codegen.machine.shelter import sheltered
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 
 def test_what_it_gives_and_raises() -> None:
     assert sheltered(lambda: 3) == 3

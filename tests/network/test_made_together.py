@@ -22,6 +22,8 @@ from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime import driver
 from conv1d_codegen.verify import InvalidKernel, verify
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 KERNELS = 4
 
 

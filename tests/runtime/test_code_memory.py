@@ -25,7 +25,10 @@ from conv1d_codegen.compiler import Compilation, Program
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.runtime.work import Work
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc"),
+    pytest.mark.usefixtures("llvm_makes_all"),
+]
 
 PROBLEM = Problem.parse("c1_f2_k2_valid_linear_f32")
 

@@ -2,7 +2,7 @@
 
 Every kernel is still lowered, scheduled, proved and printed by the test that asks for it: only where all of that leads to
 the very same LLVM IR does it get the object code, or the assembly, that is there. Tests whose subject is LLVM's own work
-call it in child processes, which share nothing.
+use the fixture `llvm_makes_all`, or child processes, which share nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from conv1d_codegen.machine import jit
 from conv1d_codegen.machine.target import Target
 
 Made = TypeVar("Made", bytes, str)
+
+#: Functions of `jit` that give the same for the same.
+FUNCTIONS = ("object_code", "assembly", "optimised")
 
 
 @contextmanager
@@ -48,6 +51,6 @@ def shared(folder: Path) -> Iterator[None]:
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("object_code", "assembly", "optimised"):
+        for name in FUNCTIONS:
             patch.setattr(jit, name, once(getattr(jit, name)))
         yield
