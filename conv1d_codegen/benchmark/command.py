@@ -174,4 +174,6 @@ def on_cores(limits: Limits) -> str:
 
 def speeds(limits: Limits) -> str:
     """What the machine can do."""
-    return f"FMA peak of one core {limits.peak / 1e9:.1f} GFLOP/s, np.copyto {limits.bandwidth / 1e9:.1f} GB/s"
+    one = f"FMA peak of one core {limits.peak / 1e9:.1f} GFLOP/s, np.copyto {limits.bandwidth / 1e9:.1f} GB/s"
+    more = f"; {limits.threads} at once: {limits.more_flops:.2f} and {limits.more_bytes:.2f} times as much"
+    return one + more * (limits.threads > 1)

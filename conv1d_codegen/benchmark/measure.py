@@ -16,13 +16,13 @@ from ..compiler import compile_problem
 from ..errors import CompileError
 from ..layers.conv1d import Conv1D
 from ..machine import timing
-from ..machine.host import resolve
+from ..machine.host import host, resolve
 from ..machine.peak import FmaPeak
 from ..network import Input, Network
 from ..problem import Activation
 from ..schedule.plan import Plan
 from . import check, peers, translations
-from .bandwidth import copy_bandwidth, memory_limits
+from .bandwidth import at_once, copy_bandwidth, copy_of, memory_limits
 from .cases import Case
 from .record import Limits, Result
 
@@ -32,6 +32,8 @@ Candidate = tuple[timing.Call, str | None]  # a call, and what is wrong with its
 # rest is for one with transforms, such as Winograd's, which rounds two to five times as much. A forgotten tap is
 # thousands of times off.
 _PEERS_ALLOWANCE = 4.0
+#: Of a call that cores make at once: some 15 ms of arithmetic, and of a copy.
+_MANY_ITERATIONS, _MEBIBYTES = 4_000_000, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,11 @@ def events(settings: Settings, cores: list[int]) -> Iterator[dict[str, Any]]:
 def limits(peak: FmaPeak, threads: int, cores: list[int]) -> Limits:
     """What the machine can do, as the process starts."""
     speed = peak.flops / timing.interleaved({"peak": peak}, rounds=5)["peak"]
-    return Limits(threads, cores, speed, copy_bandwidth())
+    if threads == 1:
+        return Limits(threads, cores, speed, copy_bandwidth())
+    multiply = FmaPeak(host(), iterations=_MANY_ITERATIONS)
+    several = at_once([multiply] * threads), at_once([copy_of(_MEBIBYTES) for _ in range(threads)])
+    return Limits(threads, cores, speed, copy_bandwidth(), *several)
 
 
 def measure(case: Case, peak: FmaPeak, settings: Settings, found: Findings) -> Result:

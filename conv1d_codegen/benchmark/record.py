@@ -22,13 +22,15 @@ class RecordError(Exception):
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the machine can do, measured as a process of the run starts: FLOP/s of one core, bytes a second of a large
-    `np.copyto`.
+    `np.copyto`; and how many times as much on so many threads at once, of the first and of the second.
     """
 
     threads: int
     cores: list[int]
     peak: float
     bandwidth: float
+    more_flops: float = 1.0
+    more_bytes: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def chains(target: Target) -> int:
     return min(_MOST_CHAINS, target.registers - 4)
 
 
-def loop_ir(target: Target, dtype: str = "f32") -> str:
+def loop_ir(target: Target, dtype: str = "f32", iterations: int = ITERATIONS) -> str:
     """LLVM IR of a loop that multiplies and adds in registers only; it reads two numbers before, and writes the sums
     after.
     """
@@ -46,7 +46,7 @@ def loop_ir(target: Target, dtype: str = "f32") -> str:
     lines += [f"  %b{c} = call {vector} {intrinsic}({operands.format(v=vector, c=c)})" for c in lanes]
     lines += [
         "  %next = add i64 %i, 1",
-        f"  %more = icmp ult i64 %next, {ITERATIONS}",
+        f"  %more = icmp ult i64 %next, {iterations}",
         "  br i1 %more, label %loop, label %done",
         "done:",
     ]
@@ -59,12 +59,14 @@ def loop_ir(target: Target, dtype: str = "f32") -> str:
 
 
 class FmaPeak:
-    """A call that does nothing but `flops` multiplications and additions, in vectors of the target's width."""
+    """A call that does nothing but `flops` multiplications and additions, in vectors of the target's width. It releases
+    the GIL.
+    """
 
-    def __init__(self, target: Target, dtype: str = "f32") -> None:
+    def __init__(self, target: Target, dtype: str = "f32", iterations: int = ITERATIONS) -> None:
         numbers = chains(target) * target.lanes(dtype)
-        self.flops = 2 * ITERATIONS * numbers
-        self._code = jit.load(loop_ir(target, dtype), "peak", target)  # keeps the machine code mapped
+        self.flops = 2 * iterations * numbers
+        self._code = jit.load(loop_ir(target, dtype, iterations), "peak", target)  # keeps the machine code mapped
         self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._code.address)
         self._data = np.full(2 + numbers, 0.5, TYPES[dtype].keras)
         self._address = self._data.ctypes.data

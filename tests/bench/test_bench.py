@@ -164,4 +164,6 @@ def test_two_threads_are_measured_beside_one() -> None:
     )
     limits = record.Limits(**found[0]["limits"])
     assert (limits.threads, len(limits.cores)) == (2, 2)
+    assert 0.3 < limits.more_flops < 3.0  # one, where another process has a core
+    assert 0.3 < limits.more_bytes < 3.0
     assert record.result_from(found[-1]["result"]).ratio("single", "compiled") is not None
