@@ -5,6 +5,13 @@ and where the taps depend on the step, the two loops change places (Wolfe, High 
 Computing, 1996: scalar expansion, loop distribution and interchange). Every sum takes its terms in the same order as
 before.
 
+Where a tap has one product a step, its block of sums would be loaded and stored for a single multiply-add each. So taps
+that all steps of a block have stand `apart`, between those that some lack on either side, and add up in registers:
+
+    for j of those that some lack: for t in the steps of j: sum[t] += x * w
+    for t: for j of those that all have:                    sum[t] += x * w
+    for j of those that some lack: for t in the steps of j: sum[t] += x * w
+
 Where the blocks of several sequences share the weights, and tiles go `across` them, one loop goes over the steps of all of
 them that have a tap, so that a register tile may hold the last steps of one sequence and the first of the next:
 
@@ -53,16 +60,20 @@ class Together:
     across: bool
 
 
-def in_blocks(name: str, size: int, steps: For, inner: For, sizes: Sizes, together: Together | None = None) -> For:
+def in_blocks(
+    name: str, size: int, steps: For, inner: For, sizes: Sizes, together: Together | None = None, apart: bool = False
+) -> For:
     """Blocks of `size` steps, which share the weights of each tap; of several sequences, where these are `together`.
 
-    The loop `inner` has the same body as `steps`, for a step that has all taps.
+    The loop `inner` has the same body as `steps`, for a step that has all taps. With `apart`, taps that all steps of a
+    block have, and have one product of, stand apart from the others.
     """
     first, last = var("first_step"), var("last_step")
     blocks = (steps.hi - steps.lo + (size - 1)) // size
     start = steps.lo + var(name) * size
     ends: Block = (Let("first_step", start), Let("last_step", index(minimum(first + size, steps.hi))))
-    block = _Block(steps, first, last, (size,) if together is None else (together.most, size), sizes, together)
+    shape = (size,) if together is None else (together.most, size)
+    block = _Block(steps, first, last, shape, sizes, together, apart)
     if together is not None and together.across:
         ends = (*ends, Let("together", together.sequences.hi - together.sequences.lo))
     statements = (*ends, *block.distributed(steps.body, inner.body))
@@ -81,6 +92,7 @@ class _Block:
     shape: tuple[int, ...]
     sizes: Sizes
     together: Together | None
+    apart: bool
     arrays: dict[Buffer, Buffer] = field(default_factory=dict)
 
     def distributed(self, body: Block, inner: Block) -> Iterator[Statement]:
@@ -96,20 +108,36 @@ class _Block:
                     axis=Axis.TAP, level=Level.ELEMENT
                 ):  # also where no step lacks any of these taps, as in some chunks of a long kernel
                     assert isinstance(full, For)
-                    yield self._interchanged(s, full)
+                    if self.apart and len(s.body) == 1 and isinstance(s.body[0], Accumulate):
+                        yield from self._apart(s, full)
+                    else:
+                        yield self._interchanged(s, full)
                 case For():
                     assert isinstance(full, For)
                     yield replace(s, body=tuple(self.distributed(s.body, full.body)))
                 case _:
                     yield self._around((s,), self.first, self.last)
 
+    def _apart(self, taps: For, all_taps: For) -> Iterator[Statement]:
+        """Taps that some steps of the block lack, those that all have, and again some that lack. Where all have one, each
+        step takes up all of these at once.
+        """
+        s, end = self.sizes, all_taps.hi
+        before = _tap(taps) - var(taps.var)  # of a chunk
+        on_input = (s.length, s.left, s.kernel_size, s.stride, s.dilation)
+        first, last = pad.taps_on_input(self.first, *on_input)[0], pad.taps_on_input(self.last - 1, *on_input)[1]
+        yield Let("all_first", index(maximum(first - before, 0)))
+        yield Let("all_last", index(minimum(last - before, end)))
+        some = minimum(var("all_first"), end)
+        yield self._interchanged(taps, replace(all_taps, hi=index(some)))
+        whole = replace(all_taps, lo=var("all_first"), hi=var("all_last"), body=taps.body)
+        yield self._around(self._in_register(whole), self.first, self.last)
+        yield self._interchanged(taps, replace(all_taps, lo=index(maximum(some, var("all_last")))))
+
     def _interchanged(self, taps: For, all_taps: For) -> For:
         """The loop over taps outside; inside, the steps whose tap falls on the input."""
         s = self.sizes
-        weights = next(s.b for s in walk(taps.body) if isinstance(s, Accumulate))
-        assert isinstance(weights, Load)
-        tap = weights.index[0]
-        first, last = pad.steps_of_tap(tap, s.length, s.left, s.stride, s.dilation)
+        first, last = pad.steps_of_tap(_tap(taps), s.length, s.left, s.stride, s.dilation)
         begin, end = var("tap_first"), var("tap_last")
         bounds: Block = (
             Let("tap_first", index(maximum(self.first, first))),
@@ -171,6 +199,13 @@ class _Block:
             return load(array, step)
         sequences = self.together.sequences
         return load(array, var(sequences.var) - sequences.lo, step)
+
+
+def _tap(taps: For) -> Index:
+    """Which tap a loop over taps is at, of all that the weights have."""
+    weights = next(s.b for s in walk(taps.body) if isinstance(s, Accumulate))
+    assert isinstance(weights, Load)
+    return weights.index[0]
 
 
 def _redirected(body: Block, arrays: dict[Buffer, Load]) -> Block:
