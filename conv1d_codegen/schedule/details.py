@@ -15,6 +15,7 @@ from ..problem import Problem
 from ..problem.padding import edges
 from ..problem.summation import LONGEST_CHAIN
 from ..toom.split import Split
+from .direct_cycles import of_direct_input
 from .plan import Plan
 from .registers import CHAINS, fitting_width, weight_bytes, weights_are_large
 
@@ -34,6 +35,8 @@ _PANELS_TO_TURN = 4
 #: ... and blocks and steps of a sequence. With two threads c256_f256_k1_first takes 228 us at 420 steps, and 216 in place;
 #: 1.1 ms at 2000 both ways (a virtual machine's two cores, Xeon with AVX-512 and AMX).
 _BLOCKS_TO_TURN, _STEPS_TO_TURN = 4, 832
+#: How many times as long none must be counted to take: see `_borrowed`.
+_CLEARLY_LESS = 0.9
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
@@ -95,18 +98,35 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
     # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
     single = plan.lanes == "time" and problem.groups == problem.channels > 1
     kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _EDGE)
-    return {
+    details: dict[str, Any] = {
         "sequences": several if (stream or weights_are_large(problem, target)) and not turned else 1,
         "stream": stream,
         # Rows of several sequences have addresses of their own, in channels_first for every channel.
         "across": stream > 0 and not problem.channels_first,
         "edges": kind[0],
         "edge_steps": kind[1],
-        # Most of an edge's taps then have enough steps to keep the pipes busy.
-        "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
+        "borrow": 0,
         "transposed": filters and problem.channels_first,
         "turned": turned,
     }
+    if filters and not stream and plan.rows[0] > 1:
+        details["borrow"] = _borrowed(problem, target, replace(plan, **details), length)
+    return details
+
+
+def _borrowed(problem: Problem, target: Target, plan: Plan, length: int | None) -> int:
+    """Steps that an edge has at least, so that most of its taps have enough to keep the pipes busy; or 0 where those that
+    it would take from the middle of a short sequence leave worse tiles there.
+
+    c101_f16_k5_s2_causal@24x54, of 27 output steps, takes 80 us with 13 and 54 with none, which leave 14 and 25 steps for
+    tiles of 13 and 12; c96_f16_k2_d2_causal@28x17 31 and 22. For 240 layers of 2 to 31 taps at 8x24 and 8x100 the count is 5 %
+    off (standard deviation) in how many times as fast none is, so it decides where that is clear (Xeon with AVX-512 and AMX).
+    """
+    tall = plan.rows[0]
+    if length is None or problem.channels_first:  # where the height of an edge's tiles is that of the turned ones too
+        return tall
+    with_tall = of_direct_input(problem, target, replace(plan, borrow=tall), length, 0)
+    return 0 if of_direct_input(problem, target, plan, length, 0) < _CLEARLY_LESS * with_tall else tall
 
 
 def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:
@@ -203,7 +223,7 @@ def side_by_side(rows: int, vectors: int) -> int:
 
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     split = Split.of(problem, plan.taps)
-    alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
+    alone = one_by_one(problem, target)
     inputs = fitting_width(problem.group_channels, target.lanes(problem.compute))
     return {
         "edges": "alone" if alone else "shared",
@@ -216,6 +236,11 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "transposed": problem.channels_first,
         "turned": split.turns(problem),
     }
+
+
+def one_by_one(problem: Problem, target: Target) -> bool:
+    """Whether the steps beside windows that lack taps are computed one by one, and do not share the weights of each tap."""
+    return problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
 
 
 def streams(problem: Problem, target: Target, plan: Plan) -> bool:
