@@ -9,6 +9,7 @@ out slower than the best of them, it is timed once more, for longer: it counts a
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -48,8 +49,9 @@ _LENGTHS, _SHORT = (16, 4000), (4, 100)
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A case: auto's plan and seconds, the best of the other plans and how many times as fast as it auto is; and the
-    largest error as a share of the bound, which may be exceeded `allowed` times."""
+    """A case: auto's plan and seconds, the best of the other plans and how many times as fast as it auto is; the largest
+    error as a share of the bound, which may be exceeded `allowed` times; and the seconds of all plans, of those that are
+    far behind as a first call took them. `ratio` is infinite where all others are."""
 
     case: Case
     plan: Plan
@@ -58,6 +60,7 @@ class Comparison:
     seconds: float
     error: float
     allowed: float
+    all_seconds: dict[Plan, float]
 
     @property
     def fault(self) -> str:
@@ -121,8 +124,8 @@ def others(problem: Problem, target: Target, accuracy: str) -> list[Plan]:
     return list(dict.fromkeys(found))
 
 
-def measure(case: Case, target: str | None, accuracy: str, rounds: int, threads: int = 1) -> Comparison | None:
-    """Check and time auto, and all that could be asked for; None where all of these are far behind."""
+def measure(case: Case, target: str | None, accuracy: str, rounds: int, threads: int = 1) -> Comparison:
+    """Check and time auto, and all that could be asked for."""
     auto = case.layer(target=target, accuracy=accuracy, threads=threads)
     plan = compile_problem(auto.problem, auto.options, case.length).plan
     x, y = case.inputs(), case.output()
@@ -133,32 +136,31 @@ def measure(case: Case, target: str | None, accuracy: str, rounds: int, threads:
         if other != plan:
             least = "standard" if other.algorithm == "cook_toom" and accuracy == "strict" else accuracy
             calls[other] = partial(case.layer("auto", target, threads, least, other), x, out=y)
-    calls = _near(calls, plan, threads)
-    if len(calls) == 1:
-        return None
-    ratio, best, seconds = _compared(calls, plan, rounds, threads)
+    first = _first(calls, threads)
+    near = [each for each in calls if each == plan or first[each] < _FAR_BEHIND * min(first.values())]
+    seconds = first | _times({each: calls[each] for each in near}, rounds, threads)
+    best = min((each for each in near if each != plan), key=lambda each: seconds[each], default=plan)
+    ratio = seconds[best] / seconds[plan] if best != plan else math.inf
     if ratio < SLOWER:
-        again, best, seconds = _compared({each: calls[each] for each in (plan, best)}, plan, _LONGER * rounds, threads)
-        ratio = max(ratio, again)
-    return Comparison(case, plan, best, ratio, seconds, error, check.allowance(plan, "auto", accuracy))
+        again = _times({each: calls[each] for each in (plan, best)}, _LONGER * rounds, threads)
+        ratio = max(ratio, again[best] / again[plan])
+    allowed = check.allowance(plan, "auto", accuracy)
+    return Comparison(case, plan, best, ratio, seconds[plan], error, allowed, seconds)
 
 
-def _near(calls: dict[Plan, timing.Call], plan: Plan, threads: int) -> dict[Plan, timing.Call]:
-    """Those that are worth timing, and `plan`."""
+def _first(calls: dict[Plan, timing.Call], threads: int) -> dict[Plan, float]:
+    """The seconds of each in one of its first calls."""
     clock = timing.clock_for(threads)
-    first = {each: timing.sample(call, 1, clock) for each, call in calls.items()}  # compiles it
-    first = {each: min(timing.sample(call, 2, clock) for _ in range(2)) for each, call in calls.items()}
-    return {
-        each: call for each, call in calls.items() if each == plan or first[each] < _FAR_BEHIND * min(first.values())
-    }
+    for call in calls.values():
+        timing.sample(call, 1, clock)  # compiles it
+    return {each: min(timing.sample(call, 2, clock) for _ in range(2)) for each, call in calls.items()}
 
 
-def _compared(calls: dict[Plan, timing.Call], plan: Plan, rounds: int, threads: int) -> tuple[float, Plan, float]:
-    """How many times as fast as the best other plan `plan` is, that plan, and the seconds of `plan`."""
+def _times(calls: dict[Plan, timing.Call], rounds: int, threads: int) -> dict[Plan, float]:
+    """The median seconds of each, by turns."""
     named = {str(each): call for each, call in calls.items()}
-    seconds = {name: median(taken) for name, taken in timing.samples(named, rounds, threads).items()}
-    best = min((each for each in calls if each != plan), key=lambda each: seconds[str(each)])
-    return seconds[str(best)] / seconds[str(plan)], best, seconds[str(plan)]
+    seconds = timing.samples(named, rounds, threads)
+    return {each: median(seconds[str(each)]) for each in calls}
 
 
 def kind(plan: Plan) -> str:
@@ -166,6 +168,12 @@ def kind(plan: Plan) -> str:
     if plan.algorithm == "cook_toom":
         return str(plan.toom)
     return f"direct {plan.lanes}" if plan.algorithm == "direct" else plan.algorithm
+
+
+def record(found: Comparison, threads: int) -> str:
+    """What was measured, as a line of JSON: see `tools/choice.py`."""
+    seconds = {str(plan): float(f"{taken:.4g}") for plan, taken in found.all_seconds.items()}
+    return json.dumps({"case": str(found.case), "threads": threads, "taken": str(found.plan), "seconds": seconds})
 
 
 def header() -> str:
@@ -205,6 +213,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: %(default)s)")
     parser.add_argument("--short", action="store_true", help="sequences of up to 100 steps")
     parser.add_argument("--shapes", action="store_true", help="the 59 shapes of the bench instead")
+    parser.add_argument("--skip", type=int, default=0, help="problems that are drawn and left out before these")
+    parser.add_argument(
+        "--records", type=Path, metavar="FILE", help="append the seconds of each plan: JSON, a line a case"
+    )
     parser.add_argument("--rounds", type=count, default=7, help="times that each takes its turn (default: %(default)s)")
     parser.add_argument("--threads", type=count, default=1, help="of a call (default: %(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them, as .png, .svg or .pdf")
@@ -230,7 +242,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     title = f"{resolve(arguments.target)}, {arguments.layout}, float32, {what}, {threads}"
     print(f"{title}\n\n{header()}", flush=True)
     found, failed, total = [], 0, 0
-    for case in islice(drawn, arguments.count):
+    for case in islice(drawn, arguments.skip, arguments.skip + arguments.count):
         total += 1
         try:
             comparison = measure(case, arguments.target, arguments.accuracy, arguments.rounds, arguments.threads)
@@ -238,7 +250,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed += 1
             print(f"{case!s:50} FAILED: {type(error).__name__}: {error}", flush=True)
             continue
-        if comparison is not None:
+        if arguments.records:
+            with arguments.records.open("a") as file:
+                file.write(f"{record(comparison, arguments.threads)}\n")
+        if math.isfinite(comparison.ratio):
             found.append(comparison)
             print(row(comparison), flush=True)
     print(f"\n{summary(found, total, failed)}")

@@ -3,6 +3,9 @@
 plan.py              `Plan`, one line of text
 fits.py              which plans fit which problems
 cost_model.py        the plan for a problem and a target
+direct_plans.py      the direct plan: what lies in the lanes, tiles and blocks
+tile_cycles.py       how many register tiles there are, and how long their products take
+direct_cycles.py     how long direct takes
 cook_toom_cycles.py  how long Cook–Toom takes
 cook_toom_model.py   whether it pays, and with which numbers
 window_forms.py      which forms of it there are, and how large their errors

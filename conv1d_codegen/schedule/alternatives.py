@@ -15,10 +15,11 @@ from ..errors import CompileError
 from ..machine.target import Target
 from ..problem import Problem
 from .code_size import shortened
-from .cook_toom_cycles import of_direct
 from .cook_toom_model import weighed
-from .cost_model import choose, direct_plan, lanes_of_direct
+from .cost_model import choose
 from .details import detailed
+from .direct_cycles import of_direct, of_direct_input
+from .direct_plans import direct_plan, lanes_of_direct, usual_direct
 from .fits import check_fits
 from .plan import LANES, Plan
 from .registers import PRODUCTS_TO_ADD_LANES, steps_in_lanes
@@ -49,7 +50,7 @@ def alternatives(
     """
     found = [
         *_windows(problem, target, taken, accuracy, length, others),
-        *_directly(problem, target, taken, length),
+        *_directly(problem, target, taken, length, others),
     ]
     own = next((each for each in found if each.plan == taken), Alternative(taken, None, ""))
     return [replace(own, objection=""), *(each for each in found if each.plan != taken)]
@@ -65,7 +66,7 @@ def _windows(
         yield Alternative(plan, cycles, each.objection or _by_hand(taken))
 
 
-def _directly(problem: Problem, target: Target, taken: Plan, length: int | None) -> Iterator[Alternative]:
+def _directly(problem: Problem, target: Target, taken: Plan, length: int | None, others: int) -> Iterator[Alternative]:
     """Plans that compute every product, one for all that can lie in lanes."""
     steps = problem.output_length(LONG if length is None else length)
     usual = choose(problem, target, "auto", "strict", length)
@@ -73,7 +74,7 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None)
     if depthwise:
         cycles = problem.kernel_size * -(-problem.channels // target.lanes(problem.compute)) / 2 * steps
         yield Alternative(usual, cycles, _beaten_by(taken))
-    lanes_taken = lanes_of_direct(problem, target)
+    lanes_taken = lanes_of_direct(problem, target, length)
     for lanes in LANES["direct"]:
         plan = _fitting(problem, target, lanes)
         if plan is None:
@@ -84,7 +85,12 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None)
             objection = "each group is one channel: filters of a group would fill one lane, channels fill all"
         else:
             objection = _beaten_by(taken)
-        yield Alternative(plan, _cycles(problem, target, lanes) * steps * problem.groups, objection)
+        if lanes == lanes_taken and length is not None:  # as windows are compared with
+            plan = usual_direct(problem, target, length)
+            cycles = of_direct_input(problem, target, plan, length, others)
+        else:
+            cycles = _cycles(problem, target, plan) * steps
+        yield Alternative(plan, cycles * problem.groups, objection)
     generic = choose(problem, target, "generic", "strict")
     yield Alternative(
         generic,
@@ -95,7 +101,7 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None)
 
 #: Why the lanes hold what they do, and nothing else.
 _RULES = {
-    "filters": "filters fill the lanes, and what lies there need not be added up or gathered",
+    "filters": "filters fill the lanes, or more of them than few steps, and need not be added up or gathered",
     "time": "filters would leave lanes empty, or take longer to be turned than to be summed up; steps lie side by side",
     "channels": "filters would leave most lanes empty: adding up the lanes of channels costs less",
 }
@@ -124,12 +130,12 @@ def _fitting(problem: Problem, target: Target, lanes: str) -> Plan | None:
     return detailed(problem, target, shortened(problem, plan))
 
 
-def _cycles(problem: Problem, target: Target, lanes: str) -> float:
+def _cycles(problem: Problem, target: Target, plan: Plan) -> float:
     """Of one output step of one group, by the lanes that are in use."""
     products, width = problem.kernel_size * problem.group_channels, target.lanes(problem.compute)
-    match lanes:
+    match plan.lanes:
         case "channels":
             return problem.group_filters * (products / width + PRODUCTS_TO_ADD_LANES / width) / 2
         case "time":
             return problem.group_filters * products / width / 2
-    return of_direct(problem.with_(channels_first=False), target)
+    return of_direct(problem, target, plan)

@@ -16,7 +16,9 @@ from ..number_types import TYPES
 from ..problem import Problem
 from ..problem.folding import folded, folds
 from ..toom.split import Split
-from .cook_toom_cycles import of_direct, of_direct_input, of_input, of_windows, transformed_bytes, windows_of
+from .cook_toom_cycles import of_input, of_windows, transformed_bytes, windows_of
+from .direct_cycles import of_direct, of_direct_input
+from .direct_plans import usual_direct
 from .plan import Plan
 from .registers import channels_in_lanes, fitting_width, most_rows, panel_vectors
 from .window_forms import Form, error_of, form_of, forms, is_small, most_error, of_one_level
@@ -45,7 +47,9 @@ def plan_of_windows(
     plans = plans_of_long_inputs(problem, target, accuracy)
     if length is None:
         return next(iter(plans), None)
-    directly = of_direct_input(problem, target, length, others)
+    if not plans:
+        return None
+    directly = of_direct_input(problem, target, usual_direct(problem, target, length), length, others)
     having = (plan for plan in plans if windows_of(problem, plan, length))
     counted = {plan: of_input(problem, target, plan, length, others) for plan in having}
     best = min(counted, key=lambda plan: counted[plan], default=None)
@@ -79,9 +83,9 @@ def weighed(
     chosen = plan_of_windows(problem, target, accuracy, length, others)
     for plan in _by_time(problem, target, forms(problem, accuracy)):
         if length is None:
-            cycles, directly = of_windows(problem, target, plan), of_direct(problem, target)
+            cycles, directly = of_windows(problem, target, plan), _long(problem, target)
         else:
-            directly = of_direct_input(problem, target, length, others)
+            directly = of_direct_input(problem, target, usual_direct(problem, target, length), length, others)
             fits = windows_of(problem, plan, length) > 0
             cycles = of_input(problem, target, plan, length, others) if fits else directly
         objection = "" if plan == chosen else _objection(problem, target, plan, accuracy, length)
@@ -100,7 +104,12 @@ def _objection(problem: Problem, target: Target, plan: Plan, accuracy: str, leng
         return f"its error is expected to be {error:.2f} of direct's bound, and may be {most_error(accuracy):g}"
     if length is not None and not windows_of(problem, plan, length):
         return f"no window fits into {problem.output_length(length)} output steps"
-    return _too_little(of_direct(problem, target) / of_windows(problem, target, plan), plan)
+    return _too_little(_long(problem, target) / of_windows(problem, target, plan), plan)
+
+
+def _long(problem: Problem, target: Target) -> float:
+    """Cycles of one output of a long input, directly."""
+    return of_direct(problem, target, usual_direct(problem, target))
 
 
 def _too_little(gain: float, plan: Plan) -> str:
@@ -138,7 +147,7 @@ def plans_of_long_inputs(problem: Problem, target: Target, accuracy: str) -> tup
             _accurate(problem, (each for each in plans if bool(each.nested) is nested), accuracy), _LOOKED_AT
         )
     }
-    directly = of_direct(problem, target)
+    directly = _long(problem, target)
     return tuple(
         plan for plan in plans if plan in found and directly > _least_gain(plan) * of_windows(problem, target, plan)
     )

@@ -16,6 +16,7 @@ from ..problem import Problem
 from ..problem.folding import folded, weights_of_tap
 from ..problem.padding import edges
 from ..problem.summation import LONGEST_CHAIN
+from .direct_cycles import of_direct_input
 from .plan import Plan
 from .registers import CHAINS, fitting_width, weight_bytes, weights_are_large
 
@@ -40,6 +41,8 @@ _BLOCKS_TO_TURN, _STEPS_TO_TURN = 4, 832
 #: one 697 and 681; with 117 and 247 1.89 and 2.15 ms of c512_f512_k1_first@1x1200, one 3.54 and 3.58. Of longer sequences
 #: one thread loses 3 % by it, c256_f256_k1_first@1x10000 (Xeon with AVX-512 and AMX).
 _FEW_BLOCKS = 16
+#: How many times as long none must be counted to take: see `_borrowed`.
+_CLEARLY_LESS = 0.9
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: ... and where they are in the lanes, of a single filter that is longer than this. c1_f1_k1025_same@1x4000 with
@@ -101,16 +104,15 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
     steps = None if length is None else max(problem.output_length(length), 1)
     half = plan.block // 2 // plan.rows[0] * plan.rows[0]
     few = turned and steps is not None and steps <= _FEW_BLOCKS * plan.block
-    halved = few and half >= max(
-        2 * (problem.extent - 1) // problem.stride, 1
-    )  # more steps than it reads of its neighbours
+    read_of_neighbours = 2 * (problem.extent - 1) // problem.stride
+    halved = few and half >= max(read_of_neighbours, 1)
     stream = 0 if turned else _stream(problem, target, plan, steps)
     several = _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
     # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
     # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
     single = plan.lanes == "time" and problem.groups == problem.channels > 1
     kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _edge_steps(problem, plan))
-    return {
+    details: dict[str, Any] = {
         "block": half if halved else plan.block,
         "sequences": several if (stream or weights_are_large(problem, target)) and not turned else 1,
         "stream": stream,
@@ -118,11 +120,28 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
         "across": stream > 0 and not problem.channels_first,
         "edges": kind[0],
         "edge_steps": kind[1],
-        # Most of an edge's taps then have enough steps to keep the pipes busy.
-        "borrow": plan.rows[0] if filters and not stream and plan.rows[0] > 1 else 0,
+        "borrow": 0,
         "transposed": filters and problem.channels_first,
         "turned": turned,
     }
+    if filters and not stream and plan.rows[0] > 1:
+        details["borrow"] = _borrowed(problem, target, replace(plan, **details), length)
+    return details
+
+
+def _borrowed(problem: Problem, target: Target, plan: Plan, length: int | None) -> int:
+    """Steps that an edge has at least, so that most of its taps have enough to keep the pipes busy; or 0 where those that
+    it would take from the middle of a short sequence leave worse tiles there.
+
+    c101_f16_k5_s2_causal@24x54, of 27 output steps, takes 80 us with 13 and 54 with none, which leave 14 and 25 steps for
+    tiles of 13 and 12; c96_f16_k2_d2_causal@28x17 31 and 22. For 240 layers of 2 to 31 taps at 8x24 and 8x100 the count is 5 %
+    off (standard deviation) in how many times as fast none is, so it decides where that is clear (Xeon with AVX-512 and AMX).
+    """
+    tall = plan.rows[0]
+    if length is None or problem.channels_first:  # where the height of an edge's tiles is that of the turned ones too
+        return tall
+    with_tall = of_direct_input(problem, target, replace(plan, borrow=tall), length, 0)
+    return 0 if of_direct_input(problem, target, plan, length, 0) < _CLEARLY_LESS * with_tall else tall
 
 
 def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:
@@ -226,7 +245,7 @@ def side_by_side(rows: int, vectors: int) -> int:
 def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
     rows = folded(problem, plan.fold)
     split = plan.split(problem)
-    alone = problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
+    alone = one_by_one(problem, target)
     inputs = fitting_width(rows.group_channels, target.lanes(problem.compute))
     return {
         "edges": "alone" if alone else "shared",
@@ -239,6 +258,11 @@ def _cook_toom(problem: Problem, target: Target, plan: Plan) -> dict[str, Any]:
         "transposed": rows.channels_first,
         "turned": split.turns(rows),
     }
+
+
+def one_by_one(problem: Problem, target: Target) -> bool:
+    """Whether the steps beside windows that lack taps are computed one by one, and do not share the weights of each tap."""
+    return problem.extent <= _FEW_EDGES and not weights_are_large(problem, target)
 
 
 def streams(problem: Problem, target: Target, plan: Plan) -> bool:

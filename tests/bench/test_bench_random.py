@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -9,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from bench import random_problems
-from conv1d_codegen import Activation, Problem
+from conv1d_codegen import Activation, Plan, Problem
 from conv1d_codegen.benchmark import check
 from conv1d_codegen.benchmark.cases import Case
 from conv1d_codegen.machine import timing
+from conv1d_codegen.machine.host import host
 from conv1d_codegen.machine.target import TARGETS
 
 CASE = Case("a case", "random", 1, 64, Problem(64, 64, 3, padding="same", activation=Activation("relu")))
@@ -94,7 +97,6 @@ def test_all_that_can_be_asked_for_stands_beside_auto() -> None:
 def test_what_is_chosen_is_timed_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     made = clock(monkeypatch, 1.5)
     found = random_problems.measure(CASE, None, "standard", rounds=5)
-    assert found is not None
     assert (found.plan.algorithm, found.fault, made) == ("cook_toom", "", [5])
     assert found.best != found.plan
     assert found.ratio == pytest.approx(1.5)
@@ -110,14 +112,16 @@ def test_what_is_far_behind_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None
         return 1.0 if call.func.options.plan is None else next(taken)  # type: ignore[attr-defined]
 
     monkeypatch.setattr(timing, "sample", sample)
-    assert random_problems.measure(CASE, None, "standard", rounds=5) is None
+    found = random_problems.measure(CASE, None, "standard", rounds=5)
+    assert found.ratio == math.inf
+    assert found.best == found.plan
+    assert set(found.all_seconds.values()) == {1e-4, 9.0}
 
 
 @pytest.mark.parametrize(("ratios", "slower"), [((0.9, 0.95), True), ((0.96, 1.0), False), ((0.975,), False)])
 def test_what_is_slower_is_so_twice(ratios: tuple[float, ...], slower: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     made = clock(monkeypatch, *ratios)
     found = random_problems.measure(CASE, None, "standard", rounds=3)
-    assert found is not None
     assert found.ratio == pytest.approx(max(ratios))
     assert ("slower" in found.fault) is slower
     assert made == [3, 12][: len(ratios)]
@@ -147,9 +151,12 @@ def test_the_exit_code_says_whether_auto_is_slower_or_wrong(
 def test_what_fails_is_shown_and_the_others_are_measured(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails(case: Case, *_: object) -> None:
+    far = replace(random_problems.measure(CASE, None, "standard", rounds=1), ratio=math.inf)
+
+    def fails(case: Case, *_: object) -> random_problems.Comparison:
         if case is CASE:
             raise RuntimeError("of the compiler")
+        return far
 
     monkeypatch.setattr(random_problems, "cases", lambda *_: iter([CASE, replace(CASE)]))
     monkeypatch.setattr(random_problems, "measure", fails)
@@ -172,9 +179,27 @@ def test_a_real_run_ends_with_a_picture(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_shapes_of_the_bench_can_stand_for_random_ones(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(random_problems, "measure", lambda *_: None)
+    far = random_problems.measure(CASE, None, "standard", rounds=1)
+    monkeypatch.setattr(random_problems, "measure", lambda *_: replace(far, ratio=math.inf))
     assert random_problems.main(["--shapes", "--layout", "channels_first"]) == 0
     assert "59 problems: for 0 another" in capsys.readouterr().out
+
+
+def test_records_hold_the_seconds_of_every_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock(monkeypatch, *[1.5] * 3)
+    file = tmp_path / "records.json"
+    for skipped in ("0", "2"):
+        random_problems.main(["--count", "1", "--skip", skipped, "--short", "--records", str(file)])
+    drawn = list(islice(random_problems.cases(0, short=True), 3))
+    first, third = (json.loads(line) for line in file.read_text().splitlines())
+    assert (first["case"], third["case"]) == (str(drawn[0]), str(drawn[2]))
+    assert first["threads"] == 1
+    plans = {Plan.parse(text) for text in first["seconds"]}
+    assert Plan.parse(first["taken"]) in plans
+    assert set(random_problems.others(drawn[0].problem, host(), "standard")) <= plans
+    assert set(first["seconds"].values()) == {1e-4, 1.5e-4}
 
 
 def test_more_threads_than_cores_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
