@@ -85,7 +85,7 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None,
             objection = "each group is one channel: filters of a group would fill one lane, channels fill all"
         else:
             objection = _beaten_by(taken)
-        if lanes == lanes_taken and length is not None:  # as windows are compared with
+        if lanes == lanes_taken != "channels" and length is not None:  # as windows are compared with
             plan = usual_direct(problem, target, length)
             cycles = of_direct_input(problem, target, plan, length, others)
         else:
@@ -101,7 +101,7 @@ def _directly(problem: Problem, target: Target, taken: Plan, length: int | None,
 
 #: Why the lanes hold what they do, and nothing else.
 _RULES = {
-    "filters": "filters fill the lanes, or more of them than few steps, and need not be added up or gathered",
+    "filters": "filters fill the lanes, or more of them than few steps do; they need not be added up or gathered",
     "time": "filters would leave lanes empty, or take longer to be turned than to be summed up; steps lie side by side",
     "channels": "filters would leave most lanes empty: adding up the lanes of channels costs less",
 }

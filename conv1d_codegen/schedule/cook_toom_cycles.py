@@ -15,12 +15,14 @@ where n is the multiplications of F(m, r). Where chunks share inputs, each block
 channels_first vectors are gathered, or blocks are turned.
 
 The numbers without another source fit records of the 59 shapes, and of 100 long and 60 short problems of seed 41 in both
-layouts, each measured three times (`python -m bench random --records`, a Xeon with AVX-512 and AMX, 2 MiB of L2 a core). For
-260 plans of one level in channels_last the count is 10 % off (standard deviation), and for 227 in channels_first 13 %; for
-nested ones 8 to 9 % with numbers of their own (`tools/choice.py` prints how far how many times as fast as directly is off).
+layouts, each measured two to four times (`python -m bench random --records`, a Xeon with AVX-512 and AMX, 2 MiB of L2 a
+core). For 282 plans of one level in channels_last the count is 11 % off (standard deviation), for 227 in channels_first 14 %.
+Those of nested ones are older. How far the ratio to direct is off says `tools/choice.py`, of any records.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
@@ -30,7 +32,7 @@ from ..problem.padding import ceildiv, interior
 from ..toom.split import Split
 from . import tile_cycles as tiles
 from .details import one_by_one, parts, streams
-from .direct_cycles import FAR_BYTES, far_numbers, from_memory, missing_weights, of_direct, vectors_of
+from .direct_cycles import FAR_BYTES, SCATTERED, far_numbers, from_memory, missing_weights, of_direct, vectors_of
 from .plan import Plan
 from .registers import weight_bytes
 
@@ -41,18 +43,17 @@ _PRODUCTS, _NESTED_PRODUCTS = 1.2, 1.14
 #: products.
 _MOVES, _MOVES_FAR, _RESULTS = 2.2, 5.9, 4.0
 _NESTED_MOVES, _NESTED_RESULTS = 9.0, 5.0
-#: How many times as long as in tiles of direct's steps without a window take; and in channels_first, where they are turned
-#: one by one, each vector of them.
-_ALONE, _ALONE_FIRST = 1.55, 35.0
+#: How many times as long as in tiles of direct's steps without a window take.
+_ALONE = 1.55
 #: Cycles of a sequence, beside those of nested transforms.
 _SEQUENCE = 820.0
 #: What vectors of inputs and outputs take longer in channels_first, where channels or filters lie apart; and where that is a
 #: multiple of half a page or of a page, so that they fall into two sets of L1 or into one: how many times as fast as directly,
 #: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
 #: 1x1000, 1.29 at 1x512 and 1.11 at 1x1024 (the same Xeon).
-_APART_INPUTS, _APART_OUTPUTS, _IN_TWO_SETS, _IN_ONE_SET = 2.0, 14.0, 25.0, 48.0
+_APART_INPUTS, _APART_OUTPUTS, _IN_TWO_SETS, _IN_ONE_SET = 4.0, 14.0, 25.0, 48.0
 #: ... or, where blocks are turned, for each vector of a step of the input and the output.
-_TURNED_INPUTS, _TURNED_OUTPUTS = 6.0, 10.0
+_TURNED_INPUTS, _TURNED_OUTPUTS = 5.0, 8.0
 #: Bytes of weights a cycle that come from beyond L2, where windows stream, and computing hides most of their way; where they
 #: do not.
 _BYTES, _BYTES_BY_THE_WAY = 14.0, 7.6
@@ -130,7 +131,8 @@ def _of_steps_alone(problem: Problem, target: Target, plan: Plan, length: int) -
     first, last = _interior(problem, plan, length)
     heights = (plan.rows[0], 1)
     left_over = (last - first) % _steps_of_windows(problem, plan)
-    edges = tiles.edges(problem, length, first, last, (1,) if one_by_one(problem, target) else heights)
+    shared = tiles.one_by_one if one_by_one(problem, target) else partial(tiles.once, heights=heights)
+    edges = tiles.edges(problem, length, first, last, shared)
     if plan.fold > 1:  # with steps in the lanes
         full_steps = left_over + tiles.size(edges) / problem.kernel_size
         return _ALONE_FOLDED * full_steps * of_direct(problem, target, plan.of_steps)
@@ -141,7 +143,7 @@ def _of_steps_alone(problem: Problem, target: Target, plan: Plan, length: int) -
     scattered = 0.0
     if problem.channels_first:
         steps = problem.output_length(length) - (last - first) + left_over
-        scattered = _ALONE_FIRST * steps * tiles.size(panels)
+        scattered = SCATTERED * steps * tiles.size(panels)
     return max(_ALONE * problem.group_channels * tiles.cycles(rows, panels), read) + scattered
 
 
@@ -181,7 +183,9 @@ def _of_transforms(
         far = 3 * of_block > 2 * target.l1_bytes
         moves = (_MOVES_FAR if far else _MOVES) * inputs + _RESULTS * outputs * filters
     if split.turns(problem):
-        moves += outputs * (_TURNED_INPUTS * problem.stride * channels + _TURNED_OUTPUTS * filters)
+        most = share * plan.outputs  # turned lanes by lanes
+        reach = ceildiv(most * problem.stride + problem.extent, lanes) * lanes
+        moves += blocks * (_TURNED_INPUTS * reach * channels + _TURNED_OUTPUTS * ceildiv(most, lanes) * lanes * filters)
     elif problem.channels_first:
         steps = problem.output_length(length)
         moves += (

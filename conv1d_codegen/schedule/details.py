@@ -41,8 +41,8 @@ _BLOCKS_TO_TURN, _STEPS_TO_TURN = 4, 832
 #: one 697 and 681; with 117 and 247 1.89 and 2.15 ms of c512_f512_k1_first@1x1200, one 3.54 and 3.58. Of longer sequences
 #: one thread loses 3 % by it, c256_f256_k1_first@1x10000 (Xeon with AVX-512 and AMX).
 _FEW_BLOCKS = 16
-#: How many times as long none must be counted to take: see `_borrowed`.
-_CLEARLY_LESS = 0.9
+#: How many times as long as usual another direct plan must be counted to take, where it is for inputs of a known length.
+CLEARLY_LESS = 0.9
 #: Steps of a block of edges. Their sums, of two vectors of filters, take 8 KiB of L1.
 _EDGE = 64
 #: ... and where they are in the lanes, of a single filter that is longer than this. c1_f1_k1025_same@1x4000 with
@@ -134,14 +134,14 @@ def _borrowed(problem: Problem, target: Target, plan: Plan, length: int | None) 
     it would take from the middle of a short sequence leave worse tiles there.
 
     c101_f16_k5_s2_causal@24x54, of 27 output steps, takes 80 us with 13 and 54 with none, which leave 14 and 25 steps for
-    tiles of 13 and 12; c96_f16_k2_d2_causal@28x17 31 and 22. For 240 layers of 2 to 31 taps at 8x24 and 8x100 the count is 5 %
+    tiles of 13 and 12; c200_f16_k5_causal@8x24 44 and 37. For 240 layers of 2 to 31 taps at 8x24 and 8x100 the count is 5 %
     off (standard deviation) in how many times as fast none is, so it decides where that is clear (Xeon with AVX-512 and AMX).
     """
     tall = plan.rows[0]
     if length is None or problem.channels_first:  # where the height of an edge's tiles is that of the turned ones too
         return tall
     with_tall = of_direct_input(problem, target, replace(plan, borrow=tall), length, 0)
-    return 0 if of_direct_input(problem, target, plan, length, 0) < _CLEARLY_LESS * with_tall else tall
+    return 0 if of_direct_input(problem, target, plan, length, 0) < CLEARLY_LESS * with_tall else tall
 
 
 def _turns_input(length: int | None, problem: Problem, target: Target, plan: Plan) -> bool:

@@ -9,12 +9,15 @@ With filters in the lanes, an input of a known length takes
     + SEQUENCE                                       of each sequence
     + bytes / FAR_NUMBERS, FAR_WEIGHTS               of inputs and outputs, and of weights for each block, from beyond L2
 
-and more in channels_first, where tiles are turned before they are stored. The numbers fit the records of
-`cook_toom_cycles.py`; the count is 10 % off (standard deviation) in channels_last, 15 in channels_first. Where no length is
-given, it is that of the products alone, and so with steps in the lanes.
+and more in channels_first, where tiles are turned before they are stored. With steps in the lanes (channels_first) tiles are
+vectors of steps, those of each tap of the edges by themselves. An output of a long input takes its share of a whole block.
+The numbers fit the records of `cook_toom_cycles.py`; the count is 12 % off (standard deviation) in channels_last, 17 in
+channels_first.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -30,8 +33,10 @@ _TILE, _EDGES, _PUT_AWAY, _SEQUENCE = 19.0, 1.27, 0.7, 330.0
 #: twice what the target's row says, which tiles and blocks are made for. The rest comes with so many bytes a cycle.
 _NEAR_BYTES = 3 << 19
 _FAR_NUMBERS, _FAR_WEIGHTS = 28.0, 24.0
-#: Of channels_first: a vector of sums that is turned, or of inputs where blocks are; and each sequence.
-_TURNED_SUMS, _TURNED_INPUTS, _SEQUENCE_FIRST = 4.0, 6.5, 1300.0
+#: Of channels_first: a vector of sums that is turned, or of inputs where blocks are.
+_TURNED_SUMS, _TURNED_INPUTS = 4.0, 6.5
+#: ... and a vector of a single step's sums, which are stored one by one.
+SCATTERED = 35.0
 #: How many times as long as their products take tiles with filters and with steps in the lanes take in channels_first: 24
 #: problems reach 147 to 167 GFLOP/s with steps, against 160 to 190 in channels_last.
 _FILTERS_FIRST, _TIME_FIRST = 1.07, 1.07
@@ -65,19 +70,19 @@ def of_direct_input(problem: Problem, target: Target, plan: Plan, length: int, o
     own, outputs = weight_bytes(problem) // problem.groups, problem.output_length(length)
     surrounding = far_numbers(problem, length) + from_memory(own, others)
     if plan.lanes != "filters":
-        full_steps = tiles.size(tiles.edges(problem, length, outputs, outputs, (1,))) / problem.kernel_size
-        return full_steps * of_direct(problem, target, plan) + surrounding
+        return _of_steps(problem, target, plan, length) + surrounding
     panels = tiles.panels(problem.group_filters, plan.width, plan.vectors)
     together = plan.stream > 0 and plan.sequences > 1  # edges are as other steps: each tap has the steps that have it
     first, last = (outputs, outputs) if together else _without_edges(problem, plan, length)
     whole, rest = divmod(last - first, plan.block)
     inner = tiles.added((tiles.repeatable(plan.block, plan.rows), whole), (tiles.repeatable(rest, plan.rows), 1))
-    edges = tiles.edges(problem, length, first, last, plan.rows if plan.edges == "shared" else (1,))
+    shared = partial(tiles.once, heights=plan.rows) if plan.edges == "shared" else tiles.one_by_one
+    edges = tiles.edges(problem, length, first, last, shared)
     return (
         _of_filters(problem, target, plan, outputs, inner)
         + (1.0 if together else _EDGES) * problem.group_channels * tiles.cycles(edges, panels)
         + _PUT_AWAY * tiles.size(edges) * tiles.size(panels)
-        + (_SEQUENCE_FIRST if problem.channels_first else _SEQUENCE)
+        + _SEQUENCE
         + missing_weights(problem) * int(ceildiv(outputs, plan.block)) / _FAR_WEIGHTS
         + surrounding
     )
@@ -91,7 +96,23 @@ def _of_filters(problem: Problem, target: Target, plan: Plan, steps: int, rows: 
         return products + _TILE * sum(rows.values()) * sum(panels.values())
     inputs = vectors_of(problem.group_channels, target.lanes(problem.compute))
     turned = _TURNED_INPUTS * problem.stride * inputs if plan.turned else 0.0
-    return _FILTERS_FIRST * products + steps * (_TURNED_SUMS * tiles.size(panels) + turned)
+    scattered = SCATTERED * rows.get(1, 0) * tiles.size(panels)
+    return _FILTERS_FIRST * products + steps * (_TURNED_SUMS * tiles.size(panels) + turned) + scattered
+
+
+def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> float:
+    """Cycles of an input with steps in the lanes, and filters in the rows."""
+    if not problem.channels_first:
+        outputs = problem.output_length(length)
+        full_steps = tiles.size(tiles.edges(problem, length, outputs, outputs, tiles.one_by_one)) / problem.kernel_size
+        return full_steps * of_direct(problem, target, plan)
+    first, last = _without_edges(problem, plan, length)
+    cut = partial(tiles.lanes, width=plan.width, vectors=plan.vectors)
+    shared = cut if plan.edges == "shared" else tiles.one_by_one  # or else each step has a vector of its own
+    edges = tiles.edges(problem, length, first, last, shared)
+    vectors = tiles.added((cut(last - first), problem.kernel_size), (edges, 1))
+    products = problem.group_channels * tiles.cycles(tiles.rows(problem.group_filters, plan.rows[0]), vectors)
+    return _TIME_FIRST * products + _PUT_AWAY * tiles.size(edges) * problem.group_filters + _SEQUENCE
 
 
 def far_numbers(problem: Problem, length: int) -> float:

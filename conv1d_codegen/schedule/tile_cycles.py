@@ -9,7 +9,7 @@ processor begins the next tile meanwhile. With the latency of 4 cycles of each p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ..problem import Problem
 from ..problem.padding import ceildiv, steps_of_tap
@@ -31,6 +31,18 @@ def panels(filters: int, width: int, vectors: int) -> Counts:
     """How many panels of filters there are with so many vectors each."""
     whole, rest = divmod(filters, width * vectors)
     return _counted((vectors, whole), (ceildiv(rest, width), 1 if rest else 0))
+
+
+def rows(filters: int, height: int) -> Counts:
+    """How many panels of filters there are with so many rows each, where steps lie in the lanes."""
+    whole, rest = divmod(filters, height)
+    return _counted((height, whole), (rest, 1 if rest else 0))
+
+
+def lanes(steps: int, width: int, vectors: int) -> Counts:
+    """How many tiles there are with so many vectors of steps each: as wide as can be, single vectors, and a part of one."""
+    whole, rest = divmod(steps, width * vectors)
+    return _counted((vectors, whole), (1, ceildiv(rest, width)))
 
 
 def repeatable(rows: int, heights: Sequence[int]) -> Counts:
@@ -62,20 +74,25 @@ def once(rows: int, heights: Sequence[int]) -> Counts:
     return _counted(*found)
 
 
-def edges(problem: Problem, length: int, first: int, last: int, heights: Sequence[int]) -> Counts:
+def edges(problem: Problem, length: int, first: int, last: int, cut: Callable[[int], Counts]) -> Counts:
     """The tiles of all taps of the output steps before `first` and from `last` on, of an input of so many steps: those of
-    a side that have a tap share its weights, so each tap has tiles of its own.
+    a side that have a tap share its weights, so each tap has tiles of its own, as `cut` cuts so many steps.
     """
     steps, left = problem.output_length(length), problem.left_padding(length)
     found: Counts = {}
     for side in ((0, first), (last, steps)):
-        rows: Counts = {}
+        having: Counts = {}
         for tap in range(problem.kernel_size if side[0] < side[1] else 0):
             begin, end = steps_of_tap(tap, length, left, problem.stride, problem.dilation)
-            having = max(min(end, side[1]) - max(begin, side[0]), 0)
-            rows[having] = rows.get(having, 0) + 1
-        found = added((found, 1), *((once(count, heights), taps) for count, taps in rows.items()))
+            count = max(min(end, side[1]) - max(begin, side[0]), 0)
+            having[count] = having.get(count, 0) + 1
+        found = added((found, 1), *((cut(count), taps) for count, taps in having.items()))
     return found
+
+
+def one_by_one(rows: int) -> Counts:
+    """As many tiles of one row."""
+    return _counted((1, rows))
 
 
 def added(*parts: tuple[Mapping[int, int], int]) -> Counts:

@@ -77,7 +77,7 @@ def test_edges_have_every_product_of_their_steps(padding: str | tuple[int, int],
         products = sum(
             0 <= step * stride + tap * dilation - left < length for step in edge for tap in range(problem.kernel_size)
         )
-        assert tile_cycles.size(tile_cycles.edges(problem, length, first, last, (4, 1))) == products
+        assert tile_cycles.size(tile_cycles.edges(problem, length, first, last, tile_cycles.one_by_one)) == products
 
 
 def test_tall_tiles_wait_for_pipes_and_short_ones_for_loads() -> None:
