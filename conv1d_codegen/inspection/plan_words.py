@@ -24,7 +24,7 @@ _PREFETCHES = {
 def words(plan: Plan) -> Iterator[tuple[str, str]]:
     """The words of `str(plan)`, in its order, and what they say."""
     rows, each = plan.rows, "windows" if plan.algorithm == "cook_toom" else "output steps"
-    steps = f"rows of {plan.fold} output steps" if plan.fold > 1 else "output steps"
+    of_rows = f"rows of {plan.fold} " if plan.fold > 1 else ""
     said = {
         plan.algorithm: _ALGORITHMS[plan.algorithm],
         f"constants={_listed(plan.constants)}": "known when it is compiled all the same: "
@@ -38,7 +38,7 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
             f"register tiles of {rows[0]} filters" if plan.lanes == "time" else f"register tiles of {_or(rows)} {each}"
         )
         + f" by a panel: {rows[0] * plan.vectors} vectors of sums in the tallest",
-        f"block={plan.block}": f"{plan.block} {steps}, whose input stays near while all filters go over it",
+        f"block={plan.block}": f"{plan.block} {of_rows}output steps, whose input stays near while all filters go over it",
         f"unroll={plan.unroll}": f"{plan.unroll} terms of a sum are written out, one after another",
         f"edges={plan.edges}:{plan.edge_steps}": (
             f"steps that lack taps go in blocks of {plan.edge_steps} that share each tap's weights"
@@ -46,7 +46,7 @@ def words(plan: Plan) -> Iterator[tuple[str, str]]:
             else f"steps that lack taps go in tiles of {plan.edge_steps}, with conditions"
         ),
         f"borrow={plan.borrow}": f"each edge has {plan.borrow} steps at least, from those that have all taps",
-        f"stream={plan.stream}": f"{plan.stream} steps go over a chunk of the weights before the next one",
+        f"stream={plan.stream}": f"{plan.stream} {of_rows}steps go over a chunk of the weights before the next one",
         f"sequences={plan.sequences}": f"up to {plan.sequences} sequences share one reading of a panel's weights",
         "across": "a register tile may have rows of several of these sequences",
         f"abreast={_listed(plan.abreast)}": f"vectors of channels at once, for each height: {_listed(plan.abreast)}",
