@@ -99,6 +99,8 @@ def fma(a: Number, b: Number, c: Number) -> Number:
 
 
 def _fma(a: Number, b: Number, c: Number) -> Number:
+    if type(a) is type(b) is type(c) is np.float32:  # numbers: Python's own are float64, and take a fifth of the time
+        return np.float32(float(a) * float(b) + float(c))
     if a.dtype == np.float32:
         return (a.astype(np.float64) * b + c).astype(np.float32)
     product, low = _exact_product(a, b)

@@ -200,10 +200,14 @@ class Machine:
 
     def place(self, buffer: Buffer, place: tuple[Index, ...]) -> Callable[[], tuple[int, ...]]:
         """What evaluates the indices of an element, and raises IndexError where there is none."""
-        indices, name = self._integers(place), buffer.name
+        indices, arrays, name = self._integers(place), self.arrays, buffer.name
+        known = tuple(number for number in (i.constant for i in place) if number is not None)
+        sizes = [size.constant for size in buffer.shape]
+        if len(known) == len(place) and all(size and 0 <= i < size for i, size in zip(known, sizes, strict=True)):
+            return lambda: known  # as of most registers
 
         def at() -> tuple[int, ...]:
-            found, shape = indices(), self.arrays[name].shape
+            found, shape = indices(), arrays[name].shape
             for i, size in zip(found, shape, strict=True):
                 if not 0 <= i < size:
                     raise IndexError(f"{name}{list(found)} is outside {buffer}, here of shape {shape}")

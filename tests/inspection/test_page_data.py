@@ -15,8 +15,10 @@ import conv1d_codegen as cc
 from conv1d_codegen.__main__ import main
 from conv1d_codegen.compiler import compile_problem
 from conv1d_codegen.inspection.assembly import inner_loop
+from conv1d_codegen.inspection.explain import explain
 from conv1d_codegen.inspection.page import page
 from conv1d_codegen.inspection.page_data import MOST_TILES, Data
+from conv1d_codegen.inspection.page_roofline import roofline
 from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.network import layers
 from conv1d_codegen.options import CompileOptions
@@ -94,7 +96,9 @@ def test_facts_are_those_of_the_explanation(data: Data) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("algorithm", ["direct", "cook_toom", "generic"])
 def test_points_lie_under_the_roof_unless_products_are_saved(algorithm: str, target: str) -> None:
-    roof = data_of("c64_f64_k3_same_relu_f32@1x500", target, algorithm)["roofline"]
+    made = compiled("c64_f64_k3_same_relu_f32", target, algorithm)
+    roof = roofline(explain(made, 1, 500, "standard"), made.target, "f32")
+    assert roof is not None
     loop, whole = roof["points"]
     assert 0 < loop["rate"] <= min(roof["peak"], roof["bandwidth"] * loop["intensity"]) * (1 + 1e-9)
     assert roof["peak"] == 2 * 2 * TARGETS[target].lanes("f32") / (1 if TARGETS[target].fma else 2)

@@ -30,7 +30,7 @@ def failures(cases: Iterable[Case]) -> list[str]:
 
 @pytest.mark.slow
 def test_every_pair_of_features() -> None:
-    """A table of some five hundred layers that holds every pair of classes of all parameters: some 60 to 100 s, in two
+    """A table of some four hundred layers that holds every pair of classes of all parameters: some 60 to 100 s, in two
     processes.
     """
     stream = run.Stream(runnable(), seed=0)
