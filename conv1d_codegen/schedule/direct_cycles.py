@@ -22,7 +22,6 @@ from functools import partial
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
-from ..problem.folding import folds
 from ..problem.padding import ceildiv, interior
 from . import tile_cycles as tiles
 from .plan import Plan
@@ -55,9 +54,7 @@ def of_direct(problem: Problem, target: Target, plan: Plan) -> float:
     """Cycles of one output of a long sequence by a direct plan, of all filters of a group."""
     if plan.lanes == "filters":
         return _of_filters(problem, target, plan, plan.block, tiles.repeatable(plan.block, plan.rows)) / plan.block
-    if folds(problem) and problem.groups == 1:  # in both layouts the same memory
-        problem = problem.with_(channels_first=False)
-    if problem.channels_first:
+    if _lie_apart(problem):
         products = problem.kernel_size * problem.group_channels / 2
         return _TIME_FIRST * products * problem.group_filters / target.lanes(problem.compute)
     return cycles_of_steps(problem, target)
@@ -102,7 +99,7 @@ def _of_filters(problem: Problem, target: Target, plan: Plan, steps: int, rows: 
 
 def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> float:
     """Cycles of an input with steps in the lanes, and filters in the rows."""
-    if not problem.channels_first:
+    if not _lie_apart(problem):
         outputs = problem.output_length(length)
         full_steps = tiles.size(tiles.edges(problem, length, outputs, outputs, tiles.one_by_one)) / problem.kernel_size
         return full_steps * of_direct(problem, target, plan)
@@ -113,6 +110,11 @@ def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> floa
     vectors = tiles.added((cut(last - first), problem.kernel_size), (edges, 1))
     products = problem.group_channels * tiles.cycles(tiles.rows(problem.group_filters, plan.rows[0]), vectors)
     return _TIME_FIRST * products + _PUT_AWAY * tiles.size(edges) * problem.group_filters + _SEQUENCE
+
+
+def _lie_apart(problem: Problem) -> bool:
+    """Whether channels or filters lie apart: in channels_first, unless there is one of each."""
+    return problem.channels_first and max(problem.channels, problem.filters) > 1
 
 
 def far_numbers(problem: Problem, length: int) -> float:
