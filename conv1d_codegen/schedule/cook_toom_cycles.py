@@ -79,8 +79,8 @@ _FROM_MEMORY = 1.5
 def of_direct(problem: Problem, target: Target) -> float:
     """Cycles of one output, of all filters of a group. Steps can be in the lanes."""
     lanes, products = target.lanes(problem.compute), problem.kernel_size * problem.group_channels / 2
-    if folds(problem) and problem.groups == 1:  # in both layouts the same memory
-        problem = problem.with_(channels_first=False)
+    if folds(problem):  # steps lie beside each other in both layouts
+        return cycles_of_steps(problem, target)
     if problem.channels_first:
         return (_STRIDED_FIRST if problem.stride > 1 else _DIRECT_FIRST) * products * problem.group_filters / lanes
     if steps_in_lanes(problem, target):
