@@ -26,6 +26,7 @@ from .direct_plans import STEPS_OF_A_BLOCK, direct_filters, direct_plan, direct_
 from .fits import check_fits
 from .plan import ALGORITHMS, Plan
 from .registers import (
+    LONGEST_BESIDE,
     fitting_width,
     most_rows,
 )
@@ -132,7 +133,7 @@ def _channels_beside(problem: Problem, target: Target, length: int | None) -> bo
         return _few_filters_apart(problem, target)
     taps = problem.kernel_size
     extent = (taps - 1) * problem.dilation + 1
-    if extent > _DEPTHWISE_BLOCK or problem.stride > _MOST_STRIDE_TO_TURN:
+    if extent > LONGEST_BESIDE or problem.stride > _MOST_STRIDE_TO_TURN:
         return False
     long = taps >= _TAPS_TO_TURN or problem.stride > 1
     return long if length is None else long or problem.output_length(length) <= _STEPS_TO_TURN * taps * taps

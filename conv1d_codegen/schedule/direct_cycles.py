@@ -22,6 +22,7 @@ from functools import partial
 from ..machine.target import Target
 from ..number_types import TYPES
 from ..problem import Problem
+from ..problem.folding import folds
 from ..problem.padding import ceildiv, interior
 from . import tile_cycles as tiles
 from .plan import Plan
@@ -113,8 +114,8 @@ def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> floa
 
 
 def _lie_apart(problem: Problem) -> bool:
-    """Whether channels or filters lie apart: in channels_first, unless there is one of each."""
-    return problem.channels_first and max(problem.channels, problem.filters) > 1
+    """Whether channels or filters of a group lie apart: in channels_first, unless there is one of each."""
+    return problem.channels_first and not folds(problem)
 
 
 def far_numbers(problem: Problem, length: int) -> float:

@@ -19,6 +19,11 @@ CHAINS = 8
 PRODUCTS_TO_ADD_LANES = 130
 
 
+#: Steps that filters of channels that are groups of their own reach over, at most, for these to lie in the lanes in
+#: channels_first: blocks are turned for that (`_channels_beside` of the cost model).
+LONGEST_BESIDE = 256
+
+
 def most_rows(target: Target, vectors: int) -> int:
     """Most rows of a tile `vectors` wide that LLVM keeps in registers.
 
