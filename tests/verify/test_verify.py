@@ -1,7 +1,8 @@
 """The verifier accepts what the compiler makes, and refuses kernels that are wrong in one thing."""
 
 import pytest
-from support.bad_kernels import BAD, BAD_AS_CODE
+from support.bad_code import BAD_AS_CODE
+from support.bad_kernels import BAD
 from support.helpers import PROBLEMS, algorithms, compiled, lowered
 from support.small_kernels import GOOD, N, T
 
