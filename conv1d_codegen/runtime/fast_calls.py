@@ -80,7 +80,7 @@ class FastCall:
                 layouts += [size, stride]
         rest = [*map(id, made_by), *layouts, *(number for slot in self.slots for number in slot)]
         room = -(-self.room // _ALIGNED) * _ALIGNED
-        team = self.seats or Seats(0, 0, 0)
+        team = self.seats or Seats(0, 0, 0, 0)
         counters = self.counters // 8
         first = len(CALL) + len(rest), self.function, room, self._operations() >= LONG, len(self.slots), *team, counters
         return struct.pack(f"{len(first) + len(rest)}q", *first, *rest)

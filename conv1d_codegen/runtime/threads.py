@@ -29,7 +29,8 @@ class Runtime(NamedTuple):
     name: str
     run: Callable[[Work, int], None]
     least_flops: int  # of a thread, for which one more pays
-    seats: Callable[[int], Seats] | None = None  # what machine code needs to run work on so many threads itself
+    # what machine code needs to run work itself, on so many threads, of so many operations
+    seats: Callable[[int, int], Seats] | None = None
 
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:

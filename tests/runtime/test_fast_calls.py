@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -206,8 +207,9 @@ def test_a_team_computes_the_same_bits(monkeypatch: pytest.MonkeyPatch, problem:
     call = kernel.fast_call((x.shape,), kernel.pack(w, b), count, resolve(None))
     assert call is not None
     assert call.seats is not None
+    long = replace(call, seats=call.seats._replace(wakes=1))  # so that threads that sleep are woken for it
     calls = FastCalls()
-    calls.missed((x.shape,), lambda _: call)
+    calls.missed((x.shape,), lambda _: long)
     assert calls.function is not None
     words, y = team._made().words, np.empty_like(right)
     words.at("left").value = 0
