@@ -4,6 +4,7 @@
 
 _LEAST_FLOPS    one thread ÷ two, by the operations of a call, for each runtime: from where on two are worth it
 _AWAKE          what a call takes some time after the one before, when the others look out for it still, and when they sleep
+_WAKING         the same for calls of some sizes: whether waking them pays
 _PATIENCE       how long so many looks take, beside what it takes to be woken
 _LEAST_PAUSE    how long callers waited for others to end, on an idle machine: what no neighbour causes
 """
@@ -32,6 +33,7 @@ from conv1d_codegen.runtime.work import Work
 
 Call = Callable[[], object]
 _LENGTHS = (64, 128, 256, 512, 1024, 4096, 10_000)  # steps of c64_f64_k3: 25 kFLOP each
+_SLEEPERS = (256, 768, 1024)  # steps of calls after pauses
 _PAUSES = (0.0, 0.0003, 0.0008, 0.002, 0.005)
 _ROUNDS, _TURN = 15, 0.004  # times that each takes its turn; seconds of one
 
@@ -73,11 +75,13 @@ def shared(runtimes: dict[str, Callable[[Work, int], None]]) -> None:
 
 def after_pauses() -> None:
     """What a call takes after a pause."""
-    print(f"\n{'µs of 6.3 MFLOP, after a pause of ms':36}{'one':>10}{'the team':>10}")
-    calls = {count: layer_of(256, count) for count in (1, 2)}
-    for pause in _PAUSES:
-        found = {count: median(_after(pause, call) for _ in range(60)) for count, call in calls.items()}
-        print(f"{1e3 * pause:36.1f}{1e6 * found[1]:10.1f}{1e6 * found[2]:10.1f}", flush=True)
+    for length in _SLEEPERS:
+        title = f"µs of {24576 * length / 1e6:.1f} MFLOP, after a pause of ms"
+        print(f"\n{title:36}{'one':>10}{'the team':>10}")
+        calls = {count: layer_of(length, count) for count in (1, 2)}
+        for pause in _PAUSES:
+            found = {count: median(_after(pause, call) for _ in range(60)) for count, call in calls.items()}
+            print(f"{1e3 * pause:36.1f}{1e6 * found[1]:10.1f}{1e6 * found[2]:10.1f}", flush=True)
 
 
 def _after(pause: float, call: Call) -> float:

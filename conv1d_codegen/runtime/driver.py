@@ -90,9 +90,9 @@ class Table:
         start = self._words.ctypes.data
         self.begin = start, start + self._words.nbytes, max((len(step.slots) + 4 for step in steps), default=1)
 
-    def at_once(self, driver: Driver, memory: int, arrays: int) -> AtOnce | None:
-        """What `run` does, as a fast call, with `memory` bytes for the network; None where there are no steps, they look
-        at red zones, or are of a team that machine code can't call.
+    def at_once(self, driver: Driver, memory: int, arrays: int, flops: int) -> AtOnce | None:
+        """What `run` does, as a fast call of about so many operations, with `memory` bytes for the network; None where
+        there are no steps, they look at red zones, or are of a team that machine code can't call.
         """
         seats = threads.runtime().seats if self.team > 1 else None
         if not self.steps or self._red_zones or (self.team > 1 and seats is None):
@@ -109,7 +109,7 @@ class Table:
         return AtOnce(
             (*(slots[name] for name in WORDS), *of_arrays),
             counters + memory + self.scratch_bytes,
-            seats(self.team) if seats else None,
+            seats(self.team, flops) if seats else None,
             counters,
         )
 

@@ -41,9 +41,9 @@ _MOST_SHAPES = 1024  # of which it is known how often they were given
 LONG = 3_000_000
 #: Operations that a number of an output counts for at least: a depthwise layer takes as long as one of so many.
 _OF_A_NUMBER = 64
-#: Bytes of the memory that all calls share, for each processor. Only what was used of it is there; a call that needs more
-#: takes so long that Python doesn't show.
-_ROOM = 4 << 20
+#: Bytes of the memory that all calls share, for each processor, up to so many. Only what was used of it is there; a call
+#: that needs more takes so long that Python doesn't show.
+_ROOM, _MOST_ROOMS = 4 << 20, 16
 _ALIGNED = 64  # bytes, as scratch and arenas are
 
 
@@ -80,7 +80,7 @@ class FastCall:
                 layouts += [size, stride]
         rest = [*map(id, made_by), *layouts, *(number for slot in self.slots for number in slot)]
         room = -(-self.room // _ALIGNED) * _ALIGNED
-        team = self.seats or Seats(0, 0, 0)
+        team = self.seats or Seats(0, 0, 0, 0)
         counters = self.counters // 8
         first = len(CALL) + len(rest), self.function, room, self._operations() >= LONG, len(self.slots), *team, counters
         return struct.pack(f"{len(first) + len(rest)}q", *first, *rest)
@@ -189,15 +189,16 @@ def _shared_room() -> np.ndarray[Any, np.dtype[np.uint8]]:
     global _room
     with COMPILING:
         if _room is None:
-            made = aligned_zeros((_ALIGNED + room_bytes(),), np.dtype(np.uint8))
+            size = _ROOM * min(processors.usable(), _MOST_ROOMS)
+            made = aligned_zeros((_ALIGNED + size,), np.dtype(np.uint8))
             made[:16].view(np.int64)[:] = 0, made.ctypes.data + made.nbytes
             _room = made
         return _room
 
 
 def room_bytes() -> int:
-    """How much a call may need. What the room holds is fixed once it is made, as are a process's processors."""
-    return _ROOM * processors.usable()
+    """How much a call may need: what the room holds, which was made for the processors that there were then."""
+    return _shared_room().nbytes - _ALIGNED
 
 
 def forget_room() -> None:

@@ -155,7 +155,8 @@ class CompiledKernel:
         if counters is None:
             self._function(block)
         else:
-            threads.runtime().run(Work(self._function, block, (self, x, weights, y, counters, room)), count)
+            keep = self, x, weights, y, counters, room
+            threads.runtime().run(Work(self._function, block, keep, launch.flops), count)
         if flags is not None and flags.any():
             raise RedZoneError(
                 f"The kernel of {self.problem} has written beside a scratch array: a fault of the compiler, to be reported."
@@ -195,7 +196,7 @@ class CompiledKernel:
             flops=launch.flops,
             target=target,
             keep=(self._native, weights),
-            seats=seats(count) if seats else None,
+            seats=seats(count, launch.flops) if seats else None,
             counters=counters,
         )
 

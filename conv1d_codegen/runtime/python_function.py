@@ -24,7 +24,7 @@ HEADER = (
     *("known_settings", "room", "bytes"),
 )
 #: Words of a prepared call, before the layouts of its arrays.
-CALL = ("words", "function", "room_bytes", "long", "slots", "team_call", "team", "seats", "counters")
+CALL = ("words", "function", "room_bytes", "long", "slots", "team_call", "team", "seats", "wakes", "counters")
 #: Numbers of the bases.
 ZERO, ROOM, FIRST_ARRAY = 0, 1, 2
 _POINTERS = frozenset(("array_type", "none", "empty", "settings", "room", "function", "team_call", "team"))

@@ -29,12 +29,14 @@ class Runtime(NamedTuple):
     name: str
     run: Callable[[Work, int], None]
     least_flops: int  # of a thread, for which one more pays
-    seats: Callable[[int], Seats] | None = None  # what machine code needs to run work on so many threads itself
+    # what machine code needs to run work itself, on so many threads, of so many operations
+    seats: Callable[[int, int], Seats] | None = None
 
 
 #: What a thread must have to do. Two threads ÷ one, c64_f64_k3 on an AVX-512 core of 160 GFLOP/s, by MFLOP of the call:
 #: OpenMP 1.2: 0.95, 1.6: 1.04, 3.1: 1.3, 6.3: 1.5, 25: 1.83, 1966: 1.99;  pool 12: 0.76, 25: 0.9, 39: 1.12, 98: 1.5, 1966: 1.92
-#: The team, by MFLOP: 3.2: 1.05, 6.4: 1.4, 25: 1.5, 246: 1.84 (OpenMP beside it 1.05, 1.4, 1.5, 1.9; Emerald Rapids).
+#: The team, whose calls go to machine code at once, by MFLOP: 1.6: 1.00, 3.1: 1.17, 6.3: 1.50, 12.6: 1.60, 25: 1.84, 101: 1.94;
+#: OpenMP, through Python, beside it 1.01, 0.76, 1.11, 1.31, 1.56, 1.77 (Xeon with AVX-512 and AMX).
 #: `python tools/threads.py` prints such a table.
 _LEAST_FLOPS = {"team": 1_600_000, "openmp": 800_000, "pool": 20_000_000}
 

@@ -18,6 +18,7 @@ class Work:
     function: Callable[[bytes], None]
     block: bytes
     keep: tuple[object, ...]
+    flops: int = 1 << 62  # about how many operations it takes; long, if nobody says
 
     def __call__(self) -> None:
         self.function(self.block)

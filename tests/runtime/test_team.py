@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,48 @@ def test_who_has_not_come_is_not_waited_for() -> None:
     release.set()
     holder.join(10)
     assert not holder.is_alive()
+
+
+def asleep(made: Team) -> bool:
+    """Whether all members sleep, as they do a millisecond after the last call, which is that long ago now."""
+    end = time.monotonic() + 10
+    time.sleep(0.005)
+    while made.words.at("sleepers").value < made.members and time.monotonic() < end:
+        time.sleep(0.005)
+    return made.words.at("sleepers").value == made.members
+
+
+def test_who_sleeps_is_not_woken_for_a_short_call() -> None:
+    made, callers = Team(), []
+    short = replace(work_of(lambda: callers.append(threading.get_ident())), flops=1)
+    made.run(short, 2)
+    for _ in range(5):
+        assert asleep(made)
+        callers.clear()
+        made.run(short, 2)
+        assert callers == [threading.get_ident()]
+        assert made.words.at("sleepers").value == 1
+
+
+def test_who_sleeps_is_woken_for_a_long_call_and_for_the_second_of_several() -> None:
+    made, both = Team(), threading.Barrier(2)
+
+    def meet() -> None:
+        both.wait(10)
+
+    meeting = work_of(meet)
+    made.run(meeting, 2)
+    for _ in range(3):
+        assert asleep(made)
+        made.words.at("left").value = 0
+        made.run(meeting, 2)  # long, as nobody says otherwise
+    assert asleep(made)
+    came: set[int] = set()
+    end = time.monotonic() + 10
+    while len(came) < 2 and time.monotonic() < end:  # one after another, unless the system holds this thread up
+        made.words.at("left").value = 0
+        made.run(replace(work_of(lambda: came.add(threading.get_ident())), flops=1), 2)
+    assert len(came) == 2
 
 
 def test_no_more_come_than_there_are_seats(of_four: Team) -> None:

@@ -64,7 +64,7 @@ class Launch:
         """The same as a fast call, where it is nothing but one run of a table. `weights`: what holds those that it has the
         addresses of. `listed`: whether the outputs are given as a list.
         """
-        run = self.table.at_once(self.driver, self.memory, len(inputs) + len(self.outputs))
+        run = self.table.at_once(self.driver, self.memory, len(inputs) + len(self.outputs), self.flops)
         if run is None or self.copied or self.groups != 1:
             return None
         return FastCall(
