@@ -23,6 +23,7 @@ Those of nested ones are older. How far the ratio to direct is off says `tools/c
 from __future__ import annotations
 
 from functools import partial
+from math import log2
 
 from ..machine.target import PAGE, Target
 from ..number_types import TYPES
@@ -32,7 +33,7 @@ from ..problem.padding import ceildiv, interior
 from ..toom.split import Split
 from . import tile_cycles as tiles
 from .details import one_by_one, parts, streams
-from .direct_cycles import FAR_BYTES, SCATTERED, far_numbers, from_memory, missing_weights, of_direct, vectors_of
+from .direct_cycles import FAR_BYTES, far_numbers, from_memory, missing_weights, of_direct, scattered, vectors_of
 from .plan import Plan
 from .registers import weight_bytes
 
@@ -52,8 +53,9 @@ _SEQUENCE = 820.0
 #: c64_f64_k3_first with F(4,3) is 1.21 at 1x500, 0.76 at 1x512 and 0.52 at 1x1024, c256_f256_k3_first with F(6,3) 1.61 at
 #: 1x1000, 1.29 at 1x512 and 1.11 at 1x1024 (the same Xeon).
 _APART_INPUTS, _APART_OUTPUTS, _IN_TWO_SETS, _IN_ONE_SET = 4.0, 14.0, 25.0, 48.0
-#: ... or, where blocks are turned, for each vector of a step of the input and the output.
-_TURNED_INPUTS, _TURNED_OUTPUTS = 5.0, 8.0
+#: ... or, where blocks are turned, for each vector of a step of the input and the output, and each of the log2(lanes) times
+#: that it is shuffled.
+_TURNED_INPUTS, _TURNED_OUTPUTS = 1.25, 2.0
 #: Bytes of weights a cycle that come from beyond L2, where windows stream, and computing hides most of their way; where they
 #: do not.
 _BYTES, _BYTES_BY_THE_WAY = 14.0, 7.6
@@ -140,11 +142,9 @@ def _of_steps_alone(problem: Problem, target: Target, plan: Plan, length: int) -
     panels = tiles.panels(problem.group_filters, plan.width, plan.vectors)
     readings = sum(count > 0 for count in (left_over, first, problem.output_length(length) - last))
     read = readings * missing_weights(problem) / FAR_BYTES  # by each for itself
-    scattered = 0.0
-    if problem.channels_first:
-        steps = problem.output_length(length) - (last - first) + left_over
-        scattered = SCATTERED * steps * tiles.size(panels)
-    return max(_ALONE * problem.group_channels * tiles.cycles(rows, panels), read) + scattered
+    alone = problem.output_length(length) - (last - first) + left_over
+    stored = alone * scattered(problem) if problem.channels_first else 0.0
+    return max(_ALONE * problem.group_channels * tiles.cycles(rows, panels), read) + stored
 
 
 def _of_products(problem: Problem, target: Target, plan: Plan, rows: tiles.Counts, weights: float) -> float:
@@ -185,7 +185,8 @@ def _of_transforms(
     if split.turns(problem):
         most = share * plan.outputs  # turned lanes by lanes
         reach = ceildiv(most * problem.stride + problem.extent, lanes) * lanes
-        moves += blocks * (_TURNED_INPUTS * reach * channels + _TURNED_OUTPUTS * ceildiv(most, lanes) * lanes * filters)
+        turned = _TURNED_INPUTS * reach * channels + _TURNED_OUTPUTS * ceildiv(most, lanes) * lanes * filters
+        moves += blocks * log2(lanes) * turned
     elif problem.channels_first:
         steps = problem.output_length(length)
         moves += (

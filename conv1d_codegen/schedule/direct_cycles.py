@@ -18,6 +18,7 @@ channels_first.
 from __future__ import annotations
 
 from functools import partial
+from math import log2
 
 from ..machine.target import Target
 from ..number_types import TYPES
@@ -33,10 +34,11 @@ _TILE, _EDGES, _PUT_AWAY, _SEQUENCE = 19.0, 1.27, 0.7, 330.0
 #: twice what the target's row says, which tiles and blocks are made for. The rest comes with so many bytes a cycle.
 _NEAR_BYTES = 3 << 19
 _FAR_NUMBERS, _FAR_WEIGHTS = 28.0, 24.0
-#: Of channels_first: a vector of sums that is turned, or of inputs where blocks are.
-_TURNED_SUMS, _TURNED_INPUTS = 4.0, 6.5
-#: ... and a vector of a single step's sums, which are stored one by one.
-SCATTERED = 35.0
+#: Of channels_first: a vector of sums that is turned, or of inputs where blocks are, for each of the log2(lanes) times that
+#: it is shuffled.
+_TURNED_SUMS, _TURNED_INPUTS = 1.0, 1.6
+#: ... and one of a single step's sums, which are stored one by one.
+_SCATTERED = 2.2
 #: How many times as long as their products take tiles with filters and with steps in the lanes take in channels_first: 24
 #: problems reach 147 to 167 GFLOP/s with steps, against 160 to 190 in channels_last.
 _FILTERS_FIRST, _TIME_FIRST = 1.07, 1.07
@@ -92,10 +94,10 @@ def _of_filters(problem: Problem, target: Target, plan: Plan, steps: int, rows: 
     products = problem.kernel_size * problem.group_channels * tiles.cycles(rows, panels)
     if not problem.channels_first:
         return products + _TILE * sum(rows.values()) * sum(panels.values())
-    inputs = vectors_of(problem.group_channels, target.lanes(problem.compute))
-    turned = _TURNED_INPUTS * problem.stride * inputs if plan.turned else 0.0
-    scattered = SCATTERED * rows.get(1, 0) * tiles.size(panels)
-    return _FILTERS_FIRST * products + steps * (_TURNED_SUMS * tiles.size(panels) + turned) + scattered
+    lanes = target.lanes(problem.compute)
+    inputs = _TURNED_INPUTS * problem.stride * vectors_of(problem.group_channels, lanes) if plan.turned else 0.0
+    turned = steps * log2(lanes) * (_TURNED_SUMS * tiles.size(panels) + inputs)
+    return _FILTERS_FIRST * products + turned + rows.get(1, 0) * scattered(problem)
 
 
 def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> float:
@@ -116,6 +118,11 @@ def _of_steps(problem: Problem, target: Target, plan: Plan, length: int) -> floa
 def _lie_apart(problem: Problem) -> bool:
     """Whether channels or filters of a group lie apart: in channels_first, unless there is one of each."""
     return problem.channels_first and not folds(problem)
+
+
+def scattered(problem: Problem) -> float:
+    """Cycles in which the sums of a single step are stored in channels_first, one by one."""
+    return _SCATTERED * problem.group_filters
 
 
 def far_numbers(problem: Problem, length: int) -> float:
