@@ -1,4 +1,4 @@
-"""How much faster is Cook–Toom of two levels than of one? `python tools/nesting.py [PROBLEM@BATCHxLENGTH ...]`, some 30
+"""How much faster is Cook–Toom of two levels than of one? `python tools/nesting.py [PROBLEM@BATCHxLENGTH ...]`, some 40
 seconds for the usual problems.
 
 Each is compiled directly, with the best plan of one level and with the one that `auto` takes for accuracy="standard",
@@ -33,7 +33,7 @@ _ROUNDS, _SECONDS = 15, 4e-3
 _USUAL = [
     f"c{channels}_f{channels}_k{taps}{dilation}_same_relu_f32@1x10000"
     for channels in (32, 64, 128)
-    for taps in (9, 12, 15, 16)
+    for taps in (9, 12, 15, 16, 20)
     for dilation in ("", "_d4")
 ]
 
@@ -63,8 +63,8 @@ def row(text: str) -> str:
     """What is found for one problem."""
     line, _, size = text.partition("@")
     problem, (batch, length) = Problem.parse(line), map(int, size.split("x"))
-    *better, single = plans_of_long_inputs(problem, host(), "standard")
-    nested = better[0] if better else single
+    best = plans_of_long_inputs(problem, host(), "standard")
+    nested, single = best[0], next(plan for plan in best if not plan.nested)
     plans = {"direct": choose(problem, host(), "direct"), "one level": single, "auto": nested}
     calls = {name: call_of(problem, detailed(problem, host(), plan), batch, length) for name, plan in plans.items()}
     times = seconds(calls)
