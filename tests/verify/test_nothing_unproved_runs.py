@@ -154,12 +154,14 @@ def test_there_is_no_way_around_it() -> None:
     assert places == {
         "library.link(": ["machine/jit.py:_link: tracker = library.link(linker, f'conv1d_codegen.{serial}')"],
         # no kernel: a loop that measures the processor
-        "jit.load(": ["machine/peak.py:__init__: self._code = jit.load(loop_ir(target, dtype), 'peak', target)"],
+        "jit.load(": [
+            "machine/peak.py:__init__: self._code = jit.load(loop_ir(target, dtype, iterations), 'peak', target)"
+        ],
         "jit.link(": [
             "executable.py:native: code = jit.link(image.code, image.kernel.name)",
             "runtime/driver.py:__init__: self._code = jit.link(image, 'drive')",
             "runtime/python_function.py:_code: return jit.link(image, 'fast_call', addresses)",
-            "runtime/team.py:__init__: codes = [jit.link(image, symbol) for symbol in ('call', 'member')]",
+            "runtime/team.py:__init__: codes = [jit.link(image(), symbol) for symbol in ('call', 'member')]",
         ],
         "object_code(": [
             "executable.py:ended: code = jit.object_code(ir, self.target, self.known_strides)",
