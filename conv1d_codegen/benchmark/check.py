@@ -78,9 +78,11 @@ def _share_of_bound(problem: Problem, layer: Conv1D, x: Array, y: Array, first: 
     left = problem.left_padding(x.shape[axis])
     begin = first * problem.stride - left
     end = (last - 1) * problem.stride - left + problem.extent
-    inside = slice(max(0, begin), max(0, min(end, x.shape[axis])))
+    length = x.shape[axis]
+    inside = slice(max(0, begin), max(0, min(end, length)))
     window = x[:, :, inside] if problem.channels_first else x[:, inside]
-    part = problem.with_(padding=(max(0, -begin), max(0, end - x.shape[axis])))
+    # All of it may lie beside the input.
+    part = problem.with_(padding=(max(0, min(0, end) - begin), max(0, end - max(begin, length))))
     expected = reference.conv1d(window, layer.kernel, layer.bias, part)
     bound = reference.error_bound(window, layer.kernel, layer.bias, part)
     got = y[:, :, first:last] if problem.channels_first else y[:, first:last]

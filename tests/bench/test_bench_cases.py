@@ -9,6 +9,7 @@ from support.bench_helpers import case
 from bench import shapes
 from conv1d_codegen import Plan
 from conv1d_codegen.benchmark import check, measure
+from conv1d_codegen.benchmark.cases import Case
 
 
 def test_there_are_59_cases_of_known_sizes() -> None:
@@ -87,3 +88,14 @@ def test_strict_layers_are_direct() -> None:
     assert measure.Settings(algorithm="cook_toom", accuracy="fast").transforms
     assert not measure.Settings(accuracy="strict").transforms
     assert not measure.Settings(algorithm="direct").transforms
+
+
+@pytest.mark.parametrize("layout", ["", "_first"])
+def test_outputs_whose_taps_all_fall_beside_the_input_are_checked(layout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "_FLOPS", 1)  # stretches of 8 steps, the first and last of which have no taps
+    this = Case.parse(f"c4_f4_k6_pad13x33_relu_f32{layout}@2x20")
+    layer, y = this.layer(), this.output()
+    layer(this.inputs(), out=y)
+    assert check.wrong(this, layer, this.inputs(), y) is None
+    y[(slice(None), slice(None), -1) if layout else (slice(None), -1)] += 1.0
+    assert check.wrong(this, layer, this.inputs(), y) is not None
