@@ -49,10 +49,9 @@ _EDGE = 64
 #: F(12,12) of 16 steps a row takes 59 us with 512, 64 with 256, 69 with 128 and 87 with 64; c1_f1_k129_same@1x4000 with
 #: F(4,5) 10.2 with 256 and 9.5 with 64 (avx512, Xeon 6/167).
 _LONG_EDGE = 512
-#: ... but of each channel by itself, only where edges are longer than one by one takes: c32_f32_k15_g32_same_first@1x256
-#: takes 8.4 us one by one and 11.4 shared, k31 18.3 and 18.8, k65 64 and 31, k129 259 and 54; k1025 at 1x2000 18.6 ms and
-#: 1.7 (avx512, Xeon 6/167).
-_SHORT_EXTENT = 32
+#: ... and of a channel by itself, with up to so many taps: c32_f32_k15_g32_same_first@1x256 takes 8.4 us one by one and 11.4
+#: shared, k31 18.3 and 18.8, k65 64 and 31, k129 259 and 54; k1025 at 1x2000 18.6 ms and 1.7 (avx512, Xeon 6/167).
+_FEW_TAPS_ALONE = 32
 #: Beside windows, so few steps that lack taps are computed one by one: c64_f64_k3_same takes 50 ms less to compile.
 _FEW_EDGES = 8
 #: Conditions are expensive to compile. So there are tiles at the edges of depthwise kernels from so many taps on only,
@@ -114,8 +113,8 @@ def _direct(problem: Problem, target: Target, plan: Plan, length: int | None) ->
     several = _SHORT_SEQUENCES if _is_short(steps) else _SEQUENCES
     # The few steps at the edges of a channel by itself, with few weights, are soon computed one by one: see
     # `_channels_beside` of the cost model. Shared, those of 8 sequences of 64 channels and 3 taps take 29 us, one by one 4.
-    short = problem.extent <= _SHORT_EXTENT
-    single = plan.lanes == "time" and problem.groups == problem.channels > 1 and short
+    few = problem.kernel_size <= _FEW_TAPS_ALONE
+    single = plan.lanes == "time" and problem.groups == problem.channels > 1 and few
     kind = ("alone", 0) if plan.sums_in_lanes or single else ("shared", _edge_steps(problem, plan))
     details: dict[str, Any] = {
         "block": half if halved else plan.block,

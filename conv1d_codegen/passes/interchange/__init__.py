@@ -10,7 +10,7 @@ that they are streamed (`stream.py`). How it is done is in `blocks.py`.
 
 needs   loops over steps around those over taps, and edges that are known to exist
 leaves  blocks of steps inside the loop over taps
-obeys   `edges`, `edge_steps`, `stream`, `sequences`, `across`, `lanes`, `of_steps`
+obeys   `edges`, `edge_steps`, `stream`, `sequences`, `across`, `lanes`, `of_steps`, `width`
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Steps that lack taps share the weights of each tap: in blocks, each side of the interior for itself.
 
-With steps in the lanes, and one channel, taps that all steps of a block have stand apart: c1_f12_k401_same_first@1x4000
-takes 202 us so and not 232, c1_f1_k1025_same@1x4000 99 and not 106, c1_f1_k31_same@1x1000 4.8 and not 5.2 (Xeon 6/167).
+With steps in the lanes, one channel, and more taps than lanes, taps that all steps of a block have stand apart:
+c1_f12_k401_same_first@1x4000 takes 202 us so and not 232, c1_f1_k1025_same@1x4000 99 and not 106, c1_f1_k31_same@1x1000
+4.8 and not 5.2 (Xeon 6/167).
 """
 
 from __future__ import annotations
@@ -36,10 +37,15 @@ def _block(body: Block, plan: Plan, sizes: Sizes) -> Block:
             and inner is not None
             and _alike(s.body, inner.body)
         ):
-            return (in_blocks("edge", plan.edge_steps, s, inner, sizes, apart=plan.lanes == "time"),)
+            return (in_blocks("edge", plan.edge_steps, s, inner, sizes, apart=_have_taps_in_common(plan, sizes)),)
         return (replace(s, body=_block(s.body, plan, sizes)),) if isinstance(s, Compound) else None
 
     return map_statements(body, shared)
+
+
+def _have_taps_in_common(plan: Plan, sizes: Sizes) -> bool:
+    """Whether steps that lack taps have many of them all the same: those of a vector, where there are more taps than that."""
+    return plan.lanes == "time" and isinstance(sizes.kernel_size, int) and sizes.kernel_size > plan.width
 
 
 def _alike(edge: Block, inner: Block) -> bool:
