@@ -111,7 +111,8 @@ def _turned(part: Statement, rows: For, totals: Buffer | None) -> Block:
 def _in_registers(leaf: Store, totals: Buffer, filters: int) -> tuple[Block, Store]:
     """What puts the totals of one vector of filters into registers, and the store that reads them there."""
     place = (var("i"), var("l"))
-    (source,) = (read for read in loads(leaf.value) if read.buffer.storage is Storage.SCRATCH)
+    # an epilogue may read it several times
+    (source,) = {read for read in loads(leaf.value) if read.buffer.storage is Storage.SCRATCH}
     row = lanes(Axis.FILTER, filters, (store(totals, place, source),), totals.shape[1].constant or 0)
     value = rewrite_value(leaf.value, lambda node: load(totals, *place) if node == source else node)
     return (written_out(Axis.STEP, Level.ROW, totals.shape[0], (row,)),), replace(leaf, value=value)

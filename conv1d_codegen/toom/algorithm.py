@@ -21,11 +21,12 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cache, cached_property, partial
+from functools import cache, partial
 
 import numpy as np
 
 from ..errors import CompileError
+from ..locks import kept
 from .points import POINTS
 
 Matrix = tuple[tuple[Fraction, ...], ...]
@@ -47,7 +48,7 @@ class Algorithm:
     levels: tuple[Algorithm, ...]
     make: Callable[[], tuple[Matrix, Matrix, Matrix]] = field(compare=False, repr=False)
 
-    @cached_property
+    @kept
     def matrices(self) -> tuple[Matrix, Matrix, Matrix]:
         """B, G and A."""
         return self.make()

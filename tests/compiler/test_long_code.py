@@ -14,6 +14,8 @@ from conv1d_codegen.machine.target import TARGETS
 from conv1d_codegen.problem import Problem
 from conv1d_codegen.schedule.cost_model import choose
 
+pytestmark = pytest.mark.usefixtures("llvm_makes_all")
+
 LONG, SHORT = "c600_f600_k3_d4_same_tanh_f32_first", "c8_f8_k3_same_relu_f32"
 
 
