@@ -112,7 +112,7 @@ def test_every_candidate_computes_the_problem(text: str) -> None:
 
 def test_the_search_finds_the_fastest_plan_one_aspect_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Workbench(PROBLEM, host(), 1, 40, threads=1)
-    chosen = choose(PROBLEM, host())
+    chosen = choose(PROBLEM, host(), length=40)
 
     def seconds(plan: Plan) -> float:
         return 1.5 - 0.1 * ((plan.rows != chosen.rows) + (plan.unroll == 1) + (plan.block > chosen.block))
@@ -140,12 +140,12 @@ def test_a_plan_must_be_faster_by_more_than_measuring_is_off(monkeypatch: pytest
 def test_the_search_ends_when_its_time_is_up() -> None:
     found = search(Workbench(PROBLEM, host(), 1, 40, threads=1), seconds=1e-9)
     assert found.tried == 1
-    assert found.best == found.chosen == choose(PROBLEM, host())
+    assert found.best == found.chosen == choose(PROBLEM, host(), length=40)
     assert found.seconds > 0
 
 
 def test_a_plan_with_other_bits_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = choose(PROBLEM, host())
+    chosen = choose(PROBLEM, host(), length=40)
     monkeypatch.setattr(Trial, "output", lambda trial: b"these" if trial.plan == chosen else b"those")
     with pytest.raises(
         CompileError, match=r"c4_f8_k3_same_relu_f32 has other bits with the plan `direct .*fault of the compiler"
@@ -300,7 +300,7 @@ def test_the_command_line_tunes(
     out, err = capsys.readouterr()
     (file,) = tmp_path.iterdir()
     assert f"{PROBLEM}@2x40" in out
-    assert f"2000000.0 µs  {choose(PROBLEM, host())}\n" in out
+    assert f"2000000.0 µs  {choose(PROBLEM, host(), length=40)}\n" in out
     assert f"1000000.0 µs  {recall(tmp_path, monkeypatch)}\n" in out
     assert out.endswith(f"kept in {file}\n")
     assert err == ""
