@@ -318,7 +318,10 @@ def _prefetches(problem: Problem, target: Target, plan: Plan) -> Iterator[str]:
     crowded = weights_are_large(problem, target)
     # In channels_first a request is for a line of one filter or channel, which pays where several panels go over a block:
     # c80_f384_k3_first@1x3000 with F(5,3) takes 2.43 ms with them and 2.92 without, c64_f64_k3_first@1x1000 with F(4,3)
-    # 109 us and 105 (Xeon with AVX-512 and AMX).
-    rows = not problem.channels_first or (plan.turned and problem.group_filters > plan.panel)
+    # 109 us and 105 (Xeon with AVX-512 and AMX). Where the padding depends on the length, it is not proved that the lines of
+    # a channel begin within it.
+    least, most = problem.left_paddings()
+    lines = plan.turned and problem.group_filters > plan.panel and least == most
+    rows = not problem.channels_first or lines
     if plan.algorithm == "cook_toom" and rows and not plan.looped and not crowded and plan.fold == 1:
         yield "next_block"

@@ -150,3 +150,15 @@ def test_requests_of_the_cost_models_plans_are_proved(text: str, target: str) ->
     compilation = compile_problem(problem, CompileOptions(plan=asking, target=target))
     assert "prefetch" in compilation.dump("scheduled")
     verify(compilation.program.scheduled, scheduled=True)
+
+
+@pytest.mark.parametrize("target", ["avx512", "avx2", "neon"])
+def test_lines_of_channels_whose_beginning_depends_on_the_length_are_not_asked_for(target: str) -> None:
+    """With a stride, "same" pads as many steps as the length leaves; such requests were not proved, and direct took the
+    place of what was asked for.
+    """
+    problem = Problem.parse("c148_f120_k3_s2_same_relu_f32_first")
+    compilation = compile_problem(problem, CompileOptions("cook_toom", "standard", target=target))
+    assert (compilation.plan.algorithm, compilation.plan.turned) == ("cook_toom", True)
+    assert "next_block" not in compilation.plan.prefetch
+    verify(compilation.program.scheduled, scheduled=True)
