@@ -91,8 +91,12 @@ def _is_case(text: str) -> bool:
 
 def _of_file(path: Path, batch: int, length: int | None) -> Iterator[Case]:
     """The convolutions of a network, each once, with how often it is there, named by the file and their number."""
-    network = _exported(path) if path.suffix == ".pt2" else load(path)
-    steps = {source.length for source in network.graph.sources if source.length is not None}
+    if path.suffix == ".pt2":
+        network, exported_with = _exported(path)
+        steps = {exported_with}
+    else:
+        network = load(path)
+        steps = {source.length for source in network.graph.sources if source.length is not None}
     if length is None and len(steps) != 1:
         raise ValueError(f"{path} takes inputs of any length: say of which, such as --length 1000.")
     found = convolutions(network, batch, length if length is not None else steps.pop())
@@ -103,10 +107,16 @@ def _of_file(path: Path, batch: int, length: int | None) -> Iterator[Case]:
         yield Case(f"{path.stem}/{number}{often}", path.stem, count, size, problem)
 
 
-def _exported(path: Path) -> Network:
-    """The network of an exported program, for the inputs that it was exported with."""
+def _exported(path: Path) -> tuple[Network, int]:
+    """The network of an exported program, and the steps of the first input that it was exported with: of axes (batch,
+    channels, steps), or (batch, steps).
+    """
     import torch
 
     program = torch.export.load(path)
     positional, _ = program.example_inputs
-    return from_torch(program.module(), positional)
+    module = program.module(check_guards=False)  # of any batch, where its operations are
+    for part in module.modules():  # which take no eval(): the mode that they were exported in is in their operations
+        part.training = False
+    shape = positional[0].shape
+    return from_torch(module, positional), int(shape[min(2, len(shape) - 1)])
