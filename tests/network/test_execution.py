@@ -142,6 +142,13 @@ def test_empty_inputs() -> None:
     assert network(np.zeros((2, 0, 4), np.float32)).shape == (2, 0, 8)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("batch", [0, 2])
+def test_nothing_is_normed_without_a_warning(batch: int) -> None:
+    network = Sequential([Input(4), layers.GroupNormalization(2), layers.LayerNormalization()])
+    assert network(np.zeros((batch, 0 if batch else 10, 4), np.float32)).shape[0] == batch
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_memory_is_used_again(seed: int) -> None:
     """Little more than the largest sum of tensors that are in use at one time."""

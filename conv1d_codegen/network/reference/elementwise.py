@@ -38,6 +38,8 @@ def _layer_norm(op: ops.LayerNorm, x: Array, gamma: Array | None = None, beta: A
 
 
 def _group_norm(op: ops.GroupNorm, x: Array, gamma: Array | None = None, beta: Array | None = None) -> Array:
+    if x.size == 0:  # there is no mean, and nothing to make of it
+        return x
     grouped = x.reshape(len(x), -1, op.groups, x.shape[-1] // op.groups)
     return _scaled(_normal(grouped, (1, 3), op.epsilon).reshape(x.shape), gamma, beta)
 
