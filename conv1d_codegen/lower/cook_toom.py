@@ -82,7 +82,7 @@ SHARE, ROOM, FIRST_WINDOW = var("share"), var("room"), var("first_window")
 def first_output(window: Indexable, problem: Problem, plan: Plan, sizes: Sizes) -> Index:
     """The first output of a window of the block; the others lie as many steps apart as the split has sequences."""
     split = plan.split(problem)
-    first, _ = pad.interior(var("T"), sizes.lefts, split.all_taps, problem.stride, problem.dilation)
+    first, _ = pad.interior(var("T"), sizes.lefts, plan.all_taps(problem), problem.stride, problem.dilation)
     number, between = FIRST_WINDOW + window, split.sequences
     return index(first) + (number // between * ((plan.outputs - 1) * between) + number) * plan.fold
 
@@ -104,8 +104,7 @@ class _Lowering:
         self.toom, self.split = plan.toom, plan.split(p)
         self.sizes, self.named = constant_sizes(p, grouped=p.groups > 1)
         self.formula = Formula(p, self.sizes, epilogue, placement)
-        taps = plan.fold * (self.split.all_taps - 1) + 1  # of the last output of a row
-        first, last = pad.interior(var("T"), self.sizes.lefts, taps, p.stride, p.dilation)
+        first, last = pad.interior(var("T"), self.sizes.lefts, plan.all_taps(p), p.stride, p.dilation)
         self.interior = index(first), index(last)
         self.group = (var("g"),) if p.groups > 1 else ()
         self.windows = -(-plan.block // (plan.outputs * plan.rows[0])) * plan.rows[0]  # of a block, at most

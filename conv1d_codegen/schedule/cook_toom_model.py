@@ -206,7 +206,7 @@ def _windows_of_a_block(problem: Problem, target: Target, split: Split, form: Fo
     block's own are transformed for it: c64_f64_k11_d5@1x11008 with F(4,4) reaches 185, 187 and 194 with 12, 24 and 48
     (avx512). Nested, with 12, 24 and 48 at 1x10000: c64_f64_k20 with F(12,12), whose weights take 1.1 MiB, 268, 259 and
     250; c64_f64_k31 with F(16,16), 1.5 MiB, 301, 311 and 314; c128_f128_k9 with F(15,9), 2.2 MiB, 219, 253 and 254
-    (a Xeon with 2 MiB of L2, `conv1d-codegen explain PROBLEM --measure --against PLAN`).
+    (a Xeon with 2 MiB of L2, `conv1d-codegen explain PROBLEM@1x10000 --measure --plan PLAN`).
     """
     item, n = TYPES[problem.compute].bytes, form.toom.multiplications
     bytes_a_window = n * item * (split.transforms(form.outputs) * problem.group_channels + panel)

@@ -325,6 +325,12 @@ class Plan:
         """How the convolution of a Cook–Toom plan's windows, of rows of steps where these are folded, is cut."""
         return Split.of(folded(problem, self.fold), self.taps)
 
+    def all_taps(self, problem: Problem) -> int:
+        """Taps of an output that lies in a window: with those that last chunks lack, and of all outputs of its row where
+        steps are folded.
+        """
+        return self.fold * (self.split(problem).all_taps - 1) + 1
+
     @property
     def of_steps(self) -> Plan:
         """The plan of steps that no window covers: this one, or where steps are folded, one with these in the lanes."""
